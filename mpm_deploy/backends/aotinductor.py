@@ -1,0 +1,144 @@
+"""AOTInductor: a ``.pt2`` of machine code for one kind of processor, without Python."""
+
+import platform
+import shutil
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from mpm_deploy.artifact import BatchRange, Manifest, Requires, host_cpu_isa
+from mpm_deploy.backends.base import Backend, Compiled, Program
+from mpm_deploy.errors import ArtifactError, BuildError
+from mpm_deploy.ops.label_map import label_map
+from mpm_deploy.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mpm_deploy.models.segmenter import Segmenter
+
+# What a compiler may use on its own when told to build for this very processor (-march=native).
+_COMPILER_ISA = frozenset(
+    {
+        *("avx", "avx2", "avx_vnni", "fma", "f16c", "bmi1", "bmi2", "gfni", "vaes", "vpclmulqdq"),
+        *("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512ifma", "avx512vbmi"),
+        *("avx512_vnni", "avx512_bf16", "avx512_fp16", "avx512_vbmi2", "avx512_bitalg"),
+        "avx512_vpopcntdq",
+    }
+)
+
+
+class _Labels(nn.Module):
+    """``labels`` as a ``.pt2`` can hold it.
+
+    Integers are frozen at export, so the size comes as the shape of a tensor that has no content:
+    uint8 ``(height, width)`` with zero strides.
+    """
+
+    def forward(self, scores: Tensor, canvas: Tensor) -> Tensor:
+        return label_map(scores, (canvas.shape[0], canvas.shape[1]))
+
+
+class _AotInductorProgram(Program):
+    def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
+        super().__init__(manifest, device)
+        self._scores_entry = _open_entry(path, "scores", device)
+        self._labels_entry = _open_entry(path, "labels", device)
+        self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
+
+    def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        scores, merge_maps = self._scores_entry.run([images])
+        return scores, merge_maps
+
+    def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        labels: Tensor = self._labels_entry.run([scores, self._canvas.expand(size)])[0]
+        return labels
+
+
+class AotInductor(Backend):
+    """Exports the model, compiles both entries with Inductor and packs them into one file."""
+
+    name = "aotinductor"
+    suffix = ".pt2"
+
+    def check(self, recipe: Recipe) -> None:
+        wanted = recipe.backend.cuda_capability
+        if recipe.backend.device == "cuda":
+            _check_cuda(recipe.name, wanted)
+        elif shutil.which("g++") is None and shutil.which("c++") is None:
+            raise BuildError(
+                f"recipe {recipe.name!r} needs a C++ compiler, and there is none on this machine",
+                "apt-get install g++",
+            )
+
+    def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
+        from torch._inductor.package.package import package_aoti
+
+        device = torch.device(recipe.backend.device)
+        height, width = model.image_size
+        # One image a call: on a CPU a larger batch gains nothing, and costs a loop over images
+        # that cannot be exported.
+        image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=device)
+        canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device).expand(height, width)
+        with torch.no_grad():
+            scores, _ = model(image)
+            any_size = (None, {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC})
+            entries: Any = {
+                "scores": _compile_entry(model, (image,), None),
+                "labels": _compile_entry(_Labels(), (scores, canvas), any_size),
+            }
+            package_aoti(str(path), entries)
+        return Compiled(_requires(recipe, device), BatchRange(1, 1))
+
+    def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
+        try:
+            return _AotInductorProgram(path, manifest, device)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ArtifactError(
+                f"{path}: torch {torch.__version__} cannot load it: {reason}",
+                f"it was built with torch {manifest.requires.torch}: rebuild it with this one, or "
+                "install that one",
+            ) from error
+
+
+def _compile_entry(module: nn.Module, inputs: tuple[Tensor, ...], dynamic: Any) -> Any:
+    exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
+    options = {"aot_inductor.package": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Inductor's own, about itself
+        files: Any = torch._inductor.aot_compile(exported.module(), inputs, options=options)
+    return files
+
+
+def _open_entry(path: Path, entry: str, device: torch.device) -> Any:
+    index = -1 if device.index is None else device.index
+    return torch._C._aoti.AOTIModelPackageLoader(str(path), entry, False, 1, index)
+
+
+def _requires(recipe: Recipe, device: torch.device) -> Requires:
+    on_cuda = device.type == "cuda"
+    return Requires(
+        backend="aotinductor",
+        device=recipe.backend.device,
+        dtype=recipe.backend.dtype,
+        torch=torch.__version__,
+        machine=platform.machine(),
+        cpu_isa=() if on_cuda else tuple(sorted(host_cpu_isa() & _COMPILER_ISA)),
+        cuda_capability=torch.cuda.get_device_capability(device) if on_cuda else None,
+    )
+
+
+def _check_cuda(recipe: str, wanted: tuple[int, int] | None) -> None:
+    if not torch.cuda.is_available():
+        raise BuildError(
+            f"recipe {recipe!r} is for a CUDA device, and torch sees none on this machine",
+            "build on the machine that has it; `mpm-deploy recipes` lists recipes for CPUs",
+        )
+    here = torch.cuda.get_device_capability()
+    if wanted not in (None, here):
+        raise BuildError(
+            f"recipe {recipe!r} is for CUDA capability {wanted}, and this GPU has {here}",
+            f"--set backend.cuda_capability=[{here[0]},{here[1]}] builds for this one",
+        )

@@ -1,0 +1,115 @@
+"""What every backend is: something that compiles a model into a file, and opens such a file.
+
+Backend.check     can this machine build the recipe?
+Backend.compile   model ──▶ file
+Backend.load      file  ──▶ Program: scores, labels
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.artifact import BatchRange, Manifest, Requires
+from mpm_deploy.errors import InputError
+from mpm_deploy.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mpm_deploy.models.segmenter import Segmenter
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a fresh file needs of its host, and how many images one call of it takes."""
+
+    requires: Requires
+    batch: BatchRange
+
+
+class Program(ABC):
+    """The two functions of a loaded artifact.
+
+    A member answers for as many images as the artifact takes at once; any batch may be asked for
+    here. Threads may share it.
+    """
+
+    def __init__(self, manifest: Manifest, device: torch.device) -> None:
+        self._manifest = manifest
+        self.device = device
+
+    def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Class scores of every patch, and where each patch's token went.
+
+        Args:
+            images: ``(B, 3, H, W)`` uint8 of the artifact's input size, on its device.
+
+        Returns:
+            ``scores (B, K, h, w)`` float32 and ``merge_maps (B, M, h * w)`` int32.
+
+        Raises:
+            InputError: Images of another shape or type.
+        """
+        expected = (3, self._manifest.input.height, self._manifest.input.width)
+        if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1:] != expected:
+            raise InputError(
+                f"images: expected (B, {', '.join(map(str, expected))}) torch.uint8, "
+                f"got {tuple(images.shape)} {images.dtype}"
+            )
+        if images.shape[0] == 0:
+            raise InputError("images: expected one image or more, got an empty batch")
+        with torch.inference_mode():
+            parts = [self._scores(part.contiguous()) for part in self._split(images)]
+            if len(parts) == 1:
+                return parts[0]
+            scores, merge_maps = zip(*parts, strict=True)
+            return torch.cat(scores), torch.cat(merge_maps)
+
+    def labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """A label for every pixel.
+
+        Args:
+            scores: ``(B, K, h, w)`` float32, as `scores` gives them.
+            size: ``(height, width)`` of the label maps in pixels.
+
+        Returns:
+            ``(B, height, width)``, uint8, or int16 where ``K > 256``.
+        """
+        with torch.inference_mode():
+            parts = [self._labels(part.contiguous(), size) for part in self._split(scores)]
+            return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _split(self, batch: Tensor) -> tuple[Tensor, ...]:
+        parts: tuple[Tensor, ...] = torch.split(batch, self._manifest.batch.max)
+        return parts
+
+    @abstractmethod
+    def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    @abstractmethod
+    def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor: ...
+
+
+class Backend(ABC):
+    """A way to compile a model; one object serves every recipe."""
+
+    name: str
+    suffix: str
+
+    @abstractmethod
+    def check(self, recipe: Recipe) -> None:
+        """Refuse what cannot be built on this machine.
+
+        Raises:
+            BuildError: What is missing, and how to get it.
+        """
+
+    @abstractmethod
+    def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
+        """Compile a model, on its device and in its dtype, into the file ``path``."""
+
+    @abstractmethod
+    def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
+        """Open the file; imports nothing but torch. The host was checked before."""

@@ -1,0 +1,166 @@
+"""From a recipe to an artifact.
+
+recipe ─▶ model with its weights ─▶ backend compiles ─▶ verified against the eager model ─▶ file
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+import mpm_deploy
+from mpm_deploy.artifact import (
+    FORMAT,
+    Agreement,
+    CreatedBy,
+    InputInfo,
+    Manifest,
+    MergeInfo,
+    ModelInfo,
+    WeightsOrigin,
+    write_artifact,
+)
+from mpm_deploy.backends import Backend, Compiled, get_backend
+from mpm_deploy.errors import RecipeError
+from mpm_deploy.models.flops import count_flops
+from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.weights import WeightsInfo, load_into, random_weights, read_weights
+from mpm_deploy.models.zoo import create, find_model
+from mpm_deploy.recipe import Recipe
+from mpm_deploy.verify import check_agreement, measure_agreement, verification_images
+
+
+def build(
+    recipe: Recipe,
+    output: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Path:
+    """Build an artifact; it appears whole and verified, or not at all.
+
+    Args:
+        recipe: What to build.
+        output: The file; None is ``segmenter.pt`` or ``segmenter.pt2`` in the current folder.
+        progress: Told each step as it begins.
+
+    Returns:
+        The artifact's path.
+
+    Raises:
+        RecipeError: The recipe and its weights do not fit.
+        ModelError: The weights cannot be used.
+        BuildError: This machine cannot build it.
+        AgreementError: The compiled model disagrees with the eager one.
+    """
+    say = progress or (lambda _: None)
+    backend = get_backend(recipe.backend.name)
+    backend.check(recipe)
+    target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
+
+    say("making the model")
+    model, weights = make_model(recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        payload = Path(folder) / f"segmenter{backend.suffix}"
+        say(f"compiling with {backend.name}")
+        compiled = backend.compile(model, recipe, payload)
+        manifest = _describe(recipe, model, weights, compiled)
+
+        say(f"comparing with the eager model on {recipe.verify.images} images")
+        _write_verified(backend, model, recipe, manifest, payload, target)
+    return target
+
+
+def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
+    """The eager model of a recipe, on its device and in its dtype, and what its weights are."""
+    wanted = recipe.model
+    if wanted.weights == "random":
+        weights = random_weights(wanted.name, wanted.image_size, wanted.classes)
+    else:
+        tensors, weights = read_weights(wanted.weights)
+        _check_weights_fit(recipe, weights)
+    model = create(
+        wanted.name,
+        classes=len(weights.classes),
+        image_size=wanted.image_size or weights.image_size,
+        before_blocks=recipe.merge.before_blocks,
+        reconstruct=recipe.merge.reconstruct,
+        mean=weights.mean,
+        std=weights.std,
+    )
+    if wanted.weights != "random":
+        load_into(model, tensors, weights.origin)
+    dtype = getattr(torch, recipe.backend.dtype)
+    return model.to(recipe.backend.device).compute_in(dtype), weights
+
+
+def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
+    wanted = recipe.model
+    if weights.model != wanted.name:
+        raise RecipeError(
+            f"recipe {recipe.name!r}: model.name: expected {weights.model!r}, which the weights "
+            f"{weights.origin!r} are for, got {wanted.name!r}",
+            f"--model {weights.model}, or other weights: --weights FILE, or --weights random for "
+            "speed only",
+        )
+    if wanted.classes not in (None, len(weights.classes)):
+        raise RecipeError(
+            f"recipe {recipe.name!r}: model.classes: expected {len(weights.classes)}, which the "
+            f"weights {weights.origin!r} have, got {wanted.classes}",
+            "leave model.classes out",
+        )
+
+
+def _write_verified(
+    backend: Backend,
+    model: Segmenter,
+    recipe: Recipe,
+    manifest: Manifest,
+    payload: Path,
+    target: Path,
+) -> None:
+    program = backend.load(payload, manifest, torch.device(recipe.backend.device))
+    images = verification_images(recipe.verify.images, model.image_size)
+    agreement = measure_agreement(model, program, images)
+    check_agreement(agreement, recipe.verify)
+    scores, _ = program.scores(images[:1].to(program.device))
+    labels = program.labels(scores, model.image_size)
+    write_artifact(
+        payload, target, replace(manifest, agreement=agreement), images[0], labels[0].cpu()
+    )
+
+
+def _describe(
+    recipe: Recipe, model: Segmenter, weights: WeightsInfo, compiled: Compiled
+) -> Manifest:
+    config = model.encoder.config
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Manifest(
+        format=FORMAT,
+        created_by=CreatedBy(mpm_deploy.__version__, torch.__version__, now),
+        recipe=recipe.to_dict(),
+        model=ModelInfo(
+            name=recipe.model.name,
+            head=find_model(recipe.model.name).head,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            patch_size=config.patch_size,
+            special_tokens=config.special_tokens,
+            classes=weights.classes,
+            palette=weights.palette,
+        ),
+        weights=WeightsOrigin(weights.origin, weights.sha256),
+        input=InputInfo(
+            height=config.image_size[0],
+            width=config.image_size[1],
+            mean=weights.mean,
+            std=weights.std,
+            fit=recipe.input.fit,
+        ),
+        merge=MergeInfo(recipe.merge.method, recipe.merge.before_blocks, recipe.merge.reconstruct),
+        flops=count_flops(model),
+        batch=compiled.batch,
+        requires=compiled.requires,
+        agreement=Agreement(images=0, labels=0.0, clusters=()),  # known once it is verified
+        payload_sha256="",  # known once it is written
+    )

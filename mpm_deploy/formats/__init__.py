@@ -1,0 +1,13 @@
+"""Image files: one member a format, each from the file's bytes to pixels.
+
+A member has ``MAGIC``, the bytes its files start with, and ``read(data) -> Raster``. It looks at
+the header first, refuses there what must not be decoded, and hands Pillow only the parts that the
+pixels come from: no metadata, harmless or hostile, reaches it.
+"""
+
+from mpm_deploy.formats import jpeg, png
+from mpm_deploy.formats.raster import MAX_PIXELS, Raster
+
+FORMATS = (jpeg, png)
+
+__all__ = ["FORMATS", "MAX_PIXELS", "Raster", "jpeg", "png"]

@@ -1,0 +1,61 @@
+"""What every format gives, and the limits it keeps."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageFile
+
+from mpm_deploy.errors import ImageError
+
+MAX_PIXELS = 100_000_000
+ENDS_EARLY = "the file ends early"
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Pixels as the file stores them.
+
+    Attributes:
+        pixels: ``(height, width, 3)`` uint8, RGB.
+        orientation: The EXIF orientation, 1 to 8, still to be applied.
+    """
+
+    pixels: Pixels
+    orientation: int
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse an empty or huge image by its header.
+
+    Raises:
+        ImageError: Nothing in it, or more than `MAX_PIXELS` pixels.
+    """
+    if width == 0 or height == 0:
+        raise ImageError(f"the header says {width} x {height} pixels")
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{width} x {height} pixels, more than the {MAX_PIXELS:,} that are decoded",
+            "scale the image down first",
+        )
+
+
+def load_samples(image: ImageFile.ImageFile) -> NDArray[Any]:
+    """Decode with Pillow: ``(height, width)`` or ``(height, width, channels)``.
+
+    Raises:
+        ImageError: The compressed data ends early or is broken.
+    """
+    try:
+        return np.array(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        cut_off = "truncated" in str(error)
+        raise ImageError(ENDS_EARLY if cut_off else "broken image data") from error
+
+
+def grey_to_rgb(grey: Pixels) -> Pixels:
+    """``(height, width)`` to ``(height, width, 3)``, all channels equal."""
+    return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,0 +1,53 @@
+"""Row bookkeeping for packed batches, without a loop over images and without a sync.
+
+offsets = [0, 4, 7]        rows  s a b c | s d e        s: special, a..e: image tokens
+replace_special(front=xy)  rows  x y a b c | x y d e    offsets = [0, 5, 9]
+"""
+
+import torch
+from torch import Tensor
+
+
+def equal_offsets(images: int, length: int, device: torch.device) -> Tensor:
+    """Offsets ``(B + 1,)`` int32 of ``images`` images that have ``length`` rows each."""
+    return torch.arange(images + 1, device=device, dtype=torch.int32) * length
+
+
+def patch_rows(images: int, patches: int, special_tokens: int, device: torch.device) -> Tensor:
+    """The packed row of each patch before any merge, ``(B, N)`` int64."""
+    first = torch.arange(images, device=device)[:, None] * (special_tokens + patches)
+    return first + special_tokens + torch.arange(patches, device=device)
+
+
+def image_local(rows: Tensor, offsets: Tensor, special_tokens: int) -> Tensor:
+    """Packed rows ``(B, N)`` -> token numbers within each image ``(B, N)``, from its first patch."""
+    return rows - offsets[:-1, None].long() - special_tokens
+
+
+def replace_special(
+    tokens: Tensor, offsets: Tensor, special_tokens: int, front: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Put ``front`` where each image had its special tokens.
+
+    Args:
+        tokens: ``(T, C)``.
+        offsets: ``(B + 1,)`` int32.
+        special_tokens: Rows to leave out at the head of each image.
+        front: ``(F, C)``, the rows to put there; ``F`` may be 0.
+
+    Returns:
+        ``(T + B * (F - special_tokens), C)`` and its offsets ``(B + 1,)`` int32.
+    """
+    images, added = offsets.shape[0] - 1, front.shape[0]
+    if images == 1:
+        rows = torch.cat([front, tokens[special_tokens:]])
+        return rows, equal_offsets(1, 1, offsets.device) * rows.shape[0]
+
+    shift = equal_offsets(images, added - special_tokens, offsets.device)
+    new_offsets = offsets + shift
+    row = torch.arange(tokens.shape[0] + images * (added - special_tokens), device=tokens.device)
+    image = torch.bucketize(row, new_offsets[1:].long(), right=True)
+    local = row - new_offsets.long()[image]
+    # Row of [front; tokens]: front's own, or past front's rows the image token that moved by shift.
+    source = torch.where(local < added, local, row - shift.long()[image] + special_tokens)
+    return torch.cat([front, tokens])[source], new_offsets

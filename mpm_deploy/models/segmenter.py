@@ -1,0 +1,91 @@
+"""The whole model: uint8 images in, class scores and merge maps out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoder import Encoder
+from mpm_deploy.models.packing import equal_offsets, patch_rows
+from mpm_deploy.reduction.mpm import reconstruct as reconstruct_rows
+
+RECONSTRUCT = ("after_decoder", "before_decoder")
+
+
+class Segmenter(nn.Module):
+    """A merging ViT encoder with a segmentation head, normalisation included.
+
+    Args:
+        encoder: The encoder, with its schedule.
+        decoder: A head of `mpm_deploy.models.decoders`.
+        mean: Mean of each channel, on 0..1.
+        std: Standard deviation of each channel, on 0..1.
+        reconstruct: Where merged tokens become patches again: ``"after_decoder"`` decodes the
+            merged tokens and gathers the scores, ``"before_decoder"`` gathers the tokens as the
+            paper does. The scores are the same.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        reconstruct: str = "after_decoder",
+    ) -> None:
+        super().__init__()
+        if reconstruct not in RECONSTRUCT:
+            raise ModelError(f"reconstruct: expected one of {RECONSTRUCT}, got {reconstruct!r}")
+        self.encoder = encoder
+        self.decoder = decoder
+        self.merges = len(encoder.before_blocks) > 0
+        self.decodes_merged = reconstruct == "after_decoder"
+        self.image_size: tuple[int, int] = encoder.config.image_size
+        self.grid: tuple[int, int] = encoder.config.grid
+        # (x / 255 - mean) / std as one multiply and one add
+        scale = [1 / (255 * s) for s in std]
+        shift = [-m / s for m, s in zip(mean, std, strict=True)]
+        self.register_buffer("scale", torch.tensor(scale).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("shift", torch.tensor(shift).view(1, 3, 1, 1), persistent=False)
+
+    def compute_in(self, dtype: torch.dtype) -> "Segmenter":
+        """Encoder and decoder in ``dtype``; pixels are normalised in float32 all the same."""
+        self.encoder.to(dtype)
+        self.decoder.to(dtype)
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Score every patch.
+
+        Args:
+            images: ``(B, 3, H, W)`` uint8, of the size the encoder was made for.
+
+        Returns:
+            ``scores (B, K, h, w)`` float32 and ``merge_maps (B, M, h * w)`` int32: the token of its
+            image that each patch belongs to after each of the M merges.
+        """
+        normalised = images.to(self.scale.dtype) * self.scale + self.shift
+        dtype = self.encoder.position.dtype
+        tokens, offsets, rows, merge_maps = self.encoder(normalised.to(dtype))
+        scores = self._decode(tokens, offsets, rows)  # (B, N, K)
+        down, across = self.grid
+        scores = scores.transpose(1, 2).reshape(rows.shape[0], -1, down, across)
+        return scores.float().contiguous(), merge_maps
+
+    def _decode(self, tokens: Tensor, offsets: Tensor, rows: Tensor) -> Tensor:
+        images, patches = rows.shape[0], rows.shape[1]
+        special = self.encoder.special_tokens
+        counts: torch.Tensor | None = None
+        if self.merges and self.decodes_merged:
+            ones = torch.ones(images * patches, dtype=tokens.dtype, device=tokens.device)
+            counts = torch.zeros_like(tokens[:, 0]).index_add(0, rows.flatten(), ones)  # (T,)
+        elif self.merges:
+            tokens = reconstruct_rows(tokens, rows.flatten())  # (B * N, C)
+            offsets = equal_offsets(images, patches, rows.device)
+            rows = patch_rows(images, patches, 0, rows.device)
+            special = 0
+        return self.decoder(tokens, offsets, rows, special + patches, special, counts)

@@ -1,0 +1,50 @@
+"""For each packed row, the most similar other row of its image (Algorithm 1, lines 1 to 3)."""
+
+import torch
+from torch import Tensor
+
+
+def nearest_neighbor(
+    tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int = 0
+) -> Tensor:
+    """The most cosine-similar *other* image row of the same image, for each row.
+
+    Similarities are float32 whatever the dtype of ``tokens``: in bfloat16 those near 1 collapse
+    into ties and other pairs come out. Bit-equal similarities go to the lowest row.
+
+    Args:
+        tokens: ``(T, C)``, any floating dtype.
+        offsets: Where each image begins, ``(B + 1,)`` int32.
+        max_length: An upper bound of the rows an image has.
+        special_tokens: That many first rows of each image match nothing and are matched by
+            nothing.
+
+    Returns:
+        ``(T,)`` int64, rows of ``tokens``. A row that has no match (a special one, or an image's
+        only one) is its own answer.
+    """
+    images = offsets.shape[0] - 1
+    if images == 1:
+        return _nearest_in_image(tokens, special_tokens)
+
+    bounds: list[int] = offsets.long().tolist()
+    nearest = [
+        _nearest_in_image(tokens[bounds[image] : bounds[image + 1]], special_tokens) + bounds[image]
+        for image in range(images)
+    ]
+    if len(nearest) == 0:
+        return torch.empty(0, dtype=torch.int64, device=tokens.device)
+    return torch.cat(nearest)
+
+
+def _nearest_in_image(tokens: Tensor, special_tokens: int) -> Tensor:
+    """``(n, C)`` of one image -> ``(n,)`` int64."""
+    rows = torch.arange(tokens.shape[0], device=tokens.device)
+    image_rows = tokens[special_tokens:]
+    if image_rows.shape[0] == 0:
+        return rows
+    unit = torch.nn.functional.normalize(image_rows.float(), dim=-1)  # zero rows stay zero
+    similarity = unit @ unit.t()  # (n - special, n - special)
+    similarity.diagonal().fill_(-float("inf"))
+    # argmax names the lowest of equal maxima; a lone row finds itself.
+    return torch.cat([rows[:special_tokens], similarity.argmax(dim=1) + special_tokens])

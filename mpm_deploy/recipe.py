@@ -1,0 +1,314 @@
+"""Recipes: which model, merged how, compiled by what, for which machine.
+
+A recipe is a TOML file. Every key has a default, an unknown key is an error, and the types below
+say what a key may hold.
+
+    description = "what it is for"
+                                        [backend]
+    [model]                             name = "torchscript"
+    name = "seg_t16_mask"               device = "cpu"
+    weights = "demo"                    dtype = "float32"
+
+    [merge]                             [verify]
+    before_blocks = [2, 5]              labels = 0.999
+"""
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from mpm_deploy.errors import RecipeError
+from mpm_deploy.structure import StructureError, read_structure, to_mapping
+
+# Beside the package in a checkout, inside it in a wheel.
+_BUILTIN_FOLDERS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
+
+ModelName = Literal[
+    "seg_t16_mask",
+    "seg_s16_mask",
+    "seg_b16_mask",
+    "seg_l16_mask",
+    "seg_b8_mask",
+    "seg_deit_b16_mask",
+    "seg_t16_linear",
+    "seg_s16_linear",
+    "seg_b16_linear",
+    "seg_l16_linear",
+]
+
+
+def _require(holds: bool, key: str, expected: str, value: Any, hint: str | None = None) -> None:
+    if not holds:
+        raise RecipeError(f"{key}: expected {expected}, got {to_mapping(value)!r}", hint)
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """Which model, at which size, with which weights.
+
+    Args:
+        name: A model's name.
+        weights: ``"demo"``, ``"random"`` or a ``.safetensors`` file with its TOML beside it.
+        image_size: Input ``(height, width)`` in pixels; None is what the weights were trained for,
+            and 512 × 512 for random ones.
+        classes: How many; None is what the weights have, and 150 for random ones.
+    """
+
+    name: ModelName = "seg_t16_mask"
+    weights: str = "demo"
+    image_size: tuple[int, int] | None = None
+    classes: int | None = None
+
+    def __post_init__(self) -> None:
+        size = self.image_size
+        _require(size is None or min(size) > 0, "model.image_size", "[height, width] > 0", size)
+        _require(self.classes is None or self.classes > 1, "model.classes", "> 1", self.classes)
+        _require(self.weights != "", "model.weights", "'demo', 'random' or a file", self.weights)
+
+
+@dataclass(frozen=True)
+class MergeRecipe:
+    """Where tokens are merged, and where the picture is put together again.
+
+    Args:
+        method: ``"mpm"``, or ``"none"`` for the full-token model.
+        before_blocks: The schedule: blocks (0-based) in front of which a merge happens.
+        reconstruct: ``"after_decoder"`` gathers scores, ``"before_decoder"`` gathers tokens.
+    """
+
+    method: Literal["mpm", "none"] = "mpm"
+    before_blocks: tuple[int, ...] = (2, 5)
+    reconstruct: Literal["after_decoder", "before_decoder"] = "after_decoder"
+
+    def __post_init__(self) -> None:
+        key, blocks = "merge.before_blocks", self.before_blocks
+        _require(min(blocks, default=0) >= 0, key, "indices from 0 up", blocks)
+        _require(list(blocks) == sorted({*blocks}), key, "strictly increasing indices", blocks)
+        fits = (self.method == "none") == (not blocks)
+        expected = "[]" if self.method == "none" else "a block or more"
+        _require(
+            fits,
+            key,
+            f"{expected} with method {self.method!r}",
+            blocks,
+            "the full-token model is method 'none' with no blocks: build --full-token",
+        )
+
+
+@dataclass(frozen=True)
+class BackendRecipe:
+    """What compiles the model, and for which machine.
+
+    Args:
+        name: ``"torchscript"`` writes a ``.pt``, ``"aotinductor"`` a ``.pt2``.
+        device: ``"cpu"`` or ``"cuda"``.
+        dtype: What the model computes in.
+        max_batch: The largest batch the artifact takes.
+        cuda_capability: Compute capability ``(major, minor)`` it is compiled for.
+        machine: Where the file is tied to one kind of processor; None where it is not.
+    """
+
+    name: Literal["torchscript", "aotinductor"] = "torchscript"
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    max_batch: int = 64
+    cuda_capability: tuple[int, int] | None = None
+    machine: Literal["x86_64", "aarch64"] | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.max_batch > 0, "backend.max_batch", "> 0", self.max_batch)
+        _require(
+            self.cuda_capability is None or self.device == "cuda",
+            "backend.cuda_capability",
+            f"none with device {self.device!r}",
+            self.cuda_capability,
+            "leave it out, or set device to 'cuda'",
+        )
+
+
+@dataclass(frozen=True)
+class InputRecipe:
+    """How an image of any size becomes the model's input: ``"resize"`` is antialiased bilinear."""
+
+    fit: Literal["resize"] = "resize"
+
+
+@dataclass(frozen=True)
+class VerifyRecipe:
+    """What a fresh artifact must reach against the eager model before it is written.
+
+    Args:
+        images: How many different images are compared.
+        labels: Least share of pixels with the same label.
+        clusters: Least share of patches in the same cluster, after each merge.
+    """
+
+    images: int = 8
+    labels: float = 0.999
+    clusters: float = 0.999
+
+    def __post_init__(self) -> None:
+        _require(self.images >= 8, "verify.images", "8 or more", self.images)
+        _require(0 <= self.labels <= 1, "verify.labels", "0 to 1", self.labels)
+        _require(0 <= self.clusters <= 1, "verify.clusters", "0 to 1", self.clusters)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a build needs to know.
+
+    Args:
+        name: A built-in recipe's name, or the file's.
+        description: One line: what it is for.
+    """
+
+    name: str
+    description: str = ""
+    model: ModelRecipe = ModelRecipe()
+    merge: MergeRecipe = MergeRecipe()
+    backend: BackendRecipe = BackendRecipe()
+    input: InputRecipe = InputRecipe()
+    verify: VerifyRecipe = VerifyRecipe()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make a recipe from nested tables.
+
+        Raises:
+            RecipeError: An unknown key, or a value that is not allowed; names both.
+        """
+        try:
+            return read_structure(cls, values)
+        except StructureError as error:
+            allowed = f"; allowed are {', '.join(error.allowed)}" if error.allowed else ""
+            raise RecipeError(f"{error}{allowed}", _did_you_mean(error)) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """As nested plain values, ready for JSON; `from_dict` reads them back."""
+        values: dict[str, Any] = to_mapping(self)
+        return values
+
+    def override(self, *assignments: str) -> Self:
+        """The same recipe with some values changed; they are checked together, like a file's.
+
+        Args:
+            assignments: Each ``section.key=value`` with the value in TOML; a bare word is a string.
+
+        Raises:
+            RecipeError: Not of that form, an unknown key, or a value that is not allowed.
+        """
+        values = self.to_dict()
+        with _at("--set"):
+            for assignment in assignments:
+                section, key, value = _parse_assignment(assignment)
+                table = values.setdefault(section, {})
+                if not isinstance(table, dict):
+                    raise RecipeError(f"{section}: expected a section, got a key of the whole")
+                table[key] = value
+            return self.from_dict(values)
+
+    def full_token(self) -> Self:
+        """The same recipe without merging."""
+        merge = dataclasses.replace(self.merge, method="none", before_blocks=())
+        return dataclasses.replace(self, merge=merge)
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Read a built-in recipe by its name, or a recipe file.
+
+    Weights that a file names are looked for beside that file.
+
+    Args:
+        name_or_path: ``"cpu_fp32"``, or a path with a folder or ``.toml`` in it.
+
+    Raises:
+        RecipeError: No such recipe, or a wrong one: names the file, the key and what was allowed.
+    """
+    path = Path(name_or_path)
+    is_name = path.suffix != ".toml" and len(path.parts) == 1
+    return _read(_find_builtin(str(name_or_path)) if is_name else path)
+
+
+def builtin_recipes() -> list[Recipe]:
+    """The recipes that come with this package, in the order of their names."""
+    return [_read(path) for _, path in sorted(_builtin_paths().items())]
+
+
+def _builtin_paths() -> dict[str, Path]:
+    return {path.stem: path for folder in _BUILTIN_FOLDERS for path in folder.glob("*.toml")}
+
+
+def _find_builtin(name: str) -> Path:
+    paths = _builtin_paths()
+    if name not in paths:
+        raise RecipeError(
+            f"recipe {name!r}: expected one of {', '.join(sorted(paths))}, or a .toml file",
+            _nearest(name, paths) or "`mpm-deploy recipes` says what each is for",
+        )
+    return paths[name]
+
+
+def _read(path: Path) -> Recipe:
+    with _at(str(path)):
+        recipe = Recipe.from_dict({"name": path.stem} | _read_toml(path))
+    weights = recipe.model.weights
+    if weights in ("demo", "random"):
+        return recipe
+    model = dataclasses.replace(recipe.model, weights=str(path.parent / weights))
+    return dataclasses.replace(recipe, model=model)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"cannot be read: {error.strerror}", "`mpm-deploy recipes` lists the built-in ones"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"expected TOML: {error}") from error
+
+
+def _parse_assignment(assignment: str) -> tuple[str, str, Any]:
+    """Split ``section.key=value`` and read the value."""
+    left, equals, text = assignment.partition("=")
+    section, dot, key = left.strip().partition(".")
+    if not (equals and dot and section and key):
+        raise RecipeError(
+            f"expected section.key=value, got {assignment!r}", "as in merge.before_blocks=[1,3]"
+        )
+    return section, key, _parse_value(assignment, text.strip())
+
+
+def _parse_value(assignment: str, text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        if re.fullmatch(r"[A-Za-z_~./][\w~./ -]*", text):  # a string whose quotes the shell took
+            return text
+        raise RecipeError(f"{assignment}: expected a value in TOML: {error}") from error
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Put the place in front of what is wrong there."""
+    try:
+        yield
+    except RecipeError as error:
+        raise RecipeError(f"{place}: {error.problem}", error.hint) from error
+
+
+def _did_you_mean(error: StructureError) -> str | None:
+    written = re.search(r"unknown value '(.*)'", error.problem)
+    return _nearest(written.group(1) if written else error.key.split(".")[-1], error.allowed)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else None

@@ -1,0 +1,365 @@
+"""The Runner: an artifact and images in, label maps out."""
+
+import os
+import time
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mpm_deploy.artifact import Manifest, read_sample
+from mpm_deploy.backends import open_artifact
+from mpm_deploy.errors import ArtifactError, ImageError, InputError
+from mpm_deploy.images import ImageLike, find_images, fit, to_tensor
+from mpm_deploy.pipeline import in_batches, prefetch
+
+SAMPLE_AGREEMENT = 0.999
+_BATCHES_IN_FLIGHT = 2  # one in the model, one ready to follow it
+_MOST_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Milliseconds from an image file to its label map, stage by stage.
+
+    Attributes:
+        decode: File to pixels; nearly 0 for an image that was in memory.
+        fit: Resize to the model's input.
+        copy: Images into one batch on the device.
+        scores: The model.
+        labels: Scores to label maps in host memory.
+    """
+
+    decode: float
+    fit: float
+    copy: float
+    scores: float
+    labels: float
+
+    @property
+    def total(self) -> float:
+        """The sum of all stages."""
+        return self.decode + self.fit + self.copy + self.scores + self.labels
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the model says of one image.
+
+    Attributes:
+        source: The image, as it was given.
+        labels: ``(height, width)`` class indices, uint8, or int16 past 256 classes.
+        tokens_kept: Tokens left after each merge; empty for a full-token model.
+        merge_maps: ``(merges, patches)`` int32: the token that each patch belongs to after each
+            merge.
+        stages_ms: ``decode`` and ``fit`` of this image; ``copy``, ``scores`` and ``labels`` of its
+            whole batch. Waiting in between is not counted.
+        batch: Images in its batch.
+    """
+
+    source: ImageLike
+    labels: NDArray[np.integer[Any]]
+    tokens_kept: tuple[int, ...]
+    merge_maps: NDArray[np.int32]
+    stages_ms: StageTimes
+    batch: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be decoded, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """An image that is ready for the model.
+
+    Attributes:
+        source: The image, as it was given.
+        image: ``(3, H, W)`` uint8, of the model's input size.
+        size: ``(height, width)`` of the label map to come.
+        decode_ms: Time it took to decode.
+        fit_ms: Time it took to fit.
+    """
+
+    source: ImageLike
+    image: Tensor
+    size: tuple[int, int]
+    decode_ms: float
+    fit_ms: float
+
+
+class Runner:
+    """Runs an artifact over images.
+
+        with Runner("segmenter.pt") as runner:
+            for result in runner.run("photos/", batch_size=4):
+                print(result.labels.shape, result.tokens_kept)
+
+    Threads may share a Runner: each may call it, or iterate a `run` of its own. Images are decoded
+    side by side; the model belongs to one thread of the Runner, so that calls to it queue there.
+
+    Args:
+        artifact: A ``.pt`` or ``.pt2``.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
+        threads: Threads of one model call on a CPU; None leaves torch's own choice. torch knows one
+            such number a process, so it holds for everything in it.
+        workers: Threads that decode ahead in `run`; None is one a core, at most 8.
+        label_size: ``"image"`` gives label maps of each image's own size, ``"input"`` of the
+            model's input size.
+
+    Raises:
+        ArtifactError: Missing, damaged, foreign or newer.
+        HostError: The artifact does not fit this machine.
+        InputError: An argument out of range.
+    """
+
+    def __init__(
+        self,
+        artifact: str | Path,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        workers: int | None = None,
+        label_size: Literal["image", "input"] = "image",
+    ) -> None:
+        _check_at_least_one("threads", threads)
+        _check_at_least_one("workers", workers)
+        if label_size not in ("image", "input"):
+            raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
+        self.artifact = Path(artifact)
+        self.label_size = label_size
+        self.manifest: Manifest
+        self.manifest, self._program = open_artifact(self.artifact, device)
+        self.device: torch.device = self._program.device
+        self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+        self._closed = False
+        self._decoders = ThreadPoolExecutor(self.workers, "mpm-decode")
+        self._model = ThreadPoolExecutor(1, "mpm-model")
+        if threads is not None:
+            self._model.submit(torch.set_num_threads, threads).result()
+
+    def __call__(self, image: ImageLike) -> Result:
+        """Segment one image.
+
+        Args:
+            image: A path, a PIL image, a uint8 array ``(height, width, 3)`` or a uint8 tensor
+                ``(3, height, width)``, RGB.
+
+        Raises:
+            ImageError: The file cannot be decoded.
+            InputError: An array of another shape or type; or the Runner is closed.
+        """
+        return self.infer([self.load(image)])[0]
+
+    def run(
+        self, images: str | Path | Iterable[ImageLike], batch_size: int = 1
+    ) -> Iterator[Result | Skipped]:
+        """Segment many images: workers decode ahead while the model runs.
+
+        Args:
+            images: A folder, or images in any form that a call takes; read lazily, some batches
+                ahead.
+            batch_size: Images a model call; the last one takes what is left.
+
+        Returns:
+            An iterator in the images' order. A file that cannot be decoded gives `Skipped`, and
+            the others go on. Close it, or drop it, to stop early. One thread at a time may read it.
+
+        Raises:
+            InputError: ``batch_size`` below 1, no images in the folder, a wrong array, or the
+                Runner is closed.
+        """
+        _check_at_least_one("batch_size", batch_size)
+        self._check_open()
+        items = find_images(images) if isinstance(images, str | Path) else images
+        return self._run(items, batch_size)
+
+    def load(self, image: ImageLike) -> Loaded:
+        """Decode an image and fit it to the model's input; `infer` takes the outcome.
+
+        Raises:
+            ImageError: The file cannot be decoded.
+            InputError: An array of another shape or type.
+        """
+        size = (self.manifest.input.height, self.manifest.input.width)
+        begin = time.perf_counter()
+        pixels = to_tensor(image)
+        decoded = time.perf_counter()
+        fitted = fit(pixels, size)
+        end = time.perf_counter()
+        own_size = (pixels.shape[1], pixels.shape[2])
+        return Loaded(
+            source=image,
+            image=fitted,
+            size=own_size if self.label_size == "image" else size,
+            decode_ms=(decoded - begin) * 1e3,
+            fit_ms=(end - decoded) * 1e3,
+        )
+
+    def infer(self, batch: list[Loaded]) -> list[Result]:
+        """Run the model on loaded images as one batch.
+
+        Raises:
+            InputError: The Runner is closed.
+        """
+        self._check_open()
+        return self._model.submit(self._infer, batch).result()
+
+    def time_scores(self, images: Tensor) -> tuple[float, tuple[tuple[int, ...], ...]]:
+        """Run only the model's scores, and time them.
+
+        Args:
+            images: ``(B, 3, H, W)`` uint8, on the Runner's device.
+
+        Returns:
+            Seconds, from a device at rest to the scores on it; and the tokens kept of each image.
+        """
+        self._check_open()
+        return self._model.submit(self._time_scores, images).result()
+
+    def check_sample(self) -> float:
+        """Try the artifact on the sample it carries; a wrong answer means wrong label maps.
+
+        Returns:
+            The share of labels equal to those given at build.
+
+        Raises:
+            ArtifactError: Fewer than 99.9 % are.
+        """
+        image, expected = read_sample(self.artifact, self.manifest)
+        labels = self(image).labels
+        share = float((labels == expected.numpy()).mean())
+        if share < SAMPLE_AGREEMENT:
+            raise ArtifactError(
+                f"{self.artifact}: on its own sample {share:.2%} of the labels are those it gave "
+                f"when it was built, expected at least {SAMPLE_AGREEMENT:.1%}",
+                "rebuild it on this machine, and please report it",
+            )
+        return share
+
+    def close(self) -> None:
+        """End the Runner's threads; work already begun is finished. More calls do nothing."""
+        self._closed = True
+        self._decoders.shutdown()
+        self._model.shutdown()
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(
+        self, images: Iterable[ImageLike], batch_size: int
+    ) -> Generator[Result | Skipped, None, None]:
+        ahead = self.workers + _BATCHES_IN_FLIGHT * batch_size
+        with closing(prefetch(self._submit_load, images, ahead)) as loaded:
+            batches = in_batches(loaded, batch_size, lambda item: isinstance(item, Loaded))
+            with closing(prefetch(self._submit_infer, batches, _BATCHES_IN_FLIGHT)) as outcomes:
+                for outcome in outcomes:
+                    yield from outcome
+
+    def _submit_load(self, image: ImageLike) -> "Future[Loaded | Skipped]":
+        self._check_open()
+        return self._decoders.submit(self._load_or_skip, image)
+
+    def _load_or_skip(self, image: ImageLike) -> Loaded | Skipped:
+        try:
+            return self.load(image)
+        except ImageError as error:
+            return Skipped(str(image), error.problem.removeprefix(f"{image}: "))
+
+    def _submit_infer(self, batch: list[Loaded | Skipped]) -> "Future[list[Result | Skipped]]":
+        self._check_open()
+        return self._model.submit(self._infer_loaded, batch)
+
+    def _infer_loaded(self, batch: list[Loaded | Skipped]) -> list[Result | Skipped]:
+        """Results in place of what was loaded; what was skipped stays where it is."""
+        loaded = [item for item in batch if isinstance(item, Loaded)]
+        results = iter(self._infer(loaded) if loaded else ())
+        return [item if isinstance(item, Skipped) else next(results) for item in batch]
+
+    def _infer(self, batch: list[Loaded]) -> list[Result]:
+        clock = _Clock(self.device)
+        images = torch.stack([loaded.image for loaded in batch]).to(self.device)  # (B, 3, H, W)
+        copy_ms = clock.lap()
+        scores, merge_maps = self._program.scores(images)
+        scores_ms = clock.lap()
+        # one image a call: label maps differ in size, and a batch of them would be large
+        labels = [
+            self._program.labels(scores[i : i + 1], loaded.size)[0].cpu().numpy()
+            for i, loaded in enumerate(batch)
+        ]
+        maps = merge_maps.cpu()  # (B, M, N)
+        labels_ms = clock.lap()
+        kept = _tokens_kept(maps)
+        return [
+            Result(
+                source=loaded.source,
+                labels=labels[i],
+                tokens_kept=kept[i],
+                merge_maps=maps[i].numpy(),
+                stages_ms=StageTimes(
+                    loaded.decode_ms, loaded.fit_ms, copy_ms, scores_ms, labels_ms
+                ),
+                batch=len(batch),
+            )
+            for i, loaded in enumerate(batch)
+        ]
+
+    def _time_scores(self, images: Tensor) -> tuple[float, tuple[tuple[int, ...], ...]]:
+        clock = _Clock(self.device)
+        _, merge_maps = self._program.scores(images)
+        seconds = clock.lap() / 1e3
+        return seconds, _tokens_kept(merge_maps)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
+
+
+class _Clock:
+    """A stopwatch that waits until the device has done what it was asked."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._last = self._now()
+
+    def lap(self) -> float:
+        """Milliseconds since the last lap."""
+        now = self._now()
+        passed = (now - self._last) * 1e3
+        self._last = now
+        return passed
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+
+def _tokens_kept(merge_maps: Tensor) -> tuple[tuple[int, ...], ...]:
+    """For each image the tokens left after each merge, of ``(B, M, N)`` merge maps."""
+    return tuple(tuple(kept) for kept in (merge_maps.amax(dim=2) + 1).tolist())
+
+
+def _check_at_least_one(name: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise InputError(f"{name}: expected 1 or more, got {value}")

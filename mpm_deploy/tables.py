@@ -1,0 +1,154 @@
+"""What the command line shows, as rich's tables and sentences. Nothing here prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from mpm_deploy.recipe import MergeRecipe, Recipe
+
+if TYPE_CHECKING:  # these import torch, which `mpm-deploy recipes` need not wait for
+    from mpm_deploy.artifact import Manifest, MergeInfo
+    from mpm_deploy.doctor import Finding
+
+Row = Mapping[str, Any]
+
+RANDOM_WEIGHTS = "The weights are random: label maps mean nothing, and tokens kept are no model's."
+
+
+def recipes_table(recipes: Iterable[Recipe]) -> Table:
+    """The recipes, what they build, and what they are for."""
+    table = _table("recipe", "backend", "merge before", "for")
+    for recipe in recipes:
+        backend = f"{recipe.backend.name} {recipe.backend.device} {recipe.backend.dtype}"
+        table.add_row(recipe.name, backend, schedule(recipe.merge), recipe.description)
+    return table
+
+
+def manifest_table(manifest: Manifest) -> Table:
+    """What an artifact says of itself, one fact a row."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in _facts(manifest).items():
+        table.add_row(name, Text(value))
+    return table
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """What `mpm-deploy doctor` found, and under it the cure for what is missing."""
+    table = _table("for", "what", "found")
+    topic = None
+    for finding in findings:
+        if topic not in (None, finding.topic):
+            table.add_section()
+        found = Text(finding.found, style="yellow" if finding.cure else "green")
+        if finding.cure:
+            found.append(f"\ncure: {finding.cure}", style="default")
+        table.add_row(finding.topic if finding.topic != topic else "", finding.subject, found)
+        topic = finding.topic
+    return table
+
+
+def results_table(results: Sequence[Row]) -> Table:
+    """One row a batch size; tokens kept and GFLOPs are means over the images."""
+    table = _table(
+        *("batch", "end-to-end FPS", "model FPS", "p50 ms", "p90 ms", "p99 ms"),
+        *("tokens kept", "GFLOPs"),
+        justify="right",
+    )
+    for row in results:
+        latency = row["latency_ms"]
+        table.add_row(
+            str(row["batch_size"]),
+            _number(row["end_to_end_fps"]),
+            _number(row["model_fps"]),
+            *(_number(latency[percentile]) for percentile in ("p50", "p90", "p99")),
+            " → ".join(f"{tokens:.0f}" for tokens in row["tokens_kept"]["mean"]) or "all",
+            _number(row["gflops"]),
+        )
+    return table
+
+
+def comparison_table(results: Sequence[Row]) -> Table:
+    """How many times faster the artifact is than the other, median (least – most)."""
+    table = _table(
+        *("batch", "repeats", "model FPS ratio", "end-to-end FPS ratio", "FLOP ratio"),
+        justify="right",
+    )
+    for row in results:
+        table.add_row(
+            str(row["batch_size"]),
+            str(row["repeats"]),
+            _spread(row["model_fps_ratio"]),
+            _spread(row["end_to_end_fps_ratio"]),
+            f"{row['flop_ratio']:.2f}",
+        )
+    return table
+
+
+def schedule(merge: MergeRecipe | MergeInfo) -> str:
+    """In front of which blocks tokens are merged."""
+    if merge.method == "none":
+        return "no block"
+    blocks = " and ".join(str(block) for block in merge.before_blocks)
+    return f"block{'s' if len(merge.before_blocks) > 1 else ''} {blocks}"
+
+
+def _facts(manifest: Manifest) -> dict[str, str]:
+    model, requires, agreement = manifest.model, manifest.requires, manifest.agreement
+    weights = manifest.weights
+    return {
+        "recipe": str(manifest.recipe.get("name", "")),
+        "model": f"{model.name}, {model.parameters / 1e6:.1f} M parameters, {model.head} head",
+        "weights": f"{weights.origin} {(weights.sha256 or '')[:12]}".strip(),
+        "classes": f"{len(model.classes)}: {', '.join(model.classes[:12])}"
+        + (", …" if len(model.classes) > 12 else ""),
+        "input": f"{manifest.input.height} × {manifest.input.width} by {manifest.input.fit}, "
+        f"{manifest.patches} patches of {model.patch_size} × {model.patch_size}",
+        "merge": f"{manifest.merge.method} before {schedule(manifest.merge)}, "
+        f"reconstruct {manifest.merge.reconstruct}",
+        "batch": f"{manifest.batch.min} to {manifest.batch.max} images a call",
+        "backend": f"{requires.backend} on {requires.device}, {requires.dtype}",
+        "needs": _needs(manifest),
+        "agreement": f"{agreement.labels:.4%} of labels, clusters "
+        f"{', '.join(f'{share:.4%}' for share in agreement.clusters) or 'none'}, "
+        f"on {agreement.images} images",
+        "created": f"{manifest.created_by.created} by mpm-deploy {manifest.created_by.mpm_deploy}",
+        "format": manifest.format,
+        "payload": manifest.payload_sha256,
+    }
+
+
+def _needs(manifest: Manifest) -> str:
+    requires = manifest.requires
+    needs = [f"built with torch {requires.torch}"]
+    if requires.machine:
+        needs.append(requires.machine)
+    if requires.cpu_isa:
+        needs.append(f"CPU with {' '.join(requires.cpu_isa)}")
+    if requires.cuda_capability:
+        needs.append("CUDA capability {}.{}".format(*requires.cuda_capability))
+    return ", ".join(needs)
+
+
+def _table(*columns: str, justify: Any = "left") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify=justify, no_wrap=column not in ("for", "found"))
+    return table
+
+
+def _number(value: float | None) -> str:
+    """Three digits that tell; a percentile that is not known is a dash."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
+def _spread(ratio: Row) -> str:
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
