@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mpm_deploy.recipe import Recipe
+    from mpm_deploy.report import Report
 
 _DONE, _ERROR, _SKIPPED, _INTERRUPTED = 0, 1, 3, 130
 
@@ -103,17 +104,17 @@ def _run(arguments: argparse.Namespace) -> int:
     skipped = 0
     with (
         Runner(arguments.artifact, device=arguments.device, threads=arguments.threads) as runner,
-        _progress(len(images), "images") as advance,
+        _progress("images") as progress,
     ):
         palette = runner.manifest.model.palette
         outcomes = runner.run(images, batch_size=arguments.batch)
-        for name, outcome in zip(names, outcomes, strict=True):
+        for done, (name, outcome) in enumerate(zip(names, outcomes, strict=True), start=1):
             if isinstance(outcome, Skipped):
                 _warn_of_skipped(outcome.path, outcome.reason)
                 skipped += 1
             else:
                 write_label_map(folder / name, outcome.labels, palette)
-            advance(1)
+            progress(done, len(images))
         _warn_of_random(runner.manifest.weights.origin)
     _talk(f"{len(images) - skipped} label maps in {folder}")
     return _SKIPPED if skipped else _DONE
@@ -130,7 +131,7 @@ def _made_folder(folder: Path) -> Path:
 def _bench(arguments: argparse.Namespace) -> int:
     from mpm_deploy.bench import bench
 
-    with _progress(None, "passes") as advance:
+    with _progress("passes") as show:
         report = bench(
             arguments.artifact,
             arguments.folder,
@@ -141,25 +142,28 @@ def _bench(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
             repeats=arguments.repeats,
             warmup=arguments.warmup,
-            progress=advance,
+            progress=show,
         )
     _show_report(report)
     if arguments.json:
-        _write_json(arguments.json, report)
-    return _SKIPPED if report["skipped"] else _DONE
+        _write_json(arguments.json, report.to_dict())
+    return _SKIPPED if report.skipped else _DONE
 
 
-def _show_report(report: dict[str, Any]) -> None:
-    from mpm_deploy.tables import comparison_table, results_table
+def _show_report(report: Report) -> None:
+    from mpm_deploy.tables import comparison_table, report_title, results_table
 
-    _show(results_table(report["results"]))
-    comparison = report["comparison"]
-    if comparison:
-        _show(comparison_table(comparison["results"]))
-        print(comparison["verdict"])
-    for skipped in report["skipped"]:
-        _warn_of_skipped(skipped["path"], skipped["reason"])
-    _warn_of_random(report["artifact"]["weights"])
+    print(report_title(report))
+    _show(results_table(report.results))
+    if report.comparison:
+        print(f"\nagainst {report.comparison.against.path}")
+        _show(comparison_table(report.comparison.results))
+        print(f"\n{report.comparison.verdict}")
+    _warn_of_random(report.artifact.weights)
+    for left_out in report.left_out:
+        _talk(f"left out batch {left_out.batch_size}: {left_out.reason}")
+    for skipped in report.skipped:
+        _warn_of_skipped(skipped.path, skipped.reason)
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -174,9 +178,17 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
-    from mpm_deploy.bench import serve
+    from mpm_deploy.worker import serve
 
-    serve(arguments)
+    serve(
+        arguments.artifact,
+        arguments.folder,
+        sys.stdin,
+        sys.stdout,
+        device=arguments.device,
+        threads=arguments.threads,
+        limit=arguments.limit,
+    )
     return _DONE
 
 
@@ -354,16 +366,16 @@ def _status() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def _progress(total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, and nothing where that is no terminal."""
+def _progress(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, told what is done and what there is; nothing where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), unit, TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(unit, total=total)
-        yield lambda done: bar.advance(task, done)
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":

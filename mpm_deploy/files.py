@@ -30,6 +30,7 @@ def written_atomically(target: Path) -> Iterator[Path]:
     with folder as name:
         temporary = Path(name) / target.name
         yield temporary
+        temporary.chmod(0o644)  # some writers make files that only their owner may read
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)

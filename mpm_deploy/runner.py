@@ -208,6 +208,17 @@ class Runner:
             fit_ms=(end - decoded) * 1e3,
         )
 
+    def load_ahead(
+        self, images: Iterable[ImageLike], ahead: int = 0
+    ) -> Generator[Loaded | Skipped, None, None]:
+        """Load many images on the workers, in order.
+
+        Args:
+            images: Read lazily.
+            ahead: Images to hold ready, besides one for each worker.
+        """
+        return prefetch(self._submit_load, images, self.workers + ahead)
+
     def infer(self, batch: list[Loaded]) -> list[Result]:
         """Run the model on loaded images as one batch.
 
@@ -217,14 +228,14 @@ class Runner:
         self._check_open()
         return self._model.submit(self._infer, batch).result()
 
-    def time_scores(self, images: Tensor) -> tuple[float, tuple[tuple[int, ...], ...]]:
+    def time_scores(self, images: Tensor) -> float:
         """Run only the model's scores, and time them.
 
         Args:
             images: ``(B, 3, H, W)`` uint8, on the Runner's device.
 
         Returns:
-            Seconds, from a device at rest to the scores on it; and the tokens kept of each image.
+            Seconds, from a device at rest to the scores on it.
         """
         self._check_open()
         return self._model.submit(self._time_scores, images).result()
@@ -269,8 +280,7 @@ class Runner:
     def _run(
         self, images: Iterable[ImageLike], batch_size: int
     ) -> Generator[Result | Skipped, None, None]:
-        ahead = self.workers + _BATCHES_IN_FLIGHT * batch_size
-        with closing(prefetch(self._submit_load, images, ahead)) as loaded:
+        with closing(self.load_ahead(images, _BATCHES_IN_FLIGHT * batch_size)) as loaded:
             batches = in_batches(loaded, batch_size, lambda item: isinstance(item, Loaded))
             with closing(prefetch(self._submit_infer, batches, _BATCHES_IN_FLIGHT)) as outcomes:
                 for outcome in outcomes:
@@ -324,11 +334,10 @@ class Runner:
             for i, loaded in enumerate(batch)
         ]
 
-    def _time_scores(self, images: Tensor) -> tuple[float, tuple[tuple[int, ...], ...]]:
+    def _time_scores(self, images: Tensor) -> float:
         clock = _Clock(self.device)
-        _, merge_maps = self._program.scores(images)
-        seconds = clock.lap() / 1e3
-        return seconds, _tokens_kept(merge_maps)
+        self._program.scores(images)
+        return clock.lap() / 1e3
 
     def _check_open(self) -> None:
         if self._closed:

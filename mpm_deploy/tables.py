@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
 
 from rich import box
 from rich.table import Table
@@ -14,10 +14,9 @@ from mpm_deploy.recipe import MergeRecipe, Recipe
 if TYPE_CHECKING:  # these import torch, which `mpm-deploy recipes` need not wait for
     from mpm_deploy.artifact import Manifest, MergeInfo
     from mpm_deploy.doctor import Finding
+    from mpm_deploy.report import Measurement, Ratio, Report, Spread
 
-Row = Mapping[str, Any]
-
-RANDOM_WEIGHTS = "The weights are random: label maps mean nothing, and tokens kept are no model's."
+RANDOM_WEIGHTS = "The weights are random: speeds are real, label maps mean nothing."
 
 
 def recipes_table(recipes: Iterable[Recipe]) -> Table:
@@ -54,7 +53,16 @@ def findings_table(findings: Iterable[Finding]) -> Table:
     return table
 
 
-def results_table(results: Sequence[Row]) -> Table:
+def report_title(report: Report) -> str:
+    """What was measured, and on what."""
+    artifact, host = report.artifact, report.host
+    return (
+        f"{artifact.path}: {artifact.model}, {artifact.weights} weights, {artifact.backend} "
+        f"{artifact.dtype}, {host.gpu or host.cpu}, {host.threads} threads, torch {host.torch}"
+    )
+
+
+def results_table(results: Iterable[Measurement]) -> Table:
     """One row a batch size; tokens kept and GFLOPs are means over the images."""
     table = _table(
         *("batch", "end-to-end FPS", "model FPS", "p50 ms", "p90 ms", "p99 ms"),
@@ -62,19 +70,19 @@ def results_table(results: Sequence[Row]) -> Table:
         justify="right",
     )
     for row in results:
-        latency = row["latency_ms"]
+        latency = row.latency_ms
         table.add_row(
-            str(row["batch_size"]),
-            _number(row["end_to_end_fps"]),
-            _number(row["model_fps"]),
-            *(_number(latency[percentile]) for percentile in ("p50", "p90", "p99")),
-            " → ".join(f"{tokens:.0f}" for tokens in row["tokens_kept"]["mean"]) or "all",
-            _number(row["gflops"]),
+            str(row.batch_size),
+            _number(row.end_to_end_fps),
+            _number(row.model_fps),
+            *(_number(percentile) for percentile in (latency.p50, latency.p90, latency.p99)),
+            " → ".join(f"{tokens:.0f}" for tokens in row.tokens_kept.mean) or "all",
+            _number(row.gflops),
         )
     return table
 
 
-def comparison_table(results: Sequence[Row]) -> Table:
+def comparison_table(results: Iterable[Ratio]) -> Table:
     """How many times faster the artifact is than the other, median (least – most)."""
     table = _table(
         *("batch", "repeats", "model FPS ratio", "end-to-end FPS ratio", "FLOP ratio"),
@@ -82,11 +90,11 @@ def comparison_table(results: Sequence[Row]) -> Table:
     )
     for row in results:
         table.add_row(
-            str(row["batch_size"]),
-            str(row["repeats"]),
-            _spread(row["model_fps_ratio"]),
-            _spread(row["end_to_end_fps_ratio"]),
-            f"{row['flop_ratio']:.2f}",
+            str(row.batch_size),
+            str(row.repeats),
+            _spread(row.model_fps_ratio),
+            _spread(row.end_to_end_fps_ratio),
+            f"{row.flop_ratio:.2f}",
         )
     return table
 
@@ -136,7 +144,7 @@ def _needs(manifest: Manifest) -> str:
     return ", ".join(needs)
 
 
-def _table(*columns: str, justify: Any = "left") -> Table:
+def _table(*columns: str, justify: Literal["left", "right"] = "left") -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(column, justify=justify, no_wrap=column not in ("for", "found"))
@@ -150,5 +158,5 @@ def _number(value: float | None) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
-def _spread(ratio: Row) -> str:
-    return f"{ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
+def _spread(ratio: Spread) -> str:
+    return f"{ratio.median:.2f} ({ratio.min:.2f} – {ratio.max:.2f})"

@@ -159,6 +159,8 @@ def _decode(chunks: list[_Chunk], header: _Header) -> NDArray[Any]:
 def _inflate(chunks: list[_Chunk], size: int) -> bytes:
     """The rows, still filtered. Pillow would fill up what is missing, and say nothing."""
     packed = b"".join(chunk.data for chunk in chunks if chunk.name == b"IDAT")
+    if not packed:
+        raise ImageError("PNG without image data")
     try:
         rows = zlib.decompressobj().decompress(packed, size)
     except zlib.error as error:

@@ -129,6 +129,8 @@ class Encoder(nn.Module):
         ModelError: A schedule that does not rise or names a block that does not exist.
     """
 
+    before_blocks: list[int]  # said here: a script cannot tell what an empty list holds
+
     def __init__(self, config: EncoderConfig, before_blocks: Sequence[int] = ()) -> None:
         super().__init__()
         schedule = list(before_blocks)
@@ -138,7 +140,7 @@ class Encoder(nn.Module):
                 f"got {schedule}"
             )
         self.config = config
-        self.before_blocks: list[int] = schedule
+        self.before_blocks = schedule
         self.special_tokens = config.special_tokens
         down, across = config.grid
         self.patch_embed = nn.Conv2d(3, config.width, config.patch_size, config.patch_size)

@@ -1,0 +1,189 @@
+"""The bench's worker: one artifact in one process, timed pass by pass on request.
+
+One JSON object a line. `docs/report.md` writes the protocol down.
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+
+from mpm_deploy.artifact import Manifest
+from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.images import find_images
+from mpm_deploy.runner import Loaded, Result, Runner, Skipped, StageTimes
+from mpm_deploy.structure import to_mapping
+
+MOST_INPUTS = 256  # that the model pass keeps prepared
+_WARMUP_BATCHES = {"cpu": 3, "cuda": 50}
+_WARMUP_IMAGES = 20
+
+Message = dict[str, Any]
+
+
+def serve(
+    artifact: str | Path,
+    folder: str | Path,
+    requests: Iterable[str],
+    answers: TextIO,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    limit: int | None = None,
+) -> None:
+    """Answer every line of ``requests`` with a line to ``answers``, until there are no more.
+
+    Args:
+        artifact: A ``.pt`` or ``.pt2``.
+        folder: Images to time it on.
+        requests: JSON objects: ``{"pass": NAME, ...}``.
+        answers: JSON objects: what a pass gave, or ``{"error": ..., "hint": ...}``.
+        device: As `Runner` takes it.
+        threads: As `Runner` takes it.
+        limit: First images of the folder; None is all.
+    """
+    worker: Worker | None = None
+    for line in requests:
+        request = json.loads(line)
+        try:
+            worker = worker or Worker(artifact, folder, device, threads, limit)
+            answer = worker.answer(request)
+        except MpmError as error:
+            answer = {"error": error.problem, "hint": error.hint}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+    if worker is not None:
+        worker.runner.close()
+
+
+class Worker:
+    """An open artifact, its images, and the passes that are timed.
+
+    Raises:
+        MpmError: The artifact cannot be run here or disagrees with its sample; no usable image.
+    """
+
+    def __init__(
+        self,
+        artifact: str | Path,
+        folder: str | Path,
+        device: str | None,
+        threads: int | None,
+        limit: int | None,
+    ) -> None:
+        self.files = find_images(folder)[:limit]
+        self.runner = Runner(artifact, device=device, threads=threads)
+        self.runner.check_sample()
+        self.inputs = self._prepare()
+        if not self.inputs:
+            raise InputError(f"{folder}: none of its {len(self.files)} images can be decoded")
+        self._passes: dict[str, Callable[[Message], Message]] = {
+            "open": self._open,
+            "warmup": self._warmup,
+            "model": self._model,
+            "end_to_end": self._end_to_end,
+        }
+
+    def answer(self, request: Message) -> Message:
+        """Do one pass.
+
+        Raises:
+            InputError: A pass of another name.
+        """
+        name = request.get("pass")
+        if name not in self._passes:
+            raise InputError(f"pass: expected one of {', '.join(self._passes)}, got {name!r}")
+        return self._passes[name](request)
+
+    def _prepare(self) -> list[Loaded]:
+        """The first usable images, ready for the model."""
+        usable = (item for item in self.runner.load_ahead(self.files) if isinstance(item, Loaded))
+        return list(itertools.islice(usable, MOST_INPUTS))
+
+    def _open(self, _: Message) -> Message:
+        on_gpu = self.runner.device.type == "cuda"
+        return {
+            "images": len(self.files),
+            "usable": len(self.inputs),
+            "device": str(self.runner.device),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name(self.runner.device) if on_gpu else None,
+        }
+
+    def _warmup(self, request: Message) -> Message:
+        """As the end-to-end pass, on images that may come again."""
+        size = request["batch_size"]
+        batches = request.get("batches") or max(
+            _WARMUP_BATCHES[self.runner.device.type], -(-_WARMUP_IMAGES // size)
+        )
+        usable = itertools.cycle(item.source for item in self.inputs)
+        begin = time.perf_counter()
+        for _ in self.runner.run(itertools.islice(usable, batches * size), size):
+            pass
+        return {"seconds": time.perf_counter() - begin, "images": batches * size}
+
+    def _model(self, request: Message) -> Message:
+        """Full batches of prepared inputs, no image twice; only the scores are timed."""
+        size = request["batch_size"]
+        seconds, images = 0.0, 0
+        for first in range(0, len(self.inputs) - size + 1, size):
+            batch = [item.image for item in self.inputs[first : first + size]]
+            seconds += self.runner.time_scores(torch.stack(batch).to(self.runner.device))
+            images += size
+        return {"seconds": seconds, "images": images}
+
+    def _end_to_end(self, request: Message) -> Message:
+        """Every file once, from the disk to a label map in host memory."""
+        tally = Tally(self.runner.manifest)
+        begin = time.perf_counter()
+        for outcome in self.runner.run(self.files, request["batch_size"]):
+            tally.add(outcome)
+        return {"seconds": time.perf_counter() - begin, **tally.to_message()}
+
+
+class Tally:
+    """What the end-to-end pass keeps of each result: numbers, no pictures."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._latencies_ms: list[float] = []
+        self._stages_ms: list[tuple[float, ...]] = []
+        self._tokens_kept: list[tuple[int, ...]] = []
+        self._skipped: list[Skipped] = []
+
+    def add(self, outcome: Result | Skipped) -> None:
+        """Count one image in."""
+        if isinstance(outcome, Skipped):
+            self._skipped.append(outcome)
+            return
+        stages, share = outcome.stages_ms, 1 / outcome.batch
+        own = (stages.decode, stages.fit)
+        shared = (stages.copy * share, stages.scores * share, stages.labels * share)
+        self._stages_ms.append(own + shared)
+        self._latencies_ms.append(stages.total)
+        self._tokens_kept.append(outcome.tokens_kept)
+
+    def to_message(self) -> Message:
+        """For the answer."""
+        stages = StageTimes(*np.mean(self._stages_ms, axis=0).tolist())
+        tokens = np.array(self._tokens_kept)  # (images, merges)
+        return {
+            "images": len(self._latencies_ms),
+            "latencies_ms": self._latencies_ms,
+            "stages_ms": to_mapping(stages),
+            "tokens_kept": {
+                "mean": tokens.mean(axis=0).tolist(),
+                "min": tokens.min(axis=0).tolist(),
+                "max": tokens.max(axis=0).tolist(),
+            },
+            "gflops": float(np.mean([self._gflops(kept) for kept in self._tokens_kept])),
+            "skipped": [to_mapping(skipped) for skipped in self._skipped],
+        }
+
+    def _gflops(self, tokens_kept: tuple[int, ...]) -> float:
+        return self._manifest.flops.total((self._manifest.patches, *tokens_kept)) / 1e9
