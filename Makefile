@@ -1,0 +1,80 @@
+# Each target is enough by itself on a fresh Debian or Ubuntu; a second run starts in seconds.
+#
+#   system packages ─▶ .venv ─▶ build/cpp_runner ─▶ test | demo
+
+PYTHON  ?= python3
+JOBS    ?= $(shell nproc)
+BIN     := .venv/bin
+CMAKE   := cmake
+CPP     := build/cpp_runner
+IMAGES  := examples/scenes/images
+DEMO    := build/demo
+# Sized for a few minutes on two cores: the first 32 images, each artifact timed in two turns.
+TIMING  := --batch 1,2,32 --limit 32 --repeats 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format system cpp clean
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+# ---- set-up ----
+
+system:
+	@{ cat cpp_runner/apt-packages.txt; \
+	   $(PYTHON) -m ensurepip --version >/dev/null 2>&1 || echo python3-venv; } | tools/system-packages.sh
+
+$(BIN)/python: | system
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build,dev]'
+	@touch $@
+
+build/CMakeCache.txt: .venv/.installed | system
+	$(CMAKE) -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DMPM_PYTHON=$(abspath $(BIN)/python)
+	@touch $@
+
+cpp: build/CMakeCache.txt | system ## the C++ program and library
+	$(CMAKE) --build build --parallel $(JOBS)
+
+# ---- tests ----
+
+test: lint cpp ## every check there is: format, types, Python and C++ tests
+	$(BIN)/pytest
+	ctest --test-dir build --output-on-failure
+
+lint: .venv/.installed ## format, habits and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	find cpp_runner -name '*.[ch]pp' | xargs $(BIN)/clang-format --dry-run -Werror
+
+format: .venv/.installed ## rewrite the sources as the formatters want them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	find cpp_runner -name '*.[ch]pp' | xargs $(BIN)/clang-format -i
+
+# ---- demo ----
+
+$(DEMO)/merged.pt: BUILD_OPTIONS :=
+$(DEMO)/full_token.pt: BUILD_OPTIONS := --full-token
+$(DEMO)/%.pt: $(shell find mpm_deploy recipes -type f -not -name '*.pyc') | .venv/.installed
+	@mkdir -p $(@D)
+	$(BIN)/mpm-deploy build --recipe cpu_fp32 $(BUILD_OPTIONS) -o $@
+
+demo: cpp $(DEMO)/merged.pt $(DEMO)/full_token.pt ## build, run and time the demo model, merged against full-token
+	$(BIN)/mpm-deploy inspect $(DEMO)/merged.pt
+	$(BIN)/mpm-deploy run $(DEMO)/merged.pt $(IMAGES) -o $(DEMO)/label_maps
+	$(BIN)/python examples/overlay.py $(DEMO)/merged.pt $(IMAGES) -o $(DEMO)/overlays
+	$(BIN)/mpm-deploy bench $(DEMO)/merged.pt $(IMAGES) --against $(DEMO)/full_token.pt $(TIMING) --json $(DEMO)/python.json
+	$(CPP) $(DEMO)/merged.pt $(IMAGES) --against $(DEMO)/full_token.pt $(TIMING) --json $(DEMO)/cpp.json
+	@echo
+	@echo 'artifacts    $(DEMO)/merged.pt and $(DEMO)/full_token.pt'
+	@echo 'label maps   $(DEMO)/label_maps/'
+	@echo 'overlays     $(DEMO)/overlays/'
+	@echo 'reports      $(DEMO)/python.json and $(DEMO)/cpp.json'
+
+clean: ## remove what was built; .venv stays
+	rm -rf build

@@ -1,0 +1,31 @@
+"""Lay the labels of each image over it: ``overlay.py ARTIFACT IMAGES -o OVERLAYS``."""
+
+import argparse
+from pathlib import Path
+
+from PIL import Image
+
+from mpm_deploy import Result, Runner
+from mpm_deploy.images import decode, find_images
+from mpm_deploy.visualize import overlay
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("artifact", type=Path)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    images = find_images(arguments.images)
+    with Runner(arguments.artifact) as runner:
+        palette = runner.manifest.model.palette
+        for path, result in zip(images, runner.run(images), strict=True):
+            if isinstance(result, Result):  # an image that cannot be decoded gives Skipped
+                pixels = decode(path).permute(1, 2, 0).numpy()  # (height, width, 3)
+                picture = Image.fromarray(overlay(pixels, result.labels, palette))
+                picture.save(arguments.output / f"{path.stem}.png")
+
+
+if __name__ == "__main__":
+    main()

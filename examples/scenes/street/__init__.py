@@ -1,0 +1,1 @@
+"""The parts of a procedural street: camera, light, canvas, and the things that stand in it."""
