@@ -1,0 +1,113 @@
+"""Every backend gives what the eager model gives, for any batch and any size of label map."""
+
+import pytest
+import torch
+
+from mpm_deploy.artifact import read_manifest
+from mpm_deploy.backends import BACKENDS, get_backend, open_artifact
+from mpm_deploy.build import build, make_model
+from mpm_deploy.errors import ArtifactError, BuildError, InputError
+from mpm_deploy.ops.label_map import label_map
+from mpm_deploy.recipe import load_recipe
+from mpm_deploy.verify import same_cluster, verification_images
+from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
+
+RECIPES = ["cpu_fp32", "cpu_aoti_fp32"]
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def built(request, tmp_path_factory):
+    recipe = small_recipe(request.param)
+    suffix = get_backend(recipe.backend.name).suffix
+    return recipe, build(recipe, tmp_path_factory.mktemp("built") / f"it{suffix}")
+
+
+@pytest.fixture(scope="module")
+def program(built):
+    return open_artifact(built[1])[1]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return verification_images(5, INPUT_SIZE, seed=1)
+
+
+def test_backends_are_found_by_their_names():
+    for name, backend in BACKENDS.items():
+        assert get_backend(name) is backend and backend.name == name
+
+
+@pytest.mark.slow
+def test_scores_are_the_eager_models(built, program, images):
+    model, _ = make_model(built[0])
+    with torch.inference_mode():
+        expected, expected_maps = model(images)
+    scores, merge_maps = program.scores(images)
+    assert scores.shape == expected.shape and scores.is_contiguous()
+    assert merge_maps.dtype == torch.int32
+    assert same_cluster(merge_maps[0], expected_maps[0]).all()
+    torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_an_image_does_not_depend_on_its_batch(program, images):
+    scores, merge_maps = program.scores(images)
+    for index, image in enumerate(images.split(1)):
+        alone, alone_maps = program.scores(image)
+        assert torch.equal(alone_maps[0], merge_maps[index])
+        torch.testing.assert_close(alone[0], scores[index], atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [INPUT_SIZE, (37, 701), (700, 20), (4, 6), (1, 9), (1, 1)])
+def test_labels_are_the_plain_versions_at_any_size(program, images, size):
+    scores, _ = program.scores(images)
+    labels = program.labels(scores, size)
+    assert labels.shape == (5, *size) and labels.dtype == torch.uint8
+    assert (labels == label_map(scores, size)).float().mean() >= 0.9999
+
+
+@pytest.mark.slow
+def test_other_images_are_refused(program, images):
+    for wrong in (images[0], images.float(), images[:, :2], images[..., 1:], images[:0]):
+        with pytest.raises(InputError, match="images: expected"):
+            program.scores(wrong)
+
+
+@pytest.mark.slow
+def test_the_manifest_says_how_many_images_a_call_takes(built):
+    manifest = read_manifest(built[1])
+    one_a_call = manifest.requires.backend == "aotinductor"
+    assert manifest.batch.max == (1 if one_a_call else 64)
+    assert (manifest.requires.machine is not None) == one_a_call
+
+
+def test_a_class_count_past_a_byte_gives_wider_labels(tmp_path):
+    recipe = small_recipe().override("model.classes=300", "model.name=seg_t16_linear")
+    _, program = open_artifact(build(recipe, tmp_path / "it.pt"))
+    scores = torch.randn(1, 300, 4, 6)
+    assert program.labels(scores, (8, 12)).dtype == torch.int16
+    assert CLASSES <= 256
+
+
+def test_a_payload_that_torch_cannot_load_is_an_artifact_error(artifact, tmp_path):
+    foreign = tmp_path / "foreign.pt"
+    foreign.write_bytes(b"not a zip")
+    for backend in BACKENDS.values():
+        with pytest.raises(ArtifactError, match="cannot load it"):
+            backend.load(foreign, read_manifest(artifact), torch.device("cpu"))
+
+
+def test_no_compiler_is_a_build_error_with_the_cure(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(BuildError, match=r"C\+\+ compiler") as caught:
+        get_backend("aotinductor").check(load_recipe("cpu_aoti_fp32"))
+    assert "apt-get install" in caught.value.hint
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_gpu_recipe_without_a_gpu_is_a_build_error(name):
+    recipe = load_recipe("cpu_fp32").override("backend.device=cuda", f"backend.name={name}")
+    with pytest.raises(BuildError, match="CUDA device"):
+        get_backend(name).check(recipe)

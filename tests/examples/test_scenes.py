@@ -1,0 +1,118 @@
+"""The scenes, the held-out files that were written from them, and the weights trained on them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENES = ROOT / "examples" / "scenes"
+WEIGHTS = ROOT / "mpm_deploy" / "weights" / "demo.safetensors"
+SCRIPTS = ("generator", "make_dataset", "metrics", "street")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scripts_on_path() -> Iterator[None]:
+    """The example's scripts import each other by name, as when they are run."""
+    sys.path.insert(0, str(SCENES))
+    yield
+    sys.path.remove(str(SCENES))
+    for name in [name for name in sys.modules if name.split(".")[0] in SCRIPTS]:
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def generator(scripts_on_path: None) -> ModuleType:
+    import generator
+
+    return generator
+
+
+@pytest.fixture(scope="module")
+def dataset(scripts_on_path: None) -> ModuleType:
+    import make_dataset
+
+    return make_dataset
+
+
+def test_a_seed_is_a_scene(generator: ModuleType) -> None:
+    first, second, other = generator.scene(11), generator.scene(11), generator.scene(12)
+    for one, again, different in zip(first, second, other, strict=True):
+        np.testing.assert_array_equal(one, again)
+        assert (one != different).any()
+
+
+def test_shapes_and_types(generator: ModuleType) -> None:
+    image, labels = generator.scene(3)
+    assert image.shape == (512, 512, 3)
+    assert labels.shape == (512, 512)
+    assert image.dtype == labels.dtype == np.uint8
+
+
+def test_the_hour_changes_the_light_and_not_the_labels(generator: ModuleType) -> None:
+    day, by_day = generator.scene(5, "day")
+    night, by_night = generator.scene(5, "night")
+    np.testing.assert_array_equal(by_day, by_night)
+    assert night.mean() < 0.7 * day.mean()
+
+
+def test_every_class_appears(generator: ModuleType) -> None:
+    counts = np.zeros(len(generator.CLASSES), np.int64)
+    for seed in range(30):
+        _, labels = generator.scene(seed)
+        assert labels.max() < len(generator.CLASSES)
+        counts += np.bincount(labels.ravel(), minlength=len(counts))
+    assert (counts > 20_000).all(), dict(zip(generator.CLASSES, counts, strict=True))
+
+
+def test_palette_tells_the_classes_apart(generator: ModuleType) -> None:
+    assert len(set(generator.PALETTE)) == len(generator.CLASSES) >= 10
+
+
+def test_held_out_set(dataset: ModuleType) -> None:
+    seeds = dataset.held_out_seeds()
+    names = sorted(dataset.held_out_name(seed) for seed in seeds)
+    assert len(names) >= 64
+    assert sum(name.endswith("night") for name in names) >= len(names) / 3
+    assert max(seeds) < dataset.TRAINING_SEED
+    assert names == sorted(path.stem for path in (SCENES / "images").iterdir())
+    assert names == sorted(path.stem for path in (SCENES / "labels").iterdir())
+
+
+def test_held_out_files_are_the_generators(dataset: ModuleType, generator: ModuleType) -> None:
+    flat = [channel for color in generator.PALETTE for channel in color]
+    for seed in dataset.held_out_seeds()[::9]:
+        name = dataset.held_out_name(seed)
+        image, labels = generator.scene(seed)
+        stored = Image.open(SCENES / "labels" / f"{name}.png")
+        assert stored.mode == "P"
+        assert (stored.getpalette() or [])[: len(flat)] == flat
+        # Another libm or Pillow may round an edge to the next pixel.
+        assert (np.asarray(stored) == labels).mean() > 0.999
+        photo = np.asarray(Image.open(SCENES / "images" / f"{name}.jpg"), np.float32)
+        assert photo.shape == image.shape
+        assert np.abs(photo - image).mean() < 12
+
+
+def test_iou(scripts_on_path: None) -> None:
+    import metrics
+
+    truth = np.array([[0, 0], [1, 2]], np.uint8)
+    predicted = np.array([[0, 1], [1, 2]], np.uint8)
+    matrix = metrics.confusion(truth, predicted, 4)
+    np.testing.assert_allclose(metrics.class_iou(matrix), [0.5, 0.5, 1.0, np.nan])
+    assert metrics.mean_iou(matrix) == pytest.approx(2 / 3)
+
+
+def test_weights_are_small_and_of_these_classes(generator: ModuleType) -> None:
+    from mpm_deploy.models.weights import read_weights
+
+    assert WEIGHTS.stat().st_size <= 16 * 1024 * 1024
+    _, info = read_weights("demo")
+    assert info.classes == generator.CLASSES
+    assert info.palette == generator.PALETTE
+    assert info.image_size == (512, 512)

@@ -1,0 +1,173 @@
+"""The shape of the house: which module may import which, what is public, and who may print."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mpm_deploy
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "mpm_deploy"
+
+# A module or folder imports only from floors below its own.
+FLOORS = [
+    {"errors"},
+    {"files", "formats", "structure"},
+    {"artifact", "images", "label_maps", "ops", "pipeline", "recipe", "visualize"},
+    {"reduction"},
+    {"models"},
+    {"backends"},
+    {"runner", "verify"},
+    {"build", "doctor", "engine", "report", "worker"},
+    {"bench"},
+    {"tables"},
+    {"cli"},
+]
+BUILD_SIDE = {"build", "models", "reduction", "verify"}
+BUILD_PACKAGES = ["timm", "torchvision", "safetensors", "tomli_w"]
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """The module or folder right below the package that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def parts_imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module or ""]
+            if node.module == "mpm_deploy":
+                names = [f"mpm_deploy.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            if name.startswith("mpm_deploy."):
+                yield name.split(".")[1]
+
+
+def floor_of(part: str) -> int:
+    return next(level for level, floor in enumerate(FLOORS) if part in floor)
+
+
+def inner_modules() -> list[Path]:
+    return [path for path in modules() if path != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", inner_modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    own = part_of(path)
+    for other in parts_imported(path):
+        if other != own and not other.startswith("__"):
+            assert floor_of(other) < floor_of(own), f"{own} must not import {other}"
+
+
+def test_every_part_has_one_floor() -> None:
+    parts = [part for floor in FLOORS for part in floor]
+    assert len(parts) == len(set(parts))
+    assert {part_of(path) for path in inner_modules()} <= set(parts)
+
+
+def test_running_needs_nothing_of_the_build() -> None:
+    """Neither its packages nor its modules: they meet at the artifact."""
+    code = (
+        "import sys\n"
+        "from mpm_deploy import Runner, load_recipe\n"
+        f"build_side = {sorted(BUILD_SIDE)}\n"
+        "print([part for part in build_side if f'mpm_deploy.{part}' in sys.modules])"
+    )
+    assert run_python(code, BUILD_PACKAGES) == "[]"
+
+
+def test_building_does_not_run() -> None:
+    for part in BUILD_SIDE:
+        for path in (path for path in inner_modules() if part_of(path) == part):
+            assert "runner" not in parts_imported(path), path
+
+
+def test_public_names() -> None:
+    assert sorted(mpm_deploy.__all__) == [
+        "AgreementError",
+        "ArtifactError",
+        "BuildError",
+        "HostError",
+        "ImageError",
+        "InputError",
+        "MissingPackageError",
+        "ModelError",
+        "MpmError",
+        "Recipe",
+        "RecipeError",
+        "Result",
+        "Runner",
+        "load_recipe",
+        "mutual_pair_merge",
+    ]
+    for name in mpm_deploy.__all__:
+        assert getattr(mpm_deploy, name) is not None
+
+
+def test_import_needs_no_optional_package() -> None:
+    blocked = [*BUILD_PACKAGES, "rich"]
+    assert run_python("import mpm_deploy; print('imported')", blocked) == "imported"
+
+
+def test_import_is_quick() -> None:
+    code = "import sys, mpm_deploy; print('torch' in sys.modules)"
+    assert run_python(code) == "False"
+
+
+def test_only_the_command_line_prints_or_exits() -> None:
+    for path in modules():
+        if path.name in ("cli.py", "__main__.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in ("print", "sys.exit", "exit", "os._exit"), path
+
+
+def test_no_module_sets_what_others_share() -> None:
+    """At import nothing is assigned to another module, and no setter of torch's is called."""
+    for path in modules():
+        for statement in ast.parse(path.read_text()).body:
+            text = ast.unparse(statement)
+            assert not re.match(r"(torch|os|warnings)\.[\w.]+( =|\[)", text), f"{path}: {text}"
+            assert not re.match(r"torch\.[\w.]*set_\w+\(", text), f"{path}: {text}"
+
+
+def test_nothing_names_a_place_outside() -> None:
+    places = [r"/work" + "/", r"\.\./sha" + "red", r"/ro" + "ot/", r"/ho" + r"me/\w"]
+    pattern = re.compile("|".join(places))
+    for path in text_files():
+        found = pattern.search(path.read_text(encoding="utf-8"))
+        assert found is None, f"{path}: {found.group() if found else ''}"
+
+
+def text_files() -> Iterator[Path]:
+    names = {"Makefile", "CMakeLists.txt", "run"}
+    suffixes = {".py", ".toml", ".md", ".txt", ".cpp", ".hpp", ".cmake", ".sh", ".json", ".in"}
+    for top in ROOT.iterdir():
+        if top.name in (".venv", ".git", "build") or top.name.endswith("_cache"):
+            continue
+        for path in [top] if top.is_file() else top.rglob("*"):
+            if path.is_file() and (path.suffix in suffixes or path.name in names):
+                yield path
+
+
+def run_python(code: str, blocked: list[str] | None = None) -> str:
+    """What a fresh interpreter prints, in which the ``blocked`` packages cannot be imported."""
+    block = f"import sys; sys.modules.update(dict.fromkeys({blocked or []}))\n"
+    command = [sys.executable, "-c", block + code]
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.strip()

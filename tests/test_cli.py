@@ -1,0 +1,215 @@
+"""The command line: what it prints where, and what it exits with."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mpm_deploy import cli, recipe
+from tests.conftest import CLASSES, INPUT_SIZE
+
+SMALL = [
+    *("--weights", "random", "--set", f"model.image_size=[{INPUT_SIZE[0]},{INPUT_SIZE[1]}]"),
+    *("--set", f"model.classes={CLASSES}"),
+]
+RANDOM = "weights are random"
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def mixed_folder(image_folder: Path, tmp_path: Path) -> Path:
+    """Good images, and one that is a text."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for image in image_folder.iterdir():
+        (folder / image.name).write_bytes(image.read_bytes())
+    (folder / "broken.png").write_text("not a picture")
+    return folder
+
+
+def test_help_and_recipes_do_not_wait_for_torch() -> None:
+    code = (
+        "import sys; from mpm_deploy.cli import main; main(['recipes']); "
+        "print('torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.splitlines()[-1] == "False"
+
+
+def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("recipes") == 0
+    shown = capsys.readouterr().out
+    assert all(known.name in shown for known in recipe.builtin_recipes())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["serve"],
+        ["build"],
+        ["build", "--recipe", "cpu_fp32", "--ful"],
+        ["inspect"],
+        ["run", "a.pt", "images"],
+        ["run", "a.pt", "images", "-o", "out", "--device", "gpu"],
+        ["bench", "a.pt"],
+        ["bench", "a.pt", "images", "--batch", "1,0"],
+        ["bench", "a.pt", "images", "--batch", "1,,2"],
+        ["bench", "a.pt", "images", "--repeats", "-1"],
+    ],
+)
+def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(*arguments)
+    assert left.value.code == 2
+    assert "usage: mpm-deploy" in capsys.readouterr().err
+
+
+def test_build_prints_the_path_and_says_that_weights_are_random(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "full.pt"
+    assert run("build", "--recipe", "cpu_fp32", *SMALL, "--full-token", "-o", path) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{path}\n"
+    assert RANDOM in captured.err
+    assert run("inspect", path, "--json") == 0
+    manifest = json.loads(capsys.readouterr().out)
+    assert manifest["merge"]["method"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem", "hint"),
+    [
+        (["--recipe", "cpu_fp23"], "'cpu_fp23'", "did you mean 'cpu_fp32'?"),
+        (["--recipe", "none.toml"], "none.toml: cannot be read", "mpm-deploy recipes"),
+        (["--recipe", "cpu_fp32", "--model", "vit"], "model.name: unknown value 'vit'", None),
+        (["--recipe", "cpu_fp32", "--set", "merge.x=1"], "merge.x: unknown key", None),
+        (["--recipe", "cpu_fp32", "--set", "merge"], "section.key=value", None),
+    ],
+)
+def test_recipe_errors_exit_1(
+    arguments: list[str], problem: str, hint: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("build", *arguments) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("error: ")
+    assert problem in lines[0]
+    assert hint is None or (lines[1].startswith("  hint: ") and hint in lines[1])
+
+
+def test_inspect_says_what_it_is(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", artifact) == 0
+    captured = capsys.readouterr()
+    assert "mpm before blocks 2 and 5" in captured.out
+    assert f"{INPUT_SIZE[0]} × {INPUT_SIZE[1]}" in captured.out
+    assert RANDOM in captured.err
+
+
+def test_run_writes_an_indexed_png_of_each_images_size(
+    artifact: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "new" / "label_maps"
+    assert run("run", artifact, image_folder, "-o", output, "--batch", 2) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert RANDOM in captured.err
+    images = sorted(image_folder.iterdir())
+    assert sorted(path.name for path in output.iterdir()) == [f"{i.stem}.png" for i in images]
+    for image in images:
+        with Image.open(image) as picture, Image.open(output / f"{image.stem}.png") as labels:
+            assert labels.mode == "P"
+            assert labels.size == picture.size
+            assert np.asarray(labels).max() < CLASSES
+
+
+def test_run_skips_names_and_exits_3(
+    artifact: Path, mixed_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "label_maps"
+    assert run("run", artifact, mixed_folder, "-o", output) == 3
+    assert f"skipped {mixed_folder / 'broken.png'}: " in capsys.readouterr().err
+    assert len(list(output.iterdir())) == len(list(mixed_folder.iterdir())) - 1
+
+
+def test_run_with_no_images_exits_1(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("run", artifact, tmp_path / "none", "-o", tmp_path / "out") == 1
+    assert run("run", artifact, tmp_path, "-o", tmp_path / "out") == 1
+    assert capsys.readouterr().err.count("error: ") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_broken_artifacts_exit_1_with_a_cure(
+    artifact: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = artifact.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(flipped) // 2] ^= 1
+    broken = {"truncated.pt": whole[:-1000], "flipped.pt": flipped, "text.pt": b"text", "0.pt": b""}
+    for name, content in broken.items():
+        (tmp_path / name).write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "foreign.pt", "w") as foreign:
+        foreign.writestr("foreign/data.pkl", b"")
+    for path in [*tmp_path.glob("*.pt"), tmp_path / "missing.pt", tmp_path]:
+        for command in (["inspect", path], ["run", path, image_folder, "-o", tmp_path / "out"]):
+            assert run(*command) == 1, path
+            lines = capsys.readouterr().err.splitlines()
+            assert lines[0].startswith(f"error: {path}: ")
+            assert lines[1].startswith("  hint: ")
+
+
+def test_bench_prints_a_table_and_writes_the_report(
+    artifact: Path, mixed_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_path = tmp_path / "report.json"
+    options = ("--batch", "1,2", "--warmup", 1, "--json", report_path)
+    assert run("bench", artifact, mixed_folder, *options) == 3
+    captured = capsys.readouterr()
+    assert "end-to-end FPS" in captured.out
+    assert RANDOM in captured.out + captured.err
+    assert "broken.png" in captured.err
+    report = json.loads(report_path.read_text())
+    assert report["schema"] == "mpm-report/1"
+    assert [row["batch_size"] for row in report["results"]] == [1, 2]
+    assert [Path(skipped["path"]).name for skipped in report["skipped"]] == ["broken.png"]
+
+
+def test_doctor_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("doctor") == 0
+    assert "torch" in capsys.readouterr().out
+
+
+def test_a_bug_is_said_to_be_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(recipe, "builtin_recipes", broken)
+    assert run("recipes") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "error: this is a bug in mpm-deploy: ZeroDivisionError: by zero"
+    assert "--debug" in lines[1]
+    with pytest.raises(ZeroDivisionError):
+        run("--debug", "recipes")
+
+
+def test_an_interrupt_exits_130_silently(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "builtin_recipes", interrupted)
+    assert run("recipes") == 130
+    assert capsys.readouterr().err == ""

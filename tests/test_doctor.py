@@ -1,0 +1,54 @@
+"""The doctor finds what is there, and has a cure for what is not."""
+
+import importlib.metadata
+import shutil
+
+import pytest
+import torch
+
+from mpm_deploy import doctor
+from mpm_deploy.recipe import builtin_recipes
+
+
+def findings() -> dict[tuple[str, str], doctor.Finding]:
+    return {(finding.topic, finding.subject): finding for finding in doctor.examine()}
+
+
+def test_names_what_is_installed() -> None:
+    found = findings()
+    assert found["run", "torch"].found == torch.__version__
+    assert found["build", "timm"].found == importlib.metadata.version("timm")
+    assert found["build", "timm"].cure is None
+
+
+def test_says_for_each_recipe_whether_it_can_be_built_here() -> None:
+    found = findings()
+    for recipe in builtin_recipes():
+        assert ("recipe", recipe.name) in found
+    assert found["recipe", "cpu_fp32"].cure is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_the_gpus_recipe_has_a_cure() -> None:
+    finding = findings()["recipe", "h100_bf16"]
+    assert "CUDA" in finding.found
+    assert finding.cure
+
+
+def test_missing_programs_have_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    found = findings()
+    assert "apt-get install g++" in (found["C++ program", "C++ compiler"].cure or "")
+    assert found["C++ program", "cmake"].cure == "apt-get install cmake"
+    assert found["C++ program", "jpeglib.h"].cure == "apt-get install libjpeg62-turbo-dev"
+
+
+def test_missing_packages_have_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    found = findings()
+    assert found["build", "timm"].cure == "pip install 'mpm-deploy[build]'"
+    assert found["recipe", "cpu_fp32"].found == "needs timm and safetensors"
