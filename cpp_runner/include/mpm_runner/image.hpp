@@ -1,0 +1,47 @@
+#pragma once
+
+// Image files to pixels, byte for byte as the Python package does it.
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+namespace mpm {
+
+// In pixels.
+struct Size {
+  int height = 0;
+  int width = 0;
+
+  bool operator==(const Size&) const = default;
+};
+
+// RGB as decoders lay it out.
+struct Image {
+  Size size;
+  std::vector<std::uint8_t> pixels;  // (height, width, 3)
+};
+
+// RGB as the model takes it, at the model's input size.
+struct FittedImage {
+  Size size;
+  std::vector<std::uint8_t> planes;  // (3, H, W)
+};
+
+// The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their names; sub-folders are
+// not entered. One file is taken whatever its suffix. Throws InputError: nothing there.
+std::vector<std::filesystem::path> find_images(const std::filesystem::path& path);
+
+// Decodes a JPEG or PNG, whatever its name says, with its EXIF orientation applied. Gray is
+// replicated, palettes are expanded, alpha is dropped, of 16 bits the high byte is taken, color
+// profiles are ignored. Throws ImageError: unreadable, another format, cut off, broken, or more
+// than 100,000,000 pixels.
+Image decode(const std::filesystem::path& file);
+Image decode(std::span<const std::uint8_t> file_bytes);
+
+// Resizes to the model's input, antialiased; the aspect ratio is not kept. Throws InputError: the
+// image is empty or its buffer is not of its size.
+FittedImage fit(const Image& image, Size size);
+
+}  // namespace mpm

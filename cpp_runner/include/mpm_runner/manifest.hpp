@@ -1,0 +1,128 @@
+#pragma once
+
+// What an artifact says of itself; docs/artifact.md is the written format.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mpm {
+
+using Color = std::array<std::uint8_t, 3>;  // red, green, blue
+
+// The programs that made the artifact, and when (UTC, ISO 8601).
+struct CreatedBy {
+  std::string mpm_deploy;
+  std::string torch;
+  std::string created;
+};
+
+struct ModelInfo {
+  std::string name;
+  std::string head;
+  std::int64_t parameters;
+  int patch_size;
+  int special_tokens;
+  std::vector<std::string> classes;
+  std::vector<Color> palette;  // one color a class
+};
+
+// origin is "demo", "random" or a file's name.
+struct WeightsOrigin {
+  std::string origin;
+  std::optional<std::string> sha256;
+
+  bool is_random() const { return origin == "random"; }
+};
+
+// The artifact normalizes by itself; mean and std act on 0..1.
+struct InputInfo {
+  int height;
+  int width;
+  std::array<double, 3> mean;
+  std::array<double, 3> std;
+  std::string fit;
+};
+
+// The merge schedule, 0-based; method "none" is the full-token model.
+struct MergeInfo {
+  std::string method;
+  std::vector<int> before_blocks;
+  std::string reconstruct;
+};
+
+struct StageFlops {
+  double linear;
+  double quadratic;
+};
+
+// FLOPs of one image (a multiply-add counts 2), where t_0 is the number of patches and t_m the
+// tokens kept after merge m:
+//   constant + sum over m of (stages[m].linear * t_m + stages[m].quadratic * t_m^2)
+struct Flops {
+  double constant;
+  std::vector<StageFlops> stages;
+
+  // tokens: t_0, t_1, ..., t_M.
+  double total(const std::vector<int>& tokens) const;
+};
+
+// Images that one call of `scores` takes.
+struct BatchRange {
+  int min;
+  int max;
+};
+
+// What a host must be. cpu_isa names flags of /proc/cpuinfo, all of them needed.
+struct Requires {
+  std::string backend;  // "torchscript" or "aotinductor"
+  std::string device;   // "cpu" or "cuda"
+  std::string dtype;
+  std::string torch;
+  std::optional<std::string> machine;
+  std::vector<std::string> cpu_isa;
+  std::optional<std::array<int, 2>> cuda_capability;
+};
+
+// The artifact against the eager model when it was built: shares of equal labels and clusters.
+struct Agreement {
+  int images;
+  double labels;
+  std::vector<double> clusters;
+};
+
+struct Manifest {
+  std::string format;
+  CreatedBy created_by;
+  std::string recipe;  // the recipe as built, JSON text
+  ModelInfo model;
+  WeightsOrigin weights;
+  InputInfo input;
+  MergeInfo merge;
+  Flops flops;
+  BatchRange batch;
+  Requires requires_;  // "requires" is a C++ keyword
+  Agreement agreement;
+  std::string payload_sha256;
+
+  // The name of the recipe, for messages that say how to rebuild.
+  std::string recipe_name() const;
+
+  // Patches of an input, t_0.
+  int patches() const;
+
+  // FLOPs of one image by its tokens kept after each merge, t_1 to t_M.
+  double flops_at(const std::vector<int>& tokens_kept) const;
+
+  // FLOPs of one image if no token were ever merged.
+  double flops_full_token() const;
+};
+
+// Reads an artifact's manifest and checks that the rest of the file is what it was; nothing in it
+// is loaded. Throws ArtifactError: missing, truncated, changed, foreign or newer.
+Manifest read_manifest(const std::filesystem::path& artifact);
+
+}  // namespace mpm

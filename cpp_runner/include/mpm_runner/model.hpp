@@ -1,0 +1,86 @@
+#pragma once
+
+// A loaded artifact: the three stages between fitted images and label maps, one by one. Runner puts
+// them together; use Model to put them together otherwise.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mpm_runner/error.hpp"
+#include "mpm_runner/image.hpp"
+#include "mpm_runner/manifest.hpp"
+#include "mpm_runner/result.hpp"
+
+namespace mpm {
+
+struct ModelOptions {
+  // "cpu", "cuda" or "cuda:1"; by default what the artifact was built for.
+  std::optional<std::string> device;
+  // Threads of one operator on the CPU, for the whole process; by default libtorch's own choice.
+  std::optional<int> threads;
+};
+
+// Where a model runs.
+struct DeviceInfo {
+  std::string name;                // "cpu", "cuda:0"
+  int threads;                     // of one operator on the CPU
+  std::optional<std::string> gpu;  // its product name
+};
+
+// Input images on the model's device: (B, 3, H, W).
+class Batch {
+ public:
+  std::size_t images() const;
+
+ private:
+  friend class Model;
+  struct Data;
+  std::shared_ptr<const Data> data_;
+};
+
+// What the model said of a batch, on its device: scores (B, K, h, w), merge maps (B, M, h * w).
+class Scores {
+ public:
+  std::size_t images() const;
+  MergeMaps merge_maps(std::size_t image) const;
+
+ private:
+  friend class Model;
+  struct Data;
+  std::shared_ptr<const Data> data_;
+};
+
+// Threads may share one; their calls queue. Every stage returns when its work is done, on any device.
+class Model {
+ public:
+  // Reads the manifest, checks the file and this machine, and only then loads what is in it.
+  // Throws ArtifactError or HostError.
+  explicit Model(const std::filesystem::path& artifact, const ModelOptions& options = {});
+  ~Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+
+  const Manifest& manifest() const;
+  const DeviceInfo& device() const;
+
+  // Throws InputError: no image, or one of another size than the input's.
+  Batch copy(std::span<const FittedImage> images) const;
+  // Any number of images: the artifact is called as often as it takes.
+  Scores scores(const Batch& batch) const;
+  // The label map of one image of the batch, in host memory.
+  LabelMap labels(const Scores& scores, std::size_t image, Size size) const;
+
+  // Tries the artifact on the sample it carries: the share of labels equal to those given when it
+  // was built. Throws ArtifactError: fewer than 99.9 % are.
+  double check_sample() const;
+
+ private:
+  struct State;
+  std::unique_ptr<const State> state_;
+};
+
+}  // namespace mpm

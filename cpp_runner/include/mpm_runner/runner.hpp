@@ -1,0 +1,52 @@
+#pragma once
+
+// The short way from an artifact and images to label maps:
+//
+//   mpm::Runner runner("model.pt");
+//   mpm::Result result = runner.run("street.jpg");
+//   std::cout << result.labels.at(0, 0) << '\n';
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mpm_runner/model.hpp"
+#include "mpm_runner/stream.hpp"
+
+namespace mpm {
+
+// At what size label maps come: the image's own, or the model's input.
+enum class LabelSize { image, input };
+
+struct RunnerOptions {
+  std::optional<std::string> device;  // as in ModelOptions
+  std::optional<int> threads;         // as in ModelOptions
+  std::optional<int> workers;         // threads that decode and fit; by default one a core, at most 8
+  LabelSize label_size = LabelSize::image;
+};
+
+// Threads may share one.
+class Runner {
+ public:
+  // Throws ArtifactError or HostError, see Model; InputError: an option out of range.
+  explicit Runner(const std::filesystem::path& artifact, const RunnerOptions& options = {});
+
+  const Manifest& manifest() const;
+  const Model& model() const;
+
+  // Throws ImageError: the file cannot be decoded.
+  Result run(const std::filesystem::path& file) const;
+  Result run(const Image& image) const;
+
+  // Runs many files; those that cannot be decoded come out as Skipped. The last batch takes what is
+  // left. The stream keeps the model alive. Throws InputError: a batch size below 1.
+  Stream stream(std::vector<std::filesystem::path> files, int batch_size = 1) const;
+
+ private:
+  std::shared_ptr<const Model> model_;
+  RunnerOptions options_;
+};
+
+}  // namespace mpm

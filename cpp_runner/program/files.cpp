@@ -1,0 +1,63 @@
+#include "files.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "mpm_runner/error.hpp"
+
+namespace mpm::program {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class Temporary {
+ public:
+  explicit Temporary(const fs::path& target)
+      : path(target.parent_path() /
+             ("." + target.filename().string() + "." + std::to_string(getpid()))) {}
+  ~Temporary() {
+    std::error_code ignored;
+    fs::remove(path, ignored);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  const fs::path path;
+};
+
+}  // namespace
+
+void write_atomically(const fs::path& target, const std::function<void(const fs::path&)>& write) {
+  const Temporary temporary(target);
+  write(temporary.path);
+  std::error_code error;
+  fs::rename(temporary.path, target, error);
+  if (error) throw InputError(target.string() + ": cannot write there: " + error.message());
+}
+
+void write_text(const fs::path& target, const std::string& text) {
+  write_atomically(target, [&](const fs::path& temporary) {
+    std::ofstream file(temporary, std::ios::binary);
+    file << text;
+    file.close();
+    if (!file) {
+      throw InputError(target.string() + ": cannot write there: " + std::strerror(errno),
+                       "name a folder that exists and that you may write to");
+    }
+  });
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error || !fs::is_directory(folder, error)) {
+    throw InputError(folder.string() + ": cannot be made a folder" +
+                     (error ? ": " + error.message() : ""));
+  }
+}
+
+}  // namespace mpm::program

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace mpm::program {
+
+// Gives a temporary path beside target to write to, and renames it to target when write returns;
+// after an error nothing is left of it. Throws InputError: it cannot be written there.
+void write_atomically(const std::filesystem::path& target,
+                      const std::function<void(const std::filesystem::path&)>& write);
+
+void write_text(const std::filesystem::path& target, const std::string& text);
+
+// Throws InputError: it cannot be made.
+void make_folder(const std::filesystem::path& folder);
+
+}  // namespace mpm::program

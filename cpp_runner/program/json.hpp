@@ -1,0 +1,30 @@
+#pragma once
+
+// JSON of what the worker's answers and the report have in common.
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "mpm_runner/result.hpp"
+#include "statistics.hpp"
+
+namespace mpm::program {
+
+// Keys in the order of the format.
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json to_json(const StageTimes& stages);
+Json to_json(const TokensKept& tokens);
+Json to_json(const std::vector<Skipped>& skipped);
+
+StageTimes stages_from_json(const Json& json);
+TokensKept tokens_from_json(const Json& json);
+std::vector<Skipped> skipped_from_json(const Json& json);
+
+}  // namespace mpm::program

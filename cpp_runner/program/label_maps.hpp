@@ -1,0 +1,28 @@
+#pragma once
+
+// Label maps as picture files: one PNG an image, whose palette is the classes' colors.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "mpm_runner/runner.hpp"
+
+namespace mpm::program {
+
+// The file name of each image's label map: the image's with .png in place of its suffix; images
+// that share a stem keep their whole names: a.jpg, a.png, b.jpg give a.jpg.png, a.png.png, b.png.
+// Throws InputError: two would still be the same.
+std::vector<std::string> label_map_names(const std::vector<std::filesystem::path>& images);
+
+// Up to 256 classes make an 8-bit palette PNG, more a 16-bit gray one; the file appears whole or
+// not at all. Throws InputError: it cannot be written there.
+void write_label_map(const std::filesystem::path& target, const LabelMap& labels,
+                     const std::vector<Color>& palette);
+
+// Writes the label maps of all images into a folder; gives the images that were skipped.
+std::vector<Skipped> write_label_maps(const Runner& runner,
+                                      const std::vector<std::filesystem::path>& images,
+                                      const std::filesystem::path& folder);
+
+}  // namespace mpm::program

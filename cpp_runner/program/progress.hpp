@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace mpm::program {
+
+// A bar on stderr for what takes longer than two seconds; silent where that is no terminal.
+class Progress {
+ public:
+  Progress(std::string title, std::size_t total);
+  ~Progress();  // wipes the bar away
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void advance();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void draw() const;
+
+  const std::string title_;
+  const std::size_t total_;
+  const bool is_terminal_;
+  const Clock::time_point begin_ = Clock::now();
+  Clock::time_point drawn_ = begin_;
+  std::size_t done_ = 0;
+  bool is_visible_ = false;
+};
+
+}  // namespace mpm::program

@@ -1,0 +1,87 @@
+#pragma once
+
+// What a bench measured, as docs/report.md writes it down.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "json.hpp"
+#include "mpm_runner/manifest.hpp"
+#include "mpm_runner/result.hpp"
+#include "statistics.hpp"
+
+namespace mpm::program {
+
+// Which artifact was measured, and on what.
+struct ArtifactInfo {
+  std::string path;
+  std::string device;
+  Manifest manifest;
+};
+
+// Where, with what and when.
+struct HostInfo {
+  std::string cpu;
+  int cores;
+  int threads;  // of one model call
+  std::optional<std::string> gpu;
+  std::string os;
+  std::string started;  // UTC, ISO 8601
+};
+
+// One artifact at one batch size.
+struct Measurement {
+  int batch_size;
+  int images;         // different ones of one end-to-end pass
+  int warmup_images;  // run before timing
+  double end_to_end_fps;
+  double model_fps;
+  Percentiles latency_ms;
+  StageTimes stages_ms;  // mean an image
+  TokensKept tokens_kept;
+  double gflops;
+  double gflops_full_token;
+};
+
+// A batch size that was not measured, and why.
+struct LeftOut {
+  int batch_size;
+  std::string reason;
+};
+
+// How many times faster the artifact is than the other, at one batch size. flop_ratio is the
+// other's GFLOPs over this one's: what the FPS ratios could reach.
+struct Ratio {
+  int batch_size;
+  int repeats;
+  Spread model_fps_ratio;
+  Spread end_to_end_fps_ratio;
+  double flop_ratio;
+  Measurement against;
+};
+
+// The artifact against another one, in alternating runs.
+struct Comparison {
+  ArtifactInfo against;
+  std::vector<Ratio> results;
+  std::string verdict;
+};
+
+struct Report {
+  ArtifactInfo artifact;
+  HostInfo host;
+  std::vector<Measurement> results;
+  std::vector<LeftOut> left_out;
+  std::vector<Skipped> skipped;
+  std::optional<Comparison> comparison;
+};
+
+Json to_json(const Report& report);
+
+// Says in one sentence whether it pays here, by the end-to-end FPS of every batch size. A ratio
+// counts as a gain or a loss only where all its repeats lie on that side of 1.
+std::string write_verdict(const ArtifactInfo& artifact, const ArtifactInfo& against,
+                          const std::vector<Ratio>& results);
+
+}  // namespace mpm::program

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+namespace mpm::program {
+
+// Of latencies, in milliseconds; p99 is left out under 100 samples.
+struct Percentiles {
+  double p50;
+  double p90;
+  std::optional<double> p99;
+};
+
+// Of one value a repeat.
+struct Spread {
+  double median;
+  double min;
+  double max;
+};
+
+// Over the images, one number a merge.
+struct TokensKept {
+  std::vector<double> mean;
+  std::vector<int> min;
+  std::vector<int> max;
+};
+
+double mean(const std::vector<double>& values);
+
+// share: 0 to 1; linear between the two nearest samples. At least one sample.
+double quantile(std::vector<double> samples, double share);
+
+Percentiles percentiles(const std::vector<double>& samples);
+Spread spread(const std::vector<double>& values);
+
+// tokens_kept: one row an image, one number a merge.
+TokensKept summarize_tokens(const std::vector<std::vector<int>>& tokens_kept);
+
+}  // namespace mpm::program

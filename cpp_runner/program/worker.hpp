@@ -1,0 +1,22 @@
+#pragma once
+
+// The bench's worker: one artifact in one process, timed pass by pass on request. It speaks the
+// protocol of docs/report.md, one JSON object a line:
+//
+//   {"pass": "open"}                                            what can be measured
+//   {"pass": "warmup", "batch_size": n, "batches": k or null}
+//   {"pass": "model", "batch_size": n}                          scores only, prepared inputs
+//   {"pass": "end_to_end", "batch_size": n}                     files to label maps
+//
+// and answers with what the pass gave, or {"error": ..., "hint": ...}.
+
+#include <iosfwd>
+
+#include "arguments.hpp"
+
+namespace mpm::program {
+
+// Answers every line of requests, until there are no more.
+void serve(const Arguments& arguments, std::istream& requests, std::ostream& answers);
+
+}  // namespace mpm::program

@@ -1,0 +1,46 @@
+// AOTInductor: a .pt2 with the entries scores(images) and labels(scores, canvas).
+
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+
+#include "backends/program.hpp"
+
+namespace mpm {
+
+namespace {
+
+using torch::inductor::AOTIModelPackageLoader;
+
+class AotInductorProgram : public Program {
+ public:
+  AotInductorProgram(const std::string& artifact, BatchRange batch, const at::Device& device)
+      : Program(batch),
+        scores_(artifact, "scores", false, 1, device.index()),
+        labels_(artifact, "labels", false, 1, device.index()),
+        canvas_(at::zeros({1, 1}, at::TensorOptions(device).dtype(at::kByte))) {}
+
+ private:
+  ModelOutput run_scores(const at::Tensor& images) const override {
+    const std::vector<at::Tensor> outputs = scores_.run({images});
+    return {outputs.at(0), outputs.at(1)};
+  }
+
+  // Integers are frozen at export, so the size goes as the shape of a tensor that has no content:
+  // one element, repeated with zero strides.
+  at::Tensor run_labels(const at::Tensor& scores, Size size) const override {
+    return labels_.run({scores, canvas_.expand({size.height, size.width})}).at(0);
+  }
+
+  mutable AOTIModelPackageLoader scores_;
+  mutable AOTIModelPackageLoader labels_;
+  at::Tensor canvas_;  // (1, 1) uint8
+};
+
+}  // namespace
+
+std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
+                                          const Manifest& manifest, const at::Device& device) {
+  return std::make_unique<AotInductorProgram>(artifact.string(), manifest.batch, device);
+}
+
+}  // namespace mpm

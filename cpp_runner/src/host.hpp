@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "mpm_runner/manifest.hpp"
+
+namespace mpm {
+
+// Where a model runs: "cpu", "cuda" or "cuda:1".
+struct Device {
+  bool is_cuda = false;
+  int index = 0;
+
+  std::string name() const;  // "cpu", "cuda:0"
+};
+
+// Throws InputError: not a device's name.
+Device parse_device(const std::string& name);
+
+// Refuses a machine that is known not to run the artifact; nothing in it is loaded. Throws
+// HostError: what it was built for, what this machine is, and how to rebuild it.
+void check_host(const Manifest& manifest, const Device& device,
+                const std::filesystem::path& artifact);
+
+}  // namespace mpm

@@ -1,0 +1,57 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "mpm_runner/error.hpp"
+#include "mpm_runner/image.hpp"
+
+namespace mpm {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool has_image_suffix(const fs::path& file) {
+  static constexpr std::array<std::string_view, 3> suffixes{".jpg", ".jpeg", ".png"};
+  std::string suffix = file.extension().string();
+  for (char& letter : suffix) {
+    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
+  return std::find(suffixes.begin(), suffixes.end(), suffix) != suffixes.end();
+}
+
+std::vector<fs::path> list_images(const fs::path& folder) {
+  std::vector<fs::path> files;
+  try {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+      std::error_code error;
+      if (has_image_suffix(entry.path()) && entry.is_regular_file(error)) {
+        files.push_back(entry.path());
+      }
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw InputError(folder.string() + ": cannot be read: " + error.code().message());
+  }
+  return files;
+}
+
+}  // namespace
+
+std::vector<fs::path> find_images(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_regular_file(path, error)) return {path};
+  if (!fs::exists(path, error)) {
+    throw InputError(path.string() + ": no such file or folder",
+                     "name an image or a folder of images");
+  }
+  std::vector<fs::path> files = list_images(path);
+  if (files.empty()) {
+    throw InputError(path.string() + ": no image in this folder (expected .jpg, .jpeg, .png)",
+                     "name a folder that holds JPEG or PNG files");
+  }
+  std::sort(files.begin(), files.end(),
+            [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
+  return files;
+}
+
+}  // namespace mpm

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "mpm_runner/error.hpp"
+#include "mpm_runner/image.hpp"
+
+namespace mpm {
+
+// An image as its file stores it; the orientation, 1 to 8, is still to be applied.
+struct Raster {
+  Image image;
+  int orientation = 1;
+};
+
+inline constexpr std::uint64_t max_pixels = 100'000'000;
+inline constexpr const char* ends_early = "the file ends early";
+
+// Throws ImageError: empty, or more than max_pixels.
+inline void check_size(std::uint64_t width, std::uint64_t height) {
+  const std::string size = std::to_string(width) + " x " + std::to_string(height) + " pixels";
+  if (width == 0 || height == 0) throw ImageError("the header says " + size);
+  if (width * height > max_pixels) {
+    throw ImageError(size + ", more than the 100,000,000 that are decoded",
+                     "scale the image down first");
+  }
+}
+
+// The bytes of an RGB image of that size.
+inline std::size_t rgb_bytes(Size size) {
+  return 3 * static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
+}
+
+}  // namespace mpm

@@ -1,0 +1,189 @@
+#include "mpm_runner/model.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <mutex>
+
+#include "archive.hpp"
+#include "backends/program.hpp"
+#include "cuda_driver.hpp"
+
+namespace mpm {
+
+struct Batch::Data {
+  at::Tensor images;  // (B, 3, H, W) uint8, on the device
+};
+
+struct Scores::Data {
+  at::Tensor scores;      // (B, K, h, w) float32, on the device
+  at::Tensor merge_maps;  // (B, M, h * w) int32, on the device
+};
+
+struct Model::State {
+  std::filesystem::path artifact;
+  Manifest manifest;
+  DeviceInfo device_info;
+  at::Device device;
+  std::unique_ptr<const Program> program;
+  mutable std::mutex mutex;  // calls queue: two at once would share the same cores
+
+  void synchronize() const {
+    if (!device.is_cuda()) return;
+    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+  }
+};
+
+namespace {
+
+constexpr double sample_agreement = 0.999;
+
+void set_threads(const std::optional<int>& threads) {
+  if (!threads) return;
+  if (*threads < 1) {
+    throw InputError("threads: expected 1 or more, got " + std::to_string(*threads));
+  }
+  at::set_num_threads(*threads);
+}
+
+DeviceInfo describe(const Device& device) {
+  const std::optional<Gpu> gpu = device.is_cuda ? find_gpu(device.index) : std::nullopt;
+  DeviceInfo info{device.name(), at::get_num_threads(), std::nullopt};
+  if (gpu) info.gpu = gpu->name;
+  return info;
+}
+
+// labels: (height, width) uint8 or int16.
+LabelMap to_label_map(const at::Tensor& labels, Size size) {
+  const at::Tensor wide = labels.to(at::kShort).cpu().contiguous();
+  const std::int16_t* begin = wide.const_data_ptr<std::int16_t>();
+  return {size, std::vector<std::uint16_t>(begin, begin + wide.numel())};
+}
+
+FittedImage stored_sample(const Archive& archive, Size size) {
+  const std::string bytes = archive.read(Archive::sample_image);
+  return {size, {bytes.begin(), bytes.end()}};
+}
+
+double share_of_equal(const LabelMap& labels, const std::string& expected) {
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    equal += labels.labels[i] == static_cast<std::uint8_t>(expected[i]);
+  }
+  return static_cast<double>(equal) / static_cast<double>(expected.size());
+}
+
+std::string percent(double share, const char* format = "%.2f %%") {
+  char text[32];
+  std::snprintf(text, sizeof text, format, 100 * share);
+  return text;
+}
+
+}  // namespace
+
+std::size_t Batch::images() const { return static_cast<std::size_t>(data_->images.size(0)); }
+
+std::size_t Scores::images() const { return static_cast<std::size_t>(data_->scores.size(0)); }
+
+MergeMaps Scores::merge_maps(std::size_t image) const {
+  const at::Tensor maps = data_->merge_maps[static_cast<std::int64_t>(image)].cpu();  // (M, h * w)
+  MergeMaps copies;
+  for (std::int64_t merge = 0; merge < maps.size(0); ++merge) {
+    const at::Tensor map = maps[merge].contiguous();
+    const std::int32_t* begin = map.const_data_ptr<std::int32_t>();
+    copies.emplace_back(begin, begin + map.numel());
+  }
+  return copies;
+}
+
+std::vector<int> tokens_kept(const MergeMaps& merge_maps) {
+  std::vector<int> kept;
+  for (const std::vector<std::int32_t>& map : merge_maps) {
+    kept.push_back(*std::max_element(map.begin(), map.end()) + 1);
+  }
+  return kept;
+}
+
+Model::Model(const std::filesystem::path& artifact, const ModelOptions& options) {
+  set_threads(options.threads);
+  Manifest manifest = read_manifest(artifact);
+  const Device device = parse_device(options.device.value_or(manifest.requires_.device));
+  check_host(manifest, device, artifact);
+  std::unique_ptr<const Program> program = load_program(artifact, manifest, device);
+  state_.reset(new State{artifact, std::move(manifest), describe(device),
+                         at::Device(device.name()), std::move(program), {}});
+}
+
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+const Manifest& Model::manifest() const { return state_->manifest; }
+const DeviceInfo& Model::device() const { return state_->device_info; }
+
+Batch Model::copy(std::span<const FittedImage> images) const {
+  const c10::InferenceMode inference;
+  const Size size{manifest().input.height, manifest().input.width};
+  if (images.empty()) throw InputError("images: expected one or more, got none");
+  const auto count = static_cast<std::int64_t>(images.size());
+  at::Tensor batch = at::empty({count, 3, size.height, size.width}, at::kByte);
+  auto* target = batch.mutable_data_ptr<std::uint8_t>();
+  const auto bytes = static_cast<std::size_t>(batch.numel()) / images.size();
+  for (const FittedImage& image : images) {
+    if (image.size != size || image.planes.size() != bytes) {
+      throw InputError("images: expected " + std::to_string(size.height) + " x " +
+                       std::to_string(size.width) + ", got " + std::to_string(image.size.height) +
+                       " x " + std::to_string(image.size.width));
+    }
+    target = std::copy(image.planes.begin(), image.planes.end(), target);
+  }
+  Batch result;
+  result.data_ = std::make_shared<Batch::Data>(Batch::Data{batch.to(state_->device)});
+  state_->synchronize();
+  return result;
+}
+
+Scores Model::scores(const Batch& batch) const {
+  const std::lock_guard lock(state_->mutex);
+  ModelOutput output = state_->program->scores(batch.data_->images);
+  state_->synchronize();
+  Scores result;
+  result.data_ = std::make_shared<Scores::Data>(
+      Scores::Data{std::move(output.scores), std::move(output.merge_maps)});
+  return result;
+}
+
+LabelMap Model::labels(const Scores& scores, std::size_t image, Size size) const {
+  const std::lock_guard lock(state_->mutex);
+  const c10::InferenceMode inference;
+  const auto index = static_cast<std::int64_t>(image);
+  const at::Tensor one = scores.data_->scores.slice(0, index, index + 1);  // (1, K, h, w)
+  return to_label_map(state_->program->labels(one, size)[0], size);
+}
+
+double Model::check_sample() const {
+  const Archive archive(state_->artifact);
+  const Size size{manifest().input.height, manifest().input.width};
+  const FittedImage sample = stored_sample(archive, size);
+  const std::string expected = archive.read(Archive::sample_labels);
+  const auto pixels = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
+  if (sample.planes.size() != 3 * pixels || expected.size() != pixels) {
+    throw ArtifactError(state_->artifact.string() + ": its sample is not of its input's size",
+                        rebuild_hint);
+  }
+  const LabelMap labels = this->labels(scores(copy({&sample, 1})), 0, size);
+  const double share = share_of_equal(labels, expected);
+  if (share < sample_agreement) {
+    throw ArtifactError(state_->artifact.string() + ": on its own sample " + percent(share) +
+                            " of the labels are those it gave when it was built, expected at "
+                            "least " + percent(sample_agreement, "%.1f %%"),
+                        "rebuild it on this machine, and please report it");
+  }
+  return share;
+}
+
+}  // namespace mpm

@@ -1,0 +1,34 @@
+#pragma once
+
+// From a file to an image that is ready for the model, and from a batch of those to results.
+
+#include <variant>
+#include <vector>
+
+#include "mpm_runner/model.hpp"
+#include "mpm_runner/runner.hpp"
+
+namespace mpm {
+
+// An image that is ready for the model.
+struct Loaded {
+  std::filesystem::path source;
+  FittedImage image;
+  Size label_size;  // of the label map to come
+  double decode_ms;
+  double fit_ms;
+};
+
+using LoadedOrSkipped = std::variant<Loaded, Skipped>;
+
+Size input_size(const Manifest& manifest);
+
+// Throws ImageError.
+Loaded load(const std::filesystem::path& file, Size input, LabelSize label_size);
+LoadedOrSkipped load_or_skip(const std::filesystem::path& file, Size input, LabelSize label_size);
+Loaded load(const Image& image, Size input, LabelSize label_size);
+
+// Runs the model on loaded images as one batch.
+std::vector<Result> infer(const Model& model, std::vector<Loaded> batch);
+
+}  // namespace mpm

@@ -1,0 +1,120 @@
+#pragma once
+
+// JSON read strictly into structs. A struct lists its fields once:
+//
+//   void list_fields(Point& point, auto& field) {
+//     field("x", point.x);
+//     field("y", point.y);
+//   }
+//
+// A key that is unknown, missing or of another type is a StructureError that names it.
+
+#include <array>
+#include <concepts>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mpm {
+
+struct StructureError : std::runtime_error {
+  StructureError(const std::string& key, const std::string& problem)
+      : std::runtime_error(key.empty() ? problem : key + ": " + problem) {}
+};
+
+using Json = nlohmann::json;
+
+// Each may hold any other.
+template <typename T>
+void read_structure(const Json& json, const std::string& key, std::optional<T>& value);
+template <typename T>
+void read_structure(const Json& json, const std::string& key, std::vector<T>& values);
+template <typename T, std::size_t N>
+void read_structure(const Json& json, const std::string& key, std::array<T, N>& values);
+
+inline void expect(bool fits, const Json& json, const std::string& key, const char* expected) {
+  if (!fits) {
+    throw StructureError(key, std::string("expected ") + expected + ", got " + json.type_name());
+  }
+}
+
+inline void read_structure(const Json& json, const std::string& key, std::string& value) {
+  expect(json.is_string(), json, key, "a string");
+  value = json.get<std::string>();
+}
+
+inline void read_structure(const Json& json, const std::string& key, double& value) {
+  expect(json.is_number(), json, key, "a number");
+  value = json.get<double>();
+}
+
+template <std::integral T>
+void read_structure(const Json& json, const std::string& key, T& value) {
+  expect(json.is_number_integer(), json, key, "an integer");
+  const auto number = json.get<std::int64_t>();
+  if (!std::in_range<T>(number)) {
+    throw StructureError(key, std::to_string(number) + " is out of range");
+  }
+  value = static_cast<T>(number);
+}
+
+template <typename T>
+void read_structure(const Json& json, const std::string& key, std::optional<T>& value) {
+  if (json.is_null()) value.reset();
+  else read_structure(json, key, value.emplace());
+}
+
+template <typename T>
+void read_structure(const Json& json, const std::string& key, std::vector<T>& values) {
+  expect(json.is_array(), json, key, "an array");
+  values.clear();
+  for (const Json& item : json) {
+    read_structure(item, key + "[" + std::to_string(values.size()) + "]", values.emplace_back());
+  }
+}
+
+template <typename T, std::size_t N>
+void read_structure(const Json& json, const std::string& key, std::array<T, N>& values) {
+  expect(json.is_array(), json, key, "an array");
+  if (json.size() != N) {
+    throw StructureError(key, "expected " + std::to_string(N) + " items, got " +
+                                  std::to_string(json.size()));
+  }
+  for (std::size_t i = 0; i < N; ++i) {
+    read_structure(json[i], key + "[" + std::to_string(i) + "]", values[i]);
+  }
+}
+
+// Anything with a list_fields of its own.
+template <typename T>
+  requires std::is_class_v<T>
+void read_structure(const Json& json, const std::string& key, T& value) {
+  expect(json.is_object(), json, key, "an object");
+  const std::string prefix = key.empty() ? "" : key + ".";
+  std::set<std::string> known;
+  auto read_field = [&](const std::string& name, auto& field) {
+    known.insert(name);
+    if (!json.contains(name)) throw StructureError(prefix + name, "missing");
+    read_structure(json[name], prefix + name, field);
+  };
+  list_fields(value, read_field);
+  for (const auto& [name, _] : json.items()) {
+    if (!known.contains(name)) throw StructureError(prefix + name, "unknown key");
+  }
+}
+
+// Any object, kept as its text.
+struct JsonObject {
+  std::string text;
+};
+
+inline void read_structure(const Json& json, const std::string& key, JsonObject& value) {
+  expect(json.is_object(), json, key, "an object");
+  value.text = json.dump();
+}
+
+}  // namespace mpm

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "report.hpp"
+
+namespace mpm::tests {
+
+inline program::Measurement make_measurement() {
+  return {.batch_size = 32,
+          .images = 64,
+          .warmup_images = 96,
+          .end_to_end_fps = 7.5,
+          .model_fps = 12.345,
+          .latency_ms = {100, 200, std::nullopt},
+          .stages_ms = {1, 2, 3, 4, 5},
+          .tokens_kept = {{700.5, 400.25}, {600, 300}, {800, 500}},
+          .gflops = 4.5,
+          .gflops_full_token = 9};
+}
+
+inline program::Ratio make_ratio(int batch_size, program::Spread end_to_end) {
+  return {batch_size, 3, {1.9, 1.8, 2.0}, end_to_end, 2.0, make_measurement()};
+}
+
+inline program::ArtifactInfo make_artifact_info(const std::string& method) {
+  program::ArtifactInfo artifact{"a.pt", "cpu", {}};
+  artifact.manifest.merge.method = method;
+  return artifact;
+}
+
+}  // namespace mpm::tests

@@ -1,0 +1,65 @@
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "archive.hpp"
+#include "artifact_made.hpp"
+#include "mpm_runner/error.hpp"
+#include "mpm_runner/manifest.hpp"
+#include "sha256.hpp"
+#include "temporary_folder.hpp"
+
+using namespace mpm;
+using namespace mpm::tests;
+
+TEST_SUITE("archive") {
+  TEST_CASE("records are found by their names without the top folder") {
+    const TemporaryFolder folder;
+    write_artifact(folder / "a.pt", make_manifest());
+    const Archive archive(folder / "a.pt");
+    CHECK(archive.read("data.pkl") == "nothing to run");
+    CHECK(archive.read(Archive::sample_labels).size() == 32 * 32);
+    CHECK_THROWS_WITH_AS(archive.read("data"), doctest::Contains("holds no data"), ArtifactError);
+  }
+
+  TEST_CASE("cut off anywhere, a file is refused") {
+    const TemporaryFolder folder;
+    write_artifact(folder / "a.pt", make_manifest());
+    const FileBytes file = read_bytes(folder / "a.pt");
+    for (std::size_t size = 0; size < file.size(); size += 97) {
+      write_bytes(folder / "cut.pt", std::span(file).first(size));
+      CHECK_THROWS_AS(read_manifest(folder / "cut.pt"), ArtifactError);
+    }
+  }
+
+  TEST_CASE("flipped bits in a record change the hash; elsewhere they never do more than refuse") {
+    const TemporaryFolder folder;
+    write_artifact(folder / "a.pt", make_manifest());
+    const FileBytes file = read_bytes(folder / "a.pt");
+    const std::string hash = read_manifest(folder / "a.pt").payload_sha256;
+    std::mt19937 random(7);
+    for (int trial = 0; trial < 500; ++trial) {
+      FileBytes flipped = file;
+      flipped[random() % file.size()] ^= static_cast<std::uint8_t>(1 << random() % 8);
+      write_bytes(folder / "flipped.pt", flipped);
+      try {
+        CHECK(read_manifest(folder / "flipped.pt").payload_sha256 == hash);  // in padding
+      } catch (const ArtifactError&) {
+      }
+    }
+  }
+
+  TEST_CASE("what is no zip, and what is not there, is named") {
+    const TemporaryFolder folder;
+    write_bytes(folder / "text.pt", FileBytes{'h', 'e', 'l', 'l', 'o'});
+    write_bytes(folder / "empty.pt", FileBytes{});
+    CHECK_THROWS_WITH_AS(Archive(folder / "text.pt"), doctest::Contains("not an artifact"),
+                         ArtifactError);
+    CHECK_THROWS_WITH_AS(Archive(folder / "empty.pt"), doctest::Contains("not an artifact"),
+                         ArtifactError);
+    CHECK_THROWS_WITH_AS(Archive(folder / "none.pt"),
+                         doctest::Contains("cannot be opened: no such file"), ArtifactError);
+    CHECK_THROWS_WITH_AS(Archive(folder.path()), doctest::Contains("cannot be opened"),
+                         ArtifactError);
+  }
+}

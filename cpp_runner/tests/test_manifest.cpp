@@ -1,0 +1,104 @@
+#include <doctest/doctest.h>
+
+#include "artifact_made.hpp"
+#include "mpm_runner/error.hpp"
+#include "mpm_runner/manifest.hpp"
+#include "temporary_folder.hpp"
+
+using namespace mpm;
+using namespace mpm::tests;
+
+namespace {
+
+Manifest read_back(const Json& manifest) {
+  const TemporaryFolder folder;
+  write_artifact(folder / "a.pt", manifest);
+  return read_manifest(folder / "a.pt");
+}
+
+std::string problem_of(const Json& manifest) {
+  try {
+    read_back(manifest);
+    return "";
+  } catch (const ArtifactError& error) {
+    return error.problem();
+  }
+}
+
+}  // namespace
+
+TEST_SUITE("manifest") {
+  TEST_CASE("every value comes through") {
+    const Manifest manifest = read_back(make_manifest());
+    CHECK(manifest.recipe_name() == "cpu_fp32");
+    CHECK(manifest.model.classes == std::vector<std::string>{"sky", "road"});
+    CHECK(manifest.model.palette[1] == Color{128, 64, 128});
+    CHECK(manifest.weights.is_random());
+    CHECK_FALSE(manifest.weights.sha256);
+    CHECK(manifest.merge.before_blocks == std::vector<int>{2, 5});
+    CHECK(manifest.batch.max == 64);
+    CHECK(manifest.requires_.backend == "torchscript");
+    CHECK_FALSE(manifest.requires_.cuda_capability);
+    CHECK(manifest.patches() == 4);
+  }
+
+  TEST_CASE("FLOPs: constant + sum of (linear t + quadratic t^2)") {
+    const Manifest manifest = read_back(make_manifest());
+    CHECK(manifest.flops_at({3, 2}) == 100 + (40 + 16) + (60 + 18) + (60 + 12));
+    CHECK(manifest.flops_full_token() == 100 + (40 + 16) + (80 + 32) + (120 + 48));
+  }
+
+  TEST_CASE("a newer or foreign format is refused before anything else") {
+    Json manifest = make_manifest();
+    manifest["format"] = "mpm-artifact/2";
+    manifest.erase("model");
+    CHECK(problem_of(manifest).ends_with(
+        "expected format \"mpm-artifact/1\", got \"mpm-artifact/2\""));
+    manifest.erase("format");
+    CHECK(problem_of(manifest).ends_with("got null"));
+    CHECK(problem_of(Json::array()).ends_with("got null"));
+  }
+
+  TEST_CASE("every key must be there, and no other") {
+    const Json manifest = make_manifest().flatten();
+    for (const auto& [pointer, value] : manifest.items()) {
+      Json without = make_manifest();
+      const Json::json_pointer key(pointer);
+      Json& owner = without[key.parent_pointer()];
+      if (!owner.is_object() || pointer.starts_with("/recipe") || pointer == "/format") continue;
+      owner.erase(key.back());
+      CAPTURE(pointer);
+      CHECK(problem_of(without).find("missing") != std::string::npos);
+    }
+    Json more = make_manifest();
+    more["input"]["depth"] = 3;
+    CHECK(problem_of(more).ends_with("manifest: input.depth: unknown key"));
+  }
+
+  TEST_CASE("a value of another type, or out of range, is named by its key") {
+    const auto problem_with = [](const char* pointer, const Json& value) {
+      Json manifest = make_manifest();
+      manifest[Json::json_pointer(pointer)] = value;
+      return problem_of(manifest);
+    };
+    CHECK(problem_with("/input/height", "32").ends_with(
+        "input.height: expected an integer, got string"));
+    CHECK(problem_with("/input/height", 1.5).find("input.height") != std::string::npos);
+    CHECK(problem_with("/input/height", 0).find("input") != std::string::npos);
+    CHECK(problem_with("/input/height", 5000000000).find("out of range") != std::string::npos);
+    CHECK(problem_with("/model/palette/1/2", 256).find("model.palette[1][2]") !=
+          std::string::npos);
+    CHECK(problem_with("/input/mean", {1, 2}).find("input.mean: expected 3 items") !=
+          std::string::npos);
+    CHECK(problem_with("/requires/backend", "onnx").find("requires.backend") != std::string::npos);
+    CHECK(problem_with("/batch/min", 0).find("batch") != std::string::npos);
+    CHECK(problem_with("/recipe", 7).find("recipe: expected an object") != std::string::npos);
+    CHECK(problem_with("/flops/stages", Json::array()).find("flops.stages") != std::string::npos);
+  }
+
+  TEST_CASE("another hash than the payload's is refused") {
+    Json manifest = make_manifest();
+    manifest["payload_sha256"] = std::string(64, '0');
+    CHECK(problem_of(manifest).ends_with("changed since it was built: its hash differs"));
+  }
+}

@@ -1,0 +1,113 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "artifact_made.hpp"
+#include "artifacts.hpp"
+#include "images_made.hpp"
+#include "mpm_runner/error.hpp"
+#include "program_run.hpp"
+#include "temporary_folder.hpp"
+
+using namespace mpm;
+using namespace mpm::tests;
+
+namespace {
+
+// Two good images and one that is cut off.
+void fill(const TemporaryFolder& folder) {
+  write_bytes(folder / "a.jpg", encode_jpeg(make_scene({37, 70})));
+  const Image scene = make_scene({50, 40});
+  write_bytes(folder / "b.png", encode_png(scene.size, scene.pixels));
+  write_bytes(folder / "c.jpg", std::span(encode_jpeg(scene)).first(300));
+}
+
+}  // namespace
+
+TEST_SUITE("program") {
+  TEST_CASE("wrong usage exits 2") {
+    for (const char* words : {"", "a.pt", "a.pt x --batch 0", "a.pt x --batch 1,x",
+                              "a.pt x --device gpu", "a.pt x --what", "a.pt x --threads -1",
+                              "a.pt x --label-size both", "worker"}) {
+      CAPTURE(words);
+      const ProgramRun run = run_program(words);
+      CHECK(run.exit_code == 2);
+      CHECK(run.output == "");
+      CHECK(run.errors != "");
+    }
+  }
+
+  TEST_CASE("help exits 0") {
+    CHECK(run_program("--help").exit_code == 0);
+    CHECK(run_program("--version").output.starts_with("cpp_runner "));
+  }
+
+  TEST_CASE("nothing to do exits 1 with one sentence and a cure") {
+    const TemporaryFolder folder;
+    const std::string here = folder.path().string();
+    write_bytes(folder / "text.pt", FileBytes{'h', 'i'});
+    CHECK(run_program("none.pt " + here).exit_code == 1);
+    CHECK(run_program("none.pt " + here + "/none").errors.find("no such file or folder") !=
+          std::string::npos);
+    write_bytes(folder / "x.jpg", FileBytes{'h', 'i'});
+    const ProgramRun run = run_program(here + "/text.pt " + here);
+    CHECK(run.exit_code == 1);
+    CHECK(run.errors.starts_with("error: " + here + "/text.pt: not an artifact, or cut short\n"));
+    CHECK(run.errors.find("\n  hint: ") != std::string::npos);
+  }
+
+  TEST_CASE("an artifact with nothing to run inside exits 1") {
+    const TemporaryFolder folder;
+    const std::string here = folder.path().string();
+    fill(folder);
+    write_artifact(folder / "hollow.pt", make_manifest());
+    const ProgramRun run = run_program(here + "/hollow.pt " + here);
+    CHECK(run.exit_code == 1);
+    CHECK(run.errors.find("cannot load it") != std::string::npos);
+  }
+
+  TEST_CASE("a folder with a broken image is done but for it, and exits 3") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::string here = folder.path().string();
+      fill(folder);
+      const ProgramRun run = run_program(artifact.string() + " " + here + " --output " + here +
+                                         "/out --json " + here + "/report.json --batch 1,2,4");
+      CAPTURE(run.errors);
+      CHECK(run.exit_code == 3);
+      CHECK(run.output.starts_with("batch "));
+      CHECK(run.errors.find("skipped " + here + "/c.jpg: the file ends early") !=
+            std::string::npos);
+      CHECK(run.errors.find("batch 4 left out") != std::string::npos);
+      CHECK(decode(folder / "out/a.png").size == Size{37, 70});
+      CHECK(decode(folder / "out/b.png").size == Size{50, 40});
+      CHECK_FALSE(fs::exists(folder / "out/c.png"));
+      const FileBytes report = read_bytes(folder / "report.json");
+      const Json json = Json::parse(report.begin(), report.end());
+      CHECK(json["results"].size() == 2);
+      CHECK(json["results"][0]["images"] == 2);
+      CHECK(json["skipped"].size() == 1);
+      CHECK(json["left_out"][0]["batch_size"] == 4);
+    }
+  }
+
+  TEST_CASE("an artifact against itself: ratios near 1, and a verdict") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::string here = folder.path().string();
+      const Image scene = make_scene({50, 40});
+      write_bytes(folder / "a.png", encode_png(scene.size, scene.pixels));
+      const std::string words = artifact.string() + " " + here + " --against " +
+                                artifact.string() + " --batch 1 --repeats 2 --warmup 1 --json " +
+                                here + "/report.json";
+      const ProgramRun run = run_program(words);
+      CAPTURE(run.errors);
+      CHECK(run.exit_code == 0);
+      const FileBytes report = read_bytes(folder / "report.json");
+      const Json comparison = Json::parse(report.begin(), report.end())["comparison"];
+      CHECK(comparison["results"][0]["repeats"] == 2);
+      CHECK(comparison["results"][0]["flop_ratio"] == doctest::Approx(1.0));
+      CHECK(run.output.find(comparison["verdict"].get<std::string>()) != std::string::npos);
+    }
+  }
+}

@@ -1,0 +1,147 @@
+#include <doctest/doctest.h>
+
+#include <random>
+#include <thread>
+
+#include "artifacts.hpp"
+#include "images_made.hpp"
+#include "mpm_runner/mpm_runner.hpp"
+#include "temporary_folder.hpp"
+
+using namespace mpm;
+using namespace mpm::tests;
+
+namespace {
+
+// Seven images of different sizes, of which the third cannot be decoded.
+std::vector<fs::path> write_images(const TemporaryFolder& folder) {
+  std::vector<fs::path> files;
+  for (int i = 0; i < 7; ++i) {
+    const Image scene = make_scene({40 + 11 * i, 90 - 7 * i});
+    files.push_back(folder / (std::to_string(i) + ".png"));
+    write_bytes(files.back(), encode_png(scene.size, scene.pixels));
+  }
+  write_bytes(files[2], FileBytes{'h', 'i'});
+  return files;
+}
+
+double share_of_equal(const LabelMap& a, const LabelMap& b) {
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < a.labels.size(); ++i) equal += a.labels[i] == b.labels[i];
+  return static_cast<double>(equal) / static_cast<double>(a.labels.size());
+}
+
+void check_result(const Result& result, const Manifest& manifest) {
+  CHECK(result.labels.labels.size() ==
+        static_cast<std::size_t>(result.labels.size.height * result.labels.size.width));
+  CHECK(*std::max_element(result.labels.labels.begin(), result.labels.labels.end()) <
+        manifest.model.classes.size());
+  CHECK(result.tokens_kept.size() == manifest.merge.before_blocks.size());
+  int before = manifest.patches();
+  for (const int kept : result.tokens_kept) {
+    CHECK(kept <= before);
+    CHECK(2 * kept >= before);
+    before = kept;
+  }
+}
+
+}  // namespace
+
+TEST_SUITE("runner") {
+  TEST_CASE("the sample answers as it did when it was built") {
+    for (const fs::path& artifact : test_artifacts()) {
+      CHECK(Runner(artifact).model().check_sample() >= 0.999);
+    }
+  }
+
+  TEST_CASE("label maps come at the image's size, or at the input's") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const Image scene = make_scene({50, 81});
+      const Runner runner(artifact);
+      const Result result = runner.run(scene);
+      CHECK(result.labels.size == scene.size);
+      check_result(result, runner.manifest());
+      const Runner at_input(artifact, {.label_size = LabelSize::input});
+      const InputInfo& input = at_input.manifest().input;
+      CHECK(at_input.run(scene).labels.size == Size{input.height, input.width});
+    }
+  }
+
+  TEST_CASE("a stream keeps the order, gives skipped images their place, and ends") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::vector<fs::path> files = write_images(folder);
+      const Runner runner(artifact, {.workers = 3});
+      for (const int batch_size : {1, 2, 4, 64}) {
+        Stream stream = runner.stream(files, batch_size);
+        for (std::size_t i = 0; i < files.size(); ++i) {
+          const Stream::Item item = stream.next().value();
+          if (i == 2) {
+            CHECK(std::get<Skipped>(item).path == files[i]);
+            CHECK(std::get<Skipped>(item).reason == "not a JPEG or PNG file");
+            continue;
+          }
+          const Result& result = std::get<Result>(item);
+          CHECK(result.source == files[i]);
+          check_result(result, runner.manifest());
+          CHECK(share_of_equal(result.labels, runner.run(files[i]).labels) >= 0.99);
+        }
+        CHECK_FALSE(stream.next());
+      }
+    }
+  }
+
+  TEST_CASE("a stream may be left early, and outlives its runner") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::vector<fs::path> files = write_images(folder);
+      Stream left = Runner(artifact).stream(files, 2);
+      CHECK(left.next());
+    }
+  }
+
+  TEST_CASE("threads may share a runner") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const Runner runner(artifact);
+      const Image scene = make_scene({64, 64});
+      const Result alone = runner.run(scene);
+      std::vector<std::thread> threads;
+      std::atomic<int> equal = 0;
+      for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] { equal += runner.run(scene).labels.labels == alone.labels.labels; });
+      }
+      for (std::thread& thread : threads) thread.join();
+      CHECK(equal == 4);
+    }
+  }
+
+  TEST_CASE("arguments out of range are input errors") {
+    for (const fs::path& artifact : test_artifacts()) {
+      CHECK_THROWS_AS(Runner(artifact, {.threads = 0}), InputError);
+      CHECK_THROWS_AS(Runner(artifact, {.workers = 0}), InputError);
+      CHECK_THROWS_AS(Runner(artifact, {.device = "gpu"}), InputError);
+      const Runner runner(artifact);
+      CHECK_THROWS_AS(runner.stream({}, 0), InputError);
+      CHECK_THROWS_AS(runner.run(fs::path("none.jpg")), ImageError);
+      const FittedImage small{{2, 2}, std::vector<std::uint8_t>(12)};
+      CHECK_THROWS_AS(runner.model().copy({&small, 1}), InputError);
+      CHECK_THROWS_AS(runner.model().copy({}), InputError);
+    }
+  }
+
+  TEST_CASE("a real artifact, cut off or changed, is refused before it is loaded") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const FileBytes file = read_bytes(artifact);
+      std::mt19937 random(7);
+      for (int trial = 0; trial < 4; ++trial) {
+        write_bytes(folder / "cut.pt", std::span(file).first(random() % file.size()));
+        CHECK_THROWS_AS(Model(folder / "cut.pt"), ArtifactError);
+        FileBytes flipped = file;
+        flipped[file.size() / 8 + random() % (file.size() / 2)] ^= 1;  // weights
+        write_bytes(folder / "flipped.pt", flipped);
+        CHECK_THROWS_AS(Model(folder / "flipped.pt"), ArtifactError);
+      }
+    }
+  }
+}

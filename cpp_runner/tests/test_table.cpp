@@ -1,0 +1,21 @@
+#include <doctest/doctest.h>
+
+#include "measurements_made.hpp"
+#include "table.hpp"
+
+using namespace mpm::program;
+using namespace mpm::tests;
+
+TEST_SUITE("table") {
+  TEST_CASE("columns are set to the right under their heads") {
+    CHECK(results_table({make_measurement()}) ==
+          "batch   end-to-end FPS   model FPS   p50 ms   p90 ms   p99 ms   tokens kept   GFLOPs\n"
+          "────────────────────────────────────────────────────────────────────────────────────\n"
+          "   32             7.50        12.3      100      200        –     700 → 400     4.50\n");
+  }
+
+  TEST_CASE("ratios show their spread") {
+    CHECK(comparison_table({make_ratio(1, {1.5, 1.4, 1.6})}).find("1.50 (1.40 – 1.60)") !=
+          std::string::npos);
+  }
+}
