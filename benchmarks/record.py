@@ -1,15 +1,57 @@
-"""Keep a report for the README: ``python benchmarks/record.py REPORT NAME``.
+"""What the benchmarks share: the artifacts they time, and how a result is kept.
 
-Writes ``benchmarks/results/NAME.json``: the report as the bench wrote it, and the commit it was
-measured at.
+``python -m benchmarks.record REPORT NAME`` keeps a bench's report for the README: it writes
+``benchmarks/results/NAME.json``, the report as it is with the commit it was measured at.
 """
 
 import argparse
 import json
+import platform
+import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+import torch
+
+from mpm_deploy.backends import get_backend
+from mpm_deploy.build import build
+from mpm_deploy.recipe import Recipe, load_recipe
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+IMAGES = ROOT / "examples" / "scenes" / "images"
+
+
+def build_pair(recipe: str) -> tuple[Path, Path]:
+    """The demo model of a recipe, merged and full-token, as this commit builds it."""
+    merged = load_recipe(recipe)
+    return _built(merged, "merged"), _built(merged.full_token(), "full_token")
+
+
+def _built(recipe: Recipe, variant: str) -> Path:
+    commit = current_commit()
+    suffix = get_backend(recipe.backend.name).suffix
+    path = ROOT / "build" / "benchmarks" / commit / f"{recipe.name}_{variant}{suffix}"
+    if commit.endswith("-dirty") or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        build(recipe, path)
+    return path
+
+
+def write_result(name: str, data: dict[str, Any]) -> None:
+    """Write ``benchmarks/results/NAME.json`` with machine, versions, date and commit."""
+    record = {
+        **data,
+        "machine": {"cpu": cpu_name(), "cores": torch.get_num_threads(), "os": platform.platform()},
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "commit": current_commit(),
+    }
+    target = RESULTS / f"{name}.json"
+    target.write_text(json.dumps(record, indent=2) + "\n")
+    print(target)
 
 
 def current_commit() -> str:
@@ -17,6 +59,12 @@ def current_commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     answer = subprocess.run(command, cwd=RESULTS, capture_output=True, text=True, check=True)
     return answer.stdout.strip()
+
+
+def cpu_name() -> str:
+    """As the system calls it."""
+    named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    return named.group(1) if named else platform.machine()
 
 
 def main() -> None:

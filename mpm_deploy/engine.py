@@ -49,6 +49,11 @@ class Engine:
             text=True,
         )
 
+    @property
+    def process_id(self) -> int:
+        """Of the worker."""
+        return self._process.pid
+
     def ask(self, name: str, **details: Any) -> dict[str, Any]:
         """Have one pass done.
 

@@ -102,12 +102,12 @@ def test_weights_for_another_model_are_a_recipe_error(weights, other):
     recipe = load_recipe("cpu_fp32").override(
         "model.name=seg_t16_linear", f"model.weights={weights}"
     )
-    with pytest.raises(RecipeError, match="trained.safetensors"):
+    with pytest.raises(RecipeError, match=r"trained\.safetensors"):
         build(recipe.override(other))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_recipe_without_a_gpu_says_so(tmp_path):
-    with pytest.raises(BuildError, match="h100_bf16.*CUDA"):
+    with pytest.raises(BuildError, match=r"h100_bf16.*CUDA"):
         build(load_recipe("h100_bf16"), tmp_path / "it.pt2")
     assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ def patch_rows(images: int, patches: int, special_tokens: int, device: torch.dev
 
 
 def image_local(rows: Tensor, offsets: Tensor, special_tokens: int) -> Tensor:
-    """Packed rows ``(B, N)`` -> token numbers within each image ``(B, N)``, from its first patch."""
+    """Packed rows ``(B, N)`` -> numbers within each image ``(B, N)``, from its first patch on."""
     return rows - offsets[:-1, None].long() - special_tokens
 
 

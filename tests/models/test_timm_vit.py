@@ -44,7 +44,7 @@ def test_full_token_encoder_equals_timm(case):
     vit = timm_model(name, **options)
     images = torch.randn(2, 3, *vit.patch_embed.img_size)
     with torch.inference_mode():
-        tokens, offsets, rows, merge_maps = encoder_from_timm(vit)(images)
+        tokens, offsets, _rows, merge_maps = encoder_from_timm(vit)(images)
         expected = vit.forward_features(images)
     torch.testing.assert_close(tokens.view_as(expected), expected, atol=1e-5, rtol=0)
     assert offsets.diff().tolist() == [expected.shape[1]] * 2
@@ -54,7 +54,7 @@ def test_full_token_encoder_equals_timm(case):
 def test_a_schedule_merges():
     vit = timm_model("deit_tiny_distilled_patch16_224", img_size=64)
     with torch.inference_mode():
-        tokens, offsets, rows, merge_maps = encoder_from_timm(vit, (2, 5))(
+        _tokens, offsets, _rows, merge_maps = encoder_from_timm(vit, (2, 5))(
             torch.randn(2, 3, 64, 64)
         )
     kept = merge_maps[:, -1].amax(dim=1) + 1
