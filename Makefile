@@ -20,15 +20,18 @@ help: ## say what there is to make
 
 # ---- set-up ----
 
+OLD_PYTHON := error: Python 3.11 or newer is needed; name one: make PYTHON=python3.12
+
 system:
 	@{ cat cpp_runner/apt-packages.txt; \
 	   $(PYTHON) -m ensurepip --version >/dev/null 2>&1 || echo python3-venv; } | tools/system-packages.sh
 
 $(BIN)/python: | system
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit("$(OLD_PYTHON)" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml | $(BIN)/python
+	@echo 'Installing into .venv; torch is large, this may take minutes.'
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build,dev]'
 	@touch $@
 

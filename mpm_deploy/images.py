@@ -89,13 +89,13 @@ def to_tensor(image: ImageLike) -> Tensor:
         ``(3, height, width)`` uint8.
 
     Raises:
-        ImageError: A file that cannot be decoded.
+        ImageError: A file, or a PIL image of one, that cannot be decoded.
         InputError: Another type, dtype or shape.
     """
     if isinstance(image, str | Path):
         return decode(image)
     if isinstance(image, Image.Image):
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+        return _from_pil(image)
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InputError(
@@ -135,6 +135,14 @@ def fit(image: Tensor, size: tuple[int, int]) -> Tensor:
     resized = torch.ops.aten._upsample_bilinear2d_aa(batch, list(size), False, None, None)
     fitted: Tensor = resized[0].contiguous()
     return fitted
+
+
+def _from_pil(image: Image.Image) -> Tensor:
+    try:
+        pixels = np.array(image.convert("RGB"))  # an opened file is decoded only here
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"{image}: broken image data") from error
+    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def _read(path: Path) -> bytes:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -149,6 +149,7 @@ class Runner:
         self._model = ThreadPoolExecutor(1, "mpm-model")
         if threads is not None:
             self._model.submit(torch.set_num_threads, threads).result()
+        self.threads: int = self._model.submit(torch.get_num_threads).result()
 
     def __call__(self, image: ImageLike) -> Result:
         """Segment one image.
@@ -165,7 +166,7 @@ class Runner:
 
     def run(
         self, images: str | Path | Iterable[ImageLike], batch_size: int = 1
-    ) -> Iterator[Result | Skipped]:
+    ) -> Generator[Result | Skipped, None, None]:
         """Segment many images: workers decode ahead while the model runs.
 
         Args:

@@ -111,7 +111,7 @@ class Worker:
             "images": len(self.files),
             "usable": len(self.inputs),
             "device": str(self.runner.device),
-            "threads": torch.get_num_threads(),
+            "threads": self.runner.threads,
             "gpu": torch.cuda.get_device_name(self.runner.device) if on_gpu else None,
         }
 

@@ -102,6 +102,14 @@ def test_broken_images_are_skipped_in_their_place(runner: Runner, tmp_path: Path
                 assert (outcome.labels == expected_labels(file)).all()
 
 
+def test_a_broken_file_that_pil_has_opened_is_skipped(runner: Runner, tmp_path: Path) -> None:
+    (file,) = write_pictures(tmp_path, 1)
+    file.write_bytes(file.read_bytes()[:-40])
+    with Image.open(file) as opened:
+        (outcome,) = runner.run([opened])
+    assert isinstance(outcome, Skipped) and outcome.reason == "broken image data"
+
+
 def test_a_call_raises_what_a_run_skips(runner: Runner, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"absent\.png: cannot be read"):
         runner(tmp_path / "absent.png")
@@ -120,7 +128,7 @@ def test_images_are_read_lazily(runner: Runner, tmp_path: Path) -> None:
     outcomes = runner.run(endless(), batch_size=2)
     for _ in range(6):
         next(outcomes)
-    outcomes.close()  # type: ignore[attr-defined]
+    outcomes.close()
     assert taken < 30
 
 
@@ -184,6 +192,13 @@ def test_a_closed_runner_says_so(program: ToyProgram, tmp_path: Path) -> None:
     for use in (lambda: runner(files[0]), lambda: runner.run(files), lambda: list(under_way)):
         with pytest.raises(InputError, match=r"toy\.pt: this Runner is closed"):
             use()
+
+
+def test_threads_of_the_model_can_be_chosen(program: ToyProgram) -> None:
+    before = torch.get_num_threads()
+    with Runner("toy.pt", threads=3) as runner:
+        assert runner.threads == 3
+    torch.set_num_threads(before)
 
 
 def test_arguments_out_of_range(program: ToyProgram) -> None:

@@ -18,9 +18,10 @@ set(MPM_PYTHON "${mpm_default_python}" CACHE STRING "The Python that has torch")
 
 execute_process(
   COMMAND "${MPM_PYTHON}" -c "
-import importlib.metadata, importlib.util, pathlib
-print(pathlib.Path(importlib.util.find_spec('torch').origin).parent)
-print(importlib.metadata.version('torch'))"
+import importlib.util, pathlib, runpy
+folder = pathlib.Path(importlib.util.find_spec('torch').origin).parent
+print(folder)
+print(runpy.run_path(str(folder / 'version.py'))['__version__'])"
   OUTPUT_VARIABLE mpm_torch
   ERROR_VARIABLE mpm_torch_error
   RESULT_VARIABLE mpm_torch_result

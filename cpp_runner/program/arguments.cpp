@@ -78,6 +78,13 @@ void parse(CLI::App& app, int argc, char** argv) {
 
 }  // namespace
 
+std::vector<fs::path> chosen_images(const Arguments& arguments) {
+  std::vector<fs::path> images = find_images(arguments.folder);
+  const auto limit = static_cast<std::size_t>(arguments.limit.value_or(0));
+  if (limit > 0 && images.size() > limit) images.resize(limit);
+  return images;
+}
+
 Arguments parse_arguments(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("Runs an artifact over a folder of images and measures it.", "cpp_runner");

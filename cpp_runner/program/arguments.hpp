@@ -23,6 +23,9 @@ struct Arguments {
   RunnerOptions runner;
 };
 
+// The images of the folder, at most `limit`. Throws InputError: none.
+std::vector<std::filesystem::path> chosen_images(const Arguments& arguments);
+
 // What to exit with at once: after --help, or on wrong usage (the message is printed).
 struct Exit {
   int code;

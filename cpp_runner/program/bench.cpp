@@ -166,7 +166,7 @@ void add_to_report(const std::vector<Passes>& passes, const std::vector<Artifact
 }  // namespace
 
 Report bench(const Arguments& arguments) {
-  find_images(arguments.folder);
+  chosen_images(arguments);  // a folder without any is told before an artifact is opened
   const std::vector<ArtifactInfo> artifacts = read_artifacts(arguments);
   Engines engines;
   for (const ArtifactInfo& artifact : artifacts) {

@@ -16,9 +16,12 @@ namespace {
 
 class Temporary {
  public:
-  explicit Temporary(const fs::path& target)
-      : path(target.parent_path() /
-             ("." + target.filename().string() + "." + std::to_string(getpid()))) {}
+  explicit Temporary(const fs::path& target) : path(target) {
+    path.replace_filename(".");
+    path += target.filename();
+    path += ".";
+    path += std::to_string(getpid());
+  }
   ~Temporary() {
     std::error_code ignored;
     fs::remove(path, ignored);
@@ -26,7 +29,7 @@ class Temporary {
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
 
-  const fs::path path;
+  fs::path path;
 };
 
 }  // namespace

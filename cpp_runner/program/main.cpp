@@ -43,17 +43,15 @@ void say_skipped(const std::vector<Skipped>& skipped) {
   }
 }
 
-void write_label_maps(const Arguments& arguments) {
+void write_output(const Arguments& arguments) {
   const Runner runner(arguments.artifact, arguments.runner);
-  std::vector<std::filesystem::path> images = find_images(arguments.folder);
-  const auto limit = static_cast<std::size_t>(arguments.limit.value_or(0));
-  if (limit > 0 && images.size() > limit) images.resize(limit);
+  const std::vector<std::filesystem::path> images = chosen_images(arguments);
   const std::size_t skipped = write_label_maps(runner, images, *arguments.output).size();
   std::cerr << images.size() - skipped << " label maps in " << arguments.output->string() << '\n';
 }
 
 int run(const Arguments& arguments) {
-  if (arguments.output) write_label_maps(arguments);
+  if (arguments.output) write_output(arguments);
   const Report report = bench(arguments);
   print_report(report);
   say_what_is_missing(report);

@@ -29,18 +29,11 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-std::vector<fs::path> first_images(const Arguments& arguments) {
-  std::vector<fs::path> files = find_images(arguments.folder);
-  const auto limit = static_cast<std::size_t>(arguments.limit.value_or(0));
-  if (limit > 0 && files.size() > limit) files.resize(limit);
-  return files;
-}
-
 // An open artifact, its images, and the passes that are timed.
 class Worker {
  public:
   explicit Worker(const Arguments& arguments)
-      : files_(first_images(arguments)), runner_(arguments.artifact, arguments.runner) {
+      : files_(chosen_images(arguments)), runner_(arguments.artifact, arguments.runner) {
     runner_.model().check_sample();
     prepare();
     if (inputs_.empty()) {

@@ -10,7 +10,8 @@ def nearest_neighbor(
     """The most cosine-similar *other* image row of the same image, for each row.
 
     Similarities are float32 whatever the dtype of ``tokens``: in bfloat16 those near 1 collapse
-    into ties and other pairs come out. Bit-equal similarities go to the lowest row.
+    into ties and other pairs come out. Bit-equal similarities go to the lowest row, and so do
+    those within 1e-6 of 1: a matrix product rounds equal rows by where they stand.
 
     Args:
         tokens: ``(T, C)``, any floating dtype.
@@ -45,6 +46,7 @@ def _nearest_in_image(tokens: Tensor, special_tokens: int) -> Tensor:
         return rows
     unit = torch.nn.functional.normalize(image_rows.float(), dim=-1)  # zero rows stay zero
     similarity = unit @ unit.t()  # (n - special, n - special)
+    similarity.clamp_(max=1 - 2.0**-20)  # equal rows are equally similar
     similarity.diagonal().fill_(-float("inf"))
     # argmax names the lowest of equal maxima; a lone row finds itself.
     return torch.cat([rows[:special_tokens], similarity.argmax(dim=1) + special_tokens])
