@@ -7,12 +7,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "scenes"
 WEIGHTS = ROOT / "mpm_deploy" / "weights" / "demo.safetensors"
-SCRIPTS = ("generator", "make_dataset", "metrics", "street")
+SCRIPTS = ("batches", "generator", "make_dataset", "metrics", "street", "train")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,6 +107,55 @@ def test_iou(scripts_on_path: None) -> None:
     matrix = metrics.confusion(truth, predicted, 4)
     np.testing.assert_allclose(metrics.class_iou(matrix), [0.5, 0.5, 1.0, np.nan])
     assert metrics.mean_iou(matrix) == pytest.approx(2 / 3)
+
+
+def test_batches_cut_image_and_labels_alike(scripts_on_path: None, tmp_path: Path) -> None:
+    import batches
+
+    labels = np.random.default_rng(0).integers(0, 4, (3, 512, 512), np.uint8)
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "images.npy", np.repeat(labels[..., None] * 60, 3, axis=-1))
+    drawn = batches.Batches(tmp_path, torch.ones(4))
+    for size in (256, 512):
+        images, cut, (row, column) = drawn.draw(2, size)
+        assert images.shape == (2, 3, size, size)
+        assert 0 <= row <= (512 - size) // 16 >= column >= 0
+        brightness = torch.stack([images[:, 0][cut == label].mean() for label in range(4)])
+        assert (brightness.diff() > 30).all()  # a label is still as bright as it was painted
+        top, left = row * 16, column * 16
+        windows = [
+            scene[top : top + size, left : left + size]
+            for original in labels
+            for scene in (original, original[:, ::-1])
+        ]
+        for each in cut.numpy():
+            assert any((each == window).all() for window in windows)
+
+
+def test_the_most_interesting_candidate_is_taken(scripts_on_path: None, tmp_path: Path) -> None:
+    import batches
+
+    labels = np.zeros((3, 512, 512), np.uint8)
+    labels[1] = 1
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "images.npy", np.zeros((3, 512, 512, 3), np.uint8))
+    drawn = batches.Batches(tmp_path, torch.tensor([1.0, 9.0]))
+    _, cut, _ = drawn.draw(4, 256, candidates=3)
+    assert (cut == 1).all()
+
+
+def test_a_crop_trains_the_positions_it_looks_through(scripts_on_path: None) -> None:
+    import train
+
+    model = train.create(train.MODEL, classes=12, before_blocks=())
+    crops = train.CropModel(model)
+    scores = crops.scores(torch.full((1, 3, 256, 256), 90.0), (16, 3))
+    assert scores.shape == (1, 12, 16, 16)
+    scores.square().sum().backward()
+    reached = model.encoder.position.grad.abs().sum(dim=1).view(32, 32) > 0
+    window = torch.zeros(32, 32, dtype=torch.bool)
+    window[16:32, 3:19] = True
+    assert torch.equal(reached, window)
 
 
 def test_weights_are_small_and_of_these_classes(generator: ModuleType) -> None:
