@@ -13,7 +13,7 @@ DEMO    := build/demo
 TIMING  := --batch 1,2,32 --limit 32 --repeats 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format system cpp clean
+.PHONY: help demo benchmark readme test lint format system cpp clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ cpp: build/CMakeCache.txt | system ## the C++ program and library
 # ---- tests ----
 
 test: lint cpp ## every check there is: format, types, Python and C++ tests
-	$(BIN)/pytest
+	MPM_REQUIRE_CPP=1 $(BIN)/pytest
 	ctest --test-dir build --output-on-failure
 
 lint: .venv/.installed ## format, habits and types
@@ -78,6 +78,15 @@ demo: cpp $(DEMO)/merged.pt $(DEMO)/full_token.pt ## build, run and time the dem
 	@echo 'label maps   $(DEMO)/label_maps/'
 	@echo 'overlays     $(DEMO)/overlays/'
 	@echo 'reports      $(DEMO)/python.json and $(DEMO)/cpp.json'
+
+benchmark: demo ## hold the demo's reports and the memory against the targets
+	$(BIN)/python benchmarks/memory.py $(DEMO)/merged.pt $(IMAGES)
+	$(BIN)/python benchmarks/targets.py $(DEMO)/python.json $(DEMO)/cpp.json
+
+readme: demo ## write the demo's figures into the README
+	$(BIN)/python benchmarks/record.py $(DEMO)/python.json demo_python
+	$(BIN)/python benchmarks/record.py $(DEMO)/cpp.json demo_cpp
+	$(BIN)/python benchmarks/render_readme.py
 
 clean: ## remove what was built; .venv stays
 	rm -rf build

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from mpm_deploy.errors import ArtifactError, HostError
+from mpm_deploy.errors import ArtifactError, HostError, InputError
 from mpm_deploy.files import written_atomically
 from mpm_deploy.structure import StructureError, read_structure, to_mapping
 
@@ -191,9 +191,28 @@ class Manifest:
                 "mpm-deploy build --recipe NAME",
             )
         try:
-            return read_structure(cls, data)
+            manifest = read_structure(cls, data)
+            _check_values(manifest)
+            return manifest
         except StructureError as error:
             raise ArtifactError(f"{where}: manifest: {error}", _REBUILD) from error
+
+
+def _check_values(manifest: Manifest) -> None:
+    """What the types cannot say, and the runners rely on."""
+    model, batch = manifest.model, manifest.batch
+    merges = len(manifest.merge.before_blocks)
+    for holds, key, expected in (
+        (min(manifest.input.height, manifest.input.width) > 0, "input", "a size above zero"),
+        (manifest.input.fit == "resize", "input.fit", "'resize'"),
+        (model.patch_size > 0, "model.patch_size", "a size above zero"),
+        (len(model.classes) > 0, "model.classes", "one class or more"),
+        (len(model.palette) == len(model.classes), "model.palette", "one colour a class"),
+        (1 <= batch.min <= batch.max, "batch", "1 <= min <= max"),
+        (len(manifest.flops.stages) == merges + 1, "flops.stages", "one more than merges"),
+    ):
+        if not holds:
+            raise StructureError(key, f"expected {expected}")
 
 
 def read_manifest(path: Path | str) -> Manifest:
@@ -214,7 +233,7 @@ def read_manifest(path: Path | str) -> Manifest:
 
 
 def read_sample(path: Path | str, manifest: Manifest) -> tuple[Tensor, Tensor]:
-    """The stored sample: image ``(3, H, W)`` uint8 and its labels ``(H, W)`` uint8.
+    """The stored sample: image ``(3, H, W)`` uint8, labels ``(H, W)`` of the label maps' type.
 
     Raises:
         ArtifactError: The file has no sample of its input's size.
@@ -222,11 +241,12 @@ def read_sample(path: Path | str, manifest: Manifest) -> tuple[Tensor, Tensor]:
     height, width = manifest.input.height, manifest.input.width
     with _Archive(Path(path)) as archive:
         image, labels = archive.read(SAMPLE_IMAGE), archive.read(SAMPLE_LABELS)
-    if len(image) != 3 * height * width or len(labels) != height * width:
+    dtype = torch.uint8 if len(manifest.model.classes) <= 256 else torch.int16
+    if len(image) != 3 * height * width or len(labels) != height * width * dtype.itemsize:
         raise ArtifactError(f"{path}: its sample is not of its input's size", _REBUILD)
     return (
         torch.frombuffer(bytearray(image), dtype=torch.uint8).view(3, height, width),
-        torch.frombuffer(bytearray(labels), dtype=torch.uint8).view(height, width),
+        torch.frombuffer(bytearray(labels), dtype=dtype).view(height, width),
     )
 
 
@@ -240,7 +260,7 @@ def write_artifact(
         target: The artifact.
         manifest: Its ``payload_sha256`` is filled in here.
         sample_image: ``(3, H, W)`` uint8.
-        sample_labels: ``(H, W)`` uint8.
+        sample_labels: ``(H, W)`` uint8, or int16 past 256 classes.
     """
     with written_atomically(target) as temporary:
         temporary.write_bytes(payload.read_bytes())
@@ -264,14 +284,26 @@ def check_host(manifest: Manifest, device: str, path: Path | str = "artifact") -
 
     Raises:
         HostError: What it was built for, what this machine is, and how to rebuild it.
+        InputError: No such device name.
     """
-    problem = _host_problem(manifest.requires, torch.device(device))
+    problem = _host_problem(manifest.requires, parse_device(device))
     if problem is not None:
-        recipe = manifest.recipe.get("name", "NAME")
+        # An artifact holds its recipe with all that was set, so it can stand for one.
         raise HostError(
             f"{path}: {problem}",
-            f"rebuild it on this machine: mpm-deploy build --recipe {recipe} -o {Path(path).name}",
+            f"rebuild it on this machine: mpm-deploy build --recipe {path} -o {Path(path).name}",
         )
+
+
+def parse_device(name: str) -> torch.device:
+    """``"cpu"``, ``"cuda"`` or ``"cuda:1"`` as torch's own type.
+
+    Raises:
+        InputError: Another name.
+    """
+    if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", name):
+        raise InputError(f"device: expected 'cpu', 'cuda' or 'cuda:1', got {name!r}")
+    return torch.device(name)
 
 
 def host_cpu_isa() -> frozenset[str]:

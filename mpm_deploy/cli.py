@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -35,18 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.command(arguments)
+        sys.stdout.flush()
     except MpmError as error:
         return _fail(error.problem, error.hint)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read our output has seen enough; nor flush it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _DONE
     except Exception as error:  # the last stop: nobody should meet a traceback
         if arguments.debug:
             raise
         problem = f"this is a bug in mpm-deploy: {type(error).__name__}: {error}"
-        return _fail(problem, "run it again with --debug, and report what it prints")
+        return _fail(
+            problem, "run it as `mpm-deploy --debug ...`, and please report what it prints"
+        )
     return code
 
 
@@ -60,6 +64,7 @@ def _recipes(_: argparse.Namespace) -> int:
 
 def _build(arguments: argparse.Namespace) -> int:
     recipe = _recipe_of(arguments)
+    _check_can_write(arguments.output)
     from mpm_deploy.build import build
 
     with _status() as step:
@@ -120,6 +125,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return _SKIPPED if skipped else _DONE
 
 
+def _check_can_write(target: Path | None) -> None:
+    """Say now, not after minutes of work, that there is no such folder."""
+    if target is not None and not target.parent.is_dir():
+        raise InputError(f"{target}: cannot write there: no such folder", "make the folder first")
+
+
 def _made_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -129,6 +140,7 @@ def _made_folder(folder: Path) -> Path:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    _check_can_write(arguments.json)
     from mpm_deploy.bench import bench
 
     with _progress("passes") as show:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from mpm_deploy.errors import ImageError, InputError
-from mpm_deploy.formats import FORMATS, Raster
+from mpm_deploy.formats import BROKEN, FORMATS, Raster
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -43,7 +43,7 @@ def find_images(path: str | Path) -> list[Path]:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder", "name an image or a folder of images")
     try:
-        files = [f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file()]
+        files = [file for file in path.iterdir() if _is_image(file)]
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     if not files:
@@ -137,11 +137,17 @@ def fit(image: Tensor, size: tuple[int, int]) -> Tensor:
     return fitted
 
 
+def _is_image(path: Path) -> bool:
+    """By its name; a link to nothing counts, so that it is skipped aloud."""
+    is_file = path.is_file() or (path.is_symlink() and not path.exists())
+    return is_file and path.suffix.lower() in IMAGE_SUFFIXES
+
+
 def _from_pil(image: Image.Image) -> Tensor:
     try:
         pixels = np.array(image.convert("RGB"))  # an opened file is decoded only here
     except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{image}: broken image data") from error
+        raise ImageError(f"{image}: {BROKEN}") from error
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
@@ -172,4 +178,4 @@ def _turn_upright(raster: Raster) -> NDArray[np.uint8]:
         pixels = pixels[::-1]
     if flip_columns:
         pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+    return np.array(pixels, order="C")  # of one pixel, ascontiguousarray keeps negative strides

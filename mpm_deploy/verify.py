@@ -1,5 +1,7 @@
 """Does a compiled artifact say what the eager model says?"""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -27,29 +29,35 @@ def verification_images(count: int, size: tuple[int, int], seed: int = 0) -> Ten
 
 
 def measure_agreement(model: nn.Module, program: Program, images: Tensor) -> Agreement:
-    """Compare labels and merge maps with the eager model's, image by image.
+    """Compare labels and merge maps with the eager model's: image by image, and as one batch.
 
     Args:
         model: The eager `Segmenter`, on the program's device.
         program: The loaded artifact.
         images: ``(B, 3, H, W)`` uint8.
     """
-    size = (images.shape[2], images.shape[3])
-    equal_labels: list[float] = []
-    equal_clusters: list[Tensor] = []
-    for image in images.to(program.device).split(1):
-        with torch.inference_mode():
-            scores, merge_maps = model(image)  # (1, K, h, w), (1, M, N)
-            expected = label_map(scores, size)
-        got_scores, got_maps = program.scores(image)
-        got = program.labels(got_scores, size)
-        equal_labels.append((expected == got).double().mean().item())
-        equal_clusters.append(same_cluster(merge_maps[0], got_maps[0]).double().mean(dim=1).cpu())
+    images = images.to(program.device)
+    batches = [*images.split(1), images]
+    compared = [each for batch in batches for each in _compare(model, program, batch)]
+    equal_labels, equal_clusters = zip(*compared, strict=True)
     return Agreement(
         images=images.shape[0],
         labels=sum(equal_labels) / len(equal_labels),
         clusters=tuple(torch.stack(equal_clusters).mean(dim=0).tolist()),
     )
+
+
+def _compare(model: nn.Module, program: Program, batch: Tensor) -> Iterator[tuple[float, Tensor]]:
+    """For each image the share of equal labels, and of equal clusters after each merge ``(M,)``."""
+    size = (batch.shape[2], batch.shape[3])
+    with torch.inference_mode():
+        scores, merge_maps = model(batch)  # (B, K, h, w), (B, M, N)
+    got_scores, got_maps = program.scores(batch)
+    for image in range(len(batch)):
+        one = slice(image, image + 1)
+        labels = label_map(scores[one], size) == program.labels(got_scores[one], size)
+        clusters = same_cluster(merge_maps[image], got_maps[image])
+        yield labels.double().mean().item(), clusters.double().mean(dim=1).cpu()
 
 
 def check_agreement(agreement: Agreement, tolerance: VerifyRecipe) -> None:

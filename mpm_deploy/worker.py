@@ -49,12 +49,13 @@ def serve(
     """
     worker: Worker | None = None
     for line in requests:
-        request = json.loads(line)
         try:
             worker = worker or Worker(artifact, folder, device, threads, limit)
-            answer = worker.answer(request)
+            answer = worker.answer(json.loads(line))
         except MpmError as error:
             answer = {"error": error.problem, "hint": error.hint}
+        except (RuntimeError, ValueError) as error:  # torch's own, as out of memory; no JSON
+            answer = {"error": f"{artifact}: {(str(error) or repr(error)).splitlines()[0]}", "hint": None}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     if worker is not None:

@@ -44,6 +44,15 @@ def test_help_and_recipes_do_not_wait_for_torch() -> None:
     assert answer.stdout.splitlines()[-1] == "False"
 
 
+def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        run("--help")
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    assert "doctor" in shown
+    assert "worker" not in shown
+
+
 def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
     shown = capsys.readouterr().out
@@ -104,6 +113,20 @@ def test_recipe_errors_exit_1(
     assert lines[0].startswith("error: ")
     assert problem in lines[0]
     assert hint is None or (lines[1].startswith("  hint: ") and hint in lines[1])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", "--recipe", "cpu_fp32", "-o", "none/a.pt"],
+        ["bench", "a.pt", "images", "--json", "none/report.json"],
+    ],
+)
+def test_a_missing_folder_is_said_before_the_work(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 1
+    assert "cannot write there: no such folder" in capsys.readouterr().err
 
 
 def test_inspect_says_what_it_is(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:

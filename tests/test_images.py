@@ -233,6 +233,14 @@ def test_jpeg_that_ends_early_is_refused(options: dict[str, object]) -> None:
             decode(data[:length])
 
 
+def test_damaged_jpeg_without_its_end_is_refused() -> None:
+    data = make_jpeg(smooth(67, 93))
+    scan = data.index(b"\xff\xda") + 14
+    damaged = data[:scan] + data[scan + 40 : scan + 45] + data[scan + 90 : -2] + bytes(20)
+    with pytest.raises(ImageError):
+        decode(damaged)
+
+
 def test_png_that_ends_early_is_refused() -> None:
     data = make_png([row.tobytes() for row in noise(9, 11)], 11, 8, 2)
     for length in range(8, len(data)):
@@ -257,8 +265,22 @@ def test_png_with_too_little_data_is_refused() -> None:
         png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)),
         png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 9, 8, 2, 0, 0, 0)),
     )
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError, match="broken image data"):
         decode(taller)
+
+
+@pytest.mark.parametrize(("surplus", "cut"), [(0, 0), (5, 0), (200_000, 0), (0, 3), (5, 6)])
+def test_png_may_hold_more_than_its_rows_but_not_be_cut(surplus: int, cut: int) -> None:
+    rows = noise(4, 5)
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows) + bytes(surplus))
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 4, 8, 2, 0, 0, 0))
+    pixels = png_chunk(b"IDAT", packed[: len(packed) - cut])
+    data = b"\x89PNG\r\n\x1a\n" + header + pixels + png_chunk(b"IEND", b"")
+    if cut:
+        with pytest.raises(ImageError, match="broken image data"):
+            decode(data)
+    else:
+        assert (rows_of(decode(data)) == rows).all()
 
 
 def test_png_with_a_flipped_bit_is_refused() -> None:

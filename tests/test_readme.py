@@ -1,25 +1,13 @@
 """The README's example runs, and its figures are those that a script wrote."""
 
-import importlib.util
 import re
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from tests.conftest import INPUT_SIZE
-
-ROOT = Path(__file__).parent.parent
-
-
-def load_script(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.scripts import ROOT, load_script
 
 
 def test_the_python_example_runs(
@@ -41,6 +29,6 @@ def test_the_python_example_runs(
 
 
 def test_the_figures_are_those_of_the_results() -> None:
-    render = load_script(ROOT / "benchmarks" / "render_readme.py")
+    render = load_script("benchmarks/render_readme.py")
     text = (ROOT / "README.md").read_text()
     assert render.fill(text) == text

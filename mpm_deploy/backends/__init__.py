@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import torch
-
-from mpm_deploy.artifact import Manifest, check_host, read_manifest
+from mpm_deploy.artifact import Manifest, check_host, parse_device, read_manifest
 from mpm_deploy.backends.aotinductor import AotInductor
 from mpm_deploy.backends.base import Backend, Compiled, Program
 from mpm_deploy.backends.torchscript import TorchScript
@@ -29,11 +27,10 @@ def open_artifact(path: Path | str, device: str | None = None) -> tuple[Manifest
     Raises:
         ArtifactError: Missing, damaged, foreign or newer.
         HostError: It does not fit this machine.
+        InputError: No such device name.
     """
     manifest = read_manifest(path)
     device = device or manifest.requires.device
     check_host(manifest, device, path)
-    program = get_backend(manifest.requires.backend).load(
-        Path(path), manifest, torch.device(device)
-    )
-    return manifest, program
+    backend = get_backend(manifest.requires.backend)
+    return manifest, backend.load(Path(path), manifest, parse_device(device))

@@ -63,6 +63,12 @@ class AotInductor(Backend):
     suffix = ".pt2"
 
     def check(self, recipe: Recipe) -> None:
+        if recipe.backend.machine not in (None, platform.machine()):
+            raise BuildError(
+                f"recipe {recipe.name!r} is for {recipe.backend.machine}, and this machine is "
+                f"{platform.machine()}: AOTInductor builds for the machine it runs on",
+                "build there, or take TorchScript, whose file is not tied to a processor",
+            )
         wanted = recipe.backend.cuda_capability
         if recipe.backend.device == "cuda":
             _check_cuda(recipe.name, wanted)

@@ -6,8 +6,8 @@ pixels come from: no metadata, harmless or hostile, reaches it.
 """
 
 from mpm_deploy.formats import jpeg, png
-from mpm_deploy.formats.raster import MAX_PIXELS, Raster
+from mpm_deploy.formats.raster import BROKEN, MAX_PIXELS, Raster
 
 FORMATS = (jpeg, png)
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Raster", "jpeg", "png"]
+__all__ = ["BROKEN", "FORMATS", "MAX_PIXELS", "Raster", "jpeg", "png"]

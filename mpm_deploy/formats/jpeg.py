@@ -4,10 +4,10 @@ SOI | APP0 .. APP15, COM, tables, SOF | SOS, scans .. EOI
       `-- metadata is left out ----'   `-- handed on untouched
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
@@ -29,6 +29,7 @@ _START_OF_IMAGE = 0xD8
 _END_OF_IMAGE = 0xD9
 _START_OF_SCAN = 0xDA
 _STANDALONE = {0x00, 0x01, *range(0xD0, 0xD8)}  # stuffed byte, TEM, restart markers: no length
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")  # within scans: neither stuffed nor restart
 _HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
 _ARITHMETIC_FRAMES = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7}  # lossless, hierarchical
@@ -56,8 +57,9 @@ def read(data: bytes) -> Raster:
     _check_frame(segments)
     kept = [data[s.start : s.end] for s in segments if s.marker not in _METADATA]
     scans = data[segments[-1].end :]
-    stream = b"".join([data[:2], *kept, scans])
-    return Raster(_decode(stream), _orientation(segments))
+    pixels = _decode(b"".join([data[:2], *kept, scans]))
+    _check_end(scans)
+    return Raster(pixels, _orientation(segments))
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
@@ -109,6 +111,18 @@ def _check_frame(segments: list[_Segment]) -> None:
         raise ImageError(f"JPEG of {components} components of {precision} bits is not read")
 
 
+def _check_end(scans: bytes) -> None:
+    """The end of image must be there: Pillow does without it where the last scan is damaged."""
+    position = 0
+    while found := _MARKER.search(scans, position):
+        position = found.end()
+        if scans[position - 1] == _END_OF_IMAGE:
+            return
+        length = int.from_bytes(scans[position : position + 2], "big")
+        position += max(length, 2)
+    raise ImageError(ENDS_EARLY)
+
+
 def _orientation(segments: list[_Segment]) -> int:
     for segment in segments:
         if segment.marker == _EXIF_SEGMENT and segment.payload.startswith(b"Exif\0\0"):
@@ -117,16 +131,10 @@ def _orientation(segments: list[_Segment]) -> int:
 
 
 def _decode(stream: bytes) -> Pixels:
-    try:
-        image = JpegImageFile(BytesIO(stream))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError("broken JPEG header") from error
-    samples = load_samples(image)
-    if image.mode == "L":
+    samples = load_samples(JpegImageFile, stream)
+    if samples.ndim == 2:
         return grey_to_rgb(samples)
-    if image.mode == "CMYK":
-        return _cmyk_to_rgb(samples)
-    return samples
+    return samples if samples.shape[2] == 3 else _cmyk_to_rgb(samples)
 
 
 def _cmyk_to_rgb(samples: Pixels) -> Pixels:

@@ -8,7 +8,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 from mpm_deploy.errors import ImageError
 from mpm_deploy.formats.exif import read_orientation
 from mpm_deploy.formats.raster import (
+    BROKEN,
     ENDS_EARLY,
     Pixels,
     Raster,
@@ -37,6 +37,7 @@ _DEPTHS = {
     _RGB_ALPHA: (8, 16),
 }
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
+_SURPLUS_AT_ONCE = 1 << 16
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 # First column and row of each pass, and the steps to the next ones.
 _WHOLE = ((0, 0, 1, 1),)
@@ -149,11 +150,7 @@ def _decode(chunks: list[_Chunk], header: _Header) -> NDArray[Any]:
     rows = _inflate(chunks, header.stored_size)
     pixels = _Chunk(b"IDAT", zlib.compress(rows, level=0))
     stream = MAGIC + bytes(chunks[0]) + bytes(pixels) + bytes(chunks[-1])
-    try:
-        image = PngImageFile(BytesIO(stream))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError("broken PNG header") from error
-    return load_samples(image)
+    return load_samples(PngImageFile, stream)
 
 
 def _inflate(chunks: list[_Chunk], size: int) -> bytes:
@@ -161,13 +158,27 @@ def _inflate(chunks: list[_Chunk], size: int) -> bytes:
     packed = b"".join(chunk.data for chunk in chunks if chunk.name == b"IDAT")
     if not packed:
         raise ImageError("PNG without image data")
+    inflater = zlib.decompressobj()
     try:
-        rows = zlib.decompressobj().decompress(packed, size)
+        rows = inflater.decompress(packed, size)
+        whole = len(rows) == size and _comes_to_its_end(inflater)
     except zlib.error as error:
-        raise ImageError("broken image data") from error
-    if len(rows) < size:
-        raise ImageError(ENDS_EARLY)
+        raise ImageError(BROKEN) from error
+    if not whole:
+        raise ImageError(BROKEN)
     return rows
+
+
+def _comes_to_its_end(inflater: "zlib._Decompress") -> bool:
+    """Once the rows are there, libpng forgives all that may follow but a stream that is cut off."""
+    try:
+        while not inflater.eof:
+            surplus = inflater.decompress(inflater.unconsumed_tail, _SURPLUS_AT_ONCE)
+            if not surplus and not inflater.unconsumed_tail:
+                return inflater.eof
+    except zlib.error:
+        pass
+    return True
 
 
 def _to_rgb(samples: NDArray[Any], header: _Header, palette: Pixels | None) -> Pixels:

@@ -1,6 +1,7 @@
 """What every format gives, and the limits it keeps."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from mpm_deploy.errors import ImageError
 
 MAX_PIXELS = 100_000_000
 ENDS_EARLY = "the file ends early"
+BROKEN = "broken image data"
 
 Pixels = NDArray[np.uint8]
 
@@ -43,17 +45,17 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-def load_samples(image: ImageFile.ImageFile) -> NDArray[Any]:
-    """Decode with Pillow: ``(height, width)`` or ``(height, width, channels)``.
+def load_samples(plugin: type[ImageFile.ImageFile], data: bytes) -> NDArray[Any]:
+    """Decode with one plugin of Pillow's: ``(height, width)`` or ``(height, width, channels)``.
 
     Raises:
-        ImageError: The compressed data ends early or is broken.
+        ImageError: The data ends early or is broken.
     """
     try:
-        return np.array(image)
+        return np.array(plugin(BytesIO(data)))
     except (OSError, SyntaxError, ValueError) as error:
         cut_off = "truncated" in str(error)
-        raise ImageError(ENDS_EARLY if cut_off else "broken image data") from error
+        raise ImageError(ENDS_EARLY if cut_off else BROKEN) from error
 
 
 def grey_to_rgb(grey: Pixels) -> Pixels:

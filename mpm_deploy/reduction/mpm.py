@@ -65,7 +65,9 @@ def merge_mutual_pairs(
     kept = representative.nonzero().flatten()  # (T',): the one size that depends on the data
     if not torch.jit.is_scripting():  # type: ignore[attr-defined]
         _tell_exporter(kept.shape[0], tokens.shape[0], special_tokens)
-    merged = (tokens[kept] + tokens[partner[kept]]) / 2  # a single is its own partner: unchanged
+    first, second = tokens[kept], tokens[partner[kept]]
+    single = (kept == partner[kept])[:, None]
+    merged = torch.where(single, first, (first + second) / 2)
     merged_offsets = functional.pad(kept_up_to, [1, 0])[offsets.long()].int()
     return merged, merge_map, merged_offsets
 

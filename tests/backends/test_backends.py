@@ -10,7 +10,7 @@ from mpm_deploy.errors import ArtifactError, BuildError, InputError
 from mpm_deploy.ops.label_map import label_map
 from mpm_deploy.recipe import load_recipe
 from mpm_deploy.verify import same_cluster, verification_images
-from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
+from tests.conftest import INPUT_SIZE, small_recipe
 
 RECIPES = ["cpu_fp32", "cpu_aoti_fp32"]
 
@@ -45,7 +45,8 @@ def test_scores_are_the_eager_models(built, program, images):
     scores, merge_maps = program.scores(images)
     assert scores.shape == expected.shape and scores.is_contiguous()
     assert merge_maps.dtype == torch.int32
-    assert same_cluster(merge_maps[0], expected_maps[0]).all()
+    for image in range(len(images)):
+        assert same_cluster(merge_maps[image], expected_maps[image]).all()
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
 
 
@@ -87,7 +88,6 @@ def test_a_class_count_past_a_byte_gives_wider_labels(tmp_path):
     _, program = open_artifact(build(recipe, tmp_path / "it.pt"))
     scores = torch.randn(1, 300, 4, 6)
     assert program.labels(scores, (8, 12)).dtype == torch.int16
-    assert CLASSES <= 256
 
 
 def test_a_payload_that_torch_cannot_load_is_an_artifact_error(artifact, tmp_path):
