@@ -35,11 +35,11 @@ $(BIN)/python: | system
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build,dev]'
 	@touch $@
 
-build/CMakeCache.txt: .venv/.installed | system
+build/build.ninja: .venv/.installed | system
 	$(CMAKE) -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DMPM_PYTHON=$(abspath $(BIN)/python)
 	@touch $@
 
-cpp: build/CMakeCache.txt | system ## the C++ program and library
+cpp: build/build.ninja | system ## the C++ program and library
 	$(CMAKE) --build build --parallel $(JOBS)
 
 # ---- tests ----
@@ -79,14 +79,14 @@ demo: cpp $(DEMO)/merged.pt $(DEMO)/full_token.pt ## build, run and time the dem
 	@echo 'overlays     $(DEMO)/overlays/'
 	@echo 'reports      $(DEMO)/python.json and $(DEMO)/cpp.json'
 
-benchmark: demo ## hold the demo's reports and the memory against the targets
-	$(BIN)/python benchmarks/memory.py $(DEMO)/merged.pt $(IMAGES)
-	$(BIN)/python benchmarks/targets.py $(DEMO)/python.json $(DEMO)/cpp.json
+benchmark: cpp ## measure speed and memory against the targets, half an hour
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.memory
 
 readme: demo ## write the demo's figures into the README
-	$(BIN)/python benchmarks/record.py $(DEMO)/python.json demo_python
-	$(BIN)/python benchmarks/record.py $(DEMO)/cpp.json demo_cpp
-	$(BIN)/python benchmarks/render_readme.py
+	$(BIN)/python -m benchmarks.record $(DEMO)/python.json demo_python
+	$(BIN)/python -m benchmarks.record $(DEMO)/cpp.json demo_cpp
+	$(BIN)/python -m benchmarks.render_readme
 
 clean: ## remove what was built; .venv stays
 	rm -rf build

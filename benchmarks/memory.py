@@ -1,43 +1,62 @@
-"""Does resident memory grow? ``memory.py ARTIFACT FOLDER [--images 2000] [--batch 1]``.
+"""Does memory stay flat? ``python -m benchmarks.memory`` runs 2,000 images through both programs.
 
-Runs the folder's images over and over through one Runner. Resident memory at the end may be at most
-5 % above what it was after the first tenth, when every size has been seen once.
+Resident memory after a tenth of the images, and after all: within 5 % of each other.
+Writes ``benchmarks/results/memory.json``.
 """
 
 import argparse
-import itertools
-import resource
-import sys
+import re
 from pathlib import Path
+from typing import Any
 
-from mpm_deploy import Runner
+from benchmarks.record import IMAGES, ROOT, build_pair, write_result
+from mpm_deploy.engine import PROGRAM, Engine
 from mpm_deploy.images import find_images
 
-MOST_GROWTH = 1.05
+PROGRAMS = {"Python": PROGRAM, "C++": (str(ROOT / "build" / "cpp_runner"),)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("artifact", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--images", type=Path, default=IMAGES)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--recipes", nargs="+", default=["cpu_fp32", "cpu_aoti_fp32"])
     arguments = parser.parse_args()
-    images = itertools.islice(itertools.cycle(find_images(arguments.folder)), arguments.images)
-    settled = 0.0
-    with Runner(arguments.artifact) as runner:
-        for done, _ in enumerate(runner.run(images, arguments.batch), start=1):
-            if done == arguments.images // 10:
-                settled = resident_mib()
-    growth = resident_mib() / settled
-    print(f"{arguments.images} images: {settled:.0f} MiB after a tenth, × {growth:.3f} at the end")
-    sys.exit(0 if growth <= MOST_GROWTH else 1)
+    passes = -(-arguments.count // len(find_images(arguments.images)))
+    rows = [
+        {"recipe": recipe, "program": name, **growth(recipe, program, arguments.images, passes)}
+        for recipe in arguments.recipes
+        for name, program in PROGRAMS.items()
+    ]
+    for row in rows:
+        print(row)
+    write_result("memory", {"growth": rows})
 
 
-def resident_mib() -> float:
-    """Resident memory of this process, from Linux."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+def growth(recipe: str, program: tuple[str, ...], images: Path, passes: int) -> dict[str, Any]:
+    """Resident memory in MiB along the way, and how much it grew."""
+    merged, _ = build_pair(recipe)
+    resident: list[float] = []
+    count = 0
+    with Engine(merged, images, program=program) as engine:
+        for _ in range(passes):
+            count += engine.ask("end_to_end", batch_size=2)["images"]
+            resident.append(resident_mib(engine.process_id))
+    settled = resident[passes // 10]
+    return {
+        "images": count,
+        "settled_mib": round(settled, 1),
+        "end_mib": round(resident[-1], 1),
+        "growth": round(resident[-1] / settled - 1, 4),
+    }
+
+
+def resident_mib(process_id: int) -> float:
+    """What a process holds in memory now."""
+    status = Path(f"/proc/{process_id}/status").read_text()
+    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    assert found is not None
+    return int(found.group(1)) / 1024
 
 
 if __name__ == "__main__":

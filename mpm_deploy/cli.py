@@ -75,12 +75,21 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _recipe_of(arguments: argparse.Namespace) -> Recipe:
-    from mpm_deploy.recipe import load_recipe
+    from mpm_deploy.recipe import Recipe, load_recipe
 
-    recipe = load_recipe(arguments.recipe)
+    if Path(arguments.recipe).suffix in (".pt", ".pt2"):  # an artifact holds its recipe
+        from mpm_deploy.artifact import read_manifest
+
+        recipe = Recipe.from_dict(read_manifest(arguments.recipe).recipe)
+    else:
+        recipe = load_recipe(arguments.recipe)
     named = {"model.name": arguments.model, "model.weights": arguments.weights}
     # A JSON string is a TOML string too.
-    chosen = [f"{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
+    chosen = [
+        f"{key}={json.dumps(value, ensure_ascii=False)}"
+        for key, value in named.items()
+        if value is not None
+    ]
     recipe = recipe.override(*chosen, *arguments.set)
     return recipe.full_token() if arguments.full_token else recipe
 
@@ -105,12 +114,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     images = [image for path in arguments.images for image in find_images(path)]
     names = label_map_names(images)
-    folder = _made_folder(arguments.output)
+    folder = arguments.output
+    _check_keeps_inputs(images, [folder / name for name in names])
     skipped = 0
     with (
         Runner(arguments.artifact, device=arguments.device, threads=arguments.threads) as runner,
         _progress("images") as progress,
     ):
+        _make_folder(folder)
         palette = runner.manifest.model.palette
         outcomes = runner.run(images, batch_size=arguments.batch)
         for done, (name, outcome) in enumerate(zip(names, outcomes, strict=True), start=1):
@@ -131,12 +142,21 @@ def _check_can_write(target: Path | None) -> None:
         raise InputError(f"{target}: cannot write there: no such folder", "make the folder first")
 
 
-def _made_folder(folder: Path) -> Path:
+def _check_keeps_inputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
+    inputs = {image.resolve() for image in images}
+    for target in targets:
+        if target.resolve() in inputs:
+            raise InputError(
+                f"{target}: this label map would overwrite an input image",
+                "name another folder for the label maps",
+            )
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made a folder: {error.strerror}") from error
-    return folder
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -171,7 +191,8 @@ def _show_report(report: Report) -> None:
         print(f"\nagainst {report.comparison.against.path}")
         _show(comparison_table(report.comparison.results))
         print(f"\n{report.comparison.verdict}")
-    _warn_of_random(report.artifact.weights)
+    against = [report.comparison.against.weights] if report.comparison else []
+    _warn_of_random(report.artifact.weights, *against)
     for left_out in report.left_out:
         _talk(f"left out batch {left_out.batch_size}: {left_out.reason}")
     for skipped in report.skipped:
@@ -350,8 +371,8 @@ def _warn_of_skipped(path: object, reason: str) -> None:
     _talk(f"skipped {path}: {reason}")
 
 
-def _warn_of_random(weights: str) -> None:
-    if weights == "random":
+def _warn_of_random(*weights: str) -> None:
+    if "random" in weights:
         from mpm_deploy.tables import RANDOM_WEIGHTS
 
         _talk(RANDOM_WEIGHTS)
@@ -366,14 +387,10 @@ def _write_json(path: Path, report: dict[str, Any]) -> None:
 
 @contextmanager
 def _status() -> Iterator[Callable[[str], None]]:
-    """A spinner with the current step on a terminal; a line for each step elsewhere."""
+    """A spinner with the current step; nothing where stderr is no terminal."""
     from rich.console import Console
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _talk
-        return
-    with console.status("") as status:
+    with Console(stderr=True).status("") as status:
         yield status.update
 
 

@@ -21,7 +21,7 @@ _BUILD_EXTRA = "pip install 'mpm-deploy[build]'"
 _BUILD_PACKAGES = ("timm", "torchvision", "safetensors", "tomli-w")
 _PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build"}
 _HEADERS = {
-    "jpeglib.h": "libjpeg62-turbo-dev",
+    "jpeglib.h": "libjpeg-dev",
     "png.h": "libpng-dev",
     "openssl/evp.h": "libssl-dev",
     "nlohmann/json.hpp": "nlohmann-json3-dev",

@@ -55,7 +55,10 @@ def serve(
         except MpmError as error:
             answer = {"error": error.problem, "hint": error.hint}
         except (RuntimeError, ValueError) as error:  # torch's own, as out of memory; no JSON
-            answer = {"error": f"{artifact}: {(str(error) or repr(error)).splitlines()[0]}", "hint": None}
+            answer = {
+                "error": f"{artifact}: {(str(error) or repr(error)).splitlines()[0]}",
+                "hint": None,
+            }
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     if worker is not None:

@@ -187,7 +187,7 @@ def test_another_machine_is_refused_with_the_cure(requires, device, named, monke
     monkeypatch.setattr(artifact_module, "host_cpu_isa", lambda: frozenset({"avx2"}))
     with pytest.raises(HostError, match=named) as caught:
         check_host(host(**requires), device, "it.pt2")
-    assert "mpm-deploy build --recipe toy -o it.pt2" in caught.value.hint
+    assert "mpm-deploy build --recipe it.pt2 -o it.pt2" in caught.value.hint
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

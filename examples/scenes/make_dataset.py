@@ -1,7 +1,7 @@
 """Writes scenes to disk: the held-out set as files, or a training set as arrays.
 
     python examples/scenes/make_dataset.py held-out
-    python examples/scenes/make_dataset.py training --output /tmp/scenes --count 4500
+    python examples/scenes/make_dataset.py training --output /tmp/scenes --count 5000
 
 Seeds below 100,000 are held out; training scenes start there.
 """
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     held_out.add_argument("--output", type=Path, default=HERE)
     training = kinds.add_parser("training", help="memory-mapped arrays for train.py")
     training.add_argument("--output", type=Path, default=Path("scenes"))
-    training.add_argument("--count", type=int, default=4500)
+    training.add_argument("--count", type=int, default=5000)
     training.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
     if options.kind == "held-out":
