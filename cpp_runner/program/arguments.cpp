@@ -62,7 +62,8 @@ void add_bench(CLI::App& app, Arguments& arguments) {
   app.add_option("--json", arguments.json, "Write the report there")->type_name("FILE");
   const std::map<std::string, LabelSize> sizes{{"image", LabelSize::image},
                                                {"input", LabelSize::input}};
-  app.add_option("--label-size", arguments.runner.label_size, "Size of the label maps: image, input")
+  app.add_option("--label-size", arguments.runner.label_size,
+                 "Size of the label maps: image, input")
       ->transform(CLI::Transformer(sizes))
       ->check(CLI::IsMember(sizes))
       ->type_name("image|input");

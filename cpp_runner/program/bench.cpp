@@ -52,9 +52,8 @@ std::vector<int> fitting_sizes(const Arguments& arguments, int usable) {
 std::vector<Passes> take_turns(const Engines& engines, int batch_size, int turns,
                                const Arguments& arguments, Progress& progress) {
   const auto ask = [&](Engine& engine, const char* pass) {
-    Json answer = engine.ask({{"pass", pass},
-                              {"batch_size", batch_size},
-                              {"batches", or_null(arguments.warmup)}});
+    Json answer = engine.ask(
+        {{"pass", pass}, {"batch_size", batch_size}, {"batches", or_null(arguments.warmup)}});
     progress.advance();
     return answer;
   };
@@ -159,8 +158,7 @@ void add_to_report(const std::vector<Passes>& passes, const std::vector<Artifact
   report.results.push_back(measurement(passes[0], artifacts[0].manifest));
   if (passes.size() == 1) return;
   const Measurement against = measurement(passes[1], artifacts[1].manifest);
-  report.comparison->results.push_back(
-      ratio(passes[0], passes[1], report.results.back(), against));
+  report.comparison->results.push_back(ratio(passes[0], passes[1], report.results.back(), against));
 }
 
 }  // namespace
@@ -178,11 +176,12 @@ Report bench(const Arguments& arguments) {
   const int usable = opened[0].at("usable").get<int>();
   const std::vector<int> sizes = fitting_sizes(arguments, usable);
   const int turns = arguments.against ? arguments.repeats : 1;
-  Report report{artifacts[0], host_of(opened[0]), {}, left_out_sizes(arguments.batch_sizes, usable),
-                {}, {}};
+  Report report{
+      artifacts[0], host_of(opened[0]), {}, left_out_sizes(arguments.batch_sizes, usable), {}, {}};
   if (arguments.against) report.comparison = Comparison{artifacts[1], {}, {}};
 
-  Progress progress("passes", sizes.size() * engines.size() * static_cast<std::size_t>(1 + 2 * turns));
+  Progress progress("passes",
+                    sizes.size() * engines.size() * static_cast<std::size_t>(1 + 2 * turns));
   for (const int size : sizes) {
     const std::vector<Passes> passes = take_turns(engines, size, turns, arguments, progress);
     add_to_report(passes, artifacts, report);

@@ -21,8 +21,10 @@ using Words = std::vector<std::string>;
 template <typename T>
 void add_option(Words& words, const std::string& name, const std::optional<T>& value) {
   if (!value) return;
-  if constexpr (std::is_same_v<T, int>) words.push_back(name + "=" + std::to_string(*value));
-  else words.push_back(name + "=" + *value);
+  if constexpr (std::is_same_v<T, int>)
+    words.push_back(name + "=" + std::to_string(*value));
+  else
+    words.push_back(name + "=" + *value);
 }
 
 Words worker_command(const std::filesystem::path& artifact, const Arguments& arguments) {
@@ -85,7 +87,8 @@ Json Engine::ask(const Json& request) {
   }
   if (answer.contains("error")) {
     const Json hint = answer.value("hint", Json());
-    throw Error(answer["error"].get<std::string>(), hint.is_string() ? hint.get<std::string>() : "");
+    throw Error(answer["error"].get<std::string>(),
+                hint.is_string() ? hint.get<std::string>() : "");
   }
   return answer;
 }
@@ -104,8 +107,9 @@ std::string Engine::exchange(const std::string& request) {
 
 void Engine::fail_as_gone() {
   const int status = wait_for_end();
-  const std::string how = WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
-                                              : "ended with exit code " + std::to_string(WEXITSTATUS(status));
+  const std::string how = WIFSIGNALED(status)
+                              ? "was ended by signal " + std::to_string(WTERMSIG(status))
+                              : "ended with exit code " + std::to_string(WEXITSTATUS(status));
   throw Error(artifact_.string() + ": its worker " + how,
               "memory may be short: try a smaller --batch; what it said stands above");
 }

@@ -37,8 +37,9 @@ std::string utc_now() {
 }  // namespace
 
 HostInfo host_facts(const DeviceInfo& device) {
-  return {cpu_name(), static_cast<int>(std::thread::hardware_concurrency()),
-          device.threads, device.gpu, os_name(), utc_now()};
+  return {cpu_name(),     static_cast<int>(std::thread::hardware_concurrency()),
+          device.threads, device.gpu,
+          os_name(),      utc_now()};
 }
 
 }  // namespace mpm::program

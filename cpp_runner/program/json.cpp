@@ -36,8 +36,7 @@ TokensKept tokens_from_json(const Json& json) {
 std::vector<Skipped> skipped_from_json(const Json& json) {
   std::vector<Skipped> skipped;
   for (const Json& image : json) {
-    skipped.push_back(
-        {image.at("path").get<std::string>(), image.at("reason").get<std::string>()});
+    skipped.push_back({image.at("path").get<std::string>(), image.at("reason").get<std::string>()});
   }
   return skipped;
 }

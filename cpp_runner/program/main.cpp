@@ -22,7 +22,8 @@ namespace {
 void print_report(const Report& report) {
   std::cout << results_table(report.results);
   if (report.comparison) {
-    std::cout << '\n' << comparison_table(report.comparison->results) << '\n'
+    std::cout << '\n'
+              << comparison_table(report.comparison->results) << '\n'
               << report.comparison->verdict << '\n';
   }
   std::cout << std::flush;

@@ -34,8 +34,8 @@ void Progress::draw() const {
   std::string bar;
   for (std::size_t i = 0; i < width; ++i) bar += i * total_ < done_ * width ? "━" : " ";
   const std::chrono::duration<double> passed = Clock::now() - begin_;
-  const double left = passed.count() / static_cast<double>(done_) *
-                      static_cast<double>(total_ - done_);
+  const double left =
+      passed.count() / static_cast<double>(done_) * static_cast<double>(total_ - done_);
   std::fprintf(stderr, "\r\x1b[K%s %s %zu/%zu, %.0f s left", title_.c_str(), bar.c_str(), done_,
                total_, left);
   std::fflush(stderr);

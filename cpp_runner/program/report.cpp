@@ -30,26 +30,25 @@ Json artifact_json(const ArtifactInfo& artifact) {
 }
 
 Json host_json(const HostInfo& host) {
-  return {{"program", "cpp"},          {"cpu", host.cpu},
-          {"cores", host.cores},       {"threads", host.threads},
-          {"gpu", or_null(host.gpu)},  {"os", host.os},
-          {"torch", MPM_TORCH_VERSION}, {"python", nullptr},
-          {"mpm_deploy", MPM_VERSION}, {"started", host.started}};
+  return {{"program", "cpp"},           {"cpu", host.cpu},          {"cores", host.cores},
+          {"threads", host.threads},    {"gpu", or_null(host.gpu)}, {"os", host.os},
+          {"torch", MPM_TORCH_VERSION}, {"python", nullptr},        {"mpm_deploy", MPM_VERSION},
+          {"started", host.started}};
 }
 
 Json measurement_json(const Measurement& result) {
   const Percentiles& latency = result.latency_ms;
-  return {{"batch_size", result.batch_size},
-          {"images", result.images},
-          {"warmup_images", result.warmup_images},
-          {"end_to_end_fps", result.end_to_end_fps},
-          {"model_fps", result.model_fps},
-          {"latency_ms",
-           {{"p50", latency.p50}, {"p90", latency.p90}, {"p99", or_null(latency.p99)}}},
-          {"stages_ms", to_json(result.stages_ms)},
-          {"tokens_kept", to_json(result.tokens_kept)},
-          {"gflops", result.gflops},
-          {"gflops_full_token", result.gflops_full_token}};
+  return {
+      {"batch_size", result.batch_size},
+      {"images", result.images},
+      {"warmup_images", result.warmup_images},
+      {"end_to_end_fps", result.end_to_end_fps},
+      {"model_fps", result.model_fps},
+      {"latency_ms", {{"p50", latency.p50}, {"p90", latency.p90}, {"p99", or_null(latency.p99)}}},
+      {"stages_ms", to_json(result.stages_ms)},
+      {"tokens_kept", to_json(result.tokens_kept)},
+      {"gflops", result.gflops},
+      {"gflops_full_token", result.gflops_full_token}};
 }
 
 Json left_out_json(const LeftOut& left_out) {

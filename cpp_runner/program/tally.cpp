@@ -3,8 +3,10 @@
 namespace mpm::program {
 
 void Tally::add(const Stream::Item& item) {
-  if (const auto* result = std::get_if<Result>(&item)) add(*result);
-  else skipped_.push_back(std::get<Skipped>(item));
+  if (const auto* result = std::get_if<Result>(&item))
+    add(*result);
+  else
+    skipped_.push_back(std::get<Skipped>(item));
 }
 
 void Tally::add(const Result& result) {

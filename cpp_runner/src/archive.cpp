@@ -23,8 +23,10 @@ constexpr std::size_t chunk_size = 1 << 20;
 
 void check_readable(const std::filesystem::path& path) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) errno = EISDIR;
-  else if (std::ifstream(path)) return;
+  if (std::filesystem::is_directory(path, error))
+    errno = EISDIR;
+  else if (std::ifstream(path))
+    return;
   std::string reason = std::strerror(errno);
   reason[0] = static_cast<char>(std::tolower(reason[0]));
   throw ArtifactError(path.string() + ": cannot be opened: " + reason, "name a .pt or .pt2 file");

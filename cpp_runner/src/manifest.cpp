@@ -183,8 +183,7 @@ double Manifest::flops_full_token() const {
 
 Manifest read_manifest(const std::filesystem::path& artifact) {
   const Archive archive(artifact);
-  Manifest manifest =
-      parse_manifest(archive.read(Archive::manifest), artifact.string());
+  Manifest manifest = parse_manifest(archive.read(Archive::manifest), artifact.string());
   if (archive.payload_sha256() != manifest.payload_sha256) {
     throw ArtifactError(artifact.string() + ": changed since it was built: its hash differs",
                         rebuild_hint);

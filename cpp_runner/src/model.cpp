@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <mutex>
 
 #include "archive.hpp"
 #include "backends/program.hpp"
 #include "cuda_driver.hpp"
+#include "model_thread.hpp"
 
 namespace mpm {
 
@@ -25,12 +25,19 @@ struct Scores::Data {
 };
 
 struct Model::State {
-  std::filesystem::path artifact;
-  Manifest manifest;
+  State(std::filesystem::path path, Manifest read, const Device& where,
+        std::unique_ptr<const Program> loaded)
+      : artifact(std::move(path)),
+        manifest(std::move(read)),
+        device(where.name()),
+        program(std::move(loaded)) {}
+
+  const std::filesystem::path artifact;
+  const Manifest manifest;
+  const at::Device device;
+  const std::unique_ptr<const Program> program;
   DeviceInfo device_info;
-  at::Device device;
-  std::unique_ptr<const Program> program;
-  mutable std::mutex mutex;  // calls queue: two at once would share the same cores
+  const ModelThread thread;
 
   void synchronize() const {
     if (!device.is_cuda()) return;
@@ -42,12 +49,10 @@ namespace {
 
 constexpr double sample_agreement = 0.999;
 
-void set_threads(const std::optional<int>& threads) {
-  if (!threads) return;
-  if (*threads < 1) {
+void check_threads(const std::optional<int>& threads) {
+  if (threads && *threads < 1) {
     throw InputError("threads: expected 1 or more, got " + std::to_string(*threads));
   }
-  at::set_num_threads(*threads);
 }
 
 DeviceInfo describe(const Device& device) {
@@ -109,13 +114,16 @@ std::vector<int> tokens_kept(const MergeMaps& merge_maps) {
 }
 
 Model::Model(const std::filesystem::path& artifact, const ModelOptions& options) {
-  set_threads(options.threads);
+  check_threads(options.threads);
   Manifest manifest = read_manifest(artifact);
   const Device device = parse_device(options.device.value_or(manifest.requires_.device));
   check_host(manifest, device, artifact);
   std::unique_ptr<const Program> program = load_program(artifact, manifest, device);
-  state_.reset(new State{artifact, std::move(manifest), describe(device),
-                         at::Device(device.name()), std::move(program), {}});
+  state_ = std::make_unique<State>(artifact, std::move(manifest), device, std::move(program));
+  state_->thread.run([&] {
+    if (options.threads) at::set_num_threads(*options.threads);
+    state_->device_info = describe(device);
+  });
 }
 
 Model::~Model() = default;
@@ -148,21 +156,23 @@ Batch Model::copy(std::span<const FittedImage> images) const {
 }
 
 Scores Model::scores(const Batch& batch) const {
-  const std::lock_guard lock(state_->mutex);
-  ModelOutput output = state_->program->scores(batch.data_->images);
-  state_->synchronize();
-  Scores result;
-  result.data_ = std::make_shared<Scores::Data>(
-      Scores::Data{std::move(output.scores), std::move(output.merge_maps)});
-  return result;
+  return state_->thread.run([&] {
+    ModelOutput output = state_->program->scores(batch.data_->images);
+    state_->synchronize();
+    Scores result;
+    result.data_ = std::make_shared<Scores::Data>(
+        Scores::Data{std::move(output.scores), std::move(output.merge_maps)});
+    return result;
+  });
 }
 
 LabelMap Model::labels(const Scores& scores, std::size_t image, Size size) const {
-  const std::lock_guard lock(state_->mutex);
-  const c10::InferenceMode inference;
-  const auto index = static_cast<std::int64_t>(image);
-  const at::Tensor one = scores.data_->scores.slice(0, index, index + 1);  // (1, K, h, w)
-  return to_label_map(state_->program->labels(one, size)[0], size);
+  return state_->thread.run([&] {
+    const c10::InferenceMode inference;
+    const auto index = static_cast<std::int64_t>(image);
+    const at::Tensor one = scores.data_->scores.slice(0, index, index + 1);  // (1, K, h, w)
+    return to_label_map(state_->program->labels(one, size)[0], size);
+  });
 }
 
 double Model::check_sample() const {
@@ -180,7 +190,8 @@ double Model::check_sample() const {
   if (share < sample_agreement) {
     throw ArtifactError(state_->artifact.string() + ": on its own sample " + percent(share) +
                             " of the labels are those it gave when it was built, expected at "
-                            "least " + percent(sample_agreement, "%.1f %%"),
+                            "least " +
+                            percent(sample_agreement, "%.1f %%"),
                         "rebuild it on this machine, and please report it");
   }
   return share;

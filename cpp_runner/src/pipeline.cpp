@@ -75,8 +75,10 @@ Stream::Pipeline::Items Stream::Pipeline::infer_loaded(std::vector<LoadedOrSkipp
   auto result = results.begin();
   Items items;
   for (LoadedOrSkipped& item : batch) {
-    if (auto* skipped = std::get_if<Skipped>(&item)) items.emplace_back(std::move(*skipped));
-    else items.emplace_back(std::move(*result++));
+    if (auto* skipped = std::get_if<Skipped>(&item))
+      items.emplace_back(std::move(*skipped));
+    else
+      items.emplace_back(std::move(*result++));
   }
   return items;
 }

@@ -74,9 +74,8 @@ class ReadAhead {
 
   std::optional<std::size_t> begin_one() {
     std::unique_lock lock(mutex_);
-    freed_.wait(lock, [&] {
-      return stopped_ || begun_ == count_ || begun_ < taken_ + slots_.size();
-    });
+    freed_.wait(lock,
+                [&] { return stopped_ || begun_ == count_ || begun_ < taken_ + slots_.size(); });
     if (stopped_ || begun_ == count_) return std::nullopt;
     return begun_++;
   }

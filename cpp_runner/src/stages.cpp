@@ -27,9 +27,7 @@ std::string without_prefix(const std::string& text, const std::string& prefix) {
 
 }  // namespace
 
-Size input_size(const Manifest& manifest) {
-  return {manifest.input.height, manifest.input.width};
-}
+Size input_size(const Manifest& manifest) { return {manifest.input.height, manifest.input.width}; }
 
 Loaded load(const Image& image, Size input, LabelSize label_size) {
   Stopwatch watch;

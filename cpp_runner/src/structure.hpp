@@ -64,8 +64,10 @@ void read_structure(const Json& json, const std::string& key, T& value) {
 
 template <typename T>
 void read_structure(const Json& json, const std::string& key, std::optional<T>& value) {
-  if (json.is_null()) value.reset();
-  else read_structure(json, key, value.emplace());
+  if (json.is_null())
+    value.reset();
+  else
+    read_structure(json, key, value.emplace());
 }
 
 template <typename T>
@@ -73,7 +75,8 @@ void read_structure(const Json& json, const std::string& key, std::vector<T>& va
   expect(json.is_array(), json, key, "an array");
   values.clear();
   for (const Json& item : json) {
-    read_structure(item, key + "[" + std::to_string(values.size()) + "]", values.emplace_back());
+    const std::string index = "[" + std::to_string(values.size()) + "]";
+    read_structure(item, key + index, values.emplace_back());
   }
 }
 
@@ -81,8 +84,8 @@ template <typename T, std::size_t N>
 void read_structure(const Json& json, const std::string& key, std::array<T, N>& values) {
   expect(json.is_array(), json, key, "an array");
   if (json.size() != N) {
-    throw StructureError(key, "expected " + std::to_string(N) + " items, got " +
-                                  std::to_string(json.size()));
+    throw StructureError(
+        key, "expected " + std::to_string(N) + " items, got " + std::to_string(json.size()));
   }
   for (std::size_t i = 0; i < N; ++i) {
     read_structure(json[i], key + "[" + std::to_string(i) + "]", values[i]);

@@ -1,6 +1,8 @@
 #include "artifact_made.hpp"
 
-#include <caffe2/serialize/inline_container.h>
+#include <zlib.h>
+
+#include <fstream>
 
 #include "archive.hpp"
 
@@ -8,17 +10,29 @@ namespace mpm::tests {
 
 namespace {
 
-void write_zip(const std::filesystem::path& path, const std::string& manifest) {
-  caffe2::serialize::PyTorchStreamWriter writer(path.string());
-  const auto add = [&](const std::string& name, const std::string& bytes) {
-    writer.writeRecord(name, bytes.data(), bytes.size());
-  };
-  add("code/model.py", std::string(3000, 'x'));
-  add("data.pkl", "nothing to run");
-  add(std::string(Archive::sample_image), std::string(3 * 32 * 32, '\7'));
-  add(std::string(Archive::sample_labels), std::string(32 * 32, '\1'));
-  add(std::string(Archive::manifest), manifest);
-  writer.writeEndOfFile();
+Records make_records(const Json& manifest) {
+  return {{"root/version", "3\n"},
+          {"root/code/model.py", std::string(3000, 'x')},
+          {"root/data.pkl", "nothing to run"},
+          {"root/mpm/sample_image.u8", std::string(3 * 32 * 32, '\7')},
+          {"root/mpm/sample_labels.u8", std::string(32 * 32, '\1')},
+          {"root/extra/mpm_manifest.json", manifest.dump()}};
+}
+
+std::string little_endian(std::size_t number, int size) {
+  std::string bytes;
+  for (int i = 0; i < size; ++i) bytes += static_cast<char>(number >> 8 * i);
+  return bytes;
+}
+
+// What a record's local header and its directory entry have in common: version, flags, method,
+// time, date, checksum, sizes, length of the name, no extra field.
+std::string make_header(const std::string& name, const std::string& bytes) {
+  const auto* data = reinterpret_cast<const Bytef*>(bytes.data());
+  const std::size_t checksum = crc32(0, data, static_cast<uInt>(bytes.size()));
+  return little_endian(20, 2) + std::string(8, '\0') + little_endian(checksum, 4) +
+         little_endian(bytes.size(), 4) + little_endian(bytes.size(), 4) +
+         little_endian(name.size(), 2) + little_endian(0, 2);
 }
 
 }  // namespace
@@ -45,12 +59,27 @@ Json make_manifest() {
   })");
 }
 
+void write_zip(const std::filesystem::path& path, const Records& records) {
+  std::string file;
+  std::string directory;
+  for (const auto& [name, bytes] : records) {
+    const std::string header = make_header(name, bytes);
+    directory += "PK\1\2" + little_endian(20, 2) + header + std::string(10, '\0') +
+                 little_endian(file.size(), 4) + name;
+    file += "PK\3\4" + header + name + bytes;
+  }
+  const std::string counts = little_endian(records.size(), 2) + little_endian(records.size(), 2);
+  file += directory + "PK\5\6" + std::string(4, '\0') + counts +
+          little_endian(directory.size(), 4) + little_endian(file.size(), 4) + std::string(2, '\0');
+  std::ofstream(path, std::ios::binary) << file;
+}
+
 void write_artifact(const std::filesystem::path& path, Json manifest) {
-  if (manifest.contains("payload_sha256") && manifest["payload_sha256"] == "") {
-    write_zip(path, manifest.dump());
+  if (manifest.is_object() && manifest.value("payload_sha256", "none") == "") {
+    write_zip(path, make_records(manifest));
     manifest["payload_sha256"] = Archive(path).payload_sha256();
   }
-  write_zip(path, manifest.dump());
+  write_zip(path, make_records(manifest));
 }
 
 }  // namespace mpm::tests

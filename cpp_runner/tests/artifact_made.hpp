@@ -4,10 +4,18 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace mpm::tests {
 
 using Json = nlohmann::json;
+
+using Records = std::vector<std::pair<std::string, std::string>>;  // name and bytes
+
+// Stored, not deflated; any names, any number of times.
+void write_zip(const std::filesystem::path& path, const Records& records);
 
 // Every key that there must be.
 Json make_manifest();

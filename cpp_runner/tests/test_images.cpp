@@ -43,7 +43,8 @@ TEST_SUITE("images") {
   TEST_CASE("JPEG comes back nearly as it was") {
     const Image scene = make_scene({37, 70});
     for (const bool progressive : {false, true}) {
-      const Image decoded = decode(encode_jpeg(scene, {.quality = 100, .progressive = progressive}));
+      const Image decoded =
+          decode(encode_jpeg(scene, {.quality = 100, .progressive = progressive}));
       CHECK(decoded.size == scene.size);
       CHECK(largest_difference(decoded, scene) < 100);  // subsampled color at the edge
     }

@@ -81,13 +81,12 @@ TEST_SUITE("manifest") {
       manifest[Json::json_pointer(pointer)] = value;
       return problem_of(manifest);
     };
-    CHECK(problem_with("/input/height", "32").ends_with(
-        "input.height: expected an integer, got string"));
+    CHECK(problem_with("/input/height", "32")
+              .ends_with("input.height: expected an integer, got string"));
     CHECK(problem_with("/input/height", 1.5).find("input.height") != std::string::npos);
     CHECK(problem_with("/input/height", 0).find("input") != std::string::npos);
     CHECK(problem_with("/input/height", 5000000000).find("out of range") != std::string::npos);
-    CHECK(problem_with("/model/palette/1/2", 256).find("model.palette[1][2]") !=
-          std::string::npos);
+    CHECK(problem_with("/model/palette/1/2", 256).find("model.palette[1][2]") != std::string::npos);
     CHECK(problem_with("/input/mean", {1, 2}).find("input.mean: expected 3 items") !=
           std::string::npos);
     CHECK(problem_with("/requires/backend", "onnx").find("requires.backend") != std::string::npos);

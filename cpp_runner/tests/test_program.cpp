@@ -19,16 +19,16 @@ void fill(const TemporaryFolder& folder) {
   write_bytes(folder / "a.jpg", encode_jpeg(make_scene({37, 70})));
   const Image scene = make_scene({50, 40});
   write_bytes(folder / "b.png", encode_png(scene.size, scene.pixels));
-  write_bytes(folder / "c.jpg", std::span(encode_jpeg(scene)).first(300));
+  write_bytes(folder / "c.jpg", std::span<const std::uint8_t>(encode_jpeg(scene)).first(300));
 }
 
 }  // namespace
 
 TEST_SUITE("program") {
   TEST_CASE("wrong usage exits 2") {
-    for (const char* words : {"", "a.pt", "a.pt x --batch 0", "a.pt x --batch 1,x",
-                              "a.pt x --device gpu", "a.pt x --what", "a.pt x --threads -1",
-                              "a.pt x --label-size both", "worker"}) {
+    for (const char* words :
+         {"", "a.pt", "a.pt x --batch 0", "a.pt x --batch 1,x", "a.pt x --device gpu",
+          "a.pt x --what", "a.pt x --threads -1", "a.pt x --label-size both", "worker"}) {
       CAPTURE(words);
       const ProgramRun run = run_program(words);
       CHECK(run.exit_code == 2);
@@ -97,9 +97,8 @@ TEST_SUITE("program") {
       const std::string here = folder.path().string();
       const Image scene = make_scene({50, 40});
       write_bytes(folder / "a.png", encode_png(scene.size, scene.pixels));
-      const std::string words = artifact.string() + " " + here + " --against " +
-                                artifact.string() + " --batch 1 --repeats 2 --warmup 1 --json " +
-                                here + "/report.json";
+      const std::string words = artifact.string() + " " + here + " --against " + artifact.string() +
+                                " --batch 1 --repeats 2 --warmup 1 --json " + here + "/report.json";
       const ProgramRun run = run_program(words);
       CAPTURE(run.errors);
       CHECK(run.exit_code == 0);

@@ -8,8 +8,12 @@ using namespace mpm::tests;
 
 TEST_SUITE("report") {
   TEST_CASE("every key of the format, in its order") {
-    Report report{make_artifact_info("mpm"), {"CPU", 2, 2, {}, "Linux", "now"},
-                  {make_measurement()}, {{64, "too few"}}, {{"x.jpg", "broken"}}, {}};
+    Report report;
+    report.artifact = make_artifact_info("mpm");
+    report.host.cores = 2;
+    report.results = {make_measurement()};
+    report.left_out = {{64, "too few"}};
+    report.skipped = {{"x.jpg", "broken"}};
     const Json json = to_json(report);
     std::vector<std::string> keys;
     for (const auto& [key, _] : json.items()) keys.push_back(key);
@@ -34,8 +38,8 @@ TEST_SUITE("report") {
     CHECK(write_verdict(merged, full, {gain}) ==
           "Merging pays here: batch 1 end to end × 1.50 (1.40 to 1.60), model × 1.90 where FLOPs "
           "allow × 2.00.");
-    CHECK(write_verdict(merged, full, {gain, unsure}).starts_with(
-        "Merging pays here at batch 1 only: "));
+    CHECK(write_verdict(merged, full, {gain, unsure})
+              .starts_with("Merging pays here at batch 1 only: "));
     CHECK(write_verdict(merged, full, {unsure}).starts_with("Merging makes no difference here"));
     CHECK(write_verdict(merged, full, {loss}).starts_with("Merging does not pay here: "));
     CHECK(write_verdict(full, merged, {loss}).starts_with("a.pt does not pay here: "));

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <random>
 #include <thread>
 
@@ -108,7 +110,8 @@ TEST_SUITE("runner") {
       std::vector<std::thread> threads;
       std::atomic<int> equal = 0;
       for (int i = 0; i < 4; ++i) {
-        threads.emplace_back([&] { equal += runner.run(scene).labels.labels == alone.labels.labels; });
+        threads.emplace_back(
+            [&] { equal += runner.run(scene).labels.labels == alone.labels.labels; });
       }
       for (std::thread& thread : threads) thread.join();
       CHECK(equal == 4);

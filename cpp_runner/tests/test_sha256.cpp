@@ -5,8 +5,7 @@
 TEST_SUITE("sha256") {
   TEST_CASE("the examples of FIPS 180") {
     mpm::Sha256 empty;
-    CHECK(empty.hex_digest() ==
-          "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    CHECK(empty.hex_digest() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 
     mpm::Sha256 abc;
     abc.update("a", 1);

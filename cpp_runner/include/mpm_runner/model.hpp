@@ -19,16 +19,16 @@ namespace mpm {
 
 struct ModelOptions {
   // "cpu", "cuda" or "cuda:1"; by default what the artifact was built for.
-  std::optional<std::string> device;
+  std::optional<std::string> device = {};
   // Threads of one operator on the CPU, for the whole process; by default libtorch's own choice.
-  std::optional<int> threads;
+  std::optional<int> threads = {};
 };
 
 // Where a model runs.
 struct DeviceInfo {
-  std::string name;                // "cpu", "cuda:0"
-  int threads;                     // of one operator on the CPU
-  std::optional<std::string> gpu;  // its product name
+  std::string name;                     // "cpu", "cuda:0"
+  int threads = 0;                      // of one operator on the CPU
+  std::optional<std::string> gpu = {};  // its product name
 };
 
 // Input images on the model's device: (B, 3, H, W).
@@ -54,7 +54,8 @@ class Scores {
   std::shared_ptr<const Data> data_;
 };
 
-// Threads may share one; their calls queue. Every stage returns when its work is done, on any device.
+// Threads may share one: scores and labels run on a thread of its own, where calls queue. Every
+// stage returns when its work is done, on any device.
 class Model {
  public:
   // Reads the manifest, checks the file and this machine, and only then loads what is in it.
@@ -80,7 +81,7 @@ class Model {
 
  private:
   struct State;
-  std::unique_ptr<const State> state_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace mpm

@@ -21,9 +21,9 @@ namespace mpm {
 enum class LabelSize { image, input };
 
 struct RunnerOptions {
-  std::optional<std::string> device;  // as in ModelOptions
-  std::optional<int> threads;         // as in ModelOptions
-  std::optional<int> workers;         // threads that decode and fit; by default one a core, at most 8
+  std::optional<std::string> device = {};  // as in ModelOptions
+  std::optional<int> threads = {};         // as in ModelOptions
+  std::optional<int> workers = {};  // threads that decode and fit; by default one a core, at most 8
   LabelSize label_size = LabelSize::image;
 };
 

@@ -11,7 +11,8 @@ namespace {
 
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
   std::error_code status;
-  if (std::filesystem::is_directory(path, status)) throw ImageError("cannot be read: Is a directory");
+  if (std::filesystem::is_directory(path, status))
+    throw ImageError("cannot be read: Is a directory");
   std::ifstream file(path, std::ios::binary);
   if (!file) throw ImageError(std::string("cannot be read: ") + std::strerror(errno));
   std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};

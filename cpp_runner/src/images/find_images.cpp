@@ -20,14 +20,17 @@ bool has_image_suffix(const fs::path& file) {
   return std::find(suffixes.begin(), suffixes.end(), suffix) != suffixes.end();
 }
 
+// A link to nothing counts, so that it is skipped aloud.
+bool is_file(const fs::directory_entry& entry) {
+  std::error_code error;
+  return entry.is_regular_file(error) || (entry.is_symlink(error) && !entry.exists(error));
+}
+
 std::vector<fs::path> list_images(const fs::path& folder) {
   std::vector<fs::path> files;
   try {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      std::error_code error;
-      if (has_image_suffix(entry.path()) && entry.is_regular_file(error)) {
-        files.push_back(entry.path());
-      }
+      if (has_image_suffix(entry.path()) && is_file(entry)) files.push_back(entry.path());
     }
   } catch (const fs::filesystem_error& error) {
     throw InputError(folder.string() + ": cannot be read: " + error.code().message());

@@ -9,8 +9,9 @@ namespace mpm {
 
 namespace {
 
-FittedImage to_planes(const std::uint8_t* pixels, Size size) {
-  FittedImage fitted{size, std::vector<std::uint8_t>(rgb_bytes(size))};
+FittedImage to_planes(const Image& image) {
+  FittedImage fitted{image.size, std::vector<std::uint8_t>(image.pixels.size())};
+  const std::uint8_t* pixels = image.pixels.data();
   const std::size_t plane = fitted.planes.size() / 3;
   std::uint8_t* red = fitted.planes.data();
   std::uint8_t* green = red + plane;
@@ -32,7 +33,7 @@ FittedImage fit(const Image& image, Size size) {
                      std::to_string(image.size.height) + " x " + std::to_string(image.size.width) +
                      " in " + std::to_string(image.pixels.size()) + " bytes");
   }
-  if (image.size == size) return to_planes(image.pixels.data(), size);
+  if (image.size == size) return to_planes(image);
 
   // aten's uint8 kernel on channels-last memory gives equal bytes on every processor.
   const c10::InferenceMode inference;
@@ -42,8 +43,9 @@ FittedImage fit(const Image& image, Size size) {
   const at::Tensor batch = rows.permute({2, 0, 1}).unsqueeze(0);
   const at::Tensor resized =  // (1, 3, H, W)
       at::_upsample_bilinear2d_aa(batch, {size.height, size.width}, false);
-  const at::Tensor fitted_rows = resized[0].permute({1, 2, 0}).contiguous();
-  return to_planes(fitted_rows.const_data_ptr<std::uint8_t>(), size);
+  const at::Tensor planes = resized.contiguous();  // on most processors it already is
+  const std::uint8_t* begin = planes.const_data_ptr<std::uint8_t>();
+  return {size, {begin, begin + planes.numel()}};
 }
 
 }  // namespace mpm

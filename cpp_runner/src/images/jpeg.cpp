@@ -51,7 +51,6 @@ J_COLOR_SPACE output_space(int components) {
   return components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
 }
 
-// One row at a time into pixels, which `size` sees first and may refuse with false.
 class JpegDecoder {
  public:
   explicit JpegDecoder(const std::vector<std::uint8_t>& bytes) {

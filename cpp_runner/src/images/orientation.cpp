@@ -42,9 +42,9 @@ Image turn_upright(Raster raster) {
       int from_row = turn.flip_rows ? height - 1 - row : row;
       int from_column = turn.flip_columns ? width - 1 - column : column;
       if (turn.transpose) std::swap(from_row, from_column);
-      const auto pixel = static_cast<std::size_t>(from_row) *
-                             static_cast<std::size_t>(stored.size.width) +
-                         static_cast<std::size_t>(from_column);
+      const auto pixel =
+          static_cast<std::size_t>(from_row) * static_cast<std::size_t>(stored.size.width) +
+          static_cast<std::size_t>(from_column);
       const std::uint8_t* source = stored.pixels.data() + 3 * pixel;
       for (int channel = 0; channel < 3; ++channel) *target++ = source[channel];
     }

@@ -27,7 +27,13 @@ void on_read(png_structp png, png_bytep target, std::size_t count) {
 }
 
 [[noreturn]] void on_error(png_structp png, png_const_charp) { png_longjmp(png, 1); }
-void on_warning(png_structp, png_const_charp) {}
+
+// Data after the pixels is passed over; a checksum of the pixels that does not hold is not.
+void on_warning(png_structp png, png_const_charp message) {
+  if (std::string_view(message).find("incorrect data check") != std::string_view::npos) {
+    png_error(png, message);
+  }
+}
 
 // libpng reports a fatal error by a jump. No C++ object with a destructor lives in a frame that is
 // jumped over.

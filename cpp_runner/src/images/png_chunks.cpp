@@ -53,12 +53,16 @@ std::vector<Chunk> read_chunks(Bytes file) {
 bool is_depth_of(std::uint8_t depth, std::uint8_t color_type) {
   const bool is_small = depth == 1 || depth == 2 || depth == 4;
   switch (color_type) {
-    case 0: return is_small || depth == 8 || depth == 16;
-    case PngStream::palette_type: return is_small || depth == 8;
+    case 0:
+      return is_small || depth == 8 || depth == 16;
+    case PngStream::palette_type:
+      return is_small || depth == 8;
     case 2:
     case 4:
-    case 6: return depth == 8 || depth == 16;
-    default: return false;
+    case 6:
+      return depth == 8 || depth == 16;
+    default:
+      return false;
   }
 }
 
