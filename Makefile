@@ -13,7 +13,7 @@ DEMO    := build/demo
 TIMING  := --batch 1,2,32 --limit 32 --repeats 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo benchmark readme test lint format system cpp clean
+.PHONY: help demo benchmark readme test lint format system program cpp clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -39,7 +39,10 @@ build/build.ninja: .venv/.installed | system
 	$(CMAKE) -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DMPM_PYTHON=$(abspath $(BIN)/python)
 	@touch $@
 
-cpp: build/build.ninja | system ## the C++ program and library
+program: build/build.ninja | system ## the C++ program
+	$(CMAKE) --build build --parallel $(JOBS) --target cpp_runner
+
+cpp: build/build.ninja | system ## the C++ program, the library and their tests
 	$(CMAKE) --build build --parallel $(JOBS)
 
 # ---- tests ----
@@ -67,7 +70,7 @@ $(DEMO)/%.pt: $(shell find mpm_deploy recipes -type f -not -name '*.pyc') | .ven
 	@mkdir -p $(@D)
 	$(BIN)/mpm-deploy build --recipe cpu_fp32 $(BUILD_OPTIONS) -o $@
 
-demo: cpp $(DEMO)/merged.pt $(DEMO)/full_token.pt ## build, run and time the demo model, merged against full-token
+demo: program $(DEMO)/merged.pt $(DEMO)/full_token.pt ## build, run and time the demo model, merged against full-token
 	$(BIN)/mpm-deploy inspect $(DEMO)/merged.pt
 	$(BIN)/mpm-deploy run $(DEMO)/merged.pt $(IMAGES) -o $(DEMO)/label_maps
 	$(BIN)/python examples/overlay.py $(DEMO)/merged.pt $(IMAGES) -o $(DEMO)/overlays
@@ -79,7 +82,7 @@ demo: cpp $(DEMO)/merged.pt $(DEMO)/full_token.pt ## build, run and time the dem
 	@echo 'overlays     $(DEMO)/overlays/'
 	@echo 'reports      $(DEMO)/python.json and $(DEMO)/cpp.json'
 
-benchmark: cpp ## measure speed and memory against the targets, half an hour
+benchmark: program ## measure speed and memory against the targets, half an hour
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.memory
 

@@ -48,6 +48,7 @@ void add_common(CLI::App& app, Arguments& arguments) {
 void add_bench(CLI::App& app, Arguments& arguments) {
   app.add_option("--batch", arguments.batch_sizes, "Batch sizes to measure")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::PositiveNumber)
       ->type_name("1,2,32");
   app.add_option("--against", arguments.against, "Another artifact: say how many times faster")

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "files.hpp"
 #include "progress.hpp"
@@ -74,6 +75,18 @@ bool write_png(const fs::path& path, const Picture& picture) {
   return written && std::fflush(file.get()) == 0;
 }
 
+void check_keeps_inputs(const std::vector<fs::path>& images, const fs::path& folder,
+                        const std::vector<std::string>& names) {
+  std::set<fs::path> inputs;
+  for (const fs::path& image : images) inputs.insert(fs::weakly_canonical(image));
+  for (const std::string& name : names) {
+    if (inputs.contains(fs::weakly_canonical(folder / name))) {
+      throw InputError((folder / name).string() + ": this label map would overwrite an input image",
+                       "name another folder for the label maps");
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> label_map_names(const std::vector<fs::path>& images) {
@@ -111,6 +124,7 @@ void write_label_map(const fs::path& target, const LabelMap& labels,
 std::vector<Skipped> write_label_maps(const Runner& runner, const std::vector<fs::path>& images,
                                       const fs::path& folder) {
   const std::vector<std::string> names = label_map_names(images);
+  check_keeps_inputs(images, folder, names);
   make_folder(folder);
   std::vector<Skipped> skipped;
   Progress progress("label maps", images.size());

@@ -33,7 +33,9 @@ void say_what_is_missing(const Report& report) {
   for (const LeftOut& left_out : report.left_out) {
     std::cerr << "batch " << left_out.batch_size << " left out: " << left_out.reason << '\n';
   }
-  if (report.artifact.manifest.weights.is_random()) {
+  const bool is_against_random =
+      report.comparison && report.comparison->against.manifest.weights.is_random();
+  if (report.artifact.manifest.weights.is_random() || is_against_random) {
     std::cerr << "The weights are random: speeds are real, label maps mean nothing.\n";
   }
 }
@@ -51,7 +53,17 @@ void write_output(const Arguments& arguments) {
   std::cerr << images.size() - skipped << " label maps in " << arguments.output->string() << '\n';
 }
 
+// Says now, not after minutes of work, that there is no such folder.
+void check_can_write(const std::filesystem::path& target) {
+  const std::filesystem::path folder = std::filesystem::absolute(target).parent_path();
+  if (!std::filesystem::is_directory(folder)) {
+    throw InputError(target.string() + ": cannot write there: no such folder",
+                     "make the folder first");
+  }
+}
+
 int run(const Arguments& arguments) {
+  if (arguments.json) check_can_write(*arguments.json);
   if (arguments.output) write_output(arguments);
   const Report report = bench(arguments);
   print_report(report);

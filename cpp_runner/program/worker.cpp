@@ -148,7 +148,8 @@ Json answer_line(std::optional<Worker>& worker, const Arguments& arguments,
   } catch (const Error& error) {
     return error_json(error.problem(), error.hint());
   } catch (const std::exception& error) {
-    return error_json(arguments.artifact.string() + ": " + error.what(), "");
+    const std::string text = error.what();  // of torch's own the first line says it
+    return error_json(arguments.artifact.string() + ": " + text.substr(0, text.find('\n')), "");
   }
 }
 

@@ -92,9 +92,10 @@ void check_host(const Manifest& manifest, const Device& device,
                 const std::filesystem::path& artifact) {
   const Problem problem = host_problem(manifest.requires_, device);
   if (!problem) return;
+  // An artifact holds its recipe with all that was set, so it can stand for one.
   throw HostError(artifact.string() + ": " + *problem,
-                  "rebuild it on this machine: mpm-deploy build --recipe " +
-                      manifest.recipe_name() + " -o " + artifact.filename().string());
+                  "rebuild it on this machine: mpm-deploy build --recipe " + artifact.string() +
+                      " -o " + artifact.filename().string());
 }
 
 }  // namespace mpm

@@ -161,12 +161,6 @@ double Flops::total(const std::vector<int>& tokens) const {
   return sum;
 }
 
-std::string Manifest::recipe_name() const {
-  const Json json = Json::parse(recipe);
-  return json.contains("name") && json["name"].is_string() ? json["name"].get<std::string>()
-                                                           : "NAME";
-}
-
 int Manifest::patches() const {
   return (input.height / model.patch_size) * (input.width / model.patch_size);
 }

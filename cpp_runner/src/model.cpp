@@ -74,11 +74,21 @@ FittedImage stored_sample(const Archive& archive, Size size) {
   return {size, {bytes.begin(), bytes.end()}};
 }
 
-double share_of_equal(const LabelMap& labels, const std::string& expected) {
-  std::size_t equal = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    equal += labels.labels[i] == static_cast<std::uint8_t>(expected[i]);
+// Labels of one byte each, or past 256 classes of two, the low one first.
+std::vector<std::uint16_t> stored_labels(const Archive& archive, std::size_t classes) {
+  const std::string bytes = archive.read(Archive::sample_labels);
+  const std::size_t width = classes <= 256 ? 1 : 2;
+  std::vector<std::uint16_t> labels;
+  for (std::size_t i = 0; i + width <= bytes.size(); i += width) {
+    const int high = width == 2 ? static_cast<std::uint8_t>(bytes[i + 1]) : 0;
+    labels.push_back(static_cast<std::uint16_t>(high << 8 | static_cast<std::uint8_t>(bytes[i])));
   }
+  return labels;
+}
+
+double share_of_equal(const LabelMap& labels, const std::vector<std::uint16_t>& expected) {
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) equal += labels.labels[i] == expected[i];
   return static_cast<double>(equal) / static_cast<double>(expected.size());
 }
 
@@ -179,7 +189,8 @@ double Model::check_sample() const {
   const Archive archive(state_->artifact);
   const Size size{manifest().input.height, manifest().input.width};
   const FittedImage sample = stored_sample(archive, size);
-  const std::string expected = archive.read(Archive::sample_labels);
+  const std::vector<std::uint16_t> expected =
+      stored_labels(archive, manifest().model.classes.size());
   const auto pixels = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
   if (sample.planes.size() != 3 * pixels || expected.size() != pixels) {
     throw ArtifactError(state_->artifact.string() + ": its sample is not of its input's size",

@@ -108,9 +108,6 @@ struct Manifest {
   Agreement agreement;
   std::string payload_sha256;
 
-  // The name of the recipe, for messages that say how to rebuild.
-  std::string recipe_name() const;
-
   // Patches of an input, t_0.
   int patches() const;
 

@@ -47,10 +47,10 @@ ModelOutput Program::scores(const at::Tensor& images) const {
 
 at::Tensor Program::labels(const at::Tensor& scores, Size size) const {
   const c10::InferenceMode inference;
-  if (scores.size(0) <= batch_.max) return run_labels(scores, size);
+  if (scores.size(0) <= batch_.max) return run_labels(scores.contiguous(), size);
   std::vector<at::Tensor> labels;
   for (const at::Tensor& part : scores.split(batch_.max)) {
-    labels.push_back(run_labels(part, size));
+    labels.push_back(run_labels(part.contiguous(), size));
   }
   return at::cat(labels);
 }

@@ -30,6 +30,7 @@ class Program {
   at::Tensor labels(const at::Tensor& scores, Size size) const;
 
  private:
+  // What these get is contiguous.
   virtual ModelOutput run_scores(const at::Tensor& images) const = 0;
   virtual at::Tensor run_labels(const at::Tensor& scores, Size size) const = 0;
 
