@@ -48,7 +48,7 @@ def main() -> None:
         )
         merging += merging_rows(recipe, report)
         languages += language_rows(recipe, merged, arguments.images, arguments.repeats)
-    console = Console()
+    console = Console(width=150)
     for title, rows in (("merged against full-token", merging), ("C++ against Python", languages)):
         console.print(as_table(title, rows))
     write_result("speed", {"merging": merging, "languages": languages})

@@ -20,15 +20,18 @@ const CLI::Validator is_device(
     },
     "cpu|cuda|cuda:1");
 
-template <typename T>
-CLI::Option* add_optional(CLI::App& app, const char* name, std::optional<T>& value,
-                          const char* help) {
-  return app.add_option(name, value, help);
-}
+const CLI::Validator is_count(
+    [](const std::string& text) {
+      const bool is_whole = !text.empty() && text.size() < 10 &&
+                            text.find_first_not_of("0123456789") == std::string::npos;
+      return is_whole && std::stoi(text) > 0 ? std::string()
+                                             : "expected a whole number from 1 up, got " + text;
+    },
+    "N");
 
 CLI::Option* add_number(CLI::App& app, const char* name, std::optional<int>& value,
                         const char* help) {
-  return app.add_option(name, value, help)->check(CLI::PositiveNumber)->type_name("N");
+  return app.add_option(name, value, help)->check(is_count)->type_name("N");
 }
 
 void add_common(CLI::App& app, Arguments& arguments) {
@@ -49,12 +52,12 @@ void add_bench(CLI::App& app, Arguments& arguments) {
   app.add_option("--batch", arguments.batch_sizes, "Batch sizes to measure")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber)
+      ->check(is_count)
       ->type_name("1,2,32");
   app.add_option("--against", arguments.against, "Another artifact: say how many times faster")
       ->type_name("ARTIFACT");
   app.add_option("--repeats", arguments.repeats, "Turns of each artifact with --against")
-      ->check(CLI::PositiveNumber)
+      ->check(is_count)
       ->type_name("R")
       ->capture_default_str();
   add_number(app, "--warmup", arguments.warmup, "Batches before timing");
