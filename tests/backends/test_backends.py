@@ -79,7 +79,7 @@ def test_other_images_are_refused(program, images):
 def test_the_manifest_says_how_many_images_a_call_takes(built):
     manifest = read_manifest(built[1])
     one_a_call = manifest.requires.backend == "aotinductor"
-    assert manifest.batch.max == (1 if one_a_call else 8)
+    assert manifest.batch.max == (1 if one_a_call else 2)
     assert (manifest.requires.machine is not None) == one_a_call
 
 
