@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import IMAGES, ROOT, build_pair, write_result
+from benchmarks.record import IMAGES, ROOT, build_merged, write_result
 from mpm_deploy.engine import PROGRAM, Engine
 from mpm_deploy.images import find_images
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 def growth(recipe: str, program: tuple[str, ...], images: Path, passes: int) -> dict[str, Any]:
     """Resident memory in MiB along the way, and how much it grew."""
-    merged, _ = build_pair(recipe)
+    merged = build_merged(recipe)
     resident: list[float] = []
     count = 0
     with Engine(merged, images, program=program) as engine:

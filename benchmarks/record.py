@@ -7,7 +7,6 @@
 import argparse
 import json
 import platform
-import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from mpm_deploy.backends import get_backend
+from mpm_deploy.bench import cpu_name
 from mpm_deploy.build import build
 from mpm_deploy.recipe import Recipe, load_recipe
 
@@ -26,8 +26,13 @@ IMAGES = ROOT / "examples" / "scenes" / "images"
 
 def build_pair(recipe: str) -> tuple[Path, Path]:
     """The demo model of a recipe, merged and full-token, as this commit builds it."""
-    merged = load_recipe(recipe)
-    return _built(merged, "merged"), _built(merged.full_token(), "full_token")
+    full_token = load_recipe(recipe).full_token()
+    return build_merged(recipe), _built(full_token, "full_token")
+
+
+def build_merged(recipe: str) -> Path:
+    """The merged one alone."""
+    return _built(load_recipe(recipe), "merged")
 
 
 def _built(recipe: Recipe, variant: str) -> Path:
@@ -59,12 +64,6 @@ def current_commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     answer = subprocess.run(command, cwd=RESULTS, capture_output=True, text=True, check=True)
     return answer.stdout.strip()
-
-
-def cpu_name() -> str:
-    """As the system calls it."""
-    named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    return named.group(1) if named else platform.machine()
 
 
 def main() -> None:

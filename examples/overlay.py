@@ -7,6 +7,7 @@ from PIL import Image
 
 from mpm_deploy import Result, Runner
 from mpm_deploy.images import decode, find_images
+from mpm_deploy.label_maps import label_map_names
 from mpm_deploy.visualize import overlay
 
 
@@ -20,11 +21,12 @@ def main() -> None:
     images = find_images(arguments.images)
     with Runner(arguments.artifact) as runner:
         palette = runner.manifest.model.palette
-        for path, result in zip(images, runner.run(images), strict=True):
+        names = label_map_names(images)
+        for path, name, result in zip(images, names, runner.run(images), strict=True):
             if isinstance(result, Result):  # an image that cannot be decoded gives Skipped
                 pixels = decode(path).permute(1, 2, 0).numpy()  # (height, width, 3)
                 picture = Image.fromarray(overlay(pixels, result.labels, palette))
-                picture.save(arguments.output / f"{path.stem}.png")
+                picture.save(arguments.output / name)
 
 
 if __name__ == "__main__":

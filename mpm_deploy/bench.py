@@ -229,7 +229,7 @@ def _skipped(timed: Sequence[Sequence[_Passes]]) -> tuple[SkippedImage, ...]:
 def _host(opened: Answer, started: datetime) -> HostInfo:
     return HostInfo(
         program="python",
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         cores=len(os.sched_getaffinity(0)),
         threads=opened["threads"],
         gpu=opened["gpu"],
@@ -241,7 +241,8 @@ def _host(opened: Answer, started: datetime) -> HostInfo:
     )
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor as the system calls it."""
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text()
     except OSError:
