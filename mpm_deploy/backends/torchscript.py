@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.backends.base import Backend, Compiled, Program
 from mpm_deploy.errors import ArtifactError, BuildError
-from mpm_deploy.ops.label_map import label_map
+from mpm_deploy.ops.survivors import label_map
 from mpm_deploy.recipe import Recipe
 
 if TYPE_CHECKING:
