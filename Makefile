@@ -7,6 +7,7 @@ JOBS    ?= $(shell nproc)
 BIN     := .venv/bin
 CMAKE   := cmake
 CPP     := build/cpp_runner
+KERNELS := $(shell find cpp_runner/kernels -type f -not -path '*/tests/*')
 IMAGES  := examples/scenes/images
 DEMO    := build/demo
 # Sized for a few minutes on two cores: the first 32 images, each artifact timed in two turns.
@@ -30,7 +31,8 @@ $(BIN)/python: | system
 	@$(PYTHON) -c 'import sys; sys.exit("$(OLD_PYTHON)" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: pyproject.toml | $(BIN)/python
+# The editable install holds the kernels' library: it is made anew when they change.
+.venv/.installed: pyproject.toml $(KERNELS) | $(BIN)/python
 	@echo 'Installing into .venv; torch is large, this may take minutes.'
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build,dev]'
 	@touch $@
@@ -55,12 +57,12 @@ lint: .venv/.installed ## format, habits and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find cpp_runner -name '*.[ch]pp' | xargs $(BIN)/clang-format --dry-run -Werror
+	find cpp_runner -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 
 format: .venv/.installed ## rewrite the sources as the formatters want them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find cpp_runner -name '*.[ch]pp' | xargs $(BIN)/clang-format -i
+	find cpp_runner -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
 
 # ---- demo ----
 

@@ -13,11 +13,13 @@ from typing import Literal
 from mpm_deploy.artifact import host_cpu_isa
 from mpm_deploy.backends import get_backend
 from mpm_deploy.errors import MpmError
+from mpm_deploy.ops import native
 from mpm_deploy.recipe import Recipe, builtin_recipes
 
 Topic = Literal["run", "build", "C++ program", "recipe"]
 
 _BUILD_EXTRA = "pip install 'mpm-deploy[build]'"
+_LABEL_MAP_CURE = "for faster label maps, install a C++ compiler, then mpm-deploy anew"
 _BUILD_PACKAGES = ("timm", "torchvision", "safetensors", "tomli-w")
 _PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build"}
 _HEADERS = {
@@ -66,7 +68,16 @@ def _examine_run() -> Iterator[Finding]:
     isa = [flag for flag in _TELLING_ISA if flag in host_cpu_isa()]
     cores = len(os.sched_getaffinity(0))
     yield Finding("run", "CPU", f"{cores} cores, {' '.join(isa) or 'no wide vectors'}")
+    yield _examine_label_map()
     yield _examine_cuda()
+
+
+def _examine_label_map() -> Finding:
+    library = native.find_library()
+    if native.available():
+        return Finding("run", "label map kernel", f"native: {library}")
+    found = f"plain version: {library} cannot be loaded" if library else "plain version"
+    return Finding("run", "label map kernel", found, _LABEL_MAP_CURE)
 
 
 def _examine_cuda() -> Finding:

@@ -2,11 +2,13 @@
 
 import importlib.metadata
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 from mpm_deploy import doctor
+from mpm_deploy.ops import native
 from mpm_deploy.recipe import builtin_recipes
 
 
@@ -26,6 +28,24 @@ def test_says_for_each_recipe_whether_it_can_be_built_here() -> None:
     for recipe in builtin_recipes():
         assert ("recipe", recipe.name) in found
     assert found["recipe", "cpu_fp32"].cure is None
+
+
+def find_native(monkeypatch: pytest.MonkeyPatch, library: Path | None, loads: bool) -> str:
+    """What the doctor says of a native library that lies there; a missing one has a cure."""
+    monkeypatch.setattr(native, "find_library", lambda: library)
+    monkeypatch.setattr(native, "available", lambda: loads)
+    finding = findings()["run", "label map kernel"]
+    assert (finding.cure is None) == loads
+    assert loads or "install a C++ compiler" in (finding.cure or "")
+    return finding.found
+
+
+def test_names_the_label_map_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Path("somewhere", "libmpm_kernels.so")
+    assert find_native(monkeypatch, library, loads=True) == f"native: {library}"
+    assert find_native(monkeypatch, None, loads=False) == "plain version"
+    broken = find_native(monkeypatch, library, loads=False)
+    assert broken == f"plain version: {library} cannot be loaded"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
