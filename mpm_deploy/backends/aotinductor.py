@@ -1,5 +1,6 @@
 """AOTInductor: a ``.pt2`` of machine code for one kind of processor, without Python."""
 
+import os
 import platform
 import shutil
 import warnings
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires, host_cpu_isa
+from mpm_deploy.backends.aoti_entry import open_entry
 from mpm_deploy.backends.base import Backend, Compiled, Program
+from mpm_deploy.backends.onednn import lower_inner_products
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map import label_map
 from mpm_deploy.recipe import Recipe
@@ -29,6 +32,14 @@ _COMPILER_ISA = frozenset(
 )
 
 
+_CPU_OPTIONS = {
+    # Weights are constants: linear layers then go to oneDNN, and their activation with them.
+    "freezing": True,
+    # As many threads as its caller has, and not as many as the machine that compiled it.
+    "cpp.dynamic_threads": True,
+}
+
+
 class _Labels(nn.Module):
     """``labels`` as a ``.pt2`` can hold it.
 
@@ -43,8 +54,9 @@ class _Labels(nn.Module):
 class _AotInductorProgram(Program):
     def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
         super().__init__(manifest, device)
-        self._scores_entry = _open_entry(path, "scores", device)
-        self._labels_entry = _open_entry(path, "labels", device)
+        cores = len(os.sched_getaffinity(0))
+        self._scores_entry = open_entry(path, "scores", outputs=2, device=device, runners=cores)
+        self._labels_entry = open_entry(path, "labels", outputs=1, device=device, runners=1)
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,16 +123,14 @@ class AotInductor(Backend):
 
 def _compile_entry(module: nn.Module, inputs: tuple[Tensor, ...], dynamic: Any) -> Any:
     exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
-    options = {"aot_inductor.package": True}
+    options: dict[str, Any] = {"aot_inductor.package": True}
+    if inputs[0].device.type == "cpu":
+        options |= _CPU_OPTIONS
+        lower_inner_products()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Inductor's own, about itself
         files: Any = torch._inductor.aot_compile(exported.module(), inputs, options=options)
     return files
-
-
-def _open_entry(path: Path, entry: str, device: torch.device) -> Any:
-    index = -1 if device.index is None else device.index
-    return torch._C._aoti.AOTIModelPackageLoader(str(path), entry, False, 1, index)
 
 
 def _requires(recipe: Recipe, device: torch.device) -> Requires:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
-from mpm_deploy.ops.attention import attention
+from mpm_deploy.ops.dispatch import attention
 from mpm_deploy.reduction.mpm import compose, merge_mutual_pairs
 
 

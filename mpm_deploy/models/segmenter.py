@@ -81,8 +81,10 @@ class Segmenter(nn.Module):
         special = self.encoder.special_tokens
         counts: torch.Tensor | None = None
         if self.merges and self.decodes_merged:
-            ones = torch.ones(images * patches, dtype=tokens.dtype, device=tokens.device)
-            counts = torch.zeros_like(tokens[:, 0]).index_add(0, rows.flatten(), ones)  # (T,)
+            # float32: bfloat16 has no exact 257, and its atomic addition no compiled form
+            ones = torch.ones(images * patches, device=tokens.device)
+            none = torch.zeros(tokens.shape[0], device=tokens.device)
+            counts = none.index_add(0, rows.flatten(), ones)  # (T,)
         elif self.merges:
             tokens = reconstruct_rows(tokens, rows.flatten())  # (B * N, C)
             offsets = equal_offsets(images, patches, rows.device)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from mpm_deploy.ops.inner_products import inner_products
+
 
 def nearest_neighbor(
     tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int = 0
@@ -45,7 +47,7 @@ def _nearest_in_image(tokens: Tensor, special_tokens: int) -> Tensor:
     if image_rows.shape[0] == 0:
         return rows
     unit = torch.nn.functional.normalize(image_rows.float(), dim=-1)  # zero rows stay zero
-    similarity = unit @ unit.t()  # (n - special, n - special)
+    similarity = inner_products(unit, unit)  # (n - special, n - special)
     similarity.clamp_(max=1 - 2.0**-20)  # equal rows are equally similar
     similarity.diagonal().fill_(-float("inf"))
     # argmax names the lowest of equal maxima; a lone row finds itself.

@@ -1,0 +1,36 @@
+"""Every row of one matrix with every row of another: what attention and similarity are made of."""
+
+import torch
+from torch import Tensor
+
+
+def inner_products(rows: Tensor, others: Tensor) -> Tensor:
+    """The inner product of each row with each other row.
+
+    While a model is exported for a CPU this is an operator of its own, so that a backend can say
+    which library multiplies: what `@` becomes there has half the speed of the best one on some
+    processors.
+
+    Args:
+        rows: ``(n, D)``.
+        others: ``(m, D)``.
+
+    Returns:
+        ``(n, m)``.
+    """
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        on_cpu = rows.device.type == "cpu" and torch.backends.mkldnn.is_available()
+        if torch.compiler.is_exporting() and on_cpu:
+            product: Tensor = _operator(rows, others)
+            return product
+    return rows @ others.t()
+
+
+@torch.library.custom_op("mpm::inner_products", mutates_args=())
+def _operator(rows: Tensor, others: Tensor) -> Tensor:
+    return rows @ others.t()
+
+
+@_operator.register_fake
+def _(rows: Tensor, others: Tensor) -> Tensor:
+    return rows.new_empty(rows.shape[0], others.shape[0])
