@@ -26,7 +26,8 @@ from mpm_deploy.errors import (
 if TYPE_CHECKING:
     from mpm_deploy.recipe import Recipe, load_recipe
     from mpm_deploy.reduction import mutual_pair_merge
-    from mpm_deploy.runner import Result, Runner
+    from mpm_deploy.results import Result
+    from mpm_deploy.runner import Runner
 
 __version__ = "0.1.0"
 
@@ -52,7 +53,7 @@ __all__ = [
 # touches what only a build needs.
 _HOME = {
     "Recipe": "recipe",
-    "Result": "runner",
+    "Result": "results",
     "Runner": "runner",
     "load_recipe": "recipe",
     "mutual_pair_merge": "reduction",

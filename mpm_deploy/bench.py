@@ -39,7 +39,7 @@ from mpm_deploy.report import (
     TokensKept,
     write_verdict,
 )
-from mpm_deploy.runner import StageTimes
+from mpm_deploy.results import StageTimes
 from mpm_deploy.structure import read_structure
 
 Answer = dict[str, Any]

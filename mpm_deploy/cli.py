@@ -110,7 +110,8 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from mpm_deploy.images import find_images
     from mpm_deploy.label_maps import label_map_names, write_label_map
-    from mpm_deploy.runner import Runner, Skipped
+    from mpm_deploy.results import Skipped
+    from mpm_deploy.runner import Runner
 
     images = [image for path in arguments.images for image in find_images(path)]
     names = label_map_names(images)

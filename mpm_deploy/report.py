@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mpm_deploy.artifact import Manifest, MergeInfo
-from mpm_deploy.runner import StageTimes
+from mpm_deploy.results import StageTimes
 from mpm_deploy.structure import to_mapping
 
 SCHEMA = "mpm-report/1"

@@ -8,96 +8,22 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, read_sample
 from mpm_deploy.backends import open_artifact
 from mpm_deploy.errors import ArtifactError, ImageError, InputError
 from mpm_deploy.images import ImageLike, find_images, fit, to_tensor
+from mpm_deploy.own_threads import set_own_threads
 from mpm_deploy.pipeline import in_batches, prefetch
+from mpm_deploy.results import Loaded, Result, Skipped, StageTimes
 
 SAMPLE_AGREEMENT = 0.999
 _BATCHES_IN_FLIGHT = 2  # one in the model, one ready to follow it
 _MOST_WORKERS = 8
-
-
-@dataclass(frozen=True)
-class StageTimes:
-    """Milliseconds from an image file to its label map, stage by stage.
-
-    Attributes:
-        decode: File to pixels; nearly 0 for an image that was in memory.
-        fit: Resize to the model's input.
-        copy: Images into one batch on the device.
-        scores: The model.
-        labels: Scores to label maps in host memory.
-    """
-
-    decode: float
-    fit: float
-    copy: float
-    scores: float
-    labels: float
-
-    @property
-    def total(self) -> float:
-        """The sum of all stages."""
-        return self.decode + self.fit + self.copy + self.scores + self.labels
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What the model says of one image.
-
-    Attributes:
-        source: The image, as it was given.
-        labels: ``(height, width)`` class indices, uint8, or int16 past 256 classes.
-        tokens_kept: Tokens left after each merge; empty for a full-token model.
-        merge_maps: ``(merges, patches)`` int32: the token that each patch belongs to after each
-            merge.
-        stages_ms: ``decode`` and ``fit`` of this image; ``copy``, ``scores`` and ``labels`` of its
-            whole batch. Waiting in between is not counted.
-        batch: Images in its batch.
-    """
-
-    source: ImageLike
-    labels: NDArray[np.integer[Any]]
-    tokens_kept: tuple[int, ...]
-    merge_maps: NDArray[np.int32]
-    stages_ms: StageTimes
-    batch: int
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An image that could not be decoded, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class Loaded:
-    """An image that is ready for the model.
-
-    Attributes:
-        source: The image, as it was given.
-        image: ``(3, H, W)`` uint8, of the model's input size.
-        size: ``(height, width)`` of the label map to come.
-        decode_ms: Time it took to decode.
-        fit_ms: Time it took to fit.
-    """
-
-    source: ImageLike
-    image: Tensor
-    size: tuple[int, int]
-    decode_ms: float
-    fit_ms: float
 
 
 class Runner:
@@ -113,8 +39,8 @@ class Runner:
     Args:
         artifact: A ``.pt`` or ``.pt2``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
-        threads: Threads of one model call on a CPU; None leaves torch's own choice. torch knows one
-            such number a process, so it holds for everything in it.
+        threads: Threads of the model on a CPU; None leaves torch's own choice. One image runs on
+            all of them, the images of a batch side by side on a share each.
         workers: Threads that decode ahead in `run`; None is one a core, at most 8.
         label_size: ``"image"`` gives label maps of each image's own size, ``"input"`` of the
             model's input size.
@@ -145,10 +71,10 @@ class Runner:
         self.device: torch.device = self._program.device
         self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
         self._closed = False
-        self._decoders = ThreadPoolExecutor(self.workers, "mpm-decode")
-        self._model = ThreadPoolExecutor(1, "mpm-model")
-        if threads is not None:
-            self._model.submit(torch.set_num_threads, threads).result()
+        threads = threads or torch.get_num_threads()
+        self._decoders = _executor(self.workers, "mpm-decode", threads=1)
+        self._labellers = _executor(1, "mpm-labels", threads=1)
+        self._model = _executor(1, "mpm-model", threads=threads)
         self.threads: int = self._model.submit(torch.get_num_threads).result()
 
     def __call__(self, image: ImageLike) -> Result:
@@ -227,7 +153,7 @@ class Runner:
             InputError: The Runner is closed.
         """
         self._check_open()
-        return self._model.submit(self._infer, batch).result()
+        return self._label(self._model.submit(self._score, batch).result())
 
     def time_scores(self, images: Tensor) -> float:
         """Run only the model's scores, and time them.
@@ -264,8 +190,9 @@ class Runner:
     def close(self) -> None:
         """End the Runner's threads; work already begun is finished. More calls do nothing."""
         self._closed = True
-        self._decoders.shutdown()
-        self._model.shutdown()
+        for threads in (self._decoders, self._model, self._labellers):
+            threads.shutdown()
+        self._program.close()
 
     def __enter__(self) -> "Runner":
         return self
@@ -283,7 +210,10 @@ class Runner:
     ) -> Generator[Result | Skipped, None, None]:
         with closing(self.load_ahead(images, _BATCHES_IN_FLIGHT * batch_size)) as loaded:
             batches = in_batches(loaded, batch_size, lambda item: isinstance(item, Loaded))
-            with closing(prefetch(self._submit_infer, batches, _BATCHES_IN_FLIGHT)) as outcomes:
+            with (
+                closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
+                closing(prefetch(self._submit_label, scored, _BATCHES_IN_FLIGHT)) as outcomes,
+            ):
                 for outcome in outcomes:
                     yield from outcome
 
@@ -297,28 +227,41 @@ class Runner:
         except ImageError as error:
             return Skipped(str(image), error.problem.removeprefix(f"{image}: "))
 
-    def _submit_infer(self, batch: list[Loaded | Skipped]) -> "Future[list[Result | Skipped]]":
+    def _submit_score(self, batch: list[Loaded | Skipped]) -> "Future[_Scored]":
         self._check_open()
-        return self._model.submit(self._infer_loaded, batch)
+        return self._model.submit(self._score_loaded, batch)
 
-    def _infer_loaded(self, batch: list[Loaded | Skipped]) -> list[Result | Skipped]:
-        """Results in place of what was loaded; what was skipped stays where it is."""
+    def _submit_label(self, scored: "_Scored") -> "Future[list[Result | Skipped]]":
+        self._check_open()
+        return self._labellers.submit(self._label_loaded, scored)
+
+    def _score_loaded(self, batch: list[Loaded | Skipped]) -> "_Scored":
         loaded = [item for item in batch if isinstance(item, Loaded)]
-        results = iter(self._infer(loaded) if loaded else ())
-        return [item if isinstance(item, Skipped) else next(results) for item in batch]
+        return _Scored(batch, self._score(loaded) if loaded else None)
 
-    def _infer(self, batch: list[Loaded]) -> list[Result]:
+    def _label_loaded(self, scored: "_Scored") -> list[Result | Skipped]:
+        """Results in place of what was loaded; what was skipped stays where it is."""
+        results = iter(self._label(scored.scores) if scored.scores else ())
+        return [item if isinstance(item, Skipped) else next(results) for item in scored.batch]
+
+    def _score(self, batch: list[Loaded]) -> "_Scores":
+        """On the model's thread."""
         clock = _Clock(self.device)
         images = torch.stack([loaded.image for loaded in batch]).to(self.device)  # (B, 3, H, W)
         copy_ms = clock.lap()
         scores, merge_maps = self._program.scores(images)
-        scores_ms = clock.lap()
+        return _Scores(batch, scores, merge_maps, copy_ms, scores_ms=clock.lap())
+
+    def _label(self, scored: "_Scores") -> list[Result]:
+        """On any thread: the model may go on with the next batch meanwhile."""
+        clock = _Clock(self.device)
+        batch = scored.batch
         # one image a call: label maps differ in size, and a batch of them would be large
         labels = [
-            self._program.labels(scores[i : i + 1], loaded.size)[0].cpu().numpy()
+            self._program.labels(scored.scores[i : i + 1], loaded.size)[0].cpu().numpy()
             for i, loaded in enumerate(batch)
         ]
-        maps = merge_maps.cpu()  # (B, M, N)
+        maps = scored.merge_maps.cpu()  # (B, M, N)
         labels_ms = clock.lap()
         kept = _tokens_kept(maps)
         return [
@@ -328,7 +271,7 @@ class Runner:
                 tokens_kept=kept[i],
                 merge_maps=maps[i].numpy(),
                 stages_ms=StageTimes(
-                    loaded.decode_ms, loaded.fit_ms, copy_ms, scores_ms, labels_ms
+                    loaded.decode_ms, loaded.fit_ms, scored.copy_ms, scored.scores_ms, labels_ms
                 ),
                 batch=len(batch),
             )
@@ -343,6 +286,25 @@ class Runner:
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """A batch between the model and its label maps: scores ``(B, K, h, w)``, maps ``(B, M, N)``."""
+
+    batch: list[Loaded]
+    scores: Tensor
+    merge_maps: Tensor
+    copy_ms: float
+    scores_ms: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """The same with what was skipped; no scores where that was all."""
+
+    batch: list[Loaded | Skipped]
+    scores: _Scores | None
 
 
 class _Clock:
@@ -363,6 +325,15 @@ class _Clock:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
+
+
+def _executor(workers: int, name: str, threads: int) -> ThreadPoolExecutor:
+    """Workers for whose calls torch uses so many threads on a CPU.
+
+    A thread pool that is larger than the processor sleeps at every operator instead of waiting:
+    hence one thread for what is small.
+    """
+    return ThreadPoolExecutor(workers, name, initializer=set_own_threads, initargs=(threads,))
 
 
 def _tokens_kept(merge_maps: Tensor) -> tuple[tuple[int, ...], ...]:

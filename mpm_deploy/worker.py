@@ -16,7 +16,8 @@ import torch
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.images import find_images
-from mpm_deploy.runner import Loaded, Result, Runner, Skipped, StageTimes
+from mpm_deploy.results import Loaded, Result, Skipped, StageTimes
+from mpm_deploy.runner import Runner
 from mpm_deploy.structure import to_mapping
 
 MOST_INPUTS = 256  # that the model pass keeps prepared

@@ -17,11 +17,12 @@ PACKAGE = ROOT / "mpm_deploy"
 # A module or folder imports only from floors below its own.
 FLOORS = [
     {"errors"},
-    {"files", "formats", "structure"},
+    {"files", "formats", "own_threads", "structure"},
     {"artifact", "images", "label_maps", "ops", "pipeline", "recipe", "visualize"},
     {"reduction"},
     {"models"},
     {"backends"},
+    {"results"},
     {"runner", "verify"},
     {"build", "doctor", "engine", "report", "worker"},
     {"bench"},

@@ -20,7 +20,7 @@ from mpm_deploy.report import (
     TokensKept,
     write_verdict,
 )
-from mpm_deploy.runner import StageTimes
+from mpm_deploy.results import StageTimes
 from tests.toy import MANIFEST
 
 MERGED = ArtifactInfo.of("merged.pt", MANIFEST)

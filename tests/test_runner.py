@@ -13,7 +13,8 @@ from mpm_deploy import runner as runner_module
 from mpm_deploy.errors import ArtifactError, ImageError, InputError
 from mpm_deploy.images import decode, fit
 from mpm_deploy.ops.label_map import label_map
-from mpm_deploy.runner import Result, Runner, Skipped
+from mpm_deploy.results import Result, Skipped
+from mpm_deploy.runner import Runner
 from tests.toy import HEIGHT, MANIFEST, PATCH, PATCHES, WIDTH, ToyProgram, write_pictures
 
 

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
+from mpm_deploy.backends.side_by_side import SideBySide
 from mpm_deploy.errors import InputError
+from mpm_deploy.ops import native
 from mpm_deploy.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -33,12 +35,13 @@ class Program(ABC):
     """The two functions of a loaded artifact.
 
     A member answers for as many images as the artifact takes at once; any batch may be asked for
-    here. Threads may share it.
+    here, and on a CPU its images then run side by side. Threads may share it.
     """
 
     def __init__(self, manifest: Manifest, device: torch.device) -> None:
         self._manifest = manifest
         self.device = device
+        self._side_by_side = SideBySide()
 
     def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Class scores of every patch, and where each patch's token went.
@@ -61,14 +64,17 @@ class Program(ABC):
         if images.shape[0] == 0:
             raise InputError("images: expected one image or more, got an empty batch")
         with torch.inference_mode():
-            parts = [self._scores(part.contiguous()) for part in self._split(images)]
-            if len(parts) == 1:
-                return parts[0]
-            scores, merge_maps = zip(*parts, strict=True)
+            parts = [part.contiguous() for part in self._split(images)]
+            outcomes = self._score_parts(parts)
+            if len(outcomes) == 1:
+                return outcomes[0]
+            scores, merge_maps = zip(*outcomes, strict=True)
             return torch.cat(scores), torch.cat(merge_maps)
 
     def labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """A label for every pixel.
+
+        On a CPU the native library answers where there is one, otherwise the artifact.
 
         Args:
             scores: ``(B, K, h, w)`` float32, as `scores` gives them.
@@ -77,9 +83,20 @@ class Program(ABC):
         Returns:
             ``(B, height, width)``, uint8, or int16 where ``K > 256``.
         """
+        if scores.device.type == "cpu" and native.available():
+            return native.label_map(scores, size)
         with torch.inference_mode():
             parts = [self._labels(part.contiguous(), size) for part in self._split(scores)]
             return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def close(self) -> None:
+        """End the threads it made."""
+        self._side_by_side.close()
+
+    def _score_parts(self, parts: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        if self.device.type == "cpu":
+            return self._side_by_side.map(self._scores, parts)
+        return [self._scores(part) for part in parts]
 
     def _split(self, batch: Tensor) -> tuple[Tensor, ...]:
         parts: tuple[Tensor, ...] = torch.split(batch, self._manifest.batch.max)

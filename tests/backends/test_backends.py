@@ -7,10 +7,12 @@ from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import BACKENDS, get_backend, open_artifact
 from mpm_deploy.build import build, make_model
 from mpm_deploy.errors import ArtifactError, BuildError, InputError
+from mpm_deploy.ops import native
 from mpm_deploy.ops.label_map import label_map
 from mpm_deploy.recipe import load_recipe
 from mpm_deploy.verify import same_cluster, verification_images
 from tests.conftest import INPUT_SIZE, small_recipe
+from tests.ops.test_native import require_native
 
 RECIPES = ["cpu_fp32", "cpu_aoti_fp32"]
 
@@ -60,12 +62,19 @@ def test_an_image_does_not_depend_on_its_batch(program, images):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("by", ["artifact", "native library"])
 @pytest.mark.parametrize("size", [INPUT_SIZE, (37, 701), (700, 20), (4, 6), (1, 9), (1, 1)])
-def test_labels_are_the_plain_versions_at_any_size(program, images, size):
+def test_labels_are_the_plain_versions_at_any_size(program, images, size, by, monkeypatch):
+    if by == "artifact":
+        monkeypatch.setattr(native, "available", lambda: False)
+    else:
+        require_native()
     scores, _ = program.scores(images)
-    labels = program.labels(scores, size)
-    assert labels.shape == (5, *size) and labels.dtype == torch.uint8
-    assert (labels == label_map(scores, size)).float().mean() >= 0.9999
+    tied = scores.mul(2).round()
+    for some in (scores, tied):
+        labels = program.labels(some, size)
+        assert labels.shape == (5, *size) and labels.dtype == torch.uint8
+        assert torch.equal(labels, label_map(some, size))  # to the bit, ties included
 
 
 @pytest.mark.slow

@@ -1,0 +1,54 @@
+"""Several images at once on a CPU, each on threads of its own.
+
+    one after the other, all threads on each       side by side, the threads shared out
+    thread 1  ▓▓░▓▓▓░▓░│▓▓░▓▓▓░▓░                  ▓▓▓▓▓▓▓▓▓▓▓▓▓
+    thread 2  ▓▓░▓▓░░▓░│▓▓░▓▓░░▓░                  ▓▓▓▓▓▓▓▓▓▓▓▓▓
+
+All threads on one image wait for one another at every operator, and some operators have work for
+one only. Two cores did an image in 66 ms together and two in 110 ms apart.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
+
+import torch
+
+from mpm_deploy.own_threads import set_own_threads
+
+Part = TypeVar("Part")
+Outcome = TypeVar("Outcome")
+
+
+class SideBySide:
+    """Threads that share a batch; they are made at the first one that has more than one part."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(self, function: Callable[[Part], Outcome], parts: Sequence[Part]) -> list[Outcome]:
+        """Apply ``function`` to each part, as many at once as torch has threads here.
+
+        Raises:
+            Whatever the function raises, of the first part that does, after all have ended.
+        """
+        threads = torch.get_num_threads()
+        workers = min(threads, len(parts))
+        if workers <= 1:
+            return [function(part) for part in parts]
+        self._pool = self._pool or ThreadPoolExecutor(threads, "mpm-part")
+        share = threads // workers
+        futures = [self._pool.submit(_call, function, part, share) for part in parts]
+        wait(futures)
+        return [future.result() for future in futures]
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
+def _call(function: Callable[[Part], Outcome], part: Part, threads: int) -> Outcome:
+    set_own_threads(threads)
+    with torch.inference_mode():
+        return function(part)

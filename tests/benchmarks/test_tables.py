@@ -1,0 +1,61 @@
+"""Tables and the README's block, from results that were made up."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers.results import ModelResult
+from benchmarks.peers.subjects import Goals
+from benchmarks.peers.tables import notes, title
+from benchmarks.peers.targets import verdicts
+from mpm_deploy.structure import read_structure, to_mapping
+from tests.benchmarks.made_up import RESULT
+from tests.scripts import load_script
+
+
+def record() -> dict[str, object]:
+    """As `write_result` keeps it."""
+    judged = to_mapping(RESULT) | {"verdicts": to_mapping(list(verdicts(RESULT, Goals(5, 1.5))))}
+    return {
+        "models": [judged],
+        "packages": {"torch": "2.15"},
+        "machine": {"cpu": "a processor", "cores": 2},
+        "commit": "0123456789ab",
+    }
+
+
+def test_results_come_back_from_json() -> None:
+    assert read_structure(ModelResult, json.loads(json.dumps(to_mapping(RESULT)))) == RESULT
+
+
+def test_random_weights_are_said_aloud() -> None:
+    assert "random weights" in title(RESULT)
+    assert "label maps mean nothing" in title(RESULT)
+
+
+def test_what_cannot_run_is_said_with_its_reason() -> None:
+    assert notes(RESULT)[0] == "ONNX Runtime float32 merged cannot: Fail: no such node"
+
+
+def test_the_readme_shows_every_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render = load_script("benchmarks/render_readme.py")
+    monkeypatch.setattr(render, "ROOT", tmp_path)
+    assert render.peers_output() == ""
+    results = tmp_path / "benchmarks" / "results"
+    results.mkdir(parents=True)
+    (results / "cpu_peers-a-processor-2.json").write_text(json.dumps(record()))
+    text = render.peers_output()
+    lines = {line.split("  ")[2]: line for line in text.splitlines() if "float32  " in line}
+    assert set(lines) == {"mpm-deploy cpu_fp32, Python", "OpenVINO", "PyTorch eager"}
+    assert "2.00 (2.00 – 2.00)" in lines["OpenVINO"]
+    assert "50.00%" in lines["OpenVINO"]
+    assert "met" in text and "missed" in text
+    assert "a processor, 2 cores, torch 2.15, commit 0123456789ab" in text
+
+
+def test_the_readme_is_filled_between_its_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    render = load_script("benchmarks/render_readme.py")
+    monkeypatch.setattr(render, "PLACES", {"here": lambda: "new\n"})
+    text = "a\n<!-- here -->\nold\n<!-- end of here -->\nb\n"
+    assert render.fill(text) == "a\n<!-- here -->\nnew\n<!-- end of here -->\nb\n"

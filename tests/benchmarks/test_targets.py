@@ -1,0 +1,65 @@
+"""The targets are computed from the right engines, round by round."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.peers.results import EngineResult, fastest, find, ratio
+from benchmarks.peers.subjects import Goals
+from benchmarks.peers.targets import verdicts
+from tests.benchmarks.made_up import RESULT, engine, own
+
+GOALS = Goals(over_plain=4.0, over_best_peer=2.5)
+
+
+def reached(result_engines: tuple[EngineResult, ...], word: str) -> tuple[float, float, bool]:
+    """Wanted, reached and met of the one verdict that names ``word``."""
+    found = verdicts(replace(RESULT, engines=result_engines), GOALS)
+    (verdict,) = [verdict for verdict in found if word in verdict.target]
+    return verdict.wanted, verdict.reached.median, verdict.met
+
+
+def test_ours_over_plain_pytorch() -> None:
+    assert reached(RESULT.engines, "plain PyTorch") == (4.0, 4.0, True)
+
+
+def test_ours_over_the_fastest_full_token_peer() -> None:
+    assert reached(RESULT.engines, "best peer") == (2.5, 2.0, False)
+    merged = engine("OpenVINO", 100.0, merged=True)
+    assert reached((*RESULT.engines, merged), "best peer") == (2.5, 2.0, False)
+
+
+def test_model_alone_against_the_flops() -> None:
+    wanted, median, met = reached(RESULT.engines, "FLOP ratio 2.00")
+    assert (wanted, median, met) == (0.92 * 2, 2.0, True)
+
+
+def test_share_of_the_matrix_products() -> None:
+    _, median, met = reached(RESULT.engines, "matrix products")
+    assert median == pytest.approx(12.0 * 10.0 / 100.0)  # 8 and 16 FPS of 10 GFLOP
+    assert met
+
+
+def test_a_missing_side_gives_no_verdict() -> None:
+    assert verdicts(replace(RESULT, engines=(engine("OpenVINO", 1.0),)), GOALS) == ()
+    assert verdicts(replace(RESULT, engines=(engine("PyTorch eager", 1.0),)), GOALS) == ()
+
+
+def test_precisions_are_kept_apart() -> None:
+    half = replace(own(40.0, merged=True, gflops=10.0), dtype="bfloat16")
+    peer = engine("OpenVINO", 10.0, dtype="bfloat16")
+    found = verdicts(replace(RESULT, engines=(*RESULT.engines, half, peer)), GOALS)
+    best = {v.target.split(":")[0]: v.reached.median for v in found if "best peer" in v.target}
+    assert best == {"float32": 2.0, "bfloat16": 4.0}
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    slowing = engine("a", 1.0, end_to_end_fps=(3.0, 1.0))
+    spread = ratio(slowing, engine("b", 1.0), "end_to_end_fps")
+    assert (spread.median, spread.min, spread.max) == (1.75, 0.5, 3.0)
+
+
+def test_what_cannot_run_is_never_found() -> None:
+    failed = next(e for e in RESULT.engines if e.cannot)
+    assert find(RESULT.engines, "ONNX Runtime", merged=True) is None
+    assert fastest([failed], "model_fps") is None
