@@ -5,7 +5,6 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
-#include <thread>
 
 namespace mpm::program {
 
@@ -37,9 +36,7 @@ std::string utc_now() {
 }  // namespace
 
 HostInfo host_facts(const DeviceInfo& device) {
-  return {cpu_name(),     static_cast<int>(std::thread::hardware_concurrency()),
-          device.threads, device.gpu,
-          os_name(),      utc_now()};
+  return {cpu_name(), available_cores(), device.threads, device.gpu, os_name(), utc_now()};
 }
 
 }  // namespace mpm::program

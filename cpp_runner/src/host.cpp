@@ -1,15 +1,19 @@
 #include "host.hpp"
 
+#include <sched.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "cuda_driver.hpp"
 #include "mpm_runner/error.hpp"
+#include "mpm_runner/model.hpp"
 
 namespace mpm {
 
@@ -86,6 +90,13 @@ Device parse_device(const std::string& name) {
     throw InputError("device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + name + "\"");
   }
   return {.is_cuda = true, .index = std::stoi(index)};
+}
+
+int available_cores() {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
+  // A machine of more than 1024 cores, whose masks are longer.
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 void check_host(const Manifest& manifest, const Device& device,

@@ -11,7 +11,8 @@
 #include "archive.hpp"
 #include "backends/program.hpp"
 #include "cuda_driver.hpp"
-#include "model_thread.hpp"
+#include "host.hpp"
+#include "task_thread.hpp"
 
 namespace mpm {
 
@@ -25,19 +26,15 @@ struct Scores::Data {
 };
 
 struct Model::State {
-  State(std::filesystem::path path, Manifest read, const Device& where,
-        std::unique_ptr<const Program> loaded)
-      : artifact(std::move(path)),
-        manifest(std::move(read)),
-        device(where.name()),
-        program(std::move(loaded)) {}
+  State(std::filesystem::path path, Manifest read, const Device& where)
+      : artifact(std::move(path)), manifest(std::move(read)), device(where.name()) {}
 
   const std::filesystem::path artifact;
   const Manifest manifest;
   const at::Device device;
-  const std::unique_ptr<const Program> program;
   DeviceInfo device_info;
-  const ModelThread thread;
+  std::unique_ptr<const Program> program;
+  const TaskThread thread;
 
   void synchronize() const {
     if (!device.is_cuda()) return;
@@ -64,9 +61,12 @@ DeviceInfo describe(const Device& device) {
 
 // labels: (height, width) uint8 or int16.
 LabelMap to_label_map(const at::Tensor& labels, Size size) {
-  const at::Tensor wide = labels.to(at::kShort).cpu().contiguous();
-  const std::int16_t* begin = wide.const_data_ptr<std::int16_t>();
-  return {size, std::vector<std::uint16_t>(begin, begin + wide.numel())};
+  const at::Tensor here = labels.cpu().contiguous();
+  const auto copy = [&](const auto* begin) {
+    return LabelMap{size, std::vector<std::uint16_t>(begin, begin + here.numel())};
+  };
+  if (here.scalar_type() == at::kByte) return copy(here.const_data_ptr<std::uint8_t>());
+  return copy(here.const_data_ptr<std::int16_t>());
 }
 
 FittedImage stored_sample(const Archive& archive, Size size) {
@@ -128,11 +128,11 @@ Model::Model(const std::filesystem::path& artifact, const ModelOptions& options)
   Manifest manifest = read_manifest(artifact);
   const Device device = parse_device(options.device.value_or(manifest.requires_.device));
   check_host(manifest, device, artifact);
-  std::unique_ptr<const Program> program = load_program(artifact, manifest, device);
-  state_ = std::make_unique<State>(artifact, std::move(manifest), device, std::move(program));
+  state_ = std::make_unique<State>(artifact, std::move(manifest), device);
   state_->thread.run([&] {
     if (options.threads) at::set_num_threads(*options.threads);
     state_->device_info = describe(device);
+    state_->program = load_program(artifact, state_->manifest, device, state_->device_info.threads);
   });
 }
 
@@ -177,12 +177,14 @@ Scores Model::scores(const Batch& batch) const {
 }
 
 LabelMap Model::labels(const Scores& scores, std::size_t image, Size size) const {
-  return state_->thread.run([&] {
+  const auto label = [&] {
     const c10::InferenceMode inference;
     const auto index = static_cast<std::int64_t>(image);
     const at::Tensor one = scores.data_->scores.slice(0, index, index + 1);  // (1, K, h, w)
     return to_label_map(state_->program->labels(one, size)[0], size);
-  });
+  };
+  // A CPU has more than one thread to work with: this one labels while the model's goes on.
+  return state_->device.is_cpu() ? label() : state_->thread.run(label);
 }
 
 double Model::check_sample() const {

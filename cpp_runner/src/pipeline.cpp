@@ -4,6 +4,7 @@ namespace mpm {
 
 namespace {
 
+constexpr std::size_t batches_waiting = 1;    // after a stage, for the next one
 constexpr std::size_t batches_in_flight = 2;  // one in the model, one ready to follow it
 
 }  // namespace
@@ -19,36 +20,28 @@ Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model,
               [this](std::size_t index) {
                 return load_or_skip(files_[index], input_size(model_->manifest()),
                                     options_.label_size);
-              }),
-      done_(batches_in_flight),
-      thread_([this] { run_model(); }) {}
+              }) {
+  if (model_->device().name == "cpu") {
+    scored_.emplace(batches_waiting, [this] { return next_scored(); });
+  }
+  labeled_.emplace(batches_waiting, [this] { return next_labeled(); });
+}
 
+// What waits for a stage before it is woken; the threads end with the members.
 Stream::Pipeline::~Pipeline() {
+  is_left_ = true;
   loaded_.stop();
-  done_.close();
-  thread_.join();
+  if (scored_) scored_->stop();
 }
 
 std::optional<Stream::Item> Stream::Pipeline::next() {
   if (given_ == ready_.size()) {
-    std::optional<Items> items = done_.pop();
-    if (!items && failure_) std::rethrow_exception(failure_);
+    std::optional<Items> items = labeled_->next();
     if (!items) return std::nullopt;
     ready_ = std::move(*items);
     given_ = 0;
   }
   return std::move(ready_[given_++]);
-}
-
-void Stream::Pipeline::run_model() {
-  try {
-    for (auto batch = next_batch(); !batch.empty(); batch = next_batch()) {
-      if (!done_.push(infer_loaded(std::move(batch)))) return;
-    }
-  } catch (...) {  // whatever the model throws is thrown again where results are read
-    failure_ = std::current_exception();
-  }
-  done_.close();
 }
 
 // Up to batch_size loaded images, with those skipped among them so that the order is kept; skipped
@@ -64,17 +57,25 @@ std::vector<LoadedOrSkipped> Stream::Pipeline::next_batch() {
   return batch;
 }
 
-// Results in place of what was loaded; what was skipped stays where it is.
-Stream::Pipeline::Items Stream::Pipeline::infer_loaded(std::vector<LoadedOrSkipped> batch) const {
+std::optional<Stream::Pipeline::ScoredItems> Stream::Pipeline::next_scored() {
+  ScoredItems next{next_batch(), {}};
+  if (next.items.empty() || is_left_) return std::nullopt;
   std::vector<Loaded> loaded;
-  for (LoadedOrSkipped& item : batch) {
+  for (LoadedOrSkipped& item : next.items) {
     if (auto* image = std::get_if<Loaded>(&item)) loaded.push_back(std::move(*image));
   }
-  std::vector<Result> results;
-  if (!loaded.empty()) results = infer(*model_, std::move(loaded));
+  if (!loaded.empty()) next.scored = score(*model_, std::move(loaded));
+  return next;
+}
+
+// Results in place of what was loaded; what was skipped stays where it is.
+std::optional<Stream::Pipeline::Items> Stream::Pipeline::next_labeled() {
+  std::optional<ScoredItems> batch = scored_ ? scored_->next() : next_scored();
+  if (!batch) return std::nullopt;
+  std::vector<Result> results = label(*model_, batch->scored);
   auto result = results.begin();
   Items items;
-  for (LoadedOrSkipped& item : batch) {
+  for (LoadedOrSkipped& item : batch->items) {
     if (auto* skipped = std::get_if<Skipped>(&item))
       items.emplace_back(std::move(*skipped));
     else

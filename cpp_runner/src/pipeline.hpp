@@ -1,19 +1,22 @@
 #pragma once
 
-#include <exception>
+#include <atomic>
 #include <memory>
-#include <thread>
+#include <optional>
 #include <vector>
 
-#include "bounded_queue.hpp"
 #include "mpm_runner/stream.hpp"
+#include "producer.hpp"
 #include "read_ahead.hpp"
 #include "stages.hpp"
 
 namespace mpm {
 
-//   files ─▶ workers: decode, fit ─▶ the model's thread: batches ─▶ results
-//            at most `ahead` at once                 at most 2 batches wait
+//   files ─▶ workers: decode, fit ─▶ batches: copy, scores ─▶ label maps ─▶ results
+//            at most `ahead` at once          one waits          one waits
+//
+// Each stage has threads of its own and asks the one before it. On a GPU scores and labels would
+// queue for one device: there one thread does them in turn.
 class Stream::Pipeline {
  public:
   struct Options {
@@ -31,19 +34,25 @@ class Stream::Pipeline {
  private:
   using Items = std::vector<Item>;
 
-  void run_model();
+  // A batch as it was read, and what the model said of those images that could be.
+  struct ScoredItems {
+    std::vector<LoadedOrSkipped> items;  // of those loaded only the places are left
+    Scored scored;
+  };
+
   std::vector<LoadedOrSkipped> next_batch();
-  Items infer_loaded(std::vector<LoadedOrSkipped> batch) const;
+  std::optional<ScoredItems> next_scored();
+  std::optional<Items> next_labeled();
 
   const std::shared_ptr<const Model> model_;
   const std::vector<std::filesystem::path> files_;
   const Options options_;
-  ReadAhead<LoadedOrSkipped> loaded_;
-  BoundedQueue<Items> done_;
-  std::exception_ptr failure_;  // written before done_ is closed, read after
-  Items ready_;                 // the batch that next() gives from
+  std::atomic<bool> is_left_ = false;
+  Items ready_;  // the batch that next() gives from
   std::size_t given_ = 0;
-  std::thread thread_;
+  ReadAhead<LoadedOrSkipped> loaded_;
+  std::optional<Producer<ScoredItems>> scored_;  // on a CPU
+  std::optional<Producer<Items>> labeled_;
 };
 
 }  // namespace mpm

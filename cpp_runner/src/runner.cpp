@@ -1,7 +1,6 @@
 #include "mpm_runner/runner.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "pipeline.hpp"
 #include "stages.hpp"
@@ -11,10 +10,6 @@ namespace mpm {
 namespace {
 
 constexpr int most_workers = 8;
-
-int default_workers() {
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most_workers);
-}
 
 void check_at_least_one(const char* name, int value) {
   if (value < 1) {
@@ -47,10 +42,10 @@ Result Runner::run(const Image& image) const {
 
 Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size) const {
   check_at_least_one("batch_size", batch_size);
+  const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
   return Stream(std::make_unique<Stream::Pipeline>(
       model_, std::move(files),
-      Stream::Pipeline::Options{batch_size, options_.workers.value_or(default_workers()),
-                                options_.label_size}));
+      Stream::Pipeline::Options{batch_size, workers, options_.label_size}));
 }
 
 }  // namespace mpm

@@ -56,15 +56,21 @@ LoadedOrSkipped load_or_skip(const std::filesystem::path& file, Size input, Labe
   }
 }
 
-std::vector<Result> infer(const Model& model, std::vector<Loaded> batch) {
+Scored score(const Model& model, std::vector<Loaded> batch) {
   std::vector<FittedImage> images;
   for (Loaded& loaded : batch) images.push_back(std::move(loaded.image));
   Stopwatch watch;
   const Batch on_device = model.copy(images);
   const double copy_ms = watch.lap();
-  const Scores scores = model.scores(on_device);
+  Scores scores = model.scores(on_device);
   const double scores_ms = watch.lap();
+  return {std::move(batch), std::move(scores), copy_ms, scores_ms};
+}
+
+std::vector<Result> label(const Model& model, const Scored& scored) {
+  const auto& [batch, scores, copy_ms, scores_ms] = scored;
   std::vector<Result> results(batch.size());
+  Stopwatch watch;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     results[i].labels = model.labels(scores, i, batch[i].label_size);
   }
@@ -77,6 +83,10 @@ std::vector<Result> infer(const Model& model, std::vector<Loaded> batch) {
     results[i].batch = static_cast<int>(batch.size());
   }
   return results;
+}
+
+std::vector<Result> infer(const Model& model, std::vector<Loaded> batch) {
+  return label(model, score(model, std::move(batch)));
 }
 
 }  // namespace mpm

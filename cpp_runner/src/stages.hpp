@@ -28,7 +28,18 @@ Loaded load(const std::filesystem::path& file, Size input, LabelSize label_size)
 LoadedOrSkipped load_or_skip(const std::filesystem::path& file, Size input, LabelSize label_size);
 Loaded load(const Image& image, Size input, LabelSize label_size);
 
-// Runs the model on loaded images as one batch.
+// A batch that the model has scored.
+struct Scored {
+  std::vector<Loaded> batch;  // without their pixels
+  Scores scores;
+  double copy_ms = 0;
+  double scores_ms = 0;
+};
+
+Scored score(const Model& model, std::vector<Loaded> batch);
+std::vector<Result> label(const Model& model, const Scored& scored);
+
+// Both, one after the other.
 std::vector<Result> infer(const Model& model, std::vector<Loaded> batch);
 
 }  // namespace mpm

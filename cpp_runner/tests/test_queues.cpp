@@ -4,9 +4,28 @@
 #include <chrono>
 
 #include "bounded_queue.hpp"
+#include "producer.hpp"
 #include "read_ahead.hpp"
 
 using namespace mpm;
+
+namespace {
+
+// 0 .. count - 1, each asked for and then given.
+std::function<std::optional<int>()> numbers(int count) {
+  return
+      [count, next = 0]() mutable { return next < count ? std::optional(next++) : std::nullopt; };
+}
+
+void wait_a_little() { std::this_thread::sleep_for(std::chrono::microseconds(200)); }
+
+template <typename Items>
+void take_all(Items& items) {
+  while (items.next()) {
+  }
+}
+
+}  // namespace
 
 TEST_SUITE("queues") {
   TEST_CASE("a bounded queue keeps order and gives what is left after it was closed") {
@@ -71,10 +90,65 @@ TEST_SUITE("queues") {
       if (index == 3) throw std::runtime_error("three");
       return 0;
     });
-    const auto take_all = [&] {
-      while (items.next()) {
+    CHECK_THROWS_WITH(take_all(items), "three");
+  }
+
+  TEST_CASE("producers in a row keep order, whichever is slow") {
+    for (const int slow : {0, 1, 2}) {
+      Producer<int> first(1, [&, make = numbers(50)]() mutable {
+        if (slow == 0) wait_a_little();
+        return make();
+      });
+      Producer<int> second(1, [&]() -> std::optional<int> {
+        if (slow == 1) wait_a_little();
+        const std::optional<int> item = first.next();
+        return item ? std::optional(10 * *item) : std::nullopt;
+      });
+      for (int i = 0; i < 50; ++i) {
+        if (slow == 2) wait_a_little();
+        CHECK(second.next() == 10 * i);
       }
-    };
-    CHECK_THROWS_WITH(take_all(), "three");
+      CHECK(second.next() == std::nullopt);
+      CHECK(second.next() == std::nullopt);
+    }
+  }
+
+  TEST_CASE("a producer works while its items are used, and not further ahead than it may") {
+    std::atomic<int> made = 0;
+    Producer<int> items(2, [&]() -> std::optional<int> { return made++; });
+    for (int i = 0; i < 100; ++i) {
+      CHECK(items.next() == i);
+      CHECK(made <= i + 5);  // taken, two that wait, one at the door, one begun
+    }
+    while (made < 103) wait_a_little();  // without being asked
+  }
+
+  TEST_CASE("what a producer throws comes after what it made, through those that ask it") {
+    Producer<int> first(1, [make = numbers(5)]() mutable {
+      const std::optional<int> item = make();
+      if (item == 3) throw std::runtime_error("three");
+      return item;
+    });
+    Producer<int> second(1, [&] { return first.next(); });
+    for (int i = 0; i < 3; ++i) CHECK(second.next() == i);
+    CHECK_THROWS_WITH(take_all(second), "three");
+    CHECK_THROWS_WITH(take_all(second), "three");
+  }
+
+  TEST_CASE("producers may be left early: nothing more is begun") {
+    for (const int taken : {0, 1, 10}) {
+      std::atomic<int> made = 0;
+      {
+        Producer<int> first(1, [&]() -> std::optional<int> { return made++; });
+        Producer<int> second(1, [&] { return first.next(); });
+        for (int i = 0; i < taken; ++i) CHECK(second.next() == i);
+        first.stop();
+        const int made_then = made;
+        CHECK(first.next() == std::nullopt);
+        wait_a_little();
+        CHECK(made <= made_then + 1);  // one that was begun
+      }
+      CHECK(made <= taken + 7);  // two a stage that wait or are begun, and one at each door
+    }
   }
 }

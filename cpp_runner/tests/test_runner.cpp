@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -90,6 +91,28 @@ TEST_SUITE("runner") {
         }
         CHECK_FALSE(stream.next());
       }
+    }
+  }
+
+  TEST_CASE("images of a batch that run side by side answer as they do alone") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::vector<fs::path> files = write_images(folder);
+      const Runner runner(artifact, {.threads = 3});
+      CHECK(runner.model().device().threads == 3);
+      for (const int batch_size : {2, 3, 6}) {
+        Stream stream = runner.stream(files, batch_size);
+        while (const std::optional<Stream::Item> item = stream.next()) {
+          const auto* result = std::get_if<Result>(&*item);
+          if (result == nullptr) continue;
+          const Result alone = runner.run(result->source);
+          CHECK(result->merge_maps == alone.merge_maps);
+          CHECK(result->labels.labels == alone.labels.labels);
+        }
+      }
+      int threads = 0;  // that a thread without a number of its own gets
+      std::thread([&] { threads = at::get_num_threads(); }).join();
+      CHECK(threads == 3);
     }
   }
 

@@ -24,6 +24,9 @@ struct ModelOptions {
   std::optional<int> threads = {};
 };
 
+// CPU cores that this process may use: those of its affinity mask.
+int available_cores();
+
 // Where a model runs.
 struct DeviceInfo {
   std::string name;                     // "cpu", "cuda:0"
@@ -54,8 +57,9 @@ class Scores {
   std::shared_ptr<const Data> data_;
 };
 
-// Threads may share one: scores and labels run on a thread of its own, where calls queue. Every
-// stage returns when its work is done, on any device.
+// Threads may share one: scores, and on a GPU labels, run on a thread of its own, where calls
+// queue; on a CPU labels run on the caller's. Every stage returns when its work is done, on any
+// device.
 class Model {
  public:
   // Reads the manifest, checks the file and this machine, and only then loads what is in it.
@@ -70,7 +74,8 @@ class Model {
 
   // Throws InputError: no image, or one of another size than the input's.
   Batch copy(std::span<const FittedImage> images) const;
-  // Any number of images: the artifact is called as often as it takes.
+  // Any number of images: the artifact is called as often as it takes, on a CPU with as many
+  // threads sharing the images as there are.
   Scores scores(const Batch& batch) const;
   // The label map of one image of the batch, in host memory.
   LabelMap labels(const Scores& scores, std::size_t image, Size size) const;

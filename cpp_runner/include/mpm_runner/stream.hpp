@@ -9,7 +9,8 @@
 namespace mpm {
 
 // Many images on their way: decode and fit on worker threads, batches to the model on a thread of
-// its own, results out in the order of the files. Every queue between them is bounded.
+// its own, on a CPU label maps on one more, results out in the order of the files. Every queue
+// between them is bounded.
 class Stream {
  public:
   using Item = std::variant<Result, Skipped>;

@@ -13,13 +13,19 @@ using torch::inductor::AOTIModelPackageLoader;
 
 class AotInductorProgram : public Program {
  public:
-  AotInductorProgram(const std::string& artifact, BatchRange batch, const at::Device& device)
-      : Program(batch),
-        scores_(artifact, "scores", false, 1, device.index()),
+  AotInductorProgram(const std::string& artifact, BatchRange batch, const at::Device& device,
+                     int threads)
+      : Program(batch, threads),
+        scores_(artifact, "scores", false, runners(device, threads), device.index()),
         labels_(artifact, "labels", false, 1, device.index()),
         canvas_(at::zeros({1, 1}, at::TensorOptions(device).dtype(at::kByte))) {}
 
  private:
+  // As many calls as this may run at once; they share the weights.
+  static std::size_t runners(const at::Device& device, int threads) {
+    return device.is_cpu() ? static_cast<std::size_t>(threads) : 1;
+  }
+
   ModelOutput run_scores(const at::Tensor& images) const override {
     const std::vector<at::Tensor> outputs = scores_.run({images});
     return {outputs.at(0), outputs.at(1)};
@@ -39,8 +45,9 @@ class AotInductorProgram : public Program {
 }  // namespace
 
 std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
-                                          const Manifest& manifest, const at::Device& device) {
-  return std::make_unique<AotInductorProgram>(artifact.string(), manifest.batch, device);
+                                          const Manifest& manifest, const at::Device& device,
+                                          int threads) {
+  return std::make_unique<AotInductorProgram>(artifact.string(), manifest.batch, device, threads);
 }
 
 }  // namespace mpm

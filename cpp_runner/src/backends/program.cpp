@@ -1,11 +1,16 @@
 #include "backends/program.hpp"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/version.h>
 
+#include <cstddef>
 #include <map>
+#include <new>
 
+#include "mpm_kernels/label_map.h"
 #include "mpm_runner/error.hpp"
 
 namespace mpm {
@@ -13,7 +18,7 @@ namespace mpm {
 namespace {
 
 using Load = std::unique_ptr<Program>(const std::filesystem::path&, const Manifest&,
-                                      const at::Device&);
+                                      const at::Device&, int threads);
 
 const std::map<std::string, Load*> backends{
     {"aotinductor", load_aotinductor},
@@ -30,23 +35,61 @@ ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest&
           ": rebuild it with this one, or build this program with that one");
 }
 
+// For operators of the calling thread, and of threads to come.
+void use_threads(int threads) {
+  at::get_num_threads();  // at its first look a thread takes the process's number: before, not
+                          // after
+  at::set_num_threads(threads);
+}
+
+// scores: (B, K, h, w) float32, contiguous, on the CPU.
+at::Tensor native_labels(const at::Tensor& scores, Size size) {
+  const at::ScalarType type = scores.size(1) <= 256 ? at::kByte : at::kShort;
+  at::Tensor labels = at::empty({scores.size(0), size.height, size.width}, type);
+  const float* from = scores.const_data_ptr<float>();
+  auto* to = static_cast<std::byte*>(labels.mutable_data_ptr());
+  for (std::int64_t image = 0; image < scores.size(0); ++image) {
+    const int outcome = mpm_label_map(from, scores.size(1), scores.size(2), scores.size(3),
+                                      size.height, size.width, to);
+    if (outcome == MPM_NO_MEMORY) throw std::bad_alloc();
+    if (outcome != MPM_DONE) {
+      throw InputError("size: expected a height and width from 1 to " +
+                       std::to_string(MPM_LARGEST_SIDE) + ", got " + std::to_string(size.height) +
+                       " x " + std::to_string(size.width));
+    }
+    from += scores.stride(0);
+    to += labels.stride(0) * labels.element_size();
+  }
+  return labels;
+}
+
 }  // namespace
+
+Program::Program(BatchRange batch, int threads)
+    : batch_(batch), side_by_side_(threads, use_threads) {}
 
 ModelOutput Program::scores(const at::Tensor& images) const {
   const c10::InferenceMode inference;
   if (images.size(0) <= batch_.max) return run_scores(images);
-  std::vector<at::Tensor> scores;
-  std::vector<at::Tensor> merge_maps;
-  for (const at::Tensor& part : images.split(batch_.max)) {
-    ModelOutput output = run_scores(part);
-    scores.push_back(output.scores);
-    merge_maps.push_back(output.merge_maps);
-  }
+  const std::vector<at::Tensor> parts = images.split(batch_.max);
+  std::vector<at::Tensor> scores(parts.size());
+  std::vector<at::Tensor> merge_maps(parts.size());
+  const auto run_part = [&](std::size_t part) {
+    const c10::InferenceMode inference_too;  // known to one thread only
+    ModelOutput output = run_scores(parts[part]);
+    scores[part] = std::move(output.scores);
+    merge_maps[part] = std::move(output.merge_maps);
+  };
+  if (images.is_cpu())
+    side_by_side_.run(parts.size(), run_part);
+  else
+    for (std::size_t part = 0; part < parts.size(); ++part) run_part(part);
   return {at::cat(scores), at::cat(merge_maps)};
 }
 
 at::Tensor Program::labels(const at::Tensor& scores, Size size) const {
   const c10::InferenceMode inference;
+  if (scores.is_cpu()) return native_labels(scores.contiguous(), size);
   if (scores.size(0) <= batch_.max) return run_labels(scores.contiguous(), size);
   std::vector<at::Tensor> labels;
   for (const at::Tensor& part : scores.split(batch_.max)) {
@@ -56,10 +99,10 @@ at::Tensor Program::labels(const at::Tensor& scores, Size size) const {
 }
 
 std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
-                                      const Manifest& manifest, const Device& device) {
+                                      const Manifest& manifest, const Device& device, int threads) {
   const at::Device where(device.name());
   try {
-    return backends.at(manifest.requires_.backend)(artifact, manifest, where);
+    return backends.at(manifest.requires_.backend)(artifact, manifest, where, threads);
   } catch (const c10::Error& error) {
     throw cannot_load(artifact, manifest, error.what_without_backtrace());
   } catch (const Error&) {

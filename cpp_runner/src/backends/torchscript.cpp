@@ -11,8 +11,8 @@ namespace {
 
 class TorchScriptProgram : public Program {
  public:
-  TorchScriptProgram(const torch::jit::Module& module, BatchRange batch)
-      : Program(batch),
+  TorchScriptProgram(const torch::jit::Module& module, BatchRange batch, int threads)
+      : Program(batch, threads),
         scores_(module.get_method("scores")),
         labels_(module.get_method("labels")) {}
 
@@ -33,14 +33,15 @@ class TorchScriptProgram : public Program {
 }  // namespace
 
 std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,
-                                          const Manifest& manifest, const at::Device& device) {
+                                          const Manifest& manifest, const at::Device& device,
+                                          int threads) {
   // The profiling executor specializes to the sizes it has seen; after a merge every image brings
   // new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there is no switch
   // for one module.
   torch::jit::getProfilingMode() = false;
   torch::jit::Module module = torch::jit::load(artifact.string(), device);
   module.eval();
-  return std::make_unique<TorchScriptProgram>(module, manifest.batch);
+  return std::make_unique<TorchScriptProgram>(module, manifest.batch, threads);
 }
 
 }  // namespace mpm
