@@ -1,7 +1,8 @@
-"""Fill the README's marked place from ``benchmarks/results``: ``render_readme.py [--check]``.
+"""Fill the README's marked places from ``benchmarks/results``: ``render_readme.py [--check]``.
 
 results/demo_python.json ┐
 results/demo_cpp.json    ┴─▶ tables ─▶ README.md, between the two "demo output" comments
+results/cpu_peers-*.json ──▶ tables ─▶ README.md, between the two "cpu peers" comments
 """
 
 import argparse
@@ -14,15 +15,24 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/render_readme.py`
+
+from benchmarks.peers.results import ModelResult
+from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
+from benchmarks.record import ROOT
 from mpm_deploy.report import Report
 from mpm_deploy.structure import read_structure
 from mpm_deploy.tables import comparison_table, results_table
 
-ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 RECORDS = {"Python": "demo_python.json", "C++": "demo_cpp.json"}
-BEGIN, END = "<!-- demo output -->\n", "<!-- end of demo output -->"
-WIDTH = 110
+WIDTH, WIDE = 110, 132
+PEERS_INTRODUCTION = """
+Against other engines, with the same weights and images: one image a call, each engine in a process
+of its own, in turns (`python benchmarks/cpu_peers.py`). Peers interpolate and take the argmax in
+their own graph. "× plain" is end-to-end FPS over PyTorch eager full-token in float32; "labels
+equal" is to its labels, and after the slash to those of PyTorch eager merged.
+"""
 
 Record = dict[str, Any]
 
@@ -39,10 +49,13 @@ def main() -> None:
 
 
 def fill(text: str) -> str:
-    """The README with the place between the marks written anew."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}{demo_output()}{END}{after}"
+    """The README with the places between the marks written anew."""
+    for name, output in PLACES.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(begin)
+        after = rest.split(end)[1]
+        text = f"{before}{begin}{output()}{end}{after}"
+    return text
 
 
 def demo_output() -> str:
@@ -65,9 +78,9 @@ def of_program(title: str, record: Record) -> str:
     return indented("\n".join(tables)) + f"\n{report.comparison.verdict}\n"
 
 
-def as_text(table: Table) -> str:
-    """A table as plain text."""
-    console = Console(width=WIDTH, file=io.StringIO(), record=True)
+def as_text(table: Table, width: int = WIDTH) -> str:
+    """A table as plain text of at most ``width`` columns."""
+    console = Console(width=width, file=io.StringIO(), record=True)
     console.print(table)
     return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
 
@@ -87,6 +100,38 @@ def machine(record: Record) -> str:
         "written by `benchmarks/render_readme.py`.)\n"
     )
 
+
+def peers_output() -> str:
+    """Every machine's comparison with other engines; nothing before there is a record."""
+    paths = sorted((ROOT / "benchmarks" / "results").glob("cpu_peers-*.json"))
+    machines = [of_machine(json.loads(path.read_text())) for path in paths]
+    return "".join([PEERS_INTRODUCTION, *machines] if machines else [])
+
+
+def of_machine(record: Record) -> str:
+    """One machine's tables, and what they were measured with."""
+    results = [read_structure(ModelResult, result) for result in record["models"]]
+    return "\n" + "\n".join([*map(of_model, results), peers_machine(record)]) + "\n"
+
+
+def of_model(result: ModelResult) -> str:
+    """One model's engines, those that cannot run it, and the targets."""
+    tables = [as_text(engines_table(result), WIDE), as_text(verdicts_table(result.verdicts), WIDE)]
+    cannot = [f"- {note}" for note in notes(result)]
+    return "\n".join([f"{title(result)}:\n", indented("\n".join(tables)), *cannot]) + "\n"
+
+
+def peers_machine(record: Record) -> str:
+    """What the engines ran on, and with."""
+    host, packages = record["machine"], record["packages"]
+    return (
+        f"({host['cpu']}, {host['cores']} cores, "
+        f"{', '.join(f'{name} {version}' for name, version in packages.items())}, "
+        f"commit {record['commit']}; written by `benchmarks/render_readme.py`.)\n"
+    )
+
+
+PLACES = {"demo output": demo_output, "cpu peers": peers_output}
 
 if __name__ == "__main__":
     main()

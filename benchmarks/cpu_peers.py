@@ -1,0 +1,111 @@
+"""Ahead of every engine on the CPU? ``python benchmarks/cpu_peers.py``
+
+The same weights and the same images through PyTorch eager, TorchScript, AOTInductor, ONNX Runtime,
+OpenVINO and this project's artifacts, in Python and in C++: one image a call, each engine in a
+process of its own, in alternating rounds.
+
+    model FPS        uint8 input tensor -> class scores
+    end-to-end FPS   image file -> label map in host memory
+
+Peers interpolate and take the argmax inside their own graph; for their model FPS they have a second
+graph without. In every engine alike the next images are decoded on another thread while the model
+runs. Peers run the full-token model, and the merged one where they can; where an engine offers
+several routes (exporters, settings) all are tried and the fastest right one is taken.
+
+Converting takes many minutes once a state of the sources; what is converted stays in
+``build/benchmarks/peers``. Writes ``benchmarks/results/cpu_peers-<machine>.json``, from which
+``benchmarks/render_readme.py`` makes the README's table (with ``--quick`` or ``--engines`` it
+writes nothing).
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/cpu_peers.py`
+
+from benchmarks.peers.cache import cache_folder, versions
+from benchmarks.peers.contestants import contestants, left_out
+from benchmarks.peers.results import ModelResult
+from benchmarks.peers.rounds import compare, some_images
+from benchmarks.peers.subjects import SUBJECTS, Subject
+from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
+from benchmarks.record import IMAGES, write_result
+from mpm_deploy.bench import cpu_name
+from mpm_deploy.structure import to_mapping
+
+_WARMUP_IMAGES = 3
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    # For the processes started from here: they find this checkout, and keep their warnings.
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    console, talk = Console(width=150), Console(stderr=True)
+    for sentence in left_out():
+        talk.print(sentence)
+    results = []
+    for name in arguments.models:
+        result = measure(SUBJECTS[name], arguments, talk)
+        show(result, console)
+        results.append(result)
+    content = {"models": to_mapping(results), "packages": versions()}
+    if not (arguments.quick or arguments.engines):
+        write_result(f"cpu_peers-{machine()}", content)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", nargs="+", choices=[*SUBJECTS], default=[*SUBJECTS])
+    parser.add_argument("--engines", nargs="+", help="beginnings of names, as 'OpenVINO' cpu_fp32")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--images", type=int, help="of a pass; default: 3 to 8, by the model")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 2 images")
+    parser.add_argument("--cache", type=Path, help="of conversions; default: by the sources' state")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rounds, arguments.images = 2, 2
+    arguments.cache = (arguments.cache or cache_folder()).resolve()
+    return arguments
+
+
+def measure(subject: Subject, arguments: argparse.Namespace, talk: Console) -> ModelResult:
+    """All engines with one model."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        return compare(
+            subject,
+            contestants(subject, arguments.cache, arguments.engines),
+            some_images(IMAGES, arguments.images or subject.images, work / "images"),
+            rounds=arguments.rounds,
+            warmup=_WARMUP_IMAGES,
+            work=work / "label_maps",
+            say=lambda step: talk.print(step, highlight=False),
+        )
+
+
+def show(result: ModelResult, console: Console) -> None:
+    """Its tables, and what there is to say."""
+    console.print(f"\n{title(result)}", highlight=False)
+    console.print(engines_table(result))
+    for note in notes(result):
+        console.print(note, highlight=False, markup=False)
+    console.print(verdicts_table(result.verdicts))
+
+
+def machine() -> str:
+    """The processor and its cores, as in ``amd-epyc-2``."""
+    slug = re.sub(r"[^a-z0-9]+", "-", cpu_name().lower()).strip("-")
+    return f"{slug}-{len(os.sched_getaffinity(0))}"
+
+
+if __name__ == "__main__":
+    main()

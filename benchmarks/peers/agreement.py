@@ -1,0 +1,22 @@
+"""How far two folders of label maps agree."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def share_equal(folder: Path, reference: Path) -> float:
+    """Share of pixels with equal labels, over all images of ``reference``."""
+    shares = [
+        float((read_labels(folder / path.name) == read_labels(path)).mean())
+        for path in sorted(reference.iterdir())
+    ]
+    return float(np.mean(shares))
+
+
+def read_labels(path: Path) -> NDArray[np.integer]:
+    """``(height, width)`` class indices of a palette or grey PNG."""
+    with Image.open(path) as picture:
+        return np.array(picture)

@@ -1,0 +1,38 @@
+"""Operations as other engines' exporters can read them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mpm_deploy.models import encoder
+from mpm_deploy.ops.attention import attention
+from mpm_deploy.reduction import mpm
+
+
+@contextmanager
+def plain_operations() -> Iterator[None]:
+    """Attention as torch's own, and merging without writing into a view of unknown size.
+
+    What this project exports for itself has operators of its own, which no other engine knows. The
+    eager model's answers stay what they are, and those of a conversion are held against them.
+    """
+    with (
+        mock.patch.object(encoder, "attention", attention),
+        mock.patch.object(mpm, "nearest_neighbor", _nearest_neighbor),
+    ):
+        yield
+
+
+def _nearest_neighbor(
+    tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int = 0
+) -> Tensor:
+    """As `mpm_deploy.ops.nearest_neighbor`, for one image."""
+    unit = functional.normalize(tokens.float(), dim=-1)
+    row = torch.arange(tokens.shape[0])
+    never = (row[:, None] == row[None]) | (row[None] < special_tokens)
+    similarity = (unit @ unit.t()).clamp(max=1 - 2.0**-20).masked_fill(never, float("-inf"))
+    return torch.where(row < special_tokens, row, similarity.argmax(dim=1))

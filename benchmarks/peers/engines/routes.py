@@ -1,0 +1,128 @@
+"""Several ways into one engine: all are tried, and the fastest right one is taken."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.peers.engines.base import Task
+from mpm_deploy.errors import MpmError
+from mpm_deploy.structure import to_mapping
+from mpm_deploy.verify import verification_images
+
+Call = Callable[[Tensor], Tensor]
+Open = Callable[[], Call]
+
+_TURNS = 5
+_SLACK = 0.02  # routes whose share of equal labels is that close to the best one's are as right
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a route did.
+
+    Attributes:
+        route: Its name.
+        ms: The fastest of a few turns; None where it failed.
+        agreement: Share of labels equal to the eager float32 model's.
+        failure: Why it cannot be taken.
+    """
+
+    route: str
+    ms: float | None = None
+    agreement: float | None = None
+    failure: str | None = None
+
+
+def choose_routes(task: Task, graphs: Mapping[str, Mapping[str, Open]]) -> str:
+    """Try the routes of each graph and write the choice into the task's folder.
+
+    Args:
+        task: What is converted.
+        graphs: For ``"scores"`` and ``"labels"``, what opens each route.
+
+    Returns:
+        A sentence on what was taken.
+
+    Raises:
+        MpmError: A graph has no route that works; names each route's failure.
+    """
+    image = verification_images(1, task.model().image_size)
+    tried: dict[str, list[Trial]] = {}
+    for name, reference in task.graphs().items():
+        with torch.inference_mode():
+            tried[name] = try_routes(graphs[name], image, as_labels(reference(image)))
+    chosen = {name: best(trials).route for name, trials in tried.items()}
+    content = {"chosen": chosen, "tried": to_mapping(tried)}
+    (task.folder / "routes.json").write_text(json.dumps(content, indent=2) + "\n")
+    return f"scores by {chosen['scores']}, labels by {chosen['labels']}"
+
+
+def chosen_routes(folder: Path) -> dict[str, str]:
+    """For ``"scores"`` and ``"labels"``, the route that was taken."""
+    chosen: dict[str, str] = json.loads((folder / "routes.json").read_text())["chosen"]
+    return chosen
+
+
+def best(trials: Sequence[Trial]) -> Trial:
+    """The fastest of those that are about as right as the best.
+
+    Raises:
+        MpmError: None works.
+    """
+    working = [trial for trial in trials if trial.failure is None]
+    if not working:
+        raise MpmError("; ".join(f"{trial.route}: {trial.failure}" for trial in trials))
+    most = max(trial.agreement or 0.0 for trial in working)
+    right = [trial for trial in working if (trial.agreement or 0.0) >= most - _SLACK]
+    return min(right, key=lambda trial: trial.ms or 0.0)
+
+
+def as_labels(output: Tensor) -> Tensor:
+    """Scores ``(1, K, h, w)`` as the best class ``(1, h, w)``; labels as they are."""
+    return output.argmax(dim=1) if output.dim() == 4 else output
+
+
+def innermost(error: BaseException, length: int = 240) -> str:
+    """What an error came from, on one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) <= length else text[:length] + '…'}"
+
+
+def try_routes(routes: Mapping[str, Open], image: Tensor, expected: Tensor) -> list[Trial]:
+    """Open each, look at its labels, and time those that work in turns.
+
+    Args:
+        routes: What opens each route.
+        image: ``(1, 3, H, W)`` uint8.
+        expected: The eager model's labels of it.
+    """
+    calls: dict[str, Call] = {}
+    trials: dict[str, Trial] = {}
+    for route, open_ in routes.items():
+        try:
+            calls[route] = open_()
+            labels = as_labels(calls[route](image))
+            trials[route] = Trial(route, agreement=float((labels == expected).double().mean()))
+        except Exception as error:  # noqa: BLE001 - whatever a converter raises is what we report
+            trials[route] = Trial(route, failure=innermost(error))
+    working = [route for route in routes if trials[route].failure is None]
+    turns = [{route: _time(calls[route], image) for route in working} for _ in range(_TURNS)]
+    return [
+        replace(trial, ms=min(turn[route] for turn in turns)) if route in working else trial
+        for route, trial in trials.items()
+    ]
+
+
+def _time(call: Call, image: Tensor) -> float:
+    """Milliseconds of the second of two calls, so that the route before does not disturb it."""
+    call(image)
+    begin = time.perf_counter()
+    call(image)
+    return (time.perf_counter() - begin) * 1e3

@@ -1,0 +1,119 @@
+"""What was measured, as it lies in ``benchmarks/results/cpu_peers-<machine>.json``."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mpm_deploy.report import Spread
+
+Figure = Literal["model_fps", "end_to_end_fps"]
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """One engine with one model, in one precision.
+
+    Attributes:
+        name: The engine; for ours the recipe and the program.
+        ours: Whether it is this project's.
+        dtype: What it computes in.
+        merged: Whether the model merges tokens.
+        note: What a reader should know, as the route into the engine.
+        cannot: Why there are no figures; None where there are.
+        model_fps: Images a second of each round, uint8 input to class scores.
+        end_to_end_fps: Of each round, image file to label map in host memory.
+        equal_to_full_token: Share of labels equal to PyTorch eager full-token in float32.
+        equal_to_merged: The same with PyTorch eager merged; None for full-token engines.
+        gflops: Of one image, mean at its tokens kept; None where the engine does not say.
+        tokens_kept: After each merge, mean; None where the engine does not say.
+        labels_ms: Of one image, scores to label map; None where the engine does not say.
+    """
+
+    name: str
+    ours: bool
+    dtype: str
+    merged: bool
+    note: str = ""
+    cannot: str | None = None
+    model_fps: tuple[float, ...] = ()
+    end_to_end_fps: tuple[float, ...] = ()
+    equal_to_full_token: float | None = None
+    equal_to_merged: float | None = None
+    gflops: float | None = None
+    tokens_kept: tuple[float, ...] | None = None
+    labels_ms: float | None = None
+
+    def median(self, figure: Figure) -> float:
+        """Over the rounds."""
+        return statistics.median(getattr(self, figure))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A target, and whether it was met.
+
+    Attributes:
+        target: In words, with the two engines' names.
+        wanted: The least that meets it.
+        reached: Over the rounds.
+        met: Whether the median does.
+    """
+
+    target: str
+    wanted: float
+    reached: Spread
+    met: bool
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """All engines with one model.
+
+    Attributes:
+        subject: What the command line calls it.
+        model: The model's name.
+        weights: ``"demo"`` or ``"random"``.
+        classes: How many.
+        images: Different images of a pass.
+        rounds: Turns of each engine.
+        ceiling: GFLOP/s of the best matrix product of this machine, by precision.
+        engines: Those of one precision took turns with each other.
+        verdicts: The targets.
+    """
+
+    subject: str
+    model: str
+    weights: str
+    classes: int
+    images: int
+    rounds: int
+    ceiling: dict[str, float]
+    engines: tuple[EngineResult, ...]
+    verdicts: tuple[Verdict, ...] = ()
+
+
+def find(
+    engines: Iterable[EngineResult], name: str, dtype: str = "float32", merged: bool = False
+) -> EngineResult | None:
+    """The engine of that name, if it has figures."""
+    wanted = (name, dtype, merged)
+    found = (e for e in engines if (e.name, e.dtype, e.merged) == wanted and e.cannot is None)
+    return next(found, None)
+
+
+def fastest(engines: Iterable[EngineResult], figure: Figure) -> EngineResult | None:
+    """The one with the highest median, of those that have figures."""
+    running = [engine for engine in engines if engine.cannot is None]
+    return max(running, key=lambda engine: engine.median(figure), default=None)
+
+
+def ratio(engine: EngineResult, other: EngineResult, figure: Figure) -> Spread:
+    """How many times faster ``engine`` is, round by round."""
+    pairs = zip(getattr(engine, figure), getattr(other, figure), strict=True)
+    return Spread.of([fps / others for fps, others in pairs])
+
+
+def scaled(values: Sequence[float], factor: float) -> Spread:
+    """The spread of values that are multiplied by a constant."""
+    return Spread.of([value * factor for value in values])

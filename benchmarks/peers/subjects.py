@@ -1,0 +1,54 @@
+"""The models that are compared, and what is to be reached with each."""
+
+from dataclasses import dataclass
+
+from mpm_deploy.recipe import Recipe, load_recipe
+
+
+@dataclass(frozen=True)
+class Goals:
+    """Ratios of end-to-end FPS to reach.
+
+    Attributes:
+        over_plain: Over PyTorch eager full-token, float32.
+        over_best_peer: Over the fastest full-token peer of the same precision.
+    """
+
+    over_plain: float
+    over_best_peer: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model with its weights.
+
+    Attributes:
+        name: What the command line calls it.
+        settings: What it changes in a built-in recipe.
+        images: Images of one pass, so that a pass takes seconds with each.
+        goals: What is to be reached.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+    images: int
+    goals: Goals
+
+    def recipe(self, name: str = "cpu_fp32") -> Recipe:
+        """A built-in recipe for this model."""
+        return load_recipe(name).override(*self.settings)
+
+
+def _random(model: str) -> tuple[str, ...]:
+    return (f"model.name={model}", "model.weights=random", "model.classes=150")
+
+
+SUBJECTS = {
+    subject.name: subject
+    for subject in (
+        Subject("demo", (), 8, Goals(2.0, 1.6)),
+        Subject("seg_t16_mask", _random("seg_t16_mask"), 6, Goals(4.0, 1.6)),
+        Subject("seg_s16_mask", _random("seg_s16_mask"), 4, Goals(2.5, 1.5)),
+        Subject("seg_b16_mask", _random("seg_b16_mask"), 3, Goals(1.8, 1.3)),
+    )
+}

@@ -1,0 +1,166 @@
+"""The passes of a peer, as `mpm_deploy.worker` has them for an artifact."""
+
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TextIO
+
+from torch import Tensor
+
+from benchmarks.peers.engines import PEERS, Peer, Session, Task
+from benchmarks.peers.engines.routes import innermost
+from benchmarks.peers.subjects import SUBJECTS
+from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.images import decode, find_images, fit
+from mpm_deploy.label_maps import label_map_names, write_label_map
+from mpm_deploy.pipeline import prefetch
+
+AHEAD = 2  # images decoded or being decoded while one is in the model
+
+Message = dict[str, Any]
+
+
+def open_task(folder: Path) -> tuple[Peer, Task]:
+    """The peer of a folder ``.../SUBJECT/PEER/VARIANT``, and what it is to run."""
+    models, (subject, name, wanted) = folder.parents[1], folder.parts[-3:]
+    peer = PEERS[name]
+    variant = next(variant for variant in peer.variants if variant.name == wanted)
+    task = Task(
+        recipe=SUBJECTS[subject].recipe(),
+        variant=variant,
+        folder=folder,
+        shared=models / "onnx" / ("merged" if variant.merged else "full_token"),
+        threads=len(os.sched_getaffinity(0)),
+    )
+    for each in (task.folder, task.shared):
+        each.mkdir(parents=True, exist_ok=True)
+    return peer, task
+
+
+def serve(peer: Peer, task: Task, folder: Path, requests: Iterable[str], answers: TextIO) -> None:
+    """Answer every line of ``requests`` with a line, until there are no more."""
+    worker = Worker(peer, task, folder)
+    for line in requests:
+        try:
+            answer = worker.answer(json.loads(line))
+        except (MpmError, RuntimeError, ValueError) as error:
+            answer = {"error": innermost(error), "hint": None}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+@dataclass
+class Worker:
+    """A peer with its images; it converts and opens only when it is asked to."""
+
+    peer: Peer
+    task: Task
+    folder: Path
+
+    def answer(self, request: Message) -> Message:
+        """Do one pass.
+
+        Raises:
+            InputError: A pass of another name.
+            MpmError: The pass failed.
+        """
+        passes: dict[str, Callable[[Message], Message]] = {
+            "convert": self._convert,
+            "open": self._open,
+            "warmup": self._warmup,
+            "model": self._model,
+            "end_to_end": self._end_to_end,
+            "label_maps": self._label_maps,
+        }
+        name = request.get("pass")
+        if name not in passes:
+            raise InputError(f"pass: expected one of {', '.join(passes)}, got {name!r}")
+        return passes[name](request)
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """The images."""
+        return find_images(self.folder)
+
+    @cached_property
+    def session(self) -> Session:
+        """The open peer."""
+        return self.peer.open(self.task)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Of the model's input, and of every image here: ``(height, width)``."""
+        return self.task.recipe.model.image_size or (512, 512)
+
+    def _convert(self, _: Message) -> Message:
+        """Once; what it noted is kept beside the files."""
+        done = self.task.folder / "converted.txt"
+        if not done.exists():
+            begin = time.perf_counter()
+            try:
+                note = self.peer.convert(self.task)
+            except Exception as error:  # whatever a converter raises is what we report
+                raise MpmError(innermost(error)) from error
+            done.write_text(note)
+            print(f"converted in {time.perf_counter() - begin:.0f} s", flush=True)
+        return {"note": done.read_text()}
+
+    def _open(self, _: Message) -> Message:
+        image = self._load(self.files[0])
+        self.session.scores(image)
+        return {"images": len(self.files), "threads": self.task.threads}
+
+    def _warmup(self, request: Message) -> Message:
+        files = itertools.islice(itertools.cycle(self.files), request["batches"])
+        begin = time.perf_counter()
+        for image in self._ahead(files):
+            self.session.scores(image)
+            self.session.label_map(image)
+        return {"seconds": time.perf_counter() - begin, "images": request["batches"]}
+
+    def _model(self, _: Message) -> Message:
+        """Only the scores are timed."""
+        seconds = 0.0
+        for image in self._ahead(self.files):
+            begin = time.perf_counter()
+            self.session.scores(image)
+            seconds += time.perf_counter() - begin
+        return {"seconds": seconds, "images": len(self.files)}
+
+    def _end_to_end(self, _: Message) -> Message:
+        """Every file once, from the disk to a label map in host memory."""
+        begin = time.perf_counter()
+        for image in self._ahead(self.files):
+            self.session.label_map(image)
+        return {"seconds": time.perf_counter() - begin, "images": len(self.files)}
+
+    def _label_maps(self, request: Message) -> Message:
+        """As `mpm-deploy run` writes them."""
+        output = Path(request["folder"])
+        palette = [(index, index, index) for index in range(256)]
+        names = label_map_names(self.files)
+        for name, image in zip(names, self._ahead(self.files), strict=True):
+            write_label_map(output / name, self.session.label_map(image), palette)
+        return {"images": len(names)}
+
+    def _ahead(self, files: Iterable[Path]) -> Iterator[Tensor]:
+        """Images ready for the model, decoded on another thread."""
+        with ThreadPoolExecutor(1, "decode") as decoder:
+            yield from prefetch(lambda file: decoder.submit(self._load, file), files, AHEAD)
+
+    def _load(self, file: Path) -> Tensor:
+        """``(1, 3, H, W)`` uint8."""
+        pixels = decode(file)
+        if tuple(pixels.shape[1:]) != self.size:
+            raise InputError(
+                f"{file}: expected {self.size[0]} × {self.size[1]} pixels, as the graphs of other "
+                f"engines make label maps of that size only, got {tuple(pixels.shape[1:])}",
+                "name a folder of images of the model's input size",
+            )
+        return fit(pixels, self.size)[None]
