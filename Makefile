@@ -66,20 +66,20 @@ format: .venv/.installed ## rewrite the sources as the formatters want them
 
 # ---- demo ----
 
-$(DEMO)/merged.pt: BUILD_OPTIONS :=
-$(DEMO)/full_token.pt: BUILD_OPTIONS := --full-token
-$(DEMO)/%.pt: $(shell find mpm_deploy recipes -type f -not -name '*.pyc') | .venv/.installed
+$(DEMO)/merged.pt2: BUILD_OPTIONS :=
+$(DEMO)/full_token.pt2: BUILD_OPTIONS := --full-token
+$(DEMO)/%.pt2: $(shell find mpm_deploy recipes -type f -not -name '*.pyc') | .venv/.installed
 	@mkdir -p $(@D)
 	$(BIN)/mpm-deploy build --recipe cpu_fp32 $(BUILD_OPTIONS) -o $@
 
-demo: program $(DEMO)/merged.pt $(DEMO)/full_token.pt ## build, run and time the demo model, merged against full-token
-	$(BIN)/mpm-deploy inspect $(DEMO)/merged.pt
-	$(BIN)/mpm-deploy run $(DEMO)/merged.pt $(IMAGES) -o $(DEMO)/label_maps
-	$(BIN)/python examples/overlay.py $(DEMO)/merged.pt $(IMAGES) -o $(DEMO)/overlays
-	$(BIN)/mpm-deploy bench $(DEMO)/merged.pt $(IMAGES) --against $(DEMO)/full_token.pt $(TIMING) --json $(DEMO)/python.json
-	$(CPP) $(DEMO)/merged.pt $(IMAGES) --against $(DEMO)/full_token.pt $(TIMING) --json $(DEMO)/cpp.json
+demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time the demo model, merged against full-token
+	$(BIN)/mpm-deploy inspect $(DEMO)/merged.pt2
+	$(BIN)/mpm-deploy run $(DEMO)/merged.pt2 $(IMAGES) -o $(DEMO)/label_maps
+	$(BIN)/python examples/overlay.py $(DEMO)/merged.pt2 $(IMAGES) -o $(DEMO)/overlays
+	$(BIN)/mpm-deploy bench $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --json $(DEMO)/python.json
+	$(CPP) $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --json $(DEMO)/cpp.json
 	@echo
-	@echo 'artifacts    $(DEMO)/merged.pt and $(DEMO)/full_token.pt'
+	@echo 'artifacts    $(DEMO)/merged.pt2 and $(DEMO)/full_token.pt2'
 	@echo 'label maps   $(DEMO)/label_maps/'
 	@echo 'overlays     $(DEMO)/overlays/'
 	@echo 'reports      $(DEMO)/python.json and $(DEMO)/cpp.json'

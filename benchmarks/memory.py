@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=IMAGES)
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--recipes", nargs="+", default=["cpu_fp32", "cpu_aoti_fp32"])
+    parser.add_argument("--recipes", nargs="+", default=["cpu_portable_fp32", "cpu_fp32"])
     arguments = parser.parse_args()
     passes = -(-arguments.count // len(find_images(arguments.images)))
     rows = [

@@ -22,7 +22,7 @@ from mpm_deploy.bench import bench
 from mpm_deploy.engine import PROGRAM, Engine
 from mpm_deploy.report import Measurement, Ratio, Report
 
-RECIPES = ("cpu_fp32", "cpu_aoti_fp32")
+RECIPES = ("cpu_portable_fp32", "cpu_fp32")
 CPP_RUNNER = (str(ROOT / "build" / "cpp_runner"),)
 BATCH_SIZES = (1, 2, 32)
 

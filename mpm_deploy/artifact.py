@@ -312,7 +312,7 @@ def host_cpu_isa() -> frozenset[str]:
         cpuinfo = Path("/proc/cpuinfo").read_text()
     except OSError:
         return frozenset()
-    flags = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
     return frozenset(flags.group(1).split()) if flags else frozenset()
 
 

@@ -69,7 +69,7 @@ def test_a_wrong_program_is_never_written(tmp_path, monkeypatch):
 @pytest.fixture
 def weights(tmp_path):
     """Weights of a small linear model with two classes."""
-    recipe = load_recipe("cpu_fp32").override(
+    recipe = load_recipe("cpu_portable_fp32").override(
         "model.name=seg_t16_linear", "model.weights=random", "model.image_size=[64, 64]"
     )
     model, _ = make_model(recipe.override("model.classes=2"))
@@ -87,7 +87,7 @@ def weights(tmp_path):
 
 
 def test_weights_bring_their_classes_size_and_normalisation(weights, tmp_path):
-    recipe = load_recipe("cpu_fp32").override(
+    recipe = load_recipe("cpu_portable_fp32").override(
         "model.name=seg_t16_linear", f"model.weights={weights}"
     )
     manifest = read_manifest(build(recipe, tmp_path / "it.pt"))
@@ -99,7 +99,7 @@ def test_weights_bring_their_classes_size_and_normalisation(weights, tmp_path):
 
 @pytest.mark.parametrize("other", ["model.name=seg_s16_linear", "model.classes=3"])
 def test_weights_for_another_model_are_a_recipe_error(weights, other):
-    recipe = load_recipe("cpu_fp32").override(
+    recipe = load_recipe("cpu_portable_fp32").override(
         "model.name=seg_t16_linear", f"model.weights={weights}"
     )
     with pytest.raises(RecipeError, match=r"trained\.safetensors"):

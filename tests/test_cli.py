@@ -65,7 +65,7 @@ def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
         [],
         ["serve"],
         ["build"],
-        ["build", "--recipe", "cpu_fp32", "--ful"],
+        ["build", "--recipe", "cpu_portable_fp32", "--ful"],
         ["inspect"],
         ["run", "a.pt", "images"],
         ["run", "a.pt", "images", "-o", "out", "--device", "gpu"],
@@ -86,7 +86,7 @@ def test_build_prints_the_path_and_says_that_weights_are_random(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "full.pt"
-    assert run("build", "--recipe", "cpu_fp32", *SMALL, "--full-token", "-o", path) == 0
+    assert run("build", "--recipe", "cpu_portable_fp32", *SMALL, "--full-token", "-o", path) == 0
     captured = capsys.readouterr()
     assert captured.out == f"{path}\n"
     assert RANDOM in captured.err
@@ -100,9 +100,13 @@ def test_build_prints_the_path_and_says_that_weights_are_random(
     [
         (["--recipe", "cpu_fp23"], "'cpu_fp23'", "did you mean 'cpu_fp32'?"),
         (["--recipe", "none.toml"], "none.toml: cannot be read", "mpm-deploy recipes"),
-        (["--recipe", "cpu_fp32", "--model", "vit"], "model.name: unknown value 'vit'", None),
-        (["--recipe", "cpu_fp32", "--set", "merge.x=1"], "merge.x: unknown key", None),
-        (["--recipe", "cpu_fp32", "--set", "merge"], "section.key=value", None),
+        (
+            ["--recipe", "cpu_portable_fp32", "--model", "vit"],
+            "model.name: unknown value 'vit'",
+            None,
+        ),
+        (["--recipe", "cpu_portable_fp32", "--set", "merge.x=1"], "merge.x: unknown key", None),
+        (["--recipe", "cpu_portable_fp32", "--set", "merge"], "section.key=value", None),
     ],
 )
 def test_recipe_errors_exit_1(
@@ -118,7 +122,7 @@ def test_recipe_errors_exit_1(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["build", "--recipe", "cpu_fp32", "-o", "none/a.pt"],
+        ["build", "--recipe", "cpu_portable_fp32", "-o", "none/a.pt"],
         ["bench", "a.pt", "images", "--json", "none/report.json"],
     ],
 )

@@ -27,7 +27,7 @@ def test_says_for_each_recipe_whether_it_can_be_built_here() -> None:
     found = findings()
     for recipe in builtin_recipes():
         assert ("recipe", recipe.name) in found
-    assert found["recipe", "cpu_fp32"].cure is None
+    assert found["recipe", "cpu_portable_fp32"].cure is None
 
 
 def find_native(monkeypatch: pytest.MonkeyPatch, library: Path | None, loads: bool) -> str:
@@ -71,4 +71,4 @@ def test_missing_packages_have_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found = findings()
     assert found["build", "timm"].cure == "pip install 'mpm-deploy[build]'"
-    assert found["recipe", "cpu_fp32"].found == "needs timm and safetensors"
+    assert found["recipe", "cpu_portable_fp32"].found == "needs timm and safetensors"

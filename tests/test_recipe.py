@@ -20,7 +20,7 @@ from mpm_deploy.recipe import (
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return load_recipe("cpu_fp32")
+    return load_recipe("cpu_portable_fp32")
 
 
 def write(folder: Path, text: str) -> Path:
@@ -31,10 +31,11 @@ def write(folder: Path, text: str) -> Path:
 
 def test_builtin_recipes_are_there_with_a_description() -> None:
     recipes = {recipe.name: recipe for recipe in builtin_recipes()}
-    assert {"cpu_fp32", "rpi5_fp32", "cpu_aoti_fp32", "h100_bf16"} <= recipes.keys()
+    expected = {"cpu_portable_fp32", "rpi5_fp32", "cpu_fp32", "cpu_bf16", "h100_bf16"}
+    assert expected <= recipes.keys()
     assert all(recipe.description for recipe in recipes.values())
-    assert recipes["cpu_fp32"].backend.name == "torchscript"
-    assert recipes["cpu_aoti_fp32"].backend.name == "aotinductor"
+    assert recipes["cpu_portable_fp32"].backend.name == "torchscript"
+    assert recipes["cpu_fp32"].backend.name == "aotinductor"
     assert recipes["h100_bf16"].backend.cuda_capability == (9, 0)
 
 

@@ -34,7 +34,7 @@ class Subject:
     images: int
     goals: Goals
 
-    def recipe(self, name: str = "cpu_fp32") -> Recipe:
+    def recipe(self, name: str = "cpu_portable_fp32") -> Recipe:
         """A built-in recipe for this model."""
         return load_recipe(name).override(*self.settings)
 

@@ -41,7 +41,7 @@ Json make_manifest() {
   return Json::parse(R"({
     "format": "mpm-artifact/1",
     "created_by": {"mpm_deploy": "0.1.0", "torch": "2.15.0", "created": "2026-11-22T16:00:00Z"},
-    "recipe": {"name": "cpu_fp32", "merge": {"method": "mpm"}},
+    "recipe": {"name": "cpu_portable_fp32", "merge": {"method": "mpm"}},
     "model": {"name": "seg_t16_mask", "head": "mask_transformer", "parameters": 6710000,
               "patch_size": 16, "special_tokens": 1, "classes": ["sky", "road"],
               "palette": [[70, 130, 180], [128, 64, 128]]},

@@ -1,5 +1,5 @@
 # A small model with random weights, as this checkout builds it.
 execute_process(
-  COMMAND "${PYTHON}" -m mpm_deploy.cli build --recipe cpu_fp32 --weights random
+  COMMAND "${PYTHON}" -m mpm_deploy.cli build --recipe cpu_portable_fp32 --weights random
           --set "model.image_size=[64, 96]" --set model.classes=7 -o "${ARTIFACT}"
   COMMAND_ERROR_IS_FATAL ANY)

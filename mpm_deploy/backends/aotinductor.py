@@ -32,6 +32,9 @@ _COMPILER_ISA = frozenset(
 )
 
 
+# Processors that multiply in bfloat16: x86 with AVX-512 or AMX, Arm.
+_BFLOAT16_ISA = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+
 _CPU_OPTIONS = {
     # Weights are constants: linear layers then go to oneDNN, and their activation with them.
     "freezing": True,
@@ -81,14 +84,10 @@ class AotInductor(Backend):
                 f"{platform.machine()}: AOTInductor builds for the machine it runs on",
                 "build there, or take TorchScript, whose file is not tied to a processor",
             )
-        wanted = recipe.backend.cuda_capability
         if recipe.backend.device == "cuda":
-            _check_cuda(recipe.name, wanted)
-        elif shutil.which("g++") is None and shutil.which("c++") is None:
-            raise BuildError(
-                f"recipe {recipe.name!r} needs a C++ compiler, and there is none on this machine",
-                "apt-get install g++",
-            )
+            _check_cuda(recipe.name, recipe.backend.cuda_capability)
+        else:
+            _check_cpu(recipe)
 
     def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
         from torch._inductor.package.package import package_aoti
@@ -144,6 +143,21 @@ def _requires(recipe: Recipe, device: torch.device) -> Requires:
         cpu_isa=() if on_cuda else tuple(sorted(host_cpu_isa() & _COMPILER_ISA)),
         cuda_capability=torch.cuda.get_device_capability(device) if on_cuda else None,
     )
+
+
+def _check_cpu(recipe: Recipe) -> None:
+    if shutil.which("g++") is None and shutil.which("c++") is None:
+        raise BuildError(
+            f"recipe {recipe.name!r} needs a C++ compiler, and there is none on this machine",
+            "apt-get install g++",
+        )
+    if recipe.backend.dtype == "bfloat16" and not host_cpu_isa() & _BFLOAT16_ISA:
+        raise BuildError(
+            f"recipe {recipe.name!r} is for a CPU with bfloat16 instructions "
+            f"({', '.join(sorted(_BFLOAT16_ISA))}), and this one has none: it would be slower "
+            "than float32",
+            "build another recipe: --recipe cpu_fp32",
+        )
 
 
 def _check_cuda(recipe: str, wanted: tuple[int, int] | None) -> None:

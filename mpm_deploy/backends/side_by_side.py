@@ -21,10 +21,12 @@ Outcome = TypeVar("Outcome")
 
 
 class SideBySide:
-    """Threads that share a batch; they are made at the first one that has more than one part."""
+    """Workers that share a batch; they are made when a batch first has work for them."""
 
     def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
+        # Each a thread of its own: a small batch then takes the first ones, and it is theirs alone
+        # to have large thread pools behind them.
+        self._workers: list[ThreadPoolExecutor] = []
 
     def map(self, function: Callable[[Part], Outcome], parts: Sequence[Part]) -> list[Outcome]:
         """Apply ``function`` to each part, as many at once as torch has threads here.
@@ -33,19 +35,22 @@ class SideBySide:
             Whatever the function raises, of the first part that does, after all have ended.
         """
         threads = torch.get_num_threads()
-        workers = min(threads, len(parts))
-        if workers <= 1:
+        count = min(threads, len(parts))
+        if count <= 1:
             return [function(part) for part in parts]
-        self._pool = self._pool or ThreadPoolExecutor(threads, "mpm-part")
-        share = threads // workers
-        futures = [self._pool.submit(_call, function, part, share) for part in parts]
+        while len(self._workers) < count:
+            self._workers.append(ThreadPoolExecutor(1, "mpm-part"))
+        futures = [
+            self._workers[i % count].submit(_call, function, part, threads // count)
+            for i, part in enumerate(parts)
+        ]
         wait(futures)
         return [future.result() for future in futures]
 
     def close(self) -> None:
-        """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        """End the workers."""
+        for worker in self._workers:
+            worker.shutdown()
 
 
 def _call(function: Callable[[Part], Outcome], part: Part, threads: int) -> Outcome:

@@ -21,7 +21,7 @@ def engine(name: str, fps: float, **details: object) -> EngineResult:
 
 def own(fps: float, *, merged: bool, gflops: float) -> EngineResult:
     """An artifact of ours, in Python."""
-    return engine("cpu_fp32, Python", fps, ours=True, merged=merged, gflops=gflops)
+    return engine("cpu_portable_fp32, Python", fps, ours=True, merged=merged, gflops=gflops)
 
 
 RESULT = ModelResult(

@@ -47,7 +47,7 @@ def test_the_readme_shows_every_engine(tmp_path: Path, monkeypatch: pytest.Monke
     (results / "cpu_peers-a-processor-2.json").write_text(json.dumps(record()))
     text = render.peers_output()
     lines = {line.split("  ")[2]: line for line in text.splitlines() if "float32  " in line}
-    assert set(lines) == {"mpm-deploy cpu_fp32, Python", "OpenVINO", "PyTorch eager"}
+    assert set(lines) == {"mpm-deploy cpu_portable_fp32, Python", "OpenVINO", "PyTorch eager"}
     assert "2.00 (2.00 – 2.00)" in lines["OpenVINO"]
     assert "50.00%" in lines["OpenVINO"]
     assert "met" in text and "missed" in text

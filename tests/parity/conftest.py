@@ -1,4 +1,4 @@
-"""Both programs, both backends, and two folders: scenes, and files that are odd or broken."""
+"""Both programs, every recipe for a CPU; scenes, and files that are odd or broken."""
 
 import json
 import os
@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mpm_deploy.build import build
-from tests.conftest import small_recipe
+from mpm_deploy.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent.parent
 CPP_RUNNER = Path(os.environ.get("MPM_CPP_RUNNER", ROOT / "build" / "cpp_runner"))
@@ -54,12 +53,10 @@ def program(*command: str) -> Run:
     return run
 
 
-@pytest.fixture(scope="session", params=["cpu_fp32", "cpu_aoti_fp32"])
-def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small artifact of each backend."""
-    suffix = ".pt2" if "aoti" in request.param else ".pt"
-    folder = tmp_path_factory.mktemp(request.param)
-    return build(small_recipe(request.param), folder / f"segmenter{suffix}")
+@pytest.fixture(scope="session")
+def built(recipe_and_artifact: tuple[Recipe, Path]) -> Path:
+    """A small artifact of each recipe for a CPU."""
+    return recipe_and_artifact[1]
 
 
 def smooth(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
