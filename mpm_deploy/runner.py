@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -155,14 +155,14 @@ class Runner:
         self._check_open()
         return self._label(self._model.submit(self._score, batch).result())
 
-    def time_scores(self, images: Tensor) -> float:
+    def time_scores(self, images: Sequence[Tensor]) -> float:
         """Run only the model's scores, and time them.
 
         Args:
-            images: ``(B, 3, H, W)`` uint8, on the Runner's device.
+            images: One batch, each ``(3, H, W)`` uint8, as `load` gives them.
 
         Returns:
-            Seconds, from a device at rest to the scores on it.
+            Seconds, from images on the device to scores on it.
         """
         self._check_open()
         return self._model.submit(self._time_scores, images).result()
@@ -278,9 +278,10 @@ class Runner:
             for i, loaded in enumerate(batch)
         ]
 
-    def _time_scores(self, images: Tensor) -> float:
+    def _time_scores(self, images: Sequence[Tensor]) -> float:
+        batch = torch.stack(list(images)).to(self.device)  # (B, 3, H, W)
         clock = _Clock(self.device)
-        self._program.scores(images)
+        self._program.scores(batch)
         return clock.lap() / 1e3
 
     def _check_open(self) -> None:
@@ -330,8 +331,9 @@ class _Clock:
 def _executor(workers: int, name: str, threads: int) -> ThreadPoolExecutor:
     """Workers for whose calls torch uses so many threads on a CPU.
 
-    A thread pool that is larger than the processor sleeps at every operator instead of waiting:
-    hence one thread for what is small.
+    Each thread that calls a large operator gets a pool of its own from OpenMP. Where all pools
+    together have more threads than there are cores, they go to sleep after every operator: the
+    model then takes twice as long. Hence one thread, and no pool, for all but the model.
     """
     return ThreadPoolExecutor(workers, name, initializer=set_own_threads, initargs=(threads,))
 

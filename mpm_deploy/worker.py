@@ -138,7 +138,7 @@ class Worker:
         seconds, images = 0.0, 0
         for first in range(0, len(self.inputs) - size + 1, size):
             batch = [item.image for item in self.inputs[first : first + size]]
-            seconds += self.runner.time_scores(torch.stack(batch).to(self.runner.device))
+            seconds += self.runner.time_scores(batch)
             images += size
         return {"seconds": seconds, "images": images}
 

@@ -1,5 +1,7 @@
 #include "pipeline.hpp"
 
+#include "own_threads.hpp"
+
 namespace mpm {
 
 namespace {
@@ -17,10 +19,7 @@ Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model,
       loaded_(files_.size(), options.workers,
               static_cast<std::size_t>(options.workers) +
                   batches_in_flight * static_cast<std::size_t>(options.batch_size),
-              [this](std::size_t index) {
-                return load_or_skip(files_[index], input_size(model_->manifest()),
-                                    options_.label_size);
-              }) {
+              [this](std::size_t index) { return load_file(index); }) {
   if (model_->device().name == "cpu") {
     scored_.emplace(batches_waiting, [this] { return next_scored(); });
   }
@@ -42,6 +41,14 @@ std::optional<Stream::Item> Stream::Pipeline::next() {
     given_ = 0;
   }
   return std::move(ready_[given_++]);
+}
+
+// Each thread that calls a large operator gets a pool of its own from OpenMP. Where all pools
+// together have more threads than there are cores, they go to sleep after every operator, and the
+// model takes twice as long: hence one thread, and no pool, for resizing.
+LoadedOrSkipped Stream::Pipeline::load_file(std::size_t index) const {
+  use_own_threads(1);
+  return load_or_skip(files_[index], input_size(model_->manifest()), options_.label_size);
 }
 
 // Up to batch_size loaded images, with those skipped among them so that the order is kept; skipped

@@ -40,6 +40,7 @@ class Stream::Pipeline {
     Scored scored;
   };
 
+  LoadedOrSkipped load_file(std::size_t index) const;
   std::vector<LoadedOrSkipped> next_batch();
   std::optional<ScoredItems> next_scored();
   std::optional<Items> next_labeled();

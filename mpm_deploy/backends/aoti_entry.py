@@ -45,7 +45,7 @@ class CpuEntry:
         runners: Calls that may run at once; they share the weights.
 
     Raises:
-        RuntimeError: The library in the package cannot be loaded.
+        RuntimeError: It is no package, or the library in it cannot be loaded.
     """
 
     def __init__(self, path: Path, entry: str, outputs: int, runners: int) -> None:
@@ -102,11 +102,13 @@ def open_entry(path: Path, entry: str, outputs: int, device: torch.device, runne
 
 
 def _members(path: Path, entry: str, suffix: str) -> list[str]:
-    with zipfile.ZipFile(path) as package:
-        names = package.namelist()
-    return [
-        name for name in names if f"/data/aotinductor/{entry}/" in name and name.endswith(suffix)
-    ]
+    folder = f"/data/aotinductor/{entry}/"
+    try:
+        with zipfile.ZipFile(path) as package:
+            names = package.namelist()
+    except zipfile.BadZipFile as error:
+        raise RuntimeError(str(error)) from error
+    return [name for name in names if folder in name and name.endswith(suffix)]
 
 
 def _names_operators(path: Path, entry: str) -> bool:
@@ -116,11 +118,13 @@ def _names_operators(path: Path, entry: str) -> bool:
 
 
 def _load_library(path: Path, entry: str) -> ctypes.CDLL:
-    (name,) = _members(path, entry, ".so")
+    names = _members(path, entry, ".so")
+    if len(names) != 1:
+        raise RuntimeError(f"expected one library for entry {entry!r}, found {len(names)}")
     # The file may go once it is mapped.
     with zipfile.ZipFile(path) as package, tempfile.TemporaryDirectory() as folder:
         try:
-            return ctypes.CDLL(package.extract(name, folder))
+            return ctypes.CDLL(package.extract(names[0], folder))
         except OSError as error:
             raise RuntimeError(str(error)) from error
 

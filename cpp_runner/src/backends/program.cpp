@@ -1,6 +1,5 @@
 #include "backends/program.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
@@ -12,6 +11,7 @@
 
 #include "mpm_kernels/label_map.h"
 #include "mpm_runner/error.hpp"
+#include "own_threads.hpp"
 
 namespace mpm {
 
@@ -33,13 +33,6 @@ ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest&
       artifact.string() + ": torch " TORCH_VERSION " cannot load it: " + first_line(reason),
       "it was built with torch " + manifest.requires_.torch +
           ": rebuild it with this one, or build this program with that one");
-}
-
-// For operators of the calling thread, and of threads to come.
-void use_threads(int threads) {
-  at::get_num_threads();  // at its first look a thread takes the process's number: before, not
-                          // after
-  at::set_num_threads(threads);
 }
 
 // scores: (B, K, h, w) float32, contiguous, on the CPU.
@@ -66,7 +59,7 @@ at::Tensor native_labels(const at::Tensor& scores, Size size) {
 }  // namespace
 
 Program::Program(BatchRange batch, int threads)
-    : batch_(batch), side_by_side_(threads, use_threads) {}
+    : batch_(batch), side_by_side_(threads, use_own_threads) {}
 
 ModelOutput Program::scores(const at::Tensor& images) const {
   const c10::InferenceMode inference;

@@ -26,7 +26,7 @@ namespace mpm {
 class SideBySide {
  public:
   // threads: to share out. use_threads(n) gives the operators of the thread that calls it n of
-  // them, and those of threads to come; the caller of `run` is taken to have all.
+  // them; the caller of `run` is taken to have all.
   SideBySide(int threads, std::function<void(int)> use_threads)
       : threads_(static_cast<std::size_t>(threads)), use_threads_(std::move(use_threads)) {}
 
@@ -63,7 +63,6 @@ class SideBySide {
     if (workers == sharing_) return;
     while (workers_.size() < workers) workers_.push_back(std::make_unique<TaskThread>());
     at_once(workers, [&] { use_threads_(static_cast<int>(threads_ / workers)); });
-    use_threads_(static_cast<int>(threads_));  // for threads to come, as it was
     sharing_ = workers;
   }
 
