@@ -55,9 +55,9 @@ def main() -> None:
         result = measure(SUBJECTS[name], arguments, talk)
         show(result, console)
         results.append(result)
-    content = {"models": to_mapping(results), "packages": versions()}
-    if not (arguments.quick or arguments.engines):
-        write_result(f"cpu_peers-{machine()}", content)
+        if not (arguments.quick or arguments.engines):  # after each: a model takes ten minutes
+            content = {"models": to_mapping(results), "packages": versions()}
+            write_result(f"cpu_peers-{machine()}", content)
 
 
 def parse_arguments() -> argparse.Namespace:
