@@ -84,9 +84,12 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 	@echo 'overlays     $(DEMO)/overlays/'
 	@echo 'reports      $(DEMO)/python.json and $(DEMO)/cpp.json'
 
-benchmark: program ## measure speed and memory against the targets, half an hour
+benchmark: program ## measure speed and memory against the targets and the peers, two hours
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build,dev,peers]'
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.label_map
+	$(BIN)/python -m benchmarks.cpu_peers
 
 readme: demo ## write the demo's figures into the README
 	$(BIN)/python -m benchmarks.record $(DEMO)/python.json demo_python

@@ -81,10 +81,11 @@ class Segmenter(nn.Module):
         special = self.encoder.special_tokens
         counts: torch.Tensor | None = None
         if self.merges and self.decodes_merged:
-            # float32: bfloat16 has no exact 257, and its atomic addition no compiled form
-            ones = torch.ones(images * patches, device=tokens.device)
-            none = torch.zeros(tokens.shape[0], device=tokens.device)
-            counts = none.index_add(0, rows.flatten(), ones)  # (T,)
+            # float32 at least: bfloat16 has no 257, and its atomic addition no compiled form
+            precise = torch.promote_types(tokens.dtype, torch.float32)
+            ones = torch.ones(images * patches, dtype=precise, device=tokens.device)
+            zeros = torch.zeros(tokens.shape[0], dtype=precise, device=tokens.device)
+            counts = zeros.index_add(0, rows.flatten(), ones)  # (T,)
         elif self.merges:
             tokens = reconstruct_rows(tokens, rows.flatten())  # (B * N, C)
             offsets = equal_offsets(images, patches, rows.device)

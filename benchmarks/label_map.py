@@ -1,0 +1,110 @@
+"""How long a label map takes on one core: ``python -m benchmarks.label_map``
+
+Scores to the labels of 512 × 512 pixels, in milliseconds: the native kernel, its twin in plain
+torch, and torch's own interpolation and argmax, for
+
+    demo      12 classes, what the demo model says of scenes
+    smooth    150 classes that change slowly from patch to patch, as a trained model's do
+    random    150 classes of noise: every class may win everywhere, the worst there is
+
+Writes ``benchmarks/results/label_map.json``.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from itertools import islice
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.record import IMAGES, write_result
+from mpm_deploy.build import make_model
+from mpm_deploy.images import find_images, to_tensor
+from mpm_deploy.ops import native, survivors
+from mpm_deploy.recipe import load_recipe
+
+SIZE = (512, 512)
+CLASSES, GRID = 150, 32
+REPEATS = 20
+
+LabelMap = Callable[[Tensor, tuple[int, int]], Tensor]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    kinds = {"demo": demo_scores(), "smooth": smooth_scores(), "random": random_scores()}
+    versions: dict[str, LabelMap] = {
+        "native": native.label_map,
+        "survivors": survivors.label_map,
+        "torch": interpolate,
+    }
+    rows = [
+        {
+            "scores": kind,
+            "version": name,
+            "classes": scores.shape[1],
+            "survivors_a_cell": survivors_a_cell(scores),
+            "milliseconds": milliseconds(version, scores),
+            "mismatches": int((version(scores, SIZE) != interpolate(scores, SIZE)).sum()),
+        }
+        for kind, scores in kinds.items()
+        for name, version in versions.items()
+    ]
+    for row in rows:
+        print(
+            f"{row['scores']:8} {row['version']:10} {row['milliseconds']:7.2f} ms   "
+            f"{row['survivors_a_cell']:5.1f} of {row['classes']} classes a cell, "
+            f"{row['mismatches']} labels differ from torch's"
+        )
+    write_result("label_map", {"size": SIZE, "threads": 1, "rows": rows})
+
+
+def interpolate(scores: Tensor, size: tuple[int, int]) -> Tensor:
+    """What anyone would write."""
+    upsampled = functional.interpolate(scores, size=size, mode="bilinear")
+    return upsampled.argmax(dim=1).to(torch.uint8)
+
+
+def demo_scores() -> Tensor:
+    """``(1, 12, 32, 32)``."""
+    model, _ = make_model(load_recipe("cpu_portable_fp32"))
+    (file,) = islice(find_images(IMAGES), 1)
+    with torch.inference_mode():
+        scores, _ = model(to_tensor(file)[None])
+    return scores
+
+
+def smooth_scores() -> Tensor:
+    """``(1, 150, 32, 32)``."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.randn(1, CLASSES, 14, 14, generator=generator)
+    return functional.interpolate(coarse, size=(GRID, GRID), mode="bicubic")
+
+
+def random_scores() -> Tensor:
+    """``(1, 150, 32, 32)``."""
+    return torch.randn(1, CLASSES, GRID, GRID, generator=torch.Generator().manual_seed(0))
+
+
+def survivors_a_cell(scores: Tensor) -> float:
+    """Classes that can win a pixel between four patches, the mean over all such cells."""
+    most = functional.max_pool2d(scores, 2, stride=1)
+    least = -functional.max_pool2d(-scores, 2, stride=1)
+    return float((most >= least.amax(dim=1, keepdim=True)).sum(dim=1).float().mean())
+
+
+def milliseconds(version: LabelMap, scores: Tensor) -> float:
+    """The median of some calls."""
+    version(scores, SIZE)
+    seconds = []
+    for _ in range(REPEATS):
+        begin = time.perf_counter()
+        version(scores, SIZE)
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds) * 1e3
+
+
+if __name__ == "__main__":
+    main()
