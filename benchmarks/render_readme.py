@@ -1,14 +1,18 @@
-"""Fill the README's marked places from ``benchmarks/results``: ``render_readme.py [--check]``.
+"""Write what the README and docs say of speed, from ``benchmarks/results``.
 
-results/demo_python.json ┐
-results/demo_cpp.json    ┴─▶ tables ─▶ README.md, between the two "demo output" comments
-results/cpu_peers-*.json ──▶ tables ─▶ README.md, between the two "cpu peers" comments
+    results/demo_python.json ┐
+    results/demo_cpp.json    ┴─▶ README.md, between the two "demo output" comments
+    results/cpu_peers-*.json ┬─▶ README.md, between the two "cpu peers" comments: the fastest
+                             └─▶ docs/cpu_peers.md: all engines, what they cannot do, the targets
+
+``render_readme.py --check`` only says whether they are up to date.
 """
 
 import argparse
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/render_readme.py`
 
-from benchmarks.peers.results import ModelResult
+from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.record import ROOT
 from mpm_deploy.report import Report
@@ -25,14 +29,16 @@ from mpm_deploy.structure import read_structure
 from mpm_deploy.tables import comparison_table, results_table
 
 README = ROOT / "README.md"
+PEERS_PAGE = ROOT / "docs" / "cpu_peers.md"
 RECORDS = {"Python": "demo_python.json", "C++": "demo_cpp.json"}
 WIDTH, WIDE = 110, 132
 PEERS_INTRODUCTION = """
-Against other engines, with the same weights and images: one image a call, each engine in a process
-of its own, in turns (`python benchmarks/cpu_peers.py`). Peers interpolate and take the argmax in
-their own graph. "× plain" is end-to-end FPS over PyTorch eager full-token in float32; "labels
-equal" is to its labels, and after the slash to those of PyTorch eager merged.
+The same weights and images in other engines: one image a call, each engine in a process of its own,
+in turns (`python benchmarks/cpu_peers.py`). Peers interpolate and take the argmax in their own
+graph. "× plain" is end-to-end FPS over PyTorch eager full-token in float32, "labels equal" is to
+its labels, and after the slash to those of PyTorch eager merged.
 """
+PEERS_MORE = "All engines, and the targets: [docs/cpu_peers.md](docs/cpu_peers.md).\n"
 
 Record = dict[str, Any]
 
@@ -41,11 +47,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
     arguments = parser.parse_args()
-    text = README.read_text()
-    filled = fill(text)
-    if arguments.check:
-        sys.exit(0 if filled == text else "README.md is not what benchmarks/results says")
-    README.write_text(filled)
+    for path, text in pages().items():
+        if not arguments.check:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            sys.exit(f"{path.name} is not what benchmarks/results says")
+
+
+def pages() -> dict[Path, str]:
+    """Each file that figures are written into, as it should be."""
+    everything = {README: fill(README.read_text())}
+    if peers_records():
+        everything[PEERS_PAGE] = peers_page()
+    return everything
 
 
 def fill(text: str) -> str:
@@ -101,17 +115,35 @@ def machine(record: Record) -> str:
     )
 
 
-def peers_output() -> str:
-    """Every machine's comparison with other engines; nothing before there is a record."""
+def peers_records() -> list[Record]:
+    """Of every machine that was compared on."""
     paths = sorted((ROOT / "benchmarks" / "results").glob("cpu_peers-*.json"))
-    machines = [of_machine(json.loads(path.read_text())) for path in paths]
-    return "".join([PEERS_INTRODUCTION, *machines] if machines else [])
+    return [json.loads(path.read_text()) for path in paths]
 
 
-def of_machine(record: Record) -> str:
+def peers_output() -> str:
+    """Of every machine the fastest engines; nothing before there is a record."""
+    records = peers_records()
+    machines = [of_machine(record, fastest_of_model) for record in records]
+    return "".join([PEERS_INTRODUCTION, *machines, PEERS_MORE, "\n"] if machines else [])
+
+
+def peers_page() -> str:
+    """Of every machine all engines."""
+    machines = [of_machine(record, of_model) for record in peers_records()]
+    return "".join(["# Other engines on a CPU\n", PEERS_INTRODUCTION, *machines])
+
+
+def of_machine(record: Record, of_one: Callable[[ModelResult], str]) -> str:
     """One machine's tables, and what they were measured with."""
     results = [read_structure(ModelResult, result) for result in record["models"]]
-    return "\n" + "\n".join([*map(of_model, results), peers_machine(record)]) + "\n"
+    return "\n" + "\n".join([*map(of_one, results), peers_machine(record)]) + "\n"
+
+
+def fastest_of_model(result: ModelResult) -> str:
+    """One model's fastest engines."""
+    table = as_text(engines_table(headline(result)), WIDE)
+    return f"{title(result)}:\n\n{indented(table)}"
 
 
 def of_model(result: ModelResult) -> str:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mpm_deploy.report import Spread
@@ -106,6 +106,18 @@ def fastest(engines: Iterable[EngineResult], figure: Figure) -> EngineResult | N
     """The one with the highest median, of those that have figures."""
     running = [engine for engine in engines if engine.cannot is None]
     return max(running, key=lambda engine: engine.median(figure), default=None)
+
+
+def headline(result: ModelResult) -> ModelResult:
+    """The same with few engines: in each precision ours, merged and not, and the fastest peer."""
+    kept = [find(result.engines, "PyTorch eager")]
+    for dtype in dict.fromkeys(engine.dtype for engine in result.engines):
+        alike = [engine for engine in result.engines if engine.dtype == dtype]
+        kept += [
+            fastest((e for e in alike if e.ours is ours and e.merged is merged), "end_to_end_fps")
+            for ours, merged in ((True, True), (True, False), (False, False))
+        ]
+    return replace(result, engines=tuple(e for e in result.engines if e in kept), verdicts=())
 
 
 def ratio(engine: EngineResult, other: EngineResult, figure: Figure) -> Spread:

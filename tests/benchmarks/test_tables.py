@@ -38,14 +38,17 @@ def test_what_cannot_run_is_said_with_its_reason() -> None:
     assert notes(RESULT)[0] == "ONNX Runtime float32 merged cannot: Fail: no such node"
 
 
-def test_the_readme_shows_every_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_shows_every_engine_and_the_readme_the_fastest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     render = load_script("benchmarks/render_readme.py")
     monkeypatch.setattr(render, "ROOT", tmp_path)
     assert render.peers_output() == ""
     results = tmp_path / "benchmarks" / "results"
     results.mkdir(parents=True)
     (results / "cpu_peers-a-processor-2.json").write_text(json.dumps(record()))
-    text = render.peers_output()
+    readme, text = render.peers_output(), render.peers_page()
+    assert "mpm-deploy cpu_portable_fp32, Python" in readme and "missed" not in readme
     lines = {line.split("  ")[2]: line for line in text.splitlines() if "float32  " in line}
     assert set(lines) == {"mpm-deploy cpu_portable_fp32, Python", "OpenVINO", "PyTorch eager"}
     assert "2.00 (2.00 – 2.00)" in lines["OpenVINO"]
