@@ -42,6 +42,8 @@ class Program(ABC):
         self._manifest = manifest
         self.device = device
         self._side_by_side = SideBySide()
+        if device.type == "cpu":
+            _let_malloc_keep_memory()
 
     def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Class scores of every patch, and where each patch's token went.
@@ -107,6 +109,16 @@ class Program(ABC):
 
     @abstractmethod
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor: ...
+
+
+def _let_malloc_keep_memory() -> None:
+    """Have scores of attention, some megabytes each, reuse one another's memory.
+
+    glibc gives large blocks back to the system when they are freed, and the next one costs a page
+    fault every 4 KB: a tenth of the model's time. What counts as large rises to the largest block
+    that was freed, up to 32 MB (mallopt(3), M_MMAP_THRESHOLD); so one such block is.
+    """
+    torch.empty(31 << 20, dtype=torch.uint8)
 
 
 class Backend(ABC):
