@@ -2,7 +2,7 @@
 
 from mpm_deploy import Runner
 
-with Runner("segmenter.pt") as runner:
+with Runner("segmenter.pt2") as runner:
     result = runner("street.jpg")
 print(result.labels.shape, result.tokens_kept)
 """

@@ -1,7 +1,9 @@
 """Work ahead of whoever asks for it, in order and within bounds.
 
-    items ─▶ prefetch on decode workers ─▶ in_batches ─▶ prefetch on the model's thread ─▶ results
-             at most `ahead` in flight                   at most 2 batches in flight
+    items ─▶ prefetch on decode workers ─▶ in_batches ─▶ prefetch on the model's thread ─┐
+             at most `ahead` in flight                   at most 2 batches in flight     │
+                                           results ◀─ prefetch on the labels' thread ◀───┘
+                                                      at most 2 batches in flight
 
 Iterators all the way: nothing is fetched before it is asked for or waits in the bounded window, an
 exception surfaces where the iterator is read, and closing the iterator ends the work.

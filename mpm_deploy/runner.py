@@ -29,7 +29,7 @@ _MOST_WORKERS = 8
 class Runner:
     """Runs an artifact over images.
 
-        with Runner("segmenter.pt") as runner:
+        with Runner("segmenter.pt2") as runner:
             for result in runner.run("photos/", batch_size=4):
                 print(result.labels.shape, result.tokens_kept)
 
@@ -73,8 +73,10 @@ class Runner:
         self._closed = False
         threads = threads or torch.get_num_threads()
         self._decoders = _executor(self.workers, "mpm-decode", threads=1)
-        self._labellers = _executor(1, "mpm-labels", threads=1)
         self._model = _executor(1, "mpm-model", threads=threads)
+        # A GPU does one thing after the other: labels would queue behind the next batch's scores.
+        on_gpu = self.device.type == "cuda"
+        self._labellers = self._model if on_gpu else _executor(1, "mpm-labels", threads=1)
         self.threads: int = self._model.submit(torch.get_num_threads).result()
 
     def __call__(self, image: ImageLike) -> Result:
@@ -88,7 +90,8 @@ class Runner:
             ImageError: The file cannot be decoded.
             InputError: An array of another shape or type; or the Runner is closed.
         """
-        return self.infer([self.load(image)])[0]
+        self._check_open()
+        return self.infer([self._decoders.submit(self.load, image).result()])[0]
 
     def run(
         self, images: str | Path | Iterable[ImageLike], batch_size: int = 1
@@ -153,7 +156,8 @@ class Runner:
             InputError: The Runner is closed.
         """
         self._check_open()
-        return self._label(self._model.submit(self._score, batch).result())
+        scores = self._model.submit(self._score, batch).result()
+        return self._labellers.submit(self._label, scores).result()
 
     def time_scores(self, images: Sequence[Tensor]) -> float:
         """Run only the model's scores, and time them.
@@ -253,7 +257,7 @@ class Runner:
         return _Scores(batch, scores, merge_maps, copy_ms, scores_ms=clock.lap())
 
     def _label(self, scored: "_Scores") -> list[Result]:
-        """On any thread: the model may go on with the next batch meanwhile."""
+        """On the thread for labels: the model goes on with the next batch meanwhile."""
         clock = _Clock(self.device)
         batch = scored.batch
         # one image a call: label maps differ in size, and a batch of them would be large

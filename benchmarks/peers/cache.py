@@ -12,7 +12,7 @@ from benchmarks.record import ROOT
 from mpm_deploy.bench import cpu_name
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "openvino")
-_SOURCES = ("mpm_deploy", "recipes", "benchmarks/peers/engines")
+_SOURCES = ("mpm_deploy", "recipes", "benchmarks/peers/engines", "benchmarks/peers/subjects.py")
 
 
 def cache_folder() -> Path:
@@ -30,8 +30,8 @@ def versions() -> dict[str, str]:
 
 
 def _source_files() -> Iterator[Path]:
-    for folder in _SOURCES:
-        for path in sorted((ROOT / folder).rglob("*")):
+    for source in (ROOT / name for name in _SOURCES):
+        for path in [source, *sorted(source.rglob("*"))]:
             if path.suffix in (".py", ".toml", ".safetensors"):
                 yield path
 

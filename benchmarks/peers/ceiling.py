@@ -17,7 +17,7 @@ from torch import Tensor
 Product = Callable[[Tensor, Tensor], Tensor]
 
 _SHAPES = ((1024, 768, 3072), (1024, 3072, 768), (2048, 2048, 2048))  # rows, inner, columns
-_CALLS = 60  # seconds of them: a moment when others had the cores must not set the figure
+_CALLS = 60  # together some seconds: a moment when others had the cores must not set the figure
 
 
 def measure_ceiling() -> dict[str, float]:

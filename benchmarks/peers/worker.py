@@ -125,13 +125,12 @@ class Worker:
         return {"seconds": time.perf_counter() - begin, "images": request["batches"]}
 
     def _model(self, _: Message) -> Message:
-        """Only the scores are timed."""
-        seconds = 0.0
-        for image in self._ahead(self.files):
-            begin = time.perf_counter()
+        """Only the scores are timed, and nothing is decoded meanwhile."""
+        images = [self._load(file) for file in self.files]
+        begin = time.perf_counter()
+        for image in images:
             self.session.scores(image)
-            seconds += time.perf_counter() - begin
-        return {"seconds": seconds, "images": len(self.files)}
+        return {"seconds": time.perf_counter() - begin, "images": len(images)}
 
     def _end_to_end(self, _: Message) -> Message:
         """Every file once, from the disk to a label map in host memory."""

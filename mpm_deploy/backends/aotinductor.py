@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires, host_cpu_isa
-from mpm_deploy.backends.aoti_entry import open_entry
+from mpm_deploy.backends.aoti_entry import Entry, open_entry
 from mpm_deploy.backends.base import Backend, Compiled, Program
 from mpm_deploy.backends.onednn import lower_inner_products
 from mpm_deploy.errors import ArtifactError, BuildError
@@ -57,18 +58,27 @@ class _Labels(nn.Module):
 class _AotInductorProgram(Program):
     def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
         super().__init__(manifest, device)
-        cores = len(os.sched_getaffinity(0))
-        self._scores_entry = open_entry(path, "scores", outputs=2, device=device, runners=cores)
+        self._path = path
+        runners = len(os.sched_getaffinity(0)) if device.type == "cpu" else 1
+        self._scores_entry = open_entry(path, "scores", outputs=2, device=device, runners=runners)
         self._labels_entry = open_entry(path, "labels", outputs=1, device=device, runners=1)
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        scores, merge_maps = self._scores_entry.run([images])
+        scores, merge_maps = self._run(self._scores_entry, [images])
         return scores, merge_maps
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        labels: Tensor = self._labels_entry.run([scores, self._canvas.expand(size)])[0]
-        return labels
+        return self._run(self._labels_entry, [scores, self._canvas.expand(size)])[0]
+
+    def _run(self, entry: Entry, inputs: list[Tensor]) -> Sequence[Tensor]:
+        try:
+            return entry.run(inputs)
+        except RuntimeError as error:
+            raise ArtifactError(
+                f"{self._path}: it failed while it ran: {error}",
+                "rebuild it on this machine, and please report it",
+            ) from error
 
 
 class AotInductor(Backend):

@@ -118,7 +118,7 @@ def _let_malloc_keep_memory() -> None:
     fault every 4 KB: a tenth of the model's time. What counts as large rises to the largest block
     that was freed, up to 32 MB (mallopt(3), M_MMAP_THRESHOLD); so one such block is.
     """
-    torch.empty(31 << 20, dtype=torch.uint8)
+    torch.empty(31 << 20, dtype=torch.uint8, device="cpu")
 
 
 class Backend(ABC):

@@ -57,7 +57,8 @@ def label_map(scores: Tensor, size: tuple[int, int]) -> Tensor:
     _check(scores, size)
     scores = scores.contiguous()
     batch, classes, down, across = scores.shape
-    labels = torch.empty(batch, *size, dtype=torch.uint8 if classes <= 256 else torch.int16)
+    dtype = torch.uint8 if classes <= 256 else torch.int16
+    labels = torch.empty(batch, *size, dtype=dtype, device="cpu")  # whatever the default is
     for image, label_map_of_it in zip(scores, labels, strict=True):
         outcome = function(
             image.data_ptr(), classes, down, across, *size, label_map_of_it.data_ptr()

@@ -10,6 +10,7 @@ from mpm_deploy.errors import ArtifactError, BuildError, InputError
 from mpm_deploy.ops import native
 from mpm_deploy.ops.label_map import label_map
 from mpm_deploy.recipe import load_recipe
+from mpm_deploy.runner import Runner
 from mpm_deploy.verify import same_cluster, verification_images
 from tests.conftest import INPUT_SIZE, small_recipe
 from tests.ops.test_native import require_native
@@ -78,6 +79,18 @@ def test_other_images_are_refused(program, images):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_images_side_by_side_are_those_alone(recipe_and_artifact, program, images):
+    alone = [program.scores(image) for image in images.split(1)]  # one thread, as side by side
+    with Runner(recipe_and_artifact[1], threads=3) as runner:
+        for count in (2, 3, 5):
+            loaded = [runner.load(image) for image in images[:count]]
+            for result, (scores, merge_maps) in zip(runner.infer(loaded), alone, strict=False):
+                labels = program.labels(scores, INPUT_SIZE)[0].numpy()
+                assert (result.labels == labels).all()
+                assert (result.merge_maps == merge_maps[0].numpy()).all()
+
+
 def test_the_manifest_says_how_many_images_a_call_takes(recipe_and_artifact):
     manifest = read_manifest(recipe_and_artifact[1])
     assert manifest.batch.max == recipe_and_artifact[0].backend.max_batch

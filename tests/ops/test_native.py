@@ -1,6 +1,8 @@
 """The native library as Python calls it: where it is found, and what it refuses."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -90,3 +92,14 @@ def test_threads_may_share_it() -> None:
     for thread in threads:
         thread.join()
     assert torch.equal(torch.cat(labels), expected)
+
+
+def test_the_default_device_does_not_matter() -> None:
+    require_native()
+    script = (
+        "import torch; from mpm_deploy.ops import native; torch.set_default_device('meta');"
+        "scores = torch.zeros(1, 3, 4, 4, device='cpu');"
+        "assert native.label_map(scores, (64, 64)).sum() == 0"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

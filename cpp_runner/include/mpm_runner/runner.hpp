@@ -2,7 +2,7 @@
 
 // The short way from an artifact and images to label maps:
 //
-//   mpm::Runner runner("model.pt");
+//   mpm::Runner runner("model.pt2");
 //   mpm::Result result = runner.run("street.jpg");
 //   std::cout << result.labels.at(0, 0) << '\n';
 
