@@ -8,9 +8,10 @@ process of its own, in alternating rounds.
     end-to-end FPS   image file -> label map in host memory
 
 Peers interpolate and take the argmax inside their own graph; for their model FPS they have a second
-graph without. End to end the next images are decoded on other threads while the model runs: one with peers, one a
-core with ours, of which one has work. Peers run the full-token model, and the merged one where they can; where an engine offers
-several routes (exporters, settings) all are tried and the fastest right one is taken.
+graph without. End to end the next images are decoded on other threads while the model runs: one
+with peers, one a core with ours, of which one has work. Peers run the full-token model, and the
+merged one where they can; where an engine offers several routes (exporters, settings) all are tried
+and the fastest right one is taken.
 
 Converting takes many minutes, once for each state of the sources; what is converted stays in
 ``build/benchmarks/peers``. Writes ``benchmarks/results/cpu_peers-<machine>.json``, from which
