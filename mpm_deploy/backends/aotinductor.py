@@ -37,8 +37,9 @@ _COMPILER_ISA = frozenset(
 _BFLOAT16_ISA = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 _CPU_OPTIONS = {
-    # Weights are constants: linear layers then go to oneDNN, and their activation with them.
-    "freezing": True,
+    # Weights are constants: linear layers then go to oneDNN, and their activation with them. torch
+    # 2.11 cannot pack weights for a number of rows that depends on the data; 2.15 can.
+    "freezing": torch.torch_version.TorchVersion("2.15") <= torch.__version__,
     # As many threads as its caller has, and not as many as the machine that compiled it.
     "cpp.dynamic_threads": True,
 }
