@@ -12,6 +12,7 @@
 #include "backends/program.hpp"
 #include "cuda_driver.hpp"
 #include "host.hpp"
+#include "own_threads.hpp"
 #include "task_thread.hpp"
 
 namespace mpm {
@@ -130,7 +131,7 @@ Model::Model(const std::filesystem::path& artifact, const ModelOptions& options)
   check_host(manifest, device, artifact);
   state_ = std::make_unique<State>(artifact, std::move(manifest), device);
   state_->thread.run([&] {
-    if (options.threads) at::set_num_threads(*options.threads);
+    if (options.threads) use_own_threads(*options.threads);
     state_->device_info = describe(device);
     state_->program = load_program(artifact, state_->manifest, device, state_->device_info.threads);
   });

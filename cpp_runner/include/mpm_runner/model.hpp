@@ -20,7 +20,7 @@ namespace mpm {
 struct ModelOptions {
   // "cpu", "cuda" or "cuda:1"; by default what the artifact was built for.
   std::optional<std::string> device = {};
-  // Threads of one operator on the CPU, for the whole process; by default libtorch's own choice.
+  // Threads that operators on the CPU share; by default as many as libtorch would take.
   std::optional<int> threads = {};
 };
 

@@ -10,7 +10,7 @@ void print(const mpm::Result& result) {
 }
 
 int main(int argc, char** argv) try {
-  const mpm::Runner runner(argc > 1 ? argv[1] : "segmenter.pt");
+  const mpm::Runner runner(argc > 1 ? argv[1] : "segmenter.pt2");
   const mpm::Image gray{{480, 640}, std::vector<std::uint8_t>(480 * 640 * 3, 128)};
   if (argc < 3) print(runner.run(gray));
   for (int i = 2; i < argc; ++i) print(runner.run(argv[i]));
