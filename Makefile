@@ -57,12 +57,12 @@ lint: .venv/.installed ## format, habits and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find cpp_runner -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run -Werror
+	find cpp_runner mpm_deploy -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 
 format: .venv/.installed ## rewrite the sources as the formatters want them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find cpp_runner -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
+	find cpp_runner mpm_deploy -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
 
 # ---- demo ----
 

@@ -110,14 +110,17 @@ def names_in(wheel: Path) -> set[str]:
 
 
 def assert_holds_the_package(wheel: Path) -> None:
-    """Every module and recipe, and nothing beside the package but what describes it."""
+    """Every module, kernel and recipe, and beside the package only what describes it."""
     names = names_in(wheel)
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "mpm_deploy").rglob("*.py")}
-    assert modules <= names
+    for suffix in ("py", "cpp"):
+        sources = (ROOT / "mpm_deploy").rglob(f"*.{suffix}")
+        assert {str(path.relative_to(ROOT)) for path in sources} <= names
     assert {f"mpm_deploy/recipes/{recipe}.toml" for recipe in RECIPES} <= names
     described = f"mpm_deploy-{mpm_deploy.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"mpm_deploy", described}
-    assert not [name for name in names if name.endswith((".pyc", ".cpp", ".h"))]
+    cpp = [name for name in names if name.endswith((".cpp", ".h"))]
+    assert all(name.startswith("mpm_deploy/backends/kernels/") for name in cpp)
+    assert not [name for name in names if name.endswith(".pyc")]
 
 
 INSTALLED = """

@@ -5,6 +5,7 @@ import platform
 import shutil
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from mpm_deploy.artifact import BatchRange, Manifest, Requires, host_cpu_isa
 from mpm_deploy.backends.aoti_entry import Entry, open_entry
 from mpm_deploy.backends.base import Backend, Compiled, Program
+from mpm_deploy.backends.embedded import embedded_kernels
 from mpm_deploy.backends.onednn import lower_inner_products
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map import label_map
@@ -134,10 +136,11 @@ class AotInductor(Backend):
 def _compile_entry(module: nn.Module, inputs: tuple[Tensor, ...], dynamic: Any) -> Any:
     exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
     options: dict[str, Any] = {"aot_inductor.package": True}
-    if inputs[0].device.type == "cpu":
-        options |= _CPU_OPTIONS
-        lower_inner_products()
-    with warnings.catch_warnings():
+    with ExitStack() as stack:
+        if inputs[0].device.type == "cpu":
+            lower_inner_products()
+            options |= _CPU_OPTIONS | stack.enter_context(embedded_kernels())
+        stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # Inductor's own, about itself
         files: Any = torch._inductor.aot_compile(exported.module(), inputs, options=options)
     return files

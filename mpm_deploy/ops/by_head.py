@@ -1,7 +1,7 @@
 """Attention on a CPU, one head after the other, as two products with a softmax between them.
 
     products = q kᵀ ─▶ weights = exp(scores − largest) ─▶ weights v / Σ weights
-    (n, D) (D, n)      (n, n), fused by the compiler             (n, D)
+    (n, D) (D, n)      (n, n)                                    (n, D)
 
 The scores of one head are 4 MB at 1,024 tokens in float32 and stay in the caches, where those of
 all heads would not. A fused kernel never stores them, but multiplies in tiles of its own: where the
@@ -14,6 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from mpm_deploy.ops.attention_weights import attention_weights
 from mpm_deploy.ops.inner_products import inner_products
 
 
@@ -46,14 +47,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, key_log_weight: Tensor | None) -> T
 
 def _attend_head(q: Tensor, k: Tensor, v: Tensor, key_log_weight: Tensor | None) -> Tensor:
     """One head of one image: ``(n, D)``."""
-    precise = torch.promote_types(q.dtype, torch.float32)
-    scale = q.shape[1] ** -0.5
-    scores = inner_products(q, k).to(precise)  # (n, n), not scaled yet
-    if key_log_weight is not None:
-        scores = scores + key_log_weight / scale
-    # Scaled last: a scaled softmax is a pattern that Inductor guards against infinities, and that
-    # guard is half as much work again.
-    weights = torch.exp((scores - scores.amax(dim=1, keepdim=True)) * scale)
+    scores = inner_products(q, k)  # (n, n)
+    weights, sums = attention_weights(scores, q.shape[1] ** -0.5, key_log_weight)
     # Divided at the end, by the sum before rounding: D divisions a row, and not n.
-    attended = inner_products(weights.to(v.dtype), v.t())
-    return (attended / weights.sum(dim=1, keepdim=True)).to(v.dtype)
+    return (inner_products(weights, v.t()) / sums).to(v.dtype)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mpm_deploy.backends.embedded import embedded_kernels
 from mpm_deploy.backends.onednn import lower_inner_products
 from mpm_deploy.ops import by_head, dispatch
 from mpm_deploy.ops.attention import attention as plain
@@ -63,12 +64,14 @@ def test_exported_and_compiled_it_stays_the_same(dtype: torch.dtype, tmp_path: o
     shapes = ({0: rows}, {0: rows}, {0: rows}, {0: rows})
     exported = torch.export.export(Attends(), (q, k, v, weights), dynamic_shapes=shapes)
     targets = {str(node.target) for node in exported.graph.nodes}
-    assert "mpm.inner_products.default" in targets
+    assert {"mpm.inner_products.default", "mpm.attention_weights.default"} <= targets
 
     lower_inner_products()
-    compiled = torch._inductor.aoti_load_package(
-        torch._inductor.aoti_compile_and_package(exported, package_path=f"{tmp_path}/a.pt2")
-    )
+    with embedded_kernels() as options:
+        package = torch._inductor.aoti_compile_and_package(
+            exported, package_path=f"{tmp_path}/a.pt2", inductor_configs=options
+        )
+    compiled = torch._inductor.aoti_load_package(package)
 
     for count in (40, 33):
         q, k, v = random_qkv(count, dtype)
