@@ -31,12 +31,14 @@ from mpm_deploy.tables import comparison_table, results_table
 README = ROOT / "README.md"
 PEERS_PAGE = ROOT / "docs" / "cpu_peers.md"
 RECORDS = {"Python": "demo_python.json", "C++": "demo_cpp.json"}
-WIDTH, WIDE = 110, 140
+WIDTH, WIDE = 110, 150
 PEERS_INTRODUCTION = """
-The same weights and images in other engines: one image a call, each engine in a process of its own,
-in turns (`python benchmarks/cpu_peers.py`). Peers interpolate and take the argmax in their own
-graph. "× plain" is end-to-end FPS over PyTorch eager full-token in float32, "labels equal" is to
-its labels, and after the slash to those of PyTorch eager merged.
+The same weights and images in other engines, each in a process of its own, in turns
+(`python benchmarks/cpu_peers.py`). Peers interpolate and take the argmax in their own graph.
+"Model FPS" and "end-to-end FPS" are of one image at a time on all cores, "side by side" is end to
+end with an image on each core at once. "× plain" is end to end over PyTorch eager full-token in
+float32, each by the faster of its two ways; the table is in that order. "Labels equal" is to its
+labels, and after the slash to those of PyTorch eager merged.
 """
 PEERS_MORE = "All engines, and the targets: [docs/cpu_peers.md](docs/cpu_peers.md).\n"
 

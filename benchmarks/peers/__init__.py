@@ -4,5 +4,6 @@ subjects ──▶ contestants ──▶ rounds ──▶ results ──▶ targ
 which model   each engine,     in turns   per round,   met or missed
               its process                 and labels'
                  │                        agreement
-__main__ ◀───────┘  the process of a peer: `worker` answers passes with a member of `engines`
+__main__ ◀───────┘  the process of a peer: `worker` answers passes with a member of `engines`,
+                    one image at a time or `side_by_side`
 """

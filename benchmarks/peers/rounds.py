@@ -1,7 +1,11 @@
 """All engines with one model, in turns.
 
-    for each precision:   start and warm up all     then, R times:   A model, A end to end, B ...
+    for each precision:   start and warm up all
+    then, R times:        A model, A end to end, A side by side, B model ...
     at the end:           label maps of all, and how far they agree
+
+Side by side is end to end with an image on each core: our batch of as many images as there are
+cores, and a peer's calls from as many threads.
 
 An engine that waits for its turn sleeps: before each pass there is a pause in which the threads of
 the one before stop spinning. So no runtime's own way of waiting has to be changed.
@@ -20,6 +24,7 @@ import numpy as np
 from benchmarks.peers.agreement import share_equal
 from benchmarks.peers.ceiling import measure_ceiling
 from benchmarks.peers.contestants import Contestant, OwnContestant
+from benchmarks.peers.cores import cores
 from benchmarks.peers.engines import Variant
 from benchmarks.peers.engines.eager import Eager
 from benchmarks.peers.results import EngineResult, ModelResult
@@ -46,14 +51,18 @@ class Entry:
     cannot: str | None = None
     model: list[Answer] = field(default_factory=list)
     end_to_end: list[Answer] = field(default_factory=list)
+    side_by_side: list[Answer] = field(default_factory=list)
+    not_side_by_side: str | None = None
 
     def attempt(self, action: Callable[[], object]) -> None:
         """Do something with it, unless it failed before; failing is an outcome."""
         if self.cannot is None:
-            try:
-                action()
-            except MpmError as error:
-                self.cannot = error.problem
+            self.cannot = _failure(action)
+
+    def attempt_side_by_side(self, action: Callable[[], object]) -> None:
+        """The same, but what it does one image at a time stands where this fails."""
+        if self.cannot is None and self.not_side_by_side is None:
+            self.not_side_by_side = _failure(action)
 
 
 def compare(
@@ -108,25 +117,33 @@ def _take_turns(entries: list[Entry], images: Path, rounds: int, warmup: int, sa
         started = [(e, stack.enter_context(e.contestant.start(images))) for e in _running(entries)]
         for entry, engine in started:
             say(f"warming up {_title(entry)}")
-            entry.attempt(lambda engine=engine: engine.ask("open"))
-            entry.attempt(lambda engine=engine: _pass(engine, "warmup", batches=warmup))
+            _warm_up(entry, engine, warmup)
         for index in range(rounds):
             say(f"round {index + 1} of {rounds}")
             for entry, engine in started:
-                entry.attempt(lambda entry=entry, engine=engine: _turn(entry, engine))
+                _turn(entry, engine)
         say("label maps")
         for entry, engine in started:
             entry.attempt(lambda entry=entry, engine=engine: _write(entry, engine, images))
 
 
+def _warm_up(entry: Entry, engine: Engine, batches: int) -> None:
+    entry.attempt(lambda: engine.ask("open"))
+    entry.attempt(lambda: _pass(engine, "warmup", batches=batches))
+    entry.attempt_side_by_side(lambda: _pass(engine, "warmup", cores(), batches=batches))
+
+
 def _turn(entry: Entry, engine: Engine) -> None:
-    entry.model.append(_pass(engine, "model"))
-    entry.end_to_end.append(_pass(engine, "end_to_end"))
+    entry.attempt(lambda: entry.model.append(_pass(engine, "model")))
+    entry.attempt(lambda: entry.end_to_end.append(_pass(engine, "end_to_end")))
+    entry.attempt_side_by_side(
+        lambda: entry.side_by_side.append(_pass(engine, "end_to_end", cores()))
+    )
 
 
-def _pass(engine: Engine, name: str, **details: Any) -> Answer:
+def _pass(engine: Engine, name: str, batch_size: int = 1, **details: Any) -> Answer:
     time.sleep(PAUSE_SECONDS)
-    return engine.ask(name, batch_size=1, **details)
+    return engine.ask(name, batch_size=batch_size, **details)
 
 
 def _write(entry: Entry, engine: Engine, images: Path) -> None:
@@ -166,6 +183,7 @@ def _engine_result(entry: Entry, full_token: Path | None, merged: Path | None) -
         merged=variant.merged,
         note=entry.note,
         cannot=entry.cannot,
+        not_side_by_side=entry.not_side_by_side if entry.cannot is None else None,
     )
     if entry.cannot is not None:
         return outcome
@@ -175,6 +193,8 @@ def _engine_result(entry: Entry, full_token: Path | None, merged: Path | None) -
         outcome,
         model_fps=_fps(entry.model),
         end_to_end_fps=_fps(entry.end_to_end),
+        # One that failed in a later round has no turn to hold against every one of another's.
+        side_by_side_fps=_fps(entry.side_by_side) if entry.not_side_by_side is None else (),
         equal_to_full_token=full_token and share_equal(entry.maps, full_token),
         equal_to_merged=merged and share_equal(entry.maps, merged) if variant.merged else None,
         gflops=last.get("gflops"),
@@ -191,6 +211,15 @@ def _reference(entries: list[Entry], variant: Variant) -> Path | None:
 
 def _fps(answers: list[Answer]) -> tuple[float, ...]:
     return tuple(answer["images"] / answer["seconds"] for answer in answers)
+
+
+def _failure(action: Callable[[], object]) -> str | None:
+    """Why it failed, if it did."""
+    try:
+        action()
+    except MpmError as error:
+        return error.problem
+    return None
 
 
 def _title(entry: Entry) -> str:

@@ -7,7 +7,7 @@ from mpm_deploy.recipe import Recipe, load_recipe
 
 @dataclass(frozen=True)
 class Goals:
-    """Ratios of end-to-end FPS to reach.
+    """Ratios of end-to-end FPS to reach, each engine by its best way.
 
     Attributes:
         over_plain: Over PyTorch eager full-token, float32.

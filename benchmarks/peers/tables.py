@@ -9,7 +9,7 @@ from benchmarks.peers.engines.eager import Eager
 from benchmarks.peers.results import EngineResult, Figure, ModelResult, Verdict, find, ratio
 from mpm_deploy.report import Spread
 
-_COLUMNS = ("engine", "precision", "tokens", "model FPS", "end-to-end FPS")
+_COLUMNS = ("engine", "precision", "tokens", "model FPS", "end-to-end FPS", "side by side")
 _RATIOS = ("× plain", "labels equal", "GFLOP/s")
 RANDOM = "random weights: speeds are real, label maps mean nothing"
 
@@ -33,7 +33,7 @@ def engines_table(result: ModelResult) -> Table:
     running = [engine for engine in result.engines if engine.cannot is None]
     for dtype in dict.fromkeys(engine.dtype for engine in running):
         alike = [engine for engine in running if engine.dtype == dtype]
-        for engine in sorted(alike, key=lambda e: -e.median("end_to_end_fps")):
+        for engine in sorted(alike, key=lambda e: -e.median("best_fps")):
             table.add_row(*_row(engine, plain))
         table.add_section()
     return table
@@ -42,8 +42,13 @@ def engines_table(result: ModelResult) -> Table:
 def notes(result: ModelResult) -> list[str]:
     """What has no figures and why, and which routes were taken."""
     cannot = [f"{_name(e)} cannot: {e.cannot}" for e in result.engines if e.cannot is not None]
+    one_at_a_time = [
+        f"{_name(e)} cannot side by side: {e.not_side_by_side}"
+        for e in result.engines
+        if e.not_side_by_side is not None
+    ]
     routes = [f"{_name(e)}: {e.note}." for e in result.engines if e.note and e.cannot is None]
-    return [*cannot, *routes]
+    return [*cannot, *one_at_a_time, *routes]
 
 
 def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
@@ -70,6 +75,7 @@ def _row(engine: EngineResult, plain: EngineResult | None) -> list[str]:
         "merged" if engine.merged else "full",
         _fps(engine, "model_fps"),
         _fps(engine, "end_to_end_fps"),
+        _fps(engine, "side_by_side_fps") if engine.side_by_side_fps else "–",
         _over_plain(engine, plain),
         _equal(engine),
         "–" if engine.gflops is None else f"{engine.gflops * engine.median('model_fps'):.0f}",
@@ -85,12 +91,12 @@ def _fps(engine: EngineResult, figure: Figure) -> str:
 
 
 def _over_plain(engine: EngineResult, plain: EngineResult | None) -> str:
-    """Of end-to-end FPS. Other precisions took their turns apart: medians, without a spread."""
+    """End to end, each by its best way. Other precisions took turns apart: medians, no spread."""
     if plain is None:
         return "–"
     if engine.dtype == plain.dtype:
-        return spread(ratio(engine, plain, "end_to_end_fps"))
-    return f"{engine.median('end_to_end_fps') / plain.median('end_to_end_fps'):.2f}"
+        return spread(ratio(engine, plain, "best_fps"))
+    return f"{engine.median('best_fps') / plain.median('best_fps'):.2f}"
 
 
 def _equal(engine: EngineResult) -> str:

@@ -1,27 +1,33 @@
-"""The passes of a peer, as `mpm_deploy.worker` has them for an artifact."""
+"""The passes of a peer, as `mpm_deploy.worker` has them for an artifact.
+
+A `batch_size` above 1 means images side by side: a batch of ours runs so too.
+"""
 
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.peers.cores import cores
 from benchmarks.peers.engines import PEERS, Peer, Session, Task
 from benchmarks.peers.engines.routes import innermost
+from benchmarks.peers.side_by_side import SideBySide
 from benchmarks.peers.subjects import SUBJECTS
-from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.errors import InputError
 from mpm_deploy.images import decode, find_images, fit
 from mpm_deploy.label_maps import label_map_names, write_label_map
 from mpm_deploy.pipeline import prefetch
 
-AHEAD = 2  # images decoded or being decoded while one is in the model
+AHEAD = 2  # images decoded or being decoded, for each one that is in the model
 
 Message = dict[str, Any]
 
@@ -36,7 +42,7 @@ def open_task(folder: Path) -> tuple[Peer, Task]:
         variant=variant,
         folder=folder,
         shared=models / "onnx" / ("merged" if variant.merged else "full_token"),
-        threads=len(os.sched_getaffinity(0)),
+        threads=cores(),
     )
     for each in (task.folder, task.shared):
         each.mkdir(parents=True, exist_ok=True)
@@ -49,7 +55,7 @@ def serve(peer: Peer, task: Task, folder: Path, requests: Iterable[str], answers
     for line in requests:
         try:
             answer = worker.answer(json.loads(line))
-        except (MpmError, RuntimeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises is what we report
             answer = {"error": innermost(error), "hint": None}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -62,13 +68,14 @@ class Worker:
     peer: Peer
     task: Task
     folder: Path
+    _side_by_side: dict[int, SideBySide] = field(default_factory=dict)  # by images at once
 
     def answer(self, request: Message) -> Message:
         """Do one pass.
 
         Raises:
             InputError: A pass of another name.
-            MpmError: The pass failed.
+            Exception: Whatever the engine raises.
         """
         passes: dict[str, Callable[[Message], Message]] = {
             "convert": self._convert,
@@ -103,11 +110,7 @@ class Worker:
         done = self.task.folder / "converted.txt"
         if not done.exists():
             begin = time.perf_counter()
-            try:
-                note = self.peer.convert(self.task)
-            except Exception as error:  # whatever a converter raises is what we report
-                raise MpmError(innermost(error)) from error
-            done.write_text(note)
+            done.write_text(self.peer.convert(self.task))
             print(f"converted in {time.perf_counter() - begin:.0f} s", flush=True)
         return {"note": done.read_text()}
 
@@ -117,12 +120,14 @@ class Worker:
         return {"images": len(self.files), "threads": self.task.threads}
 
     def _warmup(self, request: Message) -> Message:
-        files = itertools.islice(itertools.cycle(self.files), request["batches"])
+        """As the other two passes, on images that may come again."""
+        batches, at_once = request["batches"], _at_once(request)
         begin = time.perf_counter()
-        for image in self._ahead(files):
-            self.session.scores(image)
-            self.session.label_map(image)
-        return {"seconds": time.perf_counter() - begin, "images": request["batches"]}
+        for file in self._again(batches):
+            self.session.scores(self._load(file))
+        for _ in self._segment(self._again(batches * at_once), at_once):
+            pass
+        return {"seconds": time.perf_counter() - begin, "images": batches * at_once}
 
     def _model(self, _: Message) -> Message:
         """Only the scores are timed, and nothing is decoded meanwhile."""
@@ -132,11 +137,11 @@ class Worker:
             self.session.scores(image)
         return {"seconds": time.perf_counter() - begin, "images": len(images)}
 
-    def _end_to_end(self, _: Message) -> Message:
+    def _end_to_end(self, request: Message) -> Message:
         """Every file once, from the disk to a label map in host memory."""
         begin = time.perf_counter()
-        for image in self._ahead(self.files):
-            self.session.label_map(image)
+        for _ in self._segment(self.files, _at_once(request)):
+            pass
         return {"seconds": time.perf_counter() - begin, "images": len(self.files)}
 
     def _label_maps(self, request: Message) -> Message:
@@ -144,14 +149,28 @@ class Worker:
         output = Path(request["folder"])
         palette = [(index, index, index) for index in range(256)]
         names = label_map_names(self.files)
-        for name, image in zip(names, self._ahead(self.files), strict=True):
-            write_label_map(output / name, self.session.label_map(image), palette)
+        for name, labels in zip(names, self._segment(self.files, _at_once(request)), strict=True):
+            write_label_map(output / name, labels, palette)
         return {"images": len(names)}
 
-    def _ahead(self, files: Iterable[Path]) -> Iterator[Tensor]:
-        """Images ready for the model, decoded on another thread."""
-        with ThreadPoolExecutor(1, "decode") as decoder:
-            yield from prefetch(lambda file: decoder.submit(self._load, file), files, AHEAD)
+    def _again(self, count: int) -> Iterator[Path]:
+        """As many images, from the first on again where there are fewer."""
+        return itertools.islice(itertools.cycle(self.files), count)
+
+    def _segment(self, files: Iterable[Path], at_once: int) -> Iterator[NDArray[np.uint8]]:
+        """Label maps ``(H, W)`` in the files' order, of as many images at once."""
+        images = self._ahead(files, at_once)
+        if at_once == 1:
+            return map(self.session.label_map, images)
+        if at_once not in self._side_by_side:
+            self._side_by_side[at_once] = SideBySide(self.peer, self.task, at_once)
+        return self._side_by_side[at_once].label_maps(images)
+
+    def _ahead(self, files: Iterable[Path], at_once: int) -> Iterator[Tensor]:
+        """Images ready for the model, decoded on as many threads as it takes images at once."""
+        with ThreadPoolExecutor(at_once, "decode") as decoders:
+            ahead = AHEAD * at_once
+            yield from prefetch(lambda file: decoders.submit(self._load, file), files, ahead)
 
     def _load(self, file: Path) -> Tensor:
         """``(1, 3, H, W)`` uint8."""
@@ -163,3 +182,8 @@ class Worker:
                 "name a folder of images of the model's input size",
             )
         return fit(pixels, self.size)[None]
+
+
+def _at_once(request: Message) -> int:
+    at_once: int = request.get("batch_size", 1)
+    return at_once

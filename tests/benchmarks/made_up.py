@@ -6,7 +6,10 @@ from benchmarks.peers.results import EngineResult, ModelResult
 
 
 def engine(name: str, fps: float, **details: object) -> EngineResult:
-    """Two rounds: ``fps``, then twice that, end to end; the model alone twice as fast."""
+    """Two rounds: ``fps``, then twice that, end to end; the model alone twice as fast.
+
+    Side by side it has no figures, unless the details say so.
+    """
     result = EngineResult(
         name=name,
         ours=False,

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.peers.engines import PEERS, Peer, Task, Variant
+from benchmarks.peers.agreement import share_equal
+from benchmarks.peers.engines import PEERS, Peer, Session, Task, Variant
+from benchmarks.peers.engines.base import ModuleSession
 from benchmarks.peers.engines.graphs import Labels, Scores
 from benchmarks.peers.engines.routes import Trial, best, try_routes
+from benchmarks.peers.side_by_side import SideBySide
 from benchmarks.peers.worker import serve
 from mpm_deploy.errors import MpmError
 from mpm_deploy.verify import verification_images
@@ -52,26 +56,112 @@ def test_a_peer_gives_the_labels_of_the_eager_model(
     assert tuple(session.scores(image).shape) == (1, CLASSES, INPUT_SIZE[0] // 16, 6)
     # random weights: the classes lie close, and bfloat16 has 8 bits
     assert (labels == expected).mean() > (0.999 if variant.dtype == "float32" else 0.8)
+    expect_equal_side_by_side(peer, task)
 
 
-def test_a_worker_answers_every_pass(tmp_path: Path) -> None:
-    images, maps = tmp_path / "images", tmp_path / "maps"
-    for folder in (images, maps):
-        folder.mkdir()
+def expect_equal_side_by_side(peer: Peer, task: Task) -> None:
+    """More images than threads, each another one: the label maps come in order and are the same."""
+    images = verification_images(5, INPUT_SIZE, seed=6).split(1)
+    session = peer.open(task)
+    alone = np.stack([session.label_map(image) for image in images])
+    assert len({labels.tobytes() for labels in alone}) == len(images)
+    together = np.stack([*SideBySide(peer, task, 2).label_maps(images)])
+    np.testing.assert_array_equal(together, alone)
+
+
+class Refusing(Peer):
+    """Can only be called by one thread."""
+
+    name = "Refusing"
+    variants = (Variant(),)
+
+    def open(self, task: Task) -> Session:
+        if task.at_once > 1:
+            raise OSError("one caller at a time")
+        return PEERS["PyTorch eager"].open(task)
+
+
+def test_a_session_side_by_side_has_one_thread_a_call(tmp_path: Path) -> None:
+    opened: list[Task] = []
+    counts: list[int] = []
+
+    class Watching(Peer):
+        def open(self, task: Task) -> Session:
+            opened.append(task)
+            return ModuleSession(scores=None, labels=self._count)
+
+        @staticmethod
+        def _count(image: torch.Tensor) -> torch.Tensor:
+            counts.append(torch.get_num_threads())
+            return image[:, 0]
+
+    task = replace(task_in(tmp_path, Variant()), threads=8)
+    images = verification_images(4, INPUT_SIZE).split(1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert len([*SideBySide(Watching(), task, 2).label_maps(images)]) == len(images)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert [(one.threads, one.at_once) for one in opened] == [(1, 2)]
+    assert counts == [1] * len(images)
+
+
+def test_what_an_engine_raises_is_answered_and_its_other_passes_go_on(images: Path) -> None:
+    refused, alone = ask(
+        images.parent,
+        images,
+        {"pass": "end_to_end", "batch_size": 2},
+        {"pass": "end_to_end", "batch_size": 1},
+        peer=Refusing(),
+    )
+    assert refused == {"error": "OSError: one caller at a time", "hint": None}
+    assert alone["images"] == 2
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of two images of the model's size."""
+    folder = tmp_path / "images"
+    folder.mkdir()
     for index, image in enumerate(verification_images(2, INPUT_SIZE)):
-        Image.fromarray(image.permute(1, 2, 0).numpy()).save(images / f"{index}.png")
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{index}.png")
+    return folder
+
+
+def test_a_worker_writes_the_same_label_maps_side_by_side(images: Path, tmp_path: Path) -> None:
+    folders = {size: tmp_path / f"maps-{size}" for size in (1, 2)}
+    for folder in folders.values():
+        folder.mkdir()
+    requests = (
+        {"pass": "label_maps", "folder": str(folder), "batch_size": size}
+        for size, folder in folders.items()
+    )
+    assert ask(tmp_path, images, *requests) == [{"images": 2}] * 2
+    assert share_equal(folders[2], folders[1]) == 1.0
+
+
+def test_a_worker_answers_every_pass(images: Path, tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
     answers = ask(
         tmp_path,
         images,
         *({"pass": "convert"}, {"pass": "open"}, {"pass": "warmup", "batches": 3}),
         *({"pass": "model"}, {"pass": "end_to_end"}),
+        *(
+            {"pass": "warmup", "batches": 3, "batch_size": 2},
+            {"pass": "end_to_end", "batch_size": 2},
+        ),
         *({"pass": "label_maps", "folder": str(maps)}, {"pass": "dance"}),
     )
-    convert, opened, warmup, model, end_to_end, label_maps, unknown = answers
+    convert, opened, *timed, label_maps, unknown = answers
     assert convert == {"note": ""}
     assert opened == {"images": 2, "threads": 1}
-    assert [answer["images"] for answer in (warmup, model, end_to_end, label_maps)] == [3, 2, 2, 2]
-    assert all(answer["seconds"] > 0 for answer in (warmup, model, end_to_end))
+    assert [answer["images"] for answer in timed] == [3, 2, 2, 6, 2]
+    assert all(answer["seconds"] > 0 for answer in timed)
+    assert label_maps == {"images": 2}
     assert sorted(path.name for path in maps.iterdir()) == ["0.png", "1.png"]
     assert "expected one of convert, open" in str(unknown["error"])
 
@@ -81,11 +171,16 @@ def test_images_of_another_size_are_refused(image_folder: Path, tmp_path: Path) 
     assert "expected 64 × 96 pixels" in str(answer["error"])
 
 
-def ask(folder: Path, images: Path, *requests: dict[str, object]) -> list[dict[str, object]]:
-    """What the worker of PyTorch eager answers."""
+def ask(
+    folder: Path,
+    images: Path,
+    *requests: dict[str, object],
+    peer: Peer = PEERS["PyTorch eager"],
+) -> list[dict[str, object]]:
+    """What a peer's worker answers."""
     answers = io.StringIO()
     task = task_in(folder, Variant())
-    serve(PEERS["PyTorch eager"], task, images, map(json.dumps, requests), answers)
+    serve(peer, task, images, map(json.dumps, requests), answers)
     return [json.loads(line) for line in answers.getvalue().splitlines()]
 
 

@@ -1,16 +1,17 @@
 """Tables and the README's block, from results that were made up."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.results import ModelResult
+from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.subjects import Goals
-from benchmarks.peers.tables import notes, title
+from benchmarks.peers.tables import engines_table, notes, title
 from benchmarks.peers.targets import verdicts
 from mpm_deploy.structure import read_structure, to_mapping
-from tests.benchmarks.made_up import RESULT
+from tests.benchmarks.made_up import RESULT, engine
 from tests.scripts import load_script
 
 
@@ -36,6 +37,36 @@ def test_random_weights_are_said_aloud() -> None:
 
 def test_what_cannot_run_is_said_with_its_reason() -> None:
     assert notes(RESULT)[0] == "ONNX Runtime float32 merged cannot: Fail: no such node"
+
+
+def test_a_row_shows_both_ways_and_the_order_is_by_the_better() -> None:
+    render = load_script("benchmarks/render_readme.py")
+    peer = engine("ONNX Runtime", 1.0, side_by_side_fps=(40.0, 80.0))
+    text = render.as_text(engines_table(replace(RESULT, engines=(*RESULT.engines, peer))), 150)
+    header, _, first, second, *_ = text.splitlines()
+    assert header.split("  ")[0] == "engine" and "end-to-end FPS   side by side" in header
+    assert first.split() == [
+        *("ONNX", "Runtime", "float32", "full", "3.00", "1.50", "60.0"),
+        *("40.00", "(40.00", "–", "40.00)", "50.00%", "–"),
+    ]
+    assert second.split()[:8] == [
+        *("mpm-deploy", "cpu_portable_fp32,", "Python", "float32"),
+        *("merged", "12.0", "6.00", "–"),
+    ]
+
+
+def test_the_readme_takes_the_fastest_by_their_best_way() -> None:
+    peer = engine("ONNX Runtime", 1.0, side_by_side_fps=(40.0, 80.0))
+    kept = headline(replace(RESULT, engines=(*RESULT.engines, peer))).engines
+    names = [e.name for e in kept if not e.ours]
+    assert names == ["PyTorch eager", "ONNX Runtime"]
+
+
+def test_what_cannot_go_side_by_side_is_said_with_its_reason() -> None:
+    alone = engine("OpenVINO", 1.0, not_side_by_side="RuntimeError: no memory")
+    assert notes(replace(RESULT, engines=(alone,))) == [
+        "OpenVINO float32 full-token cannot side by side: RuntimeError: no memory"
+    ]
 
 
 def test_the_page_shows_every_engine_and_the_readme_the_fastest(

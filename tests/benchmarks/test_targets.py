@@ -29,6 +29,38 @@ def test_ours_over_the_fastest_full_token_peer() -> None:
     assert reached((*RESULT.engines, merged), "best peer") == (2.5, 2.0, False)
 
 
+def faster_side_by_side(one: EngineResult, times: float) -> EngineResult:
+    """Side by side it is that many times as fast."""
+    return replace(one, side_by_side_fps=tuple(times * fps for fps in one.end_to_end_fps))
+
+
+def test_each_engine_is_judged_by_its_best_way() -> None:
+    engines = {e.name: e for e in RESULT.engines if not e.merged}
+    ours = own(4.0, merged=True, gflops=10.0)
+    plain, peer = engines["PyTorch eager"], engines["OpenVINO"]
+    assert reached((faster_side_by_side(ours, 1.5), plain), "plain PyTorch")[1] == 6.0
+    assert reached((faster_side_by_side(ours, 0.5), plain), "plain PyTorch")[1] == 4.0
+    assert reached((ours, faster_side_by_side(plain, 2.0)), "plain PyTorch")[1] == 2.0
+    assert reached((ours, faster_side_by_side(peer, 4.0)), "best peer")[1] == 0.5
+    # Side by side another peer is the best one.
+    other = engine("ONNX Runtime", 1.0, side_by_side_fps=(8.0, 16.0))
+    assert reached((ours, peer, other), "over ONNX Runtime")[1] == 0.5
+
+
+def test_side_by_side_changes_nothing_of_the_model_alone() -> None:
+    engines = tuple(faster_side_by_side(e, 3.0) if e.ours else e for e in RESULT.engines)
+    for word in ("FLOP ratio", "matrix products"):
+        assert reached(engines, word) == reached(RESULT.engines, word)
+
+
+def test_the_best_way_has_the_higher_median() -> None:
+    mixed = engine("a", 2.0, side_by_side_fps=(1.0, 9.0))
+    assert mixed.best_fps == (1.0, 9.0)  # 5 against 3
+    assert engine("a", 2.0).best_fps == (2.0, 4.0)
+    assert replace(mixed, end_to_end_fps=()).best_fps == (1.0, 9.0)
+    assert next(e for e in RESULT.engines if e.cannot).best_fps == ()
+
+
 def test_model_alone_against_the_flops() -> None:
     wanted, median, met = reached(RESULT.engines, "FLOP ratio 2.00")
     assert (wanted, median, met) == (0.92 * 2, 2.0, True)

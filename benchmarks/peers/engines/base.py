@@ -45,6 +45,7 @@ class Task:
         folder: For the files of this peer and variant.
         shared: For files that do for several peers.
         threads: Of one call.
+        at_once: Calls at the same time, from as many threads.
     """
 
     recipe: Recipe
@@ -52,6 +53,7 @@ class Task:
     folder: Path
     shared: Path
     threads: int
+    at_once: int = 1
 
     def model(self, dtype: str = "float32") -> Segmenter:
         """The eager model on the CPU, as ``mpm_deploy`` makes it, in ``dtype``."""
@@ -66,7 +68,10 @@ class Task:
 
 
 class Session(ABC):
-    """An open model. Images are ``(1, 3, H, W)`` uint8 of the model's input size."""
+    """An open model; as many threads may call it at once as its task says.
+
+    Images are ``(1, 3, H, W)`` uint8 of the model's input size.
+    """
 
     @abstractmethod
     def scores(self, image: Tensor) -> Any:
