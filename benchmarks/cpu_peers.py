@@ -9,8 +9,8 @@ alternating rounds.
     side by side     the same for as many images at once as there are cores, each on one
 
 Which of the last two is faster depends on the engine and the model: targets compare the best way of
-each. Side by side is a batch of ours; a peer is called from as many threads, by the means it has: a
-session that they share, with one thread a call, or a stream for each.
+each. Side by side is a batch of ours, of four images a core; a peer is called from as many threads,
+by the means it has: a session that they share, with one thread a call, or a stream for each.
 
 Peers interpolate and take the argmax inside their own graph; for their model FPS they have a second
 graph without. End to end the next images are decoded on other threads while the model runs: with
@@ -20,11 +20,12 @@ engine offers several routes (exporters, settings) all are tried and the fastest
 
 Converting takes many minutes, once for each state of the sources; what is converted stays in
 ``build/benchmarks/peers``. Writes ``benchmarks/results/cpu_peers-<machine>.json``, from which
-``benchmarks/render_readme.py`` makes the README's table (with ``--quick`` or ``--engines`` it
-writes nothing).
+``benchmarks/render_readme.py`` makes the README's table: models that are not measured stay in it as
+they are. With ``--quick`` or ``--engines`` it writes nothing.
 """
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -42,7 +43,7 @@ from benchmarks.peers.results import ModelResult
 from benchmarks.peers.rounds import compare, some_images
 from benchmarks.peers.subjects import SUBJECTS, Subject
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
-from benchmarks.record import IMAGES, write_result
+from benchmarks.record import IMAGES, RESULTS, write_result
 from mpm_deploy.bench import cpu_name
 from mpm_deploy.structure import to_mapping
 
@@ -57,14 +58,11 @@ def main() -> None:
     console, talk = Console(width=150), Console(stderr=True)
     for sentence in left_out():
         talk.print(sentence)
-    results = []
     for name in arguments.models:
         result = measure(SUBJECTS[name], arguments, talk)
         show(result, console)
-        results.append(result)
         if not (arguments.quick or arguments.engines):  # after each: a model takes many minutes
-            content = {"models": to_mapping(results), "packages": versions()}
-            write_result(f"cpu_peers-{machine()}", content)
+            keep(result)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -75,7 +73,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--engines", nargs="+", help="beginnings of names, as 'OpenVINO' cpu_fp32")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument(
-        "--images", type=int, help="of a pass, at least; default: 3 to 8, by the model"
+        "--images", type=int, help="of a pass, at least; default: 8 or 16, by the model"
     )
     parser.add_argument("--quick", action="store_true", help="2 rounds of 2 images")
     parser.add_argument("--cache", type=Path, help="of conversions; default: by the sources' state")
@@ -104,6 +102,16 @@ def measure(subject: Subject, arguments: argparse.Namespace, talk: Console) -> M
 def whole_batches(images: int) -> int:
     """As many or a few more, so that side by side no core is left without one at the end."""
     return -(-images // cores()) * cores()
+
+
+def keep(result: ModelResult) -> None:
+    """Write it into this machine's record, in which other models stay as they are."""
+    name = f"cpu_peers-{machine()}"
+    path = RESULTS / f"{name}.json"
+    before = json.loads(path.read_text())["models"] if path.exists() else []
+    models = {model["subject"]: model for model in [*before, to_mapping(result)]}
+    known = [models[subject] for subject in SUBJECTS if subject in models]
+    write_result(name, {"models": known, "packages": versions()})
 
 
 def show(result: ModelResult, console: Console) -> None:

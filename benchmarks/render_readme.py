@@ -158,10 +158,11 @@ def of_model(result: ModelResult) -> str:
 def peers_machine(record: Record) -> str:
     """What the engines ran on, and with."""
     host, packages = record["machine"], record["packages"]
+    commits = dict.fromkeys(model["commit"] for model in record["models"])
     return (
         f"({host['cpu']}, {host['cores']} cores, "
         f"{', '.join(f'{name} {version}' for name, version in packages.items())}, "
-        f"commit {record['commit']}; written by `benchmarks/render_readme.py`.)\n"
+        f"commit {', '.join(commits)}; written by `benchmarks/render_readme.py`.)\n"
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.cores import cores
 from benchmarks.peers.engines import PEERS, Peer, Variant
 from benchmarks.peers.subjects import Subject
 from benchmarks.record import ROOT
@@ -55,6 +56,11 @@ class Contestant(ABC):
     @abstractmethod
     def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
         """A PNG an image into the empty folder ``output``."""
+
+    @property
+    def batch_side_by_side(self) -> int:
+        """The batch that it is asked for to have an image on each core."""
+        return cores()
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,11 @@ class OwnContestant(Contestant):
     def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
         command = [*self.program, *self.arguments, str(self.artifact), str(folder)]
         _run([*command, "--output", str(output)])
+
+    @property
+    def batch_side_by_side(self) -> int:
+        """Some images for each core: the one that is done with its first takes another then."""
+        return 4 * cores()
 
     def _build_options(self) -> list[str]:
         settings = [f"--set={setting}" for setting in self.subject.settings]

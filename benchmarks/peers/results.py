@@ -87,6 +87,7 @@ class ModelResult:
         classes: How many.
         images: Different images of a pass.
         rounds: Turns of each engine.
+        commit: Of the checkout it was measured in.
         ceiling: GFLOP/s of the best matrix product of this machine, by precision.
         engines: Those of one precision took turns with each other.
         verdicts: The targets.
@@ -98,6 +99,7 @@ class ModelResult:
     classes: int
     images: int
     rounds: int
+    commit: str
     ceiling: dict[str, float]
     engines: tuple[EngineResult, ...]
     verdicts: tuple[Verdict, ...] = ()

@@ -4,8 +4,8 @@
     then, R times:        A model, A end to end, A side by side, B model ...
     at the end:           label maps of all, and how far they agree
 
-Side by side is end to end with an image on each core: our batch of as many images as there are
-cores, and a peer's calls from as many threads.
+Side by side is end to end with an image on each core: our batch of some images for each, and a
+peer's calls from as many threads, which take one image after the other.
 
 An engine that waits for its turn sleeps: before each pass there is a pause in which the threads of
 the one before stop spinning. So no runtime's own way of waiting has to be changed.
@@ -24,12 +24,12 @@ import numpy as np
 from benchmarks.peers.agreement import share_equal
 from benchmarks.peers.ceiling import measure_ceiling
 from benchmarks.peers.contestants import Contestant, OwnContestant
-from benchmarks.peers.cores import cores
 from benchmarks.peers.engines import Variant
 from benchmarks.peers.engines.eager import Eager
 from benchmarks.peers.results import EngineResult, ModelResult
 from benchmarks.peers.subjects import Subject
 from benchmarks.peers.targets import verdicts
+from benchmarks.record import current_commit
 from mpm_deploy.build import make_model
 from mpm_deploy.engine import Engine
 from mpm_deploy.errors import MpmError
@@ -130,14 +130,16 @@ def _take_turns(entries: list[Entry], images: Path, rounds: int, warmup: int, sa
 def _warm_up(entry: Entry, engine: Engine, batches: int) -> None:
     entry.attempt(lambda: engine.ask("open"))
     entry.attempt(lambda: _pass(engine, "warmup", batches=batches))
-    entry.attempt_side_by_side(lambda: _pass(engine, "warmup", cores(), batches=batches))
+    at_once = entry.contestant.batch_side_by_side
+    entry.attempt_side_by_side(lambda: _pass(engine, "warmup", at_once, batches=batches))
 
 
 def _turn(entry: Entry, engine: Engine) -> None:
     entry.attempt(lambda: entry.model.append(_pass(engine, "model")))
     entry.attempt(lambda: entry.end_to_end.append(_pass(engine, "end_to_end")))
+    at_once = entry.contestant.batch_side_by_side
     entry.attempt_side_by_side(
-        lambda: entry.side_by_side.append(_pass(engine, "end_to_end", cores()))
+        lambda: entry.side_by_side.append(_pass(engine, "end_to_end", at_once))
     )
 
 
@@ -169,6 +171,7 @@ def _result(
         classes=len(weights.classes),
         images=len(find_images(images)),
         rounds=rounds,
+        commit=current_commit(),
         ceiling=ceiling,
         engines=tuple(_engine_result(entry, full_token, merged) for entry in entries),
     )

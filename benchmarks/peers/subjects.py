@@ -46,9 +46,9 @@ def _random(model: str) -> tuple[str, ...]:
 SUBJECTS = {
     subject.name: subject
     for subject in (
-        Subject("demo", (), 8, Goals(2.0, 1.6)),
-        Subject("seg_t16_mask", _random("seg_t16_mask"), 6, Goals(4.0, 1.6)),
-        Subject("seg_s16_mask", _random("seg_s16_mask"), 4, Goals(2.5, 1.5)),
-        Subject("seg_b16_mask", _random("seg_b16_mask"), 3, Goals(1.8, 1.3)),
+        Subject("demo", (), 16, Goals(2.0, 1.6)),
+        Subject("seg_t16_mask", _random("seg_t16_mask"), 16, Goals(4.0, 1.6)),
+        Subject("seg_s16_mask", _random("seg_s16_mask"), 8, Goals(2.5, 1.5)),
+        Subject("seg_b16_mask", _random("seg_b16_mask"), 8, Goals(1.8, 1.3)),
     )
 }

@@ -34,6 +34,7 @@ RESULT = ModelResult(
     classes=150,
     images=2,
     rounds=2,
+    commit="0123456789ab",
     ceiling={"float32": 100.0, "bfloat16": 200.0},
     engines=(
         engine("PyTorch eager", 1.0),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.peers import rounds
+from benchmarks.peers import contestants, rounds
 from benchmarks.peers.contestants import Contestant
 from benchmarks.peers.engines import Variant
 from benchmarks.peers.results import EngineResult
@@ -56,7 +56,7 @@ def result_of(
 ) -> Callable[[QuickEngine], EngineResult]:
     """Takes turns with one engine."""
     monkeypatch.setattr(rounds, "measure_ceiling", lambda: {"float32": 1.0})
-    monkeypatch.setattr(rounds, "cores", lambda: CORES)
+    monkeypatch.setattr(contestants, "cores", lambda: CORES)
     monkeypatch.setattr(rounds, "PAUSE_SECONDS", 0)
 
     def run(engine: QuickEngine) -> EngineResult:
