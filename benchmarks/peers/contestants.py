@@ -122,7 +122,7 @@ class OwnContestant(Contestant):
         return 4 * cores()
 
     def _build_options(self) -> list[str]:
-        settings = [f"--set={setting}" for setting in self.subject.settings]
+        settings = [f"--set={setting}" for setting in self.subject.settings_in(self.variant.dtype)]
         full_token = [] if self.variant.merged else ["--full-token"]
         return ["--recipe", self.recipe.name, *settings, *full_token]
 
