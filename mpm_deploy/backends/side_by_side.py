@@ -9,7 +9,9 @@ one only.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import torch
@@ -40,12 +42,18 @@ class SideBySide:
             return [function(part) for part in parts]
         while len(self._workers) < count:
             self._workers.append(ThreadPoolExecutor(1, "mpm-part"))
-        futures = [
-            self._workers[i % count].submit(_call, function, part, threads // count)
-            for i, part in enumerate(parts)
-        ]
-        wait(futures)
-        return [future.result() for future in futures]
+        outcomes: list[Future[Outcome]] = [Future() for _ in parts]
+        # Whoever is done takes the next one: images keep different numbers of tokens.
+        waiting: SimpleQueue[tuple[Part, Future[Outcome]]] = SimpleQueue()
+        for task in zip(parts, outcomes, strict=True):
+            waiting.put(task)
+        wait(
+            [
+                worker.submit(_work, function, waiting, threads // count)
+                for worker in self._workers[:count]
+            ]
+        )
+        return [outcome.result() for outcome in outcomes]
 
     def close(self) -> None:
         """End the workers."""
@@ -53,7 +61,16 @@ class SideBySide:
             worker.shutdown()
 
 
-def _call(function: Callable[[Part], Outcome], part: Part, threads: int) -> Outcome:
+def _work(
+    function: Callable[[Part], Outcome],
+    waiting: SimpleQueue[tuple[Part, Future[Outcome]]],
+    threads: int,
+) -> None:
     set_own_threads(threads)
-    with torch.inference_mode():
-        return function(part)
+    with suppress(Empty), torch.inference_mode():
+        while True:
+            part, outcome = waiting.get_nowait()
+            try:
+                outcome.set_result(function(part))
+            except Exception as error:  # noqa: BLE001 - not understood here, only carried over
+                outcome.set_exception(error)

@@ -44,6 +44,22 @@ def test_parts_run_at_once(side_by_side: SideBySide) -> None:
 
 
 @pytest.mark.usefixtures("three_threads")
+def test_whoever_is_done_takes_the_next_part(side_by_side: SideBySide) -> None:
+    others_done = threading.Event()
+    done = []
+
+    def work(part: int) -> None:
+        if part == 0:
+            assert others_done.wait(timeout=20)
+            return
+        done.append(part)
+        if len(done) == 9:
+            others_done.set()
+
+    side_by_side.map(work, range(10))
+
+
+@pytest.mark.usefixtures("three_threads")
 def test_an_error_comes_after_the_others_are_done(side_by_side: SideBySide) -> None:
     done = []
 
