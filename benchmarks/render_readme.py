@@ -31,7 +31,7 @@ from mpm_deploy.tables import comparison_table, results_table
 README = ROOT / "README.md"
 PEERS_PAGE = ROOT / "docs" / "cpu_peers.md"
 RECORDS = {"Python": "demo_python.json", "C++": "demo_cpp.json"}
-WIDTH, WIDE = 110, 150
+WIDTH, WIDE = 110, 156
 PEERS_INTRODUCTION = """
 The same weights and images in other engines, each in a process of its own, in turns
 (`python benchmarks/cpu_peers.py`). Peers interpolate and take the argmax in their own graph.
