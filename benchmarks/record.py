@@ -60,9 +60,16 @@ def write_result(name: str, data: dict[str, Any]) -> None:
 
 
 def current_commit() -> str:
-    """The commit of this checkout, marked where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    answer = subprocess.run(command, cwd=RESULTS, capture_output=True, text=True, check=True)
+    """The commit of this checkout, marked where files differ from it; records themselves may."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    others = f":!{RESULTS.relative_to(ROOT)}"
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", others)
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return answer.stdout.strip()
 
 
