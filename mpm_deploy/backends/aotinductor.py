@@ -4,8 +4,8 @@ import os
 import platform
 import shutil
 import warnings
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,12 +111,12 @@ class AotInductor(Backend):
         # that cannot be exported.
         image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=device)
         canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device).expand(height, width)
-        with torch.no_grad():
+        with torch.no_grad(), _compiler_options(device) as options:
             scores, _ = model(image)
             any_size = (None, {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC})
             entries: Any = {
-                "scores": _compile_entry(model, (image,), None),
-                "labels": _compile_entry(_Labels(), (scores, canvas), any_size),
+                "scores": _compile_entry(model, (image,), None, options),
+                "labels": _compile_entry(_Labels(), (scores, canvas), any_size, options),
             }
             package_aoti(str(path), entries)
         return Compiled(_requires(recipe, device), BatchRange(1, 1))
@@ -133,14 +133,23 @@ class AotInductor(Backend):
             ) from error
 
 
-def _compile_entry(module: nn.Module, inputs: tuple[Tensor, ...], dynamic: Any) -> Any:
-    exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
+@contextmanager
+def _compiler_options(device: torch.device) -> Iterator[dict[str, Any]]:
+    """Inductor's, for every entry of one file; valid while this is open."""
     options: dict[str, Any] = {"aot_inductor.package": True}
-    with ExitStack() as stack:
-        if inputs[0].device.type == "cpu":
-            lower_inner_products()
-            options |= _CPU_OPTIONS | stack.enter_context(embedded_kernels())
-        stack.enter_context(warnings.catch_warnings())
+    if device.type != "cpu":
+        yield options
+        return
+    lower_inner_products()
+    with embedded_kernels() as kernels:
+        yield options | _CPU_OPTIONS | kernels
+
+
+def _compile_entry(
+    module: nn.Module, inputs: tuple[Tensor, ...], dynamic: Any, options: dict[str, Any]
+) -> Any:
+    exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Inductor's own, about itself
         files: Any = torch._inductor.aot_compile(exported.module(), inputs, options=options)
     return files

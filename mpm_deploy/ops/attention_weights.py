@@ -12,7 +12,7 @@ def attention_weights(
     """Exponentials of a head's scores, and their sums.
 
     While a model is exported for a CPU this is an operator of its own: a compiler's loops for it
-    take a quarter of a ViT-T's time, and the kernel in ``backends/kernels`` a third of that.
+    take up to a quarter of a ViT-T's time, the kernel in ``backends/kernels`` half of that or less.
 
     Args:
         scores: Queries times keys, not scaled yet, ``(n, m)``.

@@ -218,8 +218,8 @@ AtenTensorHandle empty(std::int64_t rows, std::int64_t columns, std::int32_t dty
 }  // namespace
 
 // The name and the arguments are those that Inductor derives from the operator's schema.
-// scores: (n, m) contiguous; key_log_weight: (m,) float32, or null; *weights: (n, m); *sums: (n,
-// 1).
+// scores: (n, m) contiguous; key_log_weight: (m,) float32, or null.
+// *weights: (n, m); *sums: (n, 1).
 extern "C" AOTITorchError aoti_torch_cpu_attention_weights(AtenTensorHandle scores, double scale,
                                                            AtenTensorHandle* key_log_weight,
                                                            AtenTensorHandle* weights,
