@@ -30,6 +30,8 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -43,9 +45,10 @@ from benchmarks.peers.results import ModelResult
 from benchmarks.peers.rounds import compare, some_images
 from benchmarks.peers.subjects import SUBJECTS, Subject
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
+from benchmarks.peers.targets import verdicts
 from benchmarks.record import IMAGES, RESULTS, write_result
 from mpm_deploy.bench import cpu_name
-from mpm_deploy.structure import to_mapping
+from mpm_deploy.structure import read_structure, to_mapping
 
 _WARMUP_IMAGES = 3
 
@@ -62,14 +65,18 @@ def main() -> None:
         result = measure(SUBJECTS[name], arguments, talk)
         show(result, console)
         if not (arguments.quick or arguments.engines):  # after each: a model takes many minutes
-            keep(result)
+            keep([result])
+    if not arguments.models:
+        keep([])
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", nargs="+", choices=[*SUBJECTS], default=[*SUBJECTS])
+    parser.add_argument(
+        "--models", nargs="*", choices=[*SUBJECTS], default=[*SUBJECTS], help="none: judge again"
+    )
     parser.add_argument("--engines", nargs="+", help="beginnings of names, as 'OpenVINO' cpu_fp32")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument(
@@ -104,14 +111,27 @@ def whole_batches(images: int) -> int:
     return -(-images // cores()) * cores()
 
 
-def keep(result: ModelResult) -> None:
-    """Write it into this machine's record, in which other models stay as they are."""
+def keep(results: list[ModelResult]) -> None:
+    """Write them into this machine's record, in which other models stay as they are."""
     name = f"cpu_peers-{machine()}"
     path = RESULTS / f"{name}.json"
     before = json.loads(path.read_text())["models"] if path.exists() else []
-    models = {model["subject"]: model for model in [*before, to_mapping(result)]}
-    known = [models[subject] for subject in SUBJECTS if subject in models]
-    write_result(name, {"models": known, "packages": versions()})
+    models = [read_structure(ModelResult, model) for model in before] + results
+    latest = {model.subject: model for model in models}
+    known = [latest[subject] for subject in SUBJECTS if subject in latest]
+    judged = [to_mapping(judge(result, known)) for result in known]
+    write_result(name, {"models": judged, "packages": versions()})
+
+
+def judge(result: ModelResult, known: Sequence[ModelResult]) -> ModelResult:
+    """Its targets, against the highest ceiling that this machine has shown.
+
+    A ceiling can only be measured too low: by what else ran at that moment.
+    """
+    ceilings = [other.ceiling for other in known]
+    highest = {dtype: max(ceiling[dtype] for ceiling in ceilings) for dtype in result.ceiling}
+    judged = replace(result, ceiling=highest)
+    return replace(judged, verdicts=verdicts(judged, SUBJECTS[result.subject].goals))
 
 
 def show(result: ModelResult, console: Console) -> None:

@@ -185,5 +185,6 @@ def _run(command: list[str]) -> None:
     """
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise MpmError(said[-1])
+        lines = done.stderr.strip().splitlines()
+        said = [line for line in lines if not line.lstrip().startswith("hint:")]
+        raise MpmError(said[-1] if said else f"exit code {done.returncode}")
