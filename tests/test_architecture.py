@@ -130,7 +130,7 @@ def test_import_is_quick() -> None:
 
 def test_only_the_command_line_prints_or_exits() -> None:
     for path in modules():
-        if path.name in ("cli.py", "__main__.py"):
+        if path.parent.name == "cli":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

@@ -1,0 +1,67 @@
+"""The command line: ``mpm-deploy recipes | build | inspect | run | bench | doctor``.
+
+One module a command: its HELP, which options it adds to its parser, and how it runs. A command
+without help is not listed. Nothing but these modules prints. Exit codes: 0 done, 1 an error with
+its hint, 2 wrong usage, 3 done but some images were skipped, 130 interrupted.
+
+argparse, not a framework: it costs no import time and no dependency, and exits 2 by itself. Each
+command imports what it needs when it runs, so that ``--help`` need not wait for torch.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from mpm_deploy import __version__
+from mpm_deploy.cli import bench, build, doctor, inspect, recipes, run, worker
+from mpm_deploy.cli.talk import DONE, INTERRUPTED, fail
+from mpm_deploy.errors import MpmError
+
+COMMANDS = (recipes, build, inspect, run, bench, doctor, worker)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; ``argv`` is without the program's name. Returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except MpmError as error:
+        return fail(error.problem, error.hint)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough; nor flush it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:  # the last stop: nobody should meet a traceback
+        if arguments.debug:
+            raise
+        problem = f"this is a bug in mpm-deploy: {type(error).__name__}: {error}"
+        return fail(problem, "run it as `mpm-deploy --debug ...`, and please report what it prints")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mpm-deploy",
+        description="Token-merged ViT segmentation models: from a recipe to one file, to FPS.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"mpm-deploy {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of a bug")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        _add(commands, module)
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", module: ModuleType
+) -> None:
+    listed = {} if module.HELP is None else {"help": module.HELP, "description": module.HELP}
+    name = module.__name__.rpartition(".")[2]
+    parser = commands.add_parser(name, allow_abbrev=False, **listed)
+    module.add_options(parser)
+    parser.set_defaults(command=module.run)

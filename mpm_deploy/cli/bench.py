@@ -1,0 +1,86 @@
+"""``mpm-deploy bench``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpm_deploy.cli.options import add_host_options, check_can_write, positive, positives
+from mpm_deploy.cli.talk import (
+    DONE,
+    SKIPPED,
+    progress,
+    show,
+    talk,
+    warn_of_random,
+    warn_of_skipped,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from mpm_deploy.report import Report
+
+HELP = "measure images a second, end to end and model alone"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--against", type=Path, metavar="ARTIFACT", help="say how many times faster"
+    )
+    parser.add_argument("--batch", type=positives, default=(1, 2, 32), metavar="1,2,32")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report")
+    parser.add_argument("--limit", type=positive, metavar="N", help="first N images of the folder")
+    parser.add_argument(
+        "--repeats",
+        type=positive,
+        default=3,
+        metavar="R",
+        help="turns of each artifact with --against (default 3)",
+    )
+    parser.add_argument("--warmup", type=positive, metavar="N", help="batches before timing")
+    add_host_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, and print the report."""
+    check_can_write(arguments.json)
+    from mpm_deploy.bench import bench
+
+    with progress("passes") as tell:
+        report = bench(
+            arguments.artifact,
+            arguments.folder,
+            against=arguments.against,
+            batch_sizes=arguments.batch,
+            device=arguments.device,
+            threads=arguments.threads,
+            limit=arguments.limit,
+            repeats=arguments.repeats,
+            warmup=arguments.warmup,
+            progress=tell,
+        )
+    _show_report(report)
+    if arguments.json:
+        write_json(arguments.json, report.to_dict())
+    return SKIPPED if report.skipped else DONE
+
+
+def _show_report(report: Report) -> None:
+    from mpm_deploy.tables import comparison_table, report_title, results_table
+
+    print(report_title(report))
+    show(results_table(report.results))
+    if report.comparison:
+        print(f"\nagainst {report.comparison.against.path}")
+        show(comparison_table(report.comparison.results))
+        print(f"\n{report.comparison.verdict}")
+    against = [report.comparison.against.weights] if report.comparison else []
+    warn_of_random(report.artifact.weights, *against)
+    for left_out in report.left_out:
+        talk(f"left out batch {left_out.batch_size}: {left_out.reason}")
+    for skipped in report.skipped:
+        warn_of_skipped(skipped.path, skipped.reason)

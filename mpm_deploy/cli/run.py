@@ -1,0 +1,68 @@
+"""``mpm-deploy run``."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpm_deploy.cli.options import add_host_options, positive
+from mpm_deploy.cli.talk import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
+from mpm_deploy.errors import InputError
+
+HELP = "write a label map for each image"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--batch", type=positive, default=1, metavar="N", help="images a call")
+    add_host_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write them, and say how many."""
+    from mpm_deploy.images import find_images
+    from mpm_deploy.label_maps import label_map_names, write_label_map
+    from mpm_deploy.results import Skipped
+    from mpm_deploy.runner import Runner
+
+    images = [image for path in arguments.images for image in find_images(path)]
+    names = label_map_names(images)
+    folder = arguments.output
+    _check_keeps_inputs(images, [folder / name for name in names])
+    skipped = 0
+    with (
+        Runner(arguments.artifact, device=arguments.device, threads=arguments.threads) as runner,
+        progress("images") as tell,
+    ):
+        _make_folder(folder)
+        palette = runner.manifest.model.palette
+        outcomes = runner.run(images, batch_size=arguments.batch)
+        for done, (name, outcome) in enumerate(zip(names, outcomes, strict=True), start=1):
+            if isinstance(outcome, Skipped):
+                warn_of_skipped(outcome.path, outcome.reason)
+                skipped += 1
+            else:
+                write_label_map(folder / name, outcome.labels, palette)
+            tell(done, len(images))
+        warn_of_random(runner.manifest.weights.origin)
+    talk(f"{len(images) - skipped} label maps in {folder}")
+    return SKIPPED if skipped else DONE
+
+
+def _check_keeps_inputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
+    inputs = {image.resolve() for image in images}
+    for target in targets:
+        if target.resolve() in inputs:
+            raise InputError(
+                f"{target}: this label map would overwrite an input image",
+                "name another folder for the label maps",
+            )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made a folder: {error.strerror}") from error
