@@ -6,6 +6,7 @@
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -27,15 +28,16 @@ IMAGES = ROOT / "examples" / "scenes" / "images"
 def build_pair(recipe: str) -> tuple[Path, Path]:
     """The demo model of a recipe, merged and full-token, as this commit builds it."""
     full_token = load_recipe(recipe).full_token()
-    return build_merged(recipe), _built(full_token, "full_token")
+    return build_merged(recipe), built(full_token, "full_token")
 
 
 def build_merged(recipe: str) -> Path:
     """The merged one alone."""
-    return _built(load_recipe(recipe), "merged")
+    return built(load_recipe(recipe), "merged")
 
 
-def _built(recipe: Recipe, variant: str) -> Path:
+def built(recipe: Recipe, variant: str) -> Path:
+    """The file of a recipe, as this commit builds it, in ``build/benchmarks/<commit>``."""
     commit = current_commit()
     suffix = get_backend(recipe.backend.name).suffix
     path = ROOT / "build" / "benchmarks" / commit / f"{recipe.name}_{variant}{suffix}"
@@ -60,7 +62,12 @@ def write_result(name: str, data: dict[str, Any]) -> None:
 
 
 def current_commit() -> str:
-    """The commit of this checkout, marked where files differ from it; records themselves may."""
+    """The commit of this checkout, marked where files differ from it; records themselves may.
+
+    Where the files came without their history, MPM_COMMIT names it.
+    """
+    if "MPM_COMMIT" in os.environ:
+        return os.environ["MPM_COMMIT"]
     commit = _git("rev-parse", "--short=12", "HEAD")
     others = f":!{RESULTS.relative_to(ROOT)}"
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", others)

@@ -4,6 +4,7 @@
     results/demo_cpp.json    ┴─▶ README.md, between the two "demo output" comments
     results/cpu_peers-*.json ┬─▶ README.md, between the two "cpu peers" comments: the fastest
                              └─▶ docs/cpu_peers.md: all engines, what they cannot do, the targets
+    results/h100-*.json ───────▶ README.md, between the two "h100" comments
 
 ``render_readme.py --check`` only says whether they are up to date.
 """
@@ -21,6 +22,9 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/render_readme.py`
 
+from benchmarks.gpu.tables import notes as gpu_notes
+from benchmarks.gpu.tables import speed_table, stages_table
+from benchmarks.h100 import read_record
 from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.record import ROOT
@@ -166,7 +170,26 @@ def peers_machine(record: Record) -> str:
     )
 
 
-PLACES = {"demo output": demo_output, "cpu peers": peers_output}
+def h100_output() -> str:
+    """Of every GPU, and the targets; nothing before there is a record."""
+    paths = sorted((ROOT / "benchmarks" / "results").glob("h100-*.json"))
+    return "".join(of_gpu(json.loads(path.read_text())) for path in paths)
+
+
+def of_gpu(data: Record) -> str:
+    """One GPU's tables."""
+    record = read_record(data)
+    tables = (speed_table(record.parts), stages_table(record.parts))
+    tables = (*tables, verdicts_table(record.verdicts))
+    text = indented("\n".join(as_text(table, WIDE) for table in tables))
+    commits = ", ".join(dict.fromkeys(part.commit for part in record.parts))
+    said = "".join(f"- {note}\n" for note in gpu_notes(record))
+    written = "written by `benchmarks/render_readme.py`"
+    torch = data["versions"]["torch"]
+    return f"\n{text}\n{said}\n(torch {torch}, commit {commits}; {written}.)\n\n"
+
+
+PLACES = {"demo output": demo_output, "cpu peers": peers_output, "h100": h100_output}
 
 if __name__ == "__main__":
     main()

@@ -25,6 +25,7 @@ from tests.toy import MANIFEST
 
 MERGED = ArtifactInfo.of("merged.pt", MANIFEST)
 FULL = replace(MERGED, path="full.pt", merge=MergeInfo("none", (), "after_decoder"))
+HOST = HostInfo("python", "cpu", 2, 2, None, "Linux", "2", "3.11", "0", "2026-01-01T00:00:00Z")
 MEASURED = Measurement(
     batch_size=2,
     images=64,
@@ -83,11 +84,10 @@ def test_verdict_on_two_of_a_kind_names_the_artifact() -> None:
 
 
 def test_report_is_json_as_written_down() -> None:
-    host = HostInfo("python", "cpu", 2, 2, None, "Linux", "2", "3.11", "0", "2026-01-01T00:00:00Z")
     comparison = Comparison(FULL, (ratio(2, 1.4, 1.3, 1.5),), "Merging pays here.")
     left_out = (LeftOut(32, "needs more"),)
     skipped = (SkippedImage("a.png", "the file is empty"),)
-    report = Report(SCHEMA, MERGED, host, (MEASURED,), left_out, skipped, comparison)
+    report = Report(SCHEMA, MERGED, HOST, (MEASURED,), left_out, skipped, comparison)
     written = json.loads(json.dumps(report.to_dict()))
     assert written["schema"] == "mpm-report/1"
     assert written["artifact"]["merge"]["before_blocks"] == [0]

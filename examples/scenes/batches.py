@@ -37,7 +37,7 @@ class Batches:
 
         Returns:
             images (B, 3, size, size) float32 on 0..255, labels (B, size, size) int64, and the
-            crop's corner (row, column) in patches.
+            crop's corner (row, column) in pixels, multiples of the patch.
         """
         room = (self.images.shape[1] - size) // PATCH
         # Reaching past the edges and clamping trains the positions at the border as much as others.
@@ -54,7 +54,7 @@ class Batches:
         return (
             torch.from_numpy(images).permute(0, 3, 1, 2),
             torch.from_numpy(labels),
-            (int(row), int(column)),
+            (int(row) * PATCH, int(column) * PATCH),
         )
 
     def _pick(self, rows: slice, columns: slice, step: int, candidates: int) -> int:

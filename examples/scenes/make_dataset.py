@@ -10,6 +10,7 @@ import argparse
 import io
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,19 +51,20 @@ def encode(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
     return buffer.getvalue()
 
 
-def write_held_out(folder: Path) -> int:
+def write_held_out(folder: Path, count: int, workers: int) -> None:
     """Writes images/*.jpg and labels/*.png (indexed, with the classes' palette)."""
-    images, maps = folder / "images", folder / "labels"
-    for target in (images, maps):
-        target.mkdir(parents=True, exist_ok=True)
-    seeds = held_out_seeds()
-    for seed in seeds:
-        image, labels = scene(seed)
-        (images / f"{held_out_name(seed)}.jpg").write_bytes(encode(image))
-        indexed = Image.fromarray(labels).convert("P")
-        indexed.putpalette([channel for color in PALETTE for channel in color])
-        indexed.save(maps / f"{held_out_name(seed)}.png", optimize=True)
-    return len(seeds)
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers) as pool:
+        list(pool.map(partial(_write_scene, folder), held_out_seeds(count)))
+
+
+def _write_scene(folder: Path, seed: int) -> None:
+    image, labels = scene(seed)
+    (folder / "images" / f"{held_out_name(seed)}.jpg").write_bytes(encode(image))
+    indexed = Image.fromarray(labels).convert("P")
+    indexed.putpalette([channel for color in PALETTE for channel in color])
+    indexed.save(folder / "labels" / f"{held_out_name(seed)}.png", optimize=True)
 
 
 def _fill(folder: Path, count: int, worker: int, workers: int) -> None:
@@ -92,17 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True)
     held_out = kinds.add_parser("held-out", help="JPEGs and label maps beside this script")
     held_out.add_argument("--output", type=Path, default=HERE)
+    held_out.add_argument("--count", type=int, default=HELD_OUT_COUNT)
     training = kinds.add_parser("training", help="memory-mapped arrays for train.py")
     training.add_argument("--output", type=Path, default=Path("scenes"))
     training.add_argument("--count", type=int, default=5000)
-    training.add_argument("--workers", type=int, default=2)
+    for kind in (held_out, training):
+        kind.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
-    if options.kind == "held-out":
-        count = write_held_out(options.output)
-        print(f"{count} scenes in {options.output}")
-    else:
-        write_training(options.output, options.count, options.workers)
-        print(f"{options.count} scenes in {options.output}")
+    write = write_held_out if options.kind == "held-out" else write_training
+    write(options.output, options.count, options.workers)
+    print(f"{options.count} scenes in {options.output}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains the demo model: a Segmenter ViT-T/16 at 512 x 512 pixels, from random weights.
+"""Trains a Segmenter from random weights: by default the demo model, a ViT-T/16 at 512 pixels.
 
     python examples/scenes/make_dataset.py training --output /tmp/scenes --count 5000
     python examples/scenes/train.py --data /tmp/scenes --output mpm_deploy/weights/demo.safetensors
@@ -28,7 +28,6 @@ from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights import save_weights
 from mpm_deploy.models.zoo import create
 
-MODEL = "seg_t16_mask"
 MEAN = STD = (0.5, 0.5, 0.5)
 CROP = 256  # pixels, the first stage
 VALIDATION_SEED = 90_000  # neither a held-out nor a training seed
@@ -37,8 +36,10 @@ POSITION = "encoder.position"
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; the times are wall-clock minutes."""
+    """What to train and how; the times are wall-clock minutes."""
 
+    model: str = "seg_t16_mask"
+    classes: int = len(CLASSES)  # more than the scenes have never occur
     crop_minutes: float = 48.0
     whole_minutes: float = 15.0
     crop_batch: int = 16
@@ -72,20 +73,19 @@ class CropModel:
     embedding that the crop looks through.
     """
 
-    def __init__(self, model: Segmenter) -> None:
+    def __init__(self, model: Segmenter, twin: Segmenter) -> None:
         self.model = model
-        self.side = SIZE // 16
-        twin = create(MODEL, classes=len(CLASSES), image_size=(CROP, CROP), before_blocks=())
-        self.twin = twin.to(next(model.parameters()).device)
+        self.twin = twin
 
     def scores(self, images: Tensor, corner: tuple[int, int]) -> Tensor:
-        """Scores (B, K, h, w) of crops (B, 3, S, S) whose first patch is `corner`."""
+        """Scores (B, K, h, w) of crops (B, 3, S, S) whose first pixel is `corner`."""
         if images.shape[-1] == SIZE:
             return self.model(images)[0]
         parameters = dict(self.model.named_parameters())
-        patches = CROP // 16
-        grid = parameters[POSITION].view(self.side, self.side, -1)
-        window = grid[corner[0] : corner[0] + patches, corner[1] : corner[1] + patches]
+        side, patches = self.model.grid[0], self.twin.grid[0]
+        row, column = (pixels * side // SIZE for pixels in corner)
+        grid = parameters[POSITION].view(side, side, -1)
+        window = grid[row : row + patches, column : column + patches]
         parameters[POSITION] = window.flatten(0, 1)
         return torch.func.functional_call(self.twin, parameters, (images,))[0]
 
@@ -102,7 +102,8 @@ def initialise(model: Segmenter) -> None:
                 parameter.normal_(std=1 / math.sqrt(parameter.shape[0]))
             elif name == "decoder.cls_emb":
                 parameter.normal_(std=0.5)
-        model.encoder.position.copy_(0.4 * sinusoids(SIZE // 16, model.encoder.position.shape[1]))
+        side, width = model.grid[0], model.encoder.position.shape[1]
+        model.encoder.position.copy_(0.4 * sinusoids(side, width))
 
 
 def sinusoids(side: int, width: int) -> Tensor:
@@ -136,7 +137,7 @@ def loss_of(scores: Tensor, labels: Tensor, weights: Tensor, dice: float) -> Ten
 
     Args:
         scores: (B, K, h, w) float32.
-        labels: (B, 16 h, 16 w) int64.
+        labels: (B, H, W) int64.
         weights: (K,), of each class in the cross-entropy.
         dice: Weight of the Dice term, the mean over the classes in the batch.
     """
@@ -160,7 +161,8 @@ def validate(model: Segmenter, count: int = 24) -> list[float]:
         image, labels = scene(seed)
         pixels = torch.from_numpy(image).permute(2, 0, 1)[None].to(device)
         with torch.no_grad():
-            scores = functional.interpolate(model(pixels)[0], size=(SIZE, SIZE), mode="bilinear")
+            coarse = model(pixels)[0][:, : len(CLASSES)]
+        scores = functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")
         total += confusion(labels, scores[0].argmax(0).byte().cpu().numpy(), len(CLASSES))
     return class_iou(total).tolist()
 
@@ -172,26 +174,28 @@ class Trainer:
         self.settings, self.output, self.checkpoint = settings, output, checkpoint
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
-        self.model = self._new_model()
+        self.model = self._new_model(SIZE)
         initialise(self.model)
-        self.average = self._new_model()
+        self.average = self._new_model(SIZE)
         self.average.load_state_dict(self.model.state_dict())
-        self.crops = CropModel(self.model)
+        self.crops = CropModel(self.model, self._new_model(CROP))
         self.optimizers = optimizers(self.model, settings)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
         frequencies = class_frequencies(data, len(CLASSES))
         weights = frequencies**-0.4
-        self.class_weights = (weights / (weights * frequencies).sum()).to(self.device)
+        weights = weights / (weights * frequencies).sum()
+        never = [0, settings.classes - len(CLASSES)]
+        self.class_weights = functional.pad(weights, never, value=1.0).to(self.device)
         self.batches = Batches(data, 1 / frequencies, settings.seed)
         self.elapsed, self.steps, self.seen = 0.0, 0, 0  # minutes, steps, images
 
-    def _new_model(self) -> Segmenter:
+    def _new_model(self, size: int) -> Segmenter:
         model = create(
-            MODEL,
-            classes=len(CLASSES),
-            image_size=(SIZE, SIZE),
+            self.settings.model,
+            classes=self.settings.classes,
+            image_size=(size, size),
             before_blocks=(),
             mean=MEAN,
             std=STD,
@@ -253,13 +257,14 @@ class Trainer:
 
     def about(self) -> dict[str, object]:
         """The TOML that goes beside the weights."""
+        never = self.settings.classes - len(CLASSES)
         return {
-            "model": MODEL,
+            "model": self.settings.model,
             "image_size": [SIZE, SIZE],
             "mean": list(MEAN),
             "std": list(STD),
-            "classes": list(CLASSES),
-            "palette": [list(color) for color in PALETTE],
+            "classes": [*CLASSES, *(f"never {number}" for number in range(never))],
+            "palette": [*map(list, PALETTE), *[[0, 0, 0]] * never],
             "provenance": {
                 "script": "examples/scenes/train.py",
                 "data": f"{len(self.batches)} procedural street scenes, examples/scenes",

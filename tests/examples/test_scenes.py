@@ -117,12 +117,12 @@ def test_batches_cut_image_and_labels_alike(scripts_on_path: None, tmp_path: Pat
     np.save(tmp_path / "images.npy", np.repeat(labels[..., None] * 60, 3, axis=-1))
     drawn = batches.Batches(tmp_path, torch.ones(4))
     for size in (256, 512):
-        images, cut, (row, column) = drawn.draw(2, size)
+        images, cut, (top, left) = drawn.draw(2, size)
         assert images.shape == (2, 3, size, size)
-        assert 0 <= row <= (512 - size) // 16 >= column >= 0
+        assert 0 <= top <= 512 - size >= left >= 0
+        assert top % 16 == left % 16 == 0
         brightness = torch.stack([images[:, 0][cut == label].mean() for label in range(4)])
         assert (brightness.diff() > 30).all()  # a label is still as bright as it was painted
-        top, left = row * 16, column * 16
         windows = [
             scene[top : top + size, left : left + size]
             for original in labels
@@ -144,17 +144,23 @@ def test_the_most_interesting_candidate_is_taken(scripts_on_path: None, tmp_path
     assert (cut == 1).all()
 
 
-def test_a_crop_trains_the_positions_it_looks_through(scripts_on_path: None) -> None:
+@pytest.mark.parametrize(("name", "side"), [("seg_t16_mask", 32), ("seg_b8_mask", 64)])
+def test_a_crop_trains_the_positions_it_looks_through(
+    scripts_on_path: None, name: str, side: int
+) -> None:
     import train
 
-    model = train.create(train.MODEL, classes=12, before_blocks=())
-    crops = train.CropModel(model)
-    scores = crops.scores(torch.full((1, 3, 256, 256), 90.0), (16, 3))
-    assert scores.shape == (1, 12, 16, 16)
+    model, twin = (
+        train.create(name, classes=12, image_size=(size, size), before_blocks=())
+        for size in (512, 256)
+    )
+    scores = train.CropModel(model, twin).scores(torch.full((1, 3, 256, 256), 90.0), (256, 48))
+    assert scores.shape == (1, 12, side // 2, side // 2)
     scores.square().sum().backward()
-    reached = model.encoder.position.grad.abs().sum(dim=1).view(32, 32) > 0
-    window = torch.zeros(32, 32, dtype=torch.bool)
-    window[16:32, 3:19] = True
+    reached = model.encoder.position.grad.abs().sum(dim=1).view(side, side) > 0
+    window = torch.zeros(side, side, dtype=torch.bool)
+    patch = 512 // side
+    window[256 // patch : 512 // patch, 48 // patch : 304 // patch] = True
     assert torch.equal(reached, window)
 
 
