@@ -22,6 +22,7 @@ from mpm_deploy.pipeline import in_batches, prefetch
 from mpm_deploy.results import Loaded, Result, Skipped, StageTimes
 
 SAMPLE_AGREEMENT = 0.999
+_CPU = torch.device("cpu")
 _BATCHES_IN_FLIGHT = 2  # one in the model, one ready to follow it
 _MOST_WORKERS = 8
 
@@ -72,11 +73,9 @@ class Runner:
         self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
         self._closed = False
         threads = threads or torch.get_num_threads()
-        self._decoders = _executor(self.workers, "mpm-decode", threads=1)
-        self._model = _executor(1, "mpm-model", threads=threads)
-        # A GPU does one thing after the other: labels would queue behind the next batch's scores.
-        on_gpu = self.device.type == "cuda"
-        self._labellers = self._model if on_gpu else _executor(1, "mpm-labels", threads=1)
+        self._decoders = _executor(self.workers, "mpm-decode", 1, _CPU)
+        self._model = _executor(1, "mpm-model", threads, self.device)
+        self._labellers = _executor(1, "mpm-labels", 1, self.device)
         self.threads: int = self._model.submit(torch.get_num_threads).result()
 
     def __call__(self, image: ImageLike) -> Result:
@@ -251,7 +250,7 @@ class Runner:
     def _score(self, batch: list[Loaded]) -> "_Scores":
         """On the model's thread."""
         clock = _Clock(self.device)
-        images = torch.stack([loaded.image for loaded in batch]).to(self.device)  # (B, 3, H, W)
+        images = self._copy([loaded.image for loaded in batch])
         copy_ms = clock.lap()
         scores, merge_maps = self._program.scores(images)
         return _Scores(batch, scores, merge_maps, copy_ms, scores_ms=clock.lap())
@@ -282,8 +281,16 @@ class Runner:
             for i, loaded in enumerate(batch)
         ]
 
+    def _copy(self, images: Sequence[Tensor]) -> Tensor:
+        """Images ``(3, H, W)`` of the host -> ``(B, 3, H, W)`` on the device."""
+        # A GPU copies from pinned memory by itself.
+        pinned = self.device.type == "cuda"
+        shape = (len(images), *images[0].shape)
+        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+        return torch.stack(list(images), out=batch).to(self.device, non_blocking=pinned)
+
     def _time_scores(self, images: Sequence[Tensor]) -> float:
-        batch = torch.stack(list(images)).to(self.device)  # (B, 3, H, W)
+        batch = self._copy(images)
         clock = _Clock(self.device)
         self._program.scores(batch)
         return clock.lap() / 1e3
@@ -313,7 +320,7 @@ class _Scored:
 
 
 class _Clock:
-    """A stopwatch that waits until the device has done what it was asked."""
+    """A stopwatch that waits until the device has done what this thread asked of it."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -328,18 +335,24 @@ class _Clock:
 
     def _now(self) -> float:
         if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+            torch.cuda.current_stream(self._device).synchronize()
         return time.perf_counter()
 
 
-def _executor(workers: int, name: str, threads: int) -> ThreadPoolExecutor:
-    """Workers for whose calls torch uses so many threads on a CPU.
+def _executor(workers: int, name: str, threads: int, device: torch.device) -> ThreadPoolExecutor:
+    """Workers for whose calls torch uses so many threads on a CPU, or a stream of a GPU's.
 
     Each thread that calls a large operator gets a pool of its own from OpenMP. Where all pools
     together have more threads than there are cores, they go to sleep after every operator: the
     model then takes twice as long. Hence one thread, and no pool, for all but the model.
     """
-    return ThreadPoolExecutor(workers, name, initializer=set_own_threads, initargs=(threads,))
+    return ThreadPoolExecutor(workers, name, _prepare_thread, (threads, device))
+
+
+def _prepare_thread(threads: int, device: torch.device) -> None:
+    set_own_threads(threads)
+    if device.type == "cuda":
+        torch.cuda.set_stream(torch.cuda.Stream(device))
 
 
 def _tokens_kept(merge_maps: Tensor) -> tuple[tuple[int, ...], ...]:

@@ -1,5 +1,6 @@
 #include "host.hpp"
 
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <sched.h>
 #include <sys/utsname.h>
 
@@ -102,6 +103,10 @@ int available_cores() {
 void check_host(const Manifest& manifest, const Device& device,
                 const std::filesystem::path& artifact) {
   const Problem problem = host_problem(manifest.requires_, device);
+  if (!problem && device.is_cuda && !c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) {
+    throw HostError(artifact.string() + ": this program was built with a torch for CPUs",
+                    "build it with one for CUDA: cmake -DMPM_PYTHON=PYTHON ...");
+  }
   if (!problem) return;
   // An artifact holds its recipe with all that was set, so it can stand for one.
   throw HostError(artifact.string() + ": " + *problem,

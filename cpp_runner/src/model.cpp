@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include "archive.hpp"
 #include "backends/program.hpp"
 #include "cuda_driver.hpp"
+#include "device_stream.hpp"
 #include "host.hpp"
 #include "own_threads.hpp"
 #include "task_thread.hpp"
@@ -28,19 +28,22 @@ struct Scores::Data {
 
 struct Model::State {
   State(std::filesystem::path path, Manifest read, const Device& where)
-      : artifact(std::move(path)), manifest(std::move(read)), device(where.name()) {}
+      : artifact(std::move(path)),
+        manifest(std::move(read)),
+        device(where.name()),
+        copying(device),
+        scoring(device),
+        labeling(device) {}
 
   const std::filesystem::path artifact;
   const Manifest manifest;
   const at::Device device;
+  const DeviceStream copying;
+  const DeviceStream scoring;
+  const DeviceStream labeling;
   DeviceInfo device_info;
   std::unique_ptr<const Program> program;
   const TaskThread thread;
-
-  void synchronize() const {
-    if (!device.is_cuda()) return;
-    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
-  }
 };
 
 namespace {
@@ -60,14 +63,13 @@ DeviceInfo describe(const Device& device) {
   return info;
 }
 
-// labels: (height, width) uint8 or int16.
+// labels: (height, width) uint8 or int16, contiguous, on the CPU.
 LabelMap to_label_map(const at::Tensor& labels, Size size) {
-  const at::Tensor here = labels.cpu().contiguous();
   const auto copy = [&](const auto* begin) {
-    return LabelMap{size, std::vector<std::uint16_t>(begin, begin + here.numel())};
+    return LabelMap{size, std::vector<std::uint16_t>(begin, begin + labels.numel())};
   };
-  if (here.scalar_type() == at::kByte) return copy(here.const_data_ptr<std::uint8_t>());
-  return copy(here.const_data_ptr<std::int16_t>());
+  if (labels.scalar_type() == at::kByte) return copy(labels.const_data_ptr<std::uint8_t>());
+  return copy(labels.const_data_ptr<std::int16_t>());
 }
 
 FittedImage stored_sample(const Archive& archive, Size size) {
@@ -133,7 +135,10 @@ Model::Model(const std::filesystem::path& artifact, const ModelOptions& options)
   state_->thread.run([&] {
     if (options.threads) use_own_threads(*options.threads);
     state_->device_info = describe(device);
-    state_->program = load_program(artifact, state_->manifest, device, state_->device_info.threads);
+    state_->scoring.run([&] {
+      state_->program =
+          load_program(artifact, state_->manifest, device, state_->device_info.threads);
+    });
   });
 }
 
@@ -149,7 +154,9 @@ Batch Model::copy(std::span<const FittedImage> images) const {
   const Size size{manifest().input.height, manifest().input.width};
   if (images.empty()) throw InputError("images: expected one or more, got none");
   const auto count = static_cast<std::int64_t>(images.size());
-  at::Tensor batch = at::empty({count, 3, size.height, size.width}, at::kByte);
+  // A GPU copies from pinned memory by itself, while it computes.
+  const auto options = at::TensorOptions(at::kByte).pinned_memory(state_->device.is_cuda());
+  at::Tensor batch = at::empty({count, 3, size.height, size.width}, options);
   auto* target = batch.mutable_data_ptr<std::uint8_t>();
   const auto bytes = static_cast<std::size_t>(batch.numel()) / images.size();
   for (const FittedImage& image : images) {
@@ -161,31 +168,31 @@ Batch Model::copy(std::span<const FittedImage> images) const {
     target = std::copy(image.planes.begin(), image.planes.end(), target);
   }
   Batch result;
-  result.data_ = std::make_shared<Batch::Data>(Batch::Data{batch.to(state_->device)});
-  state_->synchronize();
+  state_->copying.run([&] {
+    constexpr bool non_blocking = true;
+    result.data_ =
+        std::make_shared<Batch::Data>(Batch::Data{batch.to(state_->device, non_blocking)});
+  });
   return result;
 }
 
 Scores Model::scores(const Batch& batch) const {
-  return state_->thread.run([&] {
-    ModelOutput output = state_->program->scores(batch.data_->images);
-    state_->synchronize();
-    Scores result;
-    result.data_ = std::make_shared<Scores::Data>(
-        Scores::Data{std::move(output.scores), std::move(output.merge_maps)});
-    return result;
-  });
+  ModelOutput output;
+  state_->thread.run(
+      [&] { state_->scoring.run([&] { output = state_->program->scores(batch.data_->images); }); });
+  Scores result;
+  result.data_ = std::make_shared<Scores::Data>(
+      Scores::Data{std::move(output.scores), std::move(output.merge_maps)});
+  return result;
 }
 
 LabelMap Model::labels(const Scores& scores, std::size_t image, Size size) const {
-  const auto label = [&] {
-    const c10::InferenceMode inference;
-    const auto index = static_cast<std::int64_t>(image);
-    const at::Tensor one = scores.data_->scores.slice(0, index, index + 1);  // (1, K, h, w)
-    return to_label_map(state_->program->labels(one, size)[0], size);
-  };
-  // A CPU has more than one thread to work with: this one labels while the model's goes on.
-  return state_->device.is_cpu() ? label() : state_->thread.run(label);
+  const c10::InferenceMode inference;
+  const auto index = static_cast<std::int64_t>(image);
+  const at::Tensor one = scores.data_->scores.slice(0, index, index + 1);  // (1, K, h, w)
+  at::Tensor labels;                                                       // (height, width)
+  state_->labeling.run([&] { labels = state_->program->labels(one, size)[0].cpu(); });
+  return to_label_map(labels.contiguous(), size);
 }
 
 double Model::check_sample() const {

@@ -19,23 +19,22 @@ Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model,
       loaded_(files_.size(), options.workers,
               static_cast<std::size_t>(options.workers) +
                   batches_in_flight * static_cast<std::size_t>(options.batch_size),
-              [this](std::size_t index) { return load_file(index); }) {
-  if (model_->device().name == "cpu") {
-    scored_.emplace(batches_waiting, [this] { return next_scored(); });
-  }
-  labeled_.emplace(batches_waiting, [this] { return next_labeled(); });
-}
+              [this](std::size_t index) { return load_file(index); }),
+      copied_(batches_waiting, [this] { return next_copied(); }),
+      scored_(batches_waiting, [this] { return next_scored(); }),
+      labeled_(batches_waiting, [this] { return next_labeled(); }) {}
 
 // What waits for a stage before it is woken; the threads end with the members.
 Stream::Pipeline::~Pipeline() {
   is_left_ = true;
   loaded_.stop();
-  if (scored_) scored_->stop();
+  copied_.stop();
+  scored_.stop();
 }
 
 std::optional<Stream::Item> Stream::Pipeline::next() {
   if (given_ == ready_.size()) {
-    std::optional<Items> items = labeled_->next();
+    std::optional<Items> items = labeled_.next();
     if (!items) return std::nullopt;
     ready_ = std::move(*items);
     given_ = 0;
@@ -64,22 +63,30 @@ std::vector<LoadedOrSkipped> Stream::Pipeline::next_batch() {
   return batch;
 }
 
-std::optional<Stream::Pipeline::ScoredItems> Stream::Pipeline::next_scored() {
-  ScoredItems next{next_batch(), {}};
+std::optional<Stream::Pipeline::Batched<Copied>> Stream::Pipeline::next_copied() {
+  Batched<Copied> next{next_batch(), {}};
   if (next.items.empty() || is_left_) return std::nullopt;
   std::vector<Loaded> loaded;
   for (LoadedOrSkipped& item : next.items) {
     if (auto* image = std::get_if<Loaded>(&item)) loaded.push_back(std::move(*image));
   }
-  if (!loaded.empty()) next.scored = score(*model_, std::move(loaded));
+  if (!loaded.empty()) next.loaded = copy(*model_, std::move(loaded));
+  return next;
+}
+
+std::optional<Stream::Pipeline::Batched<Scored>> Stream::Pipeline::next_scored() {
+  std::optional<Batched<Copied>> batch = copied_.next();
+  if (!batch || is_left_) return std::nullopt;
+  Batched<Scored> next{std::move(batch->items), {}};
+  if (!batch->loaded.batch.empty()) next.loaded = score(*model_, std::move(batch->loaded));
   return next;
 }
 
 // Results in place of what was loaded; what was skipped stays where it is.
 std::optional<Stream::Pipeline::Items> Stream::Pipeline::next_labeled() {
-  std::optional<ScoredItems> batch = scored_ ? scored_->next() : next_scored();
+  std::optional<Batched<Scored>> batch = scored_.next();
   if (!batch) return std::nullopt;
-  std::vector<Result> results = label(*model_, batch->scored);
+  std::vector<Result> results = label(*model_, batch->loaded);
   auto result = results.begin();
   Items items;
   for (LoadedOrSkipped& item : batch->items) {

@@ -12,11 +12,10 @@
 
 namespace mpm {
 
-//   files ─▶ workers: decode, fit ─▶ batches: copy, scores ─▶ label maps ─▶ results
-//            at most `ahead` at once          one waits          one waits
+//   files ─▶ workers: decode, fit ─▶ batches: copy ─▶ scores ─▶ label maps ─▶ results
+//            at most `ahead` at once       one waits   one waits   one waits
 //
-// Each stage has threads of its own and asks the one before it. On a GPU scores and labels would
-// queue for one device: there one thread does them in turn.
+// Each stage has threads of its own and asks the one before it.
 class Stream::Pipeline {
  public:
   struct Options {
@@ -34,15 +33,17 @@ class Stream::Pipeline {
  private:
   using Items = std::vector<Item>;
 
-  // A batch as it was read, and what the model said of those images that could be.
-  struct ScoredItems {
+  // A batch as it was read, and how far those of its images came that could be: Copied or Scored.
+  template <typename Stage>
+  struct Batched {
     std::vector<LoadedOrSkipped> items;  // of those loaded only the places are left
-    Scored scored;
+    Stage loaded;
   };
 
   LoadedOrSkipped load_file(std::size_t index) const;
   std::vector<LoadedOrSkipped> next_batch();
-  std::optional<ScoredItems> next_scored();
+  std::optional<Batched<Copied>> next_copied();
+  std::optional<Batched<Scored>> next_scored();
   std::optional<Items> next_labeled();
 
   const std::shared_ptr<const Model> model_;
@@ -52,8 +53,9 @@ class Stream::Pipeline {
   Items ready_;  // the batch that next() gives from
   std::size_t given_ = 0;
   ReadAhead<LoadedOrSkipped> loaded_;
-  std::optional<Producer<ScoredItems>> scored_;  // on a CPU
-  std::optional<Producer<Items>> labeled_;
+  Producer<Batched<Copied>> copied_;
+  Producer<Batched<Scored>> scored_;
+  Producer<Items> labeled_;
 };
 
 }  // namespace mpm

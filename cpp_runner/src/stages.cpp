@@ -56,15 +56,18 @@ LoadedOrSkipped load_or_skip(const std::filesystem::path& file, Size input, Labe
   }
 }
 
-Scored score(const Model& model, std::vector<Loaded> batch) {
+Copied copy(const Model& model, std::vector<Loaded> batch) {
   std::vector<FittedImage> images;
   for (Loaded& loaded : batch) images.push_back(std::move(loaded.image));
   Stopwatch watch;
-  const Batch on_device = model.copy(images);
-  const double copy_ms = watch.lap();
-  Scores scores = model.scores(on_device);
-  const double scores_ms = watch.lap();
-  return {std::move(batch), std::move(scores), copy_ms, scores_ms};
+  Batch on_device = model.copy(images);
+  return {std::move(batch), std::move(on_device), watch.lap()};
+}
+
+Scored score(const Model& model, Copied copied) {
+  Stopwatch watch;
+  Scores scores = model.scores(copied.on_device);
+  return {std::move(copied.batch), std::move(scores), copied.copy_ms, watch.lap()};
 }
 
 std::vector<Result> label(const Model& model, const Scored& scored) {
@@ -86,7 +89,7 @@ std::vector<Result> label(const Model& model, const Scored& scored) {
 }
 
 std::vector<Result> infer(const Model& model, std::vector<Loaded> batch) {
-  return label(model, score(model, std::move(batch)));
+  return label(model, score(model, copy(model, std::move(batch))));
 }
 
 }  // namespace mpm

@@ -28,18 +28,26 @@ Loaded load(const std::filesystem::path& file, Size input, LabelSize label_size)
 LoadedOrSkipped load_or_skip(const std::filesystem::path& file, Size input, LabelSize label_size);
 Loaded load(const Image& image, Size input, LabelSize label_size);
 
+// A batch on the model's device.
+struct Copied {
+  std::vector<Loaded> batch;  // without their pixels
+  Batch on_device;
+  double copy_ms = 0;
+};
+
 // A batch that the model has scored.
 struct Scored {
-  std::vector<Loaded> batch;  // without their pixels
+  std::vector<Loaded> batch;
   Scores scores;
   double copy_ms = 0;
   double scores_ms = 0;
 };
 
-Scored score(const Model& model, std::vector<Loaded> batch);
+Copied copy(const Model& model, std::vector<Loaded> batch);
+Scored score(const Model& model, Copied copied);
 std::vector<Result> label(const Model& model, const Scored& scored);
 
-// Both, one after the other.
+// All three, one after the other.
 std::vector<Result> infer(const Model& model, std::vector<Loaded> batch);
 
 }  // namespace mpm

@@ -57,9 +57,9 @@ class Scores {
   std::shared_ptr<const Data> data_;
 };
 
-// Threads may share one: scores, and on a GPU labels, run on a thread of its own, where calls
-// queue; on a CPU labels run on the caller's. Every stage returns when its work is done, on any
-// device.
+// Threads may share one: scores run on a thread of its own, where calls queue; the other stages run
+// on the caller's, and on a GPU beside the scores. Every stage returns when its work is done, on
+// any device.
 class Model {
  public:
   // Reads the manifest, checks the file and this machine, and only then loads what is in it.
