@@ -109,8 +109,8 @@ class BackendRecipe:
         name: ``"torchscript"`` writes a ``.pt``, ``"aotinductor"`` a ``.pt2``.
         device: ``"cpu"`` or ``"cuda"``.
         dtype: What the model computes in.
-        max_batch: The largest batch a call takes, at most; AOTInductor files take one image, and
-            larger batches image by image.
+        max_batch: The largest batch a call takes, at most; AOTInductor files for a CPU take one
+            image, and larger batches image by image.
         cuda_capability: Compute capability ``(major, minor)`` it is compiled for.
         machine: Where the file is tied to one kind of processor; None where it is not.
     """

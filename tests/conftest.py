@@ -1,5 +1,6 @@
 """What many tests need: small artifacts, built once, and a folder of images."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,13 @@ torch.set_num_threads(1)
 
 INPUT_SIZE = (64, 96)  # height, width: not square, so that no test passes with the two exchanged
 CLASSES = 7
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what needs a GPU where there is none, unless MPM_REQUIRE_CUDA is set."""
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        missing = "torch sees no CUDA device"
+        (pytest.fail if os.environ.get("MPM_REQUIRE_CUDA") else pytest.skip)(missing)
 
 
 def small_recipe(name: str = "cpu_portable_fp32") -> Recipe:

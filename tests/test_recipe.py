@@ -31,7 +31,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_builtin_recipes_are_there_with_a_description() -> None:
     recipes = {recipe.name: recipe for recipe in builtin_recipes()}
-    expected = {"cpu_portable_fp32", "rpi5_fp32", "cpu_fp32", "cpu_bf16", "h100_bf16"}
+    expected = {"cpu_portable_fp32", "rpi5_fp32", "cpu_fp32", "cpu_bf16", "h100_bf16", "h100_fp32"}
     assert expected <= recipes.keys()
     assert all(recipe.description for recipe in recipes.values())
     assert recipes["cpu_portable_fp32"].backend.name == "torchscript"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires, host_cpu_isa
 from mpm_deploy.backends.aoti_entry import Entry, open_entry
@@ -38,6 +39,12 @@ _COMPILER_ISA = frozenset(
 # Processors that multiply in bfloat16: x86 with AVX-512 or AMX, Arm.
 _BFLOAT16_ISA = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
+_CUDA_OPTIONS = {
+    # Not knowing the number of rows, Inductor would split the sums of each LayerNorm: three kernels
+    # and two readings of the rows, where one does.
+    "split_reductions": False,
+}
+
 _CPU_OPTIONS = {
     # Weights are constants: linear layers then go to oneDNN, and their activation with them. torch
     # 2.11 cannot pack weights for a number of rows that depends on the data; 2.15 can.
@@ -45,6 +52,9 @@ _CPU_OPTIONS = {
     # As many threads as its caller has, and not as many as the machine that compiled it.
     "cpp.dynamic_threads": True,
 }
+
+
+_TYPICAL_TOKENS = 640  # that an image keeps
 
 
 class _Labels(nn.Module):
@@ -106,20 +116,16 @@ class AotInductor(Backend):
         from torch._inductor.package.package import package_aoti
 
         device = torch.device(recipe.backend.device)
-        height, width = model.image_size
-        # One image a call: on a CPU a larger batch gains nothing, and costs a loop over images
-        # that cannot be exported.
-        image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=device)
-        canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device).expand(height, width)
+        batch = _batch_range(recipe)
+        (images, canvas), shapes = _examples(model.image_size, batch, device)
         with torch.no_grad(), _compiler_options(device) as options:
-            scores, _ = model(image)
-            any_size = (None, {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC})
+            scores, _ = model(images)
             entries: Any = {
-                "scores": _compile_entry(model, (image,), None, options),
-                "labels": _compile_entry(_Labels(), (scores, canvas), any_size, options),
+                "scores": _compile_entry(model, (images,), shapes[:1], options),
+                "labels": _compile_entry(_Labels(), (scores, canvas), shapes, options),
             }
             package_aoti(str(path), entries)
-        return Compiled(_requires(recipe, device), BatchRange(1, 1))
+        return Compiled(_requires(recipe, device), batch)
 
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
         try:
@@ -133,12 +139,35 @@ class AotInductor(Backend):
             ) from error
 
 
+def _batch_range(recipe: Recipe) -> BatchRange:
+    """How many images one call takes.
+
+    On a CPU it is one: a larger batch gains nothing there, and costs a loop over images that cannot
+    be exported.
+    """
+    return BatchRange(1, recipe.backend.max_batch if recipe.backend.device == "cuda" else 1)
+
+
+def _examples(
+    size: tuple[int, int], batch: BatchRange, device: torch.device
+) -> tuple[tuple[Tensor, Tensor], tuple[Any, Any]]:
+    """Inputs to export with: images ``(B, 3, H, W)`` and a canvas; and which sizes may vary."""
+    # A size of 1 would be taken for a constant.
+    images = torch.zeros(min(2, batch.max), 3, *size, dtype=torch.uint8, device=device)
+    canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device).expand(size)
+    any_batch = None
+    if batch.max > 1:
+        any_batch = {0: torch.export.Dim("images", min=batch.min, max=batch.max)}
+    any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    return (images, canvas), (any_batch, any_size)
+
+
 @contextmanager
 def _compiler_options(device: torch.device) -> Iterator[dict[str, Any]]:
     """Inductor's, for every entry of one file; valid while this is open."""
     options: dict[str, Any] = {"aot_inductor.package": True}
     if device.type != "cpu":
-        yield options
+        yield options | _CUDA_OPTIONS
         return
     lower_inner_products()
     with embedded_kernels() as kernels:
@@ -149,10 +178,25 @@ def _compile_entry(
     module: nn.Module, inputs: tuple[Tensor, ...], dynamic: Any, options: dict[str, Any]
 ) -> Any:
     exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
+    if inputs[0].device.type == "cuda":  # on a CPU it wins nothing
+        _hint_sizes(exported, inputs[0].shape[0] * _TYPICAL_TOKENS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Inductor's own, about itself
         files: Any = torch._inductor.aot_compile(exported.module(), inputs, options=options)
     return files
+
+
+def _hint_sizes(exported: torch.export.ExportedProgram, size: int) -> None:
+    """Tell Inductor about how large those sizes are that depend on the data.
+
+    It fuses loops where that saves reading memory; of a size that it knows nothing of it assumes
+    that nothing is saved, and makes three loops of every LayerNorm of merged tokens.
+    """
+    for node in exported.graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, torch.SymInt) and value.node.shape_env is not None:
+            hints = dict.fromkeys(free_unbacked_symbols(value), size)
+            value.node.shape_env.var_to_hint_override.update(hints)
 
 
 def _requires(recipe: Recipe, device: torch.device) -> Requires:

@@ -6,6 +6,7 @@ replace_special(front=xy)  rows  x y a b c | x y d e    offsets = [0, 5, 9]
 
 import torch
 from torch import Tensor
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 
 def equal_offsets(images: int, length: int, device: torch.device) -> Tensor:
@@ -39,7 +40,7 @@ def replace_special(
         ``(T + B * (F - special_tokens), C)`` and its offsets ``(B + 1,)`` int32.
     """
     images, added = offsets.shape[0] - 1, front.shape[0]
-    if images == 1:
+    if _surely_one(images):
         rows = torch.cat([front, tokens[special_tokens:]])
         return rows, equal_offsets(1, 1, offsets.device) * rows.shape[0]
 
@@ -51,3 +52,10 @@ def replace_special(
     # Row of [front; tokens]: front's own, or past front's rows the image token that moved by shift.
     source = torch.where(local < added, local, row - shift.long()[image] + special_tokens)
     return torch.cat([front, tokens])[source], new_offsets
+
+
+def _surely_one(images: int) -> bool:
+    """Whether there is one image; what is exported for batches of any size must not assume it."""
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return statically_known_true(images == 1)
+    return images == 1

@@ -3,11 +3,14 @@
 Each lives in the file of its name: the plain version, which is the truth. Faster ones have the same
 name and signature in a file that says how, and the plain one is their test::
 
-    attention.attention     one fused call where all lengths are equal, else image by image
-    by_head.attention       two products a head; what Inductor compiles for a CPU
-    label_map.label_map     every class at every pixel; what Inductor compiles
-    survivors.label_map     the few classes that can win, in plain torch; what TorchScript holds
-    native.label_map        likewise in C++, for a CPU; what the runners take where they have it
+    attention.attention         one fused call where all lengths are equal, else image by image
+    by_head.attention           two products a head; what Inductor compiles for a CPU
+    varlen.attention            PyTorch's flash kernels on packed rows, for a GPU
+    nearest_neighbor            all similarities of an image, then the best of each row
+    streaming.nearest_neighbor  the best so far, block by block of columns; for a GPU
+    label_map.label_map         every class at every pixel; what Inductor compiles
+    survivors.label_map         the few classes that can win; plain torch, for TorchScript
+    native.label_map            likewise in C++, for a CPU; what the runners take where they have it
 
 `dispatch` says which one a model gets, and `inner_products` is the product that attention and
 similarity share.

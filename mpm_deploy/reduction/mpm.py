@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mpm_deploy.errors import InputError
-from mpm_deploy.ops.nearest_neighbor import nearest_neighbor
+from mpm_deploy.ops.dispatch import nearest_neighbor
 
 
 def mutual_pair_merge(

@@ -1,0 +1,120 @@
+"""The packed model, exported once for any number of images: what a GPU's `.pt2` is compiled from.
+
+The two operations that have kernels there are stood in for by operators of the same signature,
+which answer by the plain versions.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from mpm_deploy.models import encoder
+from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.ops import varlen
+from mpm_deploy.ops.nearest_neighbor import nearest_neighbor as plain_nearest_neighbor
+from mpm_deploy.reduction import mpm
+from tests.models.test_reconstruction import CLASSES, SIZE, segmenters
+from tests.ops.test_varlen import stand_in
+
+PATCHES = (SIZE[0] // 16) * (SIZE[1] // 16)
+
+
+@torch.library.custom_op("mpm_tests::attention", mutates_args=())
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, offsets: Tensor | None, max_length: int, scale: float
+) -> Tensor:
+    """As the kernels of `varlen`."""
+    return stand_in(q, k, v, offsets, max_length, scale).clone()
+
+
+@torch.library.custom_op("mpm_tests::nearest_neighbor", mutates_args=())
+def nearest_neighbor(
+    tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int
+) -> Tensor:
+    """As that of `streaming`."""
+    return plain_nearest_neighbor(tokens, offsets, max_length, special_tokens).clone()
+
+
+@attention.register_fake
+def _(q: Tensor, *_: object) -> Tensor:
+    return torch.empty_like(q, memory_format=torch.contiguous_format)
+
+
+@nearest_neighbor.register_fake
+def _(tokens: Tensor, *_: object) -> Tensor:
+    return tokens.new_empty(tokens.shape[0], dtype=torch.int64)
+
+
+@pytest.fixture
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setattr(varlen, "_efficient", attention)
+        patch.setattr(encoder, "attention", varlen.attention)
+        patch.setattr(mpm, "nearest_neighbor", nearest_neighbor)
+        yield
+
+
+def export(model: Segmenter) -> torch.export.ExportedProgram:
+    """For 1 to 64 images."""
+    images = torch.zeros(2, 3, *SIZE, dtype=torch.uint8)
+    batch = torch.export.Dim("images", min=1, max=64)
+    with torch.no_grad():
+        return torch.export.export(model, (images,), dynamic_shapes=({0: batch},))
+
+
+@pytest.mark.usefixtures("_as_on_a_gpu")
+@pytest.mark.parametrize("late", [True, False], ids=["late", "early"])
+@pytest.mark.parametrize("head", ["mask", "linear"])
+def test_one_export_answers_for_every_batch(head: str, late: bool) -> None:
+    model = segmenters(head, 1, (1, 3))[0 if late else 1]
+    exported = export(model).module()
+    generator = torch.Generator().manual_seed(1)
+    for batch in (1, 2, 5, 33):
+        coarse = torch.randint(256, (batch, 3, 6, 8), generator=generator, dtype=torch.uint8)
+        images = coarse.repeat_interleave(16, dim=2).repeat_interleave(16, dim=3)
+        with torch.no_grad():
+            scores, merge_maps = exported(images)
+            expected_scores, expected_maps = model(images)
+        assert scores.shape == (batch, CLASSES, SIZE[0] // 16, SIZE[1] // 16)
+        assert torch.equal(merge_maps, expected_maps)
+        assert merge_maps[:, -1].amax(dim=1).max() < PATCHES - 1  # something did merge
+        torch.testing.assert_close(scores, expected_scores, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("_as_on_a_gpu")
+def test_only_merges_have_sizes_that_depend_on_the_data() -> None:
+    """Each is read from the device: two merges, two syncs a forward, and no other one."""
+    exported = export(segmenters("mask", 1, (1, 3))[0])
+    targets = [str(node.target) for node in exported.graph.nodes]
+    assert sum("nonzero" in target for target in targets) == 2
+    assert not [name for name in targets if name.startswith(("aten.item", "aten._local_scalar"))]
+
+
+@pytest.mark.usefixtures("_as_on_a_gpu")
+def test_attention_is_packed_from_the_first_merge_on() -> None:
+    exported = export(segmenters("mask", 1, (1, 3))[0])
+    calls = [node for node in exported.graph.nodes if "mpm_tests.attention" in str(node.target)]
+    packed = [call.args[3] is not None for call in calls]
+    assert packed == [False] + [True] * (len(calls) - 1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Inductor's own
+@pytest.mark.usefixtures("_as_on_a_gpu")
+def test_it_compiles_for_any_batch(tmp_path: object) -> None:
+    model = segmenters("mask", 1, (1, 3))[0]
+    package = torch._inductor.aoti_compile_and_package(
+        export(model), package_path=f"{tmp_path}/model.pt2"
+    )
+    compiled = torch._inductor.aoti_load_package(package)
+    generator = torch.Generator().manual_seed(2)
+    for batch in (1, 3):
+        coarse = torch.randint(256, (batch, 3, 6, 8), generator=generator, dtype=torch.uint8)
+        images = coarse.repeat_interleave(16, dim=2).repeat_interleave(16, dim=3)
+        with torch.no_grad():
+            expected, expected_maps = model(images)
+        scores, merge_maps = compiled(images)
+        assert torch.equal(merge_maps, expected_maps)
+        torch.testing.assert_close(scores, expected, atol=1e-4, rtol=1e-4)
