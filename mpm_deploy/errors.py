@@ -9,6 +9,7 @@
     │   └── HostError          a sound artifact that does not fit this machine
     ├── ImageError             one image that cannot be decoded
     ├── InputError             nothing to do, or an argument of the wrong shape
+    │   └── DatasetError       a data set that is not laid out, or not labelled, as its name says
     └── MissingPackageError    an optional package is needed and absent
 
 A message says where, what was expected and what came; ``hint`` says the cure.
@@ -62,6 +63,10 @@ class ImageError(MpmError):
 
 class InputError(MpmError):
     """Nothing to do, or an argument of the wrong shape, type or value."""
+
+
+class DatasetError(InputError):
+    """A data set is not there, not whole, or not labelled as its name says: names the file."""
 
 
 class MissingPackageError(MpmError):

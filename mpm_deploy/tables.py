@@ -14,6 +14,7 @@ from mpm_deploy.recipe import MergeRecipe, Recipe
 if TYPE_CHECKING:  # these import torch, which `mpm-deploy recipes` need not wait for
     from mpm_deploy.artifact import Manifest, MergeInfo
     from mpm_deploy.doctor import Finding
+    from mpm_deploy.evaluate import Evaluation
     from mpm_deploy.report import Measurement, Ratio, Report, Spread
 
 RANDOM_WEIGHTS = "The weights are random: speeds are real, label maps mean nothing."
@@ -76,7 +77,7 @@ def results_table(results: Iterable[Measurement]) -> Table:
             _number(row.end_to_end_fps),
             _number(row.model_fps),
             *(_number(percentile) for percentile in (latency.p50, latency.p90, latency.p99)),
-            " → ".join(f"{tokens:.0f}" for tokens in row.tokens_kept.mean) or "all",
+            _tokens(row.tokens_kept.mean),
             _number(row.gflops),
         )
     return table
@@ -97,6 +98,34 @@ def comparison_table(results: Iterable[Ratio]) -> Table:
             f"{row.flop_ratio:.2f}",
         )
     return table
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """One row a class, the means and the sum below; shares in percent."""
+    table = _table("class", "IoU", "accuracy", "pixels", justify="right")
+    table.columns[0].justify = "left"
+    for row in evaluation.per_class:
+        table.add_row(Text(row.name), _percent(row.iou), _percent(row.accuracy), f"{row.pixels:,}")
+    table.add_section()
+    means = (evaluation.mean_iou, evaluation.mean_class_accuracy)
+    pixels = sum(row.pixels for row in evaluation.per_class)
+    table.add_row("all", *map(_percent, means), f"{pixels:,}", style="bold")
+    return table
+
+
+def evaluation_summary(evaluation: Evaluation) -> str:
+    """The figures that are compared with others, in one sentence."""
+    artifact, dataset = evaluation.artifact, evaluation.dataset
+    images = str(evaluation.images)
+    if evaluation.images < dataset.images:
+        images += f" of {dataset.images}"
+    return (
+        f"{artifact.path} on {dataset.name}, {images} images: "
+        f"mIoU {_percent(evaluation.mean_iou)}, "
+        f"mean class accuracy {_percent(evaluation.mean_class_accuracy)}, "
+        f"pixel accuracy {_percent(evaluation.pixel_accuracy)}, "
+        f"tokens kept {_tokens(evaluation.tokens_kept)}."
+    )
 
 
 def schedule(merge: MergeRecipe | MergeInfo) -> str:
@@ -156,6 +185,14 @@ def _number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
+def _tokens(mean: Iterable[float]) -> str:
+    return " → ".join(f"{tokens:.0f}" for tokens in mean) or "all"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"
 
 
 def _spread(ratio: Spread) -> str:

@@ -17,15 +17,15 @@ PACKAGE = ROOT / "mpm_deploy"
 # A module or folder imports only from floors below its own.
 FLOORS = [
     {"errors"},
-    {"files", "formats", "own_threads", "structure"},
-    {"artifact", "images", "label_maps", "ops", "pipeline", "recipe", "visualize"},
+    {"confusion", "files", "formats", "own_threads", "structure"},
+    {"artifact", "datasets", "images", "label_maps", "ops", "pipeline", "recipe", "visualize"},
     {"reduction"},
     {"models"},
     {"backends"},
     {"results"},
     {"runner", "verify"},
-    {"build", "doctor", "engine", "report", "worker"},
-    {"bench"},
+    {"build", "doctor", "engine", "report", "tally", "worker"},
+    {"bench", "evaluate"},
     {"tables"},
     {"cli"},
 ]
@@ -101,6 +101,7 @@ def test_public_names() -> None:
         "AgreementError",
         "ArtifactError",
         "BuildError",
+        "DatasetError",
         "HostError",
         "ImageError",
         "InputError",

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from mpm_deploy import cli, recipe
+from mpm_deploy.datasets import DATASETS
 from tests.conftest import CLASSES, INPUT_SIZE
+from tests.datasets.made_up import make
 
 SMALL = [
     *("--weights", "random", "--set", f"model.image_size=[{INPUT_SIZE[0]},{INPUT_SIZE[1]}]"),
@@ -73,6 +75,8 @@ def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
         ["bench", "a.pt", "images", "--batch", "1,0"],
         ["bench", "a.pt", "images", "--batch", "1,,2"],
         ["bench", "a.pt", "images", "--repeats", "-1"],
+        ["eval", "a.pt", "ade20k"],
+        ["eval", "a.pt", "ade20k", "--root", "data", "--limit", "0"],
     ],
 )
 def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,6 +128,8 @@ def test_recipe_errors_exit_1(
     [
         ["build", "--recipe", "cpu_portable_fp32", "-o", "none/a.pt"],
         ["bench", "a.pt", "images", "--json", "none/report.json"],
+        ["eval", "a.pt", "ade20k", "--root", "data", "--json", "none/evaluation.json"],
+        ["eval", "a.pt", "ade20k", "--root", "data", "--state", "none/state.json"],
     ],
 )
 def test_a_missing_folder_is_said_before_the_work(
@@ -209,6 +215,56 @@ def test_bench_prints_a_table_and_writes_the_report(
     assert report["schema"] == "mpm-report/1"
     assert [row["batch_size"] for row in report["results"]] == [1, 2]
     assert [Path(skipped["path"]).name for skipped in report["skipped"]] == ["broken.png"]
+
+
+def test_eval_prints_a_table_and_writes_the_evaluation(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    target = tmp_path / "evaluation.json"
+    options = ("--root", tmp_path / "root", "--batch", 2, "--limit", 4, "--json", target)
+    assert run("eval", artifact, "folder", *options) == 0
+    captured = capsys.readouterr()
+    assert "class 6" in captured.out
+    assert "folder, 4 of 5 images: mIoU " in captured.out
+    assert RANDOM in captured.err
+    evaluation = json.loads(target.read_text())
+    assert evaluation["schema"] == "mpm-evaluation/1"
+    assert f"mIoU {100 * evaluation['mean_iou']:.2f}" in captured.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "root"]
+
+
+def test_eval_names_what_it_skips_and_keeps_a_state_that_is_asked_for(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    broken = tmp_path / "root" / "images" / "scene_0001.png"
+    broken.write_bytes(b"text")
+    state = tmp_path / "evaluation.json.state"
+    options = ("--root", tmp_path / "root", "--state", state, "--json", state.with_suffix(""))
+    assert run("eval", artifact, "folder", *options) == 3
+    assert f"skipped {broken}: not a JPEG or PNG file" in capsys.readouterr().err
+    assert len(json.loads(state.read_text())["done"]) == 4
+
+
+def test_eval_without_a_data_set_exits_1(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, problem in {
+        "ade": "expected one of ade20k, cityscapes, pascal_context",
+        "ade20k": "looked for images/validation, annotations/validation in it",
+    }.items():
+        assert run("eval", artifact, name, "--root", tmp_path) == 1
+        lines = capsys.readouterr().err.splitlines()
+        assert lines[0].startswith("error: ") and problem in lines[0]
+        assert lines[1].startswith("  hint: ")
+
+
+def test_help_of_eval_names_every_data_set(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("eval", "--help")
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in DATASETS)
 
 
 def test_doctor_exits_0(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,15 +17,17 @@ import report
 import tomli_w
 import torch
 from generator import CLASSES
-from held_out import held_out_scenes
-from metrics import class_iou, confusion
 from torch.nn import functional
 
+from mpm_deploy.confusion import class_iou, confusion
+from mpm_deploy.datasets.scenes import Scenes
+from mpm_deploy.images import decode
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights import DEMO_WEIGHTS, load_into, read_weights
 from mpm_deploy.models.zoo import create
 
 Schedule = tuple[int, ...]
+HELD_OUT = Scenes(Path(__file__).parent)
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ def evaluate(model: Segmenter) -> Accuracy:
     """Runs the held-out scenes one by one."""
     total = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
     kept = []
-    for image, labels in held_out_scenes():
-        pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
+    for sample in HELD_OUT:
+        pixels, labels = decode(sample.image)[None], HELD_OUT.labels(sample)
         with torch.inference_mode():
             scores, merge_maps = model(pixels)
             scores = functional.interpolate(scores, size=labels.shape, mode="bilinear")
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         result = {
             "what": "accuracy on the held-out street scenes",
             "weights": {"model": info.model, "sha256": info.sha256},
-            "images": sum(1 for _ in held_out_scenes()),
+            "images": len(HELD_OUT),
             "models": {name: each.to_dict() for name, each in reached.items()},
         }
         report.write(options.output, result)

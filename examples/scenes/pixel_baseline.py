@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import report
 from generator import CLASSES, scene
-from held_out import held_out_scenes
 from make_dataset import TRAINING_SEED
-from metrics import class_iou, confusion
 from numpy.typing import NDArray
+
+from mpm_deploy.confusion import class_iou, confusion
+from mpm_deploy.datasets.scenes import Scenes
+from mpm_deploy.images import decode
 
 BITS = 5  # of each channel
 CELLS = 1 << 3 * BITS
@@ -52,8 +54,10 @@ def rules(counts: NDArray[np.int64]) -> dict[str, NDArray[np.uint8]]:
 def evaluate(rule: NDArray[np.uint8]) -> list[float]:
     """Each class's IoU on the held-out scenes."""
     total = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
-    for image, labels in held_out_scenes():
-        total += confusion(labels, rule[cells(image)], len(CLASSES))
+    held_out = Scenes(Path(__file__).parent)
+    for sample in held_out:
+        image = decode(sample.image).permute(1, 2, 0).numpy()
+        total += confusion(held_out.labels(sample), rule[cells(image)], len(CLASSES))
     return [round(float(iou), 4) for iou in class_iou(total)]
 
 

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from batches import Batches, class_frequencies
 from generator import CLASSES, PALETTE, SIZE, scene
-from metrics import class_iou, confusion
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mpm_deploy.confusion import class_iou, confusion
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights import save_weights
 from mpm_deploy.models.zoo import create

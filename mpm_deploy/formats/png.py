@@ -37,6 +37,7 @@ _DEPTHS = {
     _RGB_ALPHA: (8, 16),
 }
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
+_GREY_STEPS = {2: 85, 4: 17}  # Pillow spreads few greys over 0 to 255
 _SURPLUS_AT_ONCE = 1 << 16
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 # First column and row of each pass, and the steps to the next ones.
@@ -95,6 +96,27 @@ def read(data: bytes) -> Raster:
     palette = _palette(chunks) if header.color == _PALETTE else None
     samples = _decode(chunks, header)
     return Raster(_to_rgb(samples, header, palette), _orientation(chunks))
+
+
+def read_numbers(data: bytes) -> NDArray[Any]:
+    """Decode a whole PNG file whose pixels are numbers, as in label maps: no colours, no scaling.
+
+    Returns:
+        ``(height, width)`` uint8, or uint16 of 16 bits: palette indices, or grey as it is stored.
+
+    Raises:
+        ImageError: Too large, cut off, or broken; or its pixels are colours.
+    """
+    if not data.startswith(MAGIC):
+        raise ImageError("not a PNG file")
+    chunks = list(_chunks(data))
+    header = _header(chunks)
+    if header.color not in (_GREY, _PALETTE):
+        raise ImageError("its pixels are colours, not numbers (grey or indexed)")
+    samples = _decode(chunks, header)
+    if header.color == _GREY and header.depth in (2, 4):
+        return samples // _GREY_STEPS[header.depth]
+    return samples.astype(np.uint8) if samples.dtype == np.bool_ else samples
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:

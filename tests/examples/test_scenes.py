@@ -10,10 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
+from mpm_deploy.datasets.scenes import Scenes
+
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "scenes"
 WEIGHTS = ROOT / "mpm_deploy" / "weights" / "demo.safetensors"
-SCRIPTS = ("batches", "generator", "make_dataset", "metrics", "street", "train")
+SCRIPTS = ("batches", "generator", "make_dataset", "pixel_baseline", "report", "street", "train")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,14 +101,15 @@ def test_held_out_files_are_the_generators(dataset: ModuleType, generator: Modul
         assert np.abs(photo - image).mean() < 12
 
 
-def test_iou(scripts_on_path: None) -> None:
-    import metrics
+def test_the_package_knows_the_classes(generator: ModuleType) -> None:
+    assert Scenes.classes == generator.CLASSES
 
-    truth = np.array([[0, 0], [1, 2]], np.uint8)
-    predicted = np.array([[0, 1], [1, 2]], np.uint8)
-    matrix = metrics.confusion(truth, predicted, 4)
-    np.testing.assert_allclose(metrics.class_iou(matrix), [0.5, 0.5, 1.0, np.nan])
-    assert metrics.mean_iou(matrix) == pytest.approx(2 / 3)
+
+def test_the_baseline_reads_the_held_out_scenes(scripts_on_path: None) -> None:
+    import pixel_baseline
+
+    iou = pixel_baseline.evaluate(np.zeros(pixel_baseline.CELLS, np.uint8))
+    assert 0 < iou[0] < 1 and not any(iou[1:])
 
 
 def test_batches_cut_image_and_labels_alike(scripts_on_path: None, tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""``mpm-deploy eval``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpm_deploy.cli.options import add_host_options, check_can_write, positive
+from mpm_deploy.cli.talk import (
+    DONE,
+    SKIPPED,
+    progress,
+    show,
+    warn_of_random,
+    warn_of_skipped,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from mpm_deploy.evaluate import Evaluation
+
+HELP = "measure accuracy on a data set: mIoU, and the IoU of each class"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="ade20k, cityscapes, pascal_context, pascal_context_59, scenes or folder",
+    )
+    parser.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="the folder its layout begins in"
+    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="first N images")
+    parser.add_argument("--batch", type=positive, default=1, metavar="B", help="images a call")
+    parser.add_argument("--stride", type=positive, metavar="S", help="pixels from window to window")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the evaluation")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep what is counted there, and go on from it; with --json the default is "
+        "FILE.state, until it is done",
+    )
+    add_host_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate, and print the IoU of each class and what it comes to."""
+    check_can_write(arguments.json)
+    check_can_write(arguments.state)
+    from mpm_deploy.datasets import open_dataset
+
+    dataset = open_dataset(arguments.dataset, arguments.root)
+    from mpm_deploy.evaluate import evaluate
+
+    beside = arguments.json and arguments.json.with_name(f"{arguments.json.name}.state")
+    with progress("images") as tell:
+        evaluation = evaluate(
+            arguments.artifact,
+            dataset,
+            limit=arguments.limit,
+            batch_size=arguments.batch,
+            stride=arguments.stride,
+            device=arguments.device,
+            threads=arguments.threads,
+            state=arguments.state or beside,
+            progress=tell,
+        )
+    _show_evaluation(evaluation)
+    if arguments.json:
+        write_json(arguments.json, evaluation.to_dict())
+        if arguments.state is None:
+            beside.unlink(missing_ok=True)
+    return SKIPPED if evaluation.skipped else DONE
+
+
+def _show_evaluation(evaluation: Evaluation) -> None:
+    from mpm_deploy.tables import evaluation_summary, evaluation_table
+
+    show(evaluation_table(evaluation))
+    print(f"\n{evaluation_summary(evaluation)}")
+    warn_of_random(evaluation.artifact.weights)
+    for skipped in evaluation.skipped:
+        warn_of_skipped(skipped.path, skipped.reason)

@@ -1,0 +1,146 @@
+"""What every data set is: images, each with a label map, and what the numbers in those mean."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpm_deploy.errors import DatasetError, ImageError
+from mpm_deploy.formats import png
+
+IGNORED = 255  # of a pixel that does not count
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and its label map; ``id`` names it within its data set."""
+
+    id: str
+    image: Path
+    labels: Path
+
+
+class Dataset(ABC):
+    """The samples under a root folder.
+
+    A member says what it is called and how it is laid out.
+
+    Args:
+        root: The folder that the layout begins in.
+
+    Attributes:
+        name: As `DATASETS` and the command line call it.
+        classes: A name for each class.
+        layout: What must lie under the root.
+        images: Where the images lie, as a pattern below the root.
+        root: The folder.
+        samples: In an order that is the same everywhere.
+
+    Raises:
+        DatasetError: A folder of the layout is missing, there are no images, or one of them or a
+            label map is missing.
+    """
+
+    name: ClassVar[str]
+    layout: ClassVar[tuple[str, ...]]
+    images: ClassVar[str]
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self._check_layout()
+        self.samples: tuple[Sample, ...] = tuple(self._find())
+        if not self.samples:
+            raise DatasetError(
+                f"{self.root}: no image of {self.name} in it: looked for {self.images}",
+                "copy the data set again, or name another --root",
+            )
+        self._check_files()
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def labels(self, sample: Sample) -> NDArray[np.uint8]:
+        """The class of every pixel.
+
+        Returns:
+            ``(height, width)`` uint8: classes from 0 up, and `IGNORED`.
+
+        Raises:
+            DatasetError: The file is no label map, or holds a number that means nothing here.
+        """
+        numbers = _read_numbers(sample.labels)
+        meanings = self._meanings(sample)
+        foreign = numbers[(numbers >= len(meanings)) & (numbers != IGNORED)]
+        if foreign.size:
+            raise DatasetError(
+                f"{sample.labels}: expected labels 0 to {len(meanings) - 1} or {IGNORED} "
+                f"in a label map of {self.name}, got {foreign[0]}",
+                "these may be label maps of another data set, or of its raw, unconverted form",
+            )
+        table = np.full(IGNORED + 1, IGNORED, np.uint8)
+        table[: len(meanings)] = meanings
+        classes: NDArray[np.uint8] = table[numbers]
+        return classes
+
+    @abstractmethod
+    def _find(self) -> Iterable[Sample]:
+        """The samples below the root, whose layout is there."""
+
+    def _meanings(self, sample: Sample) -> Sequence[int]:
+        """The class, or `IGNORED`, that each number in a label file means, from 0 up."""
+        return range(len(self.classes))
+
+    def _check_layout(self) -> None:
+        missing = [place for place in self.layout if not (self.root / place).exists()]
+        if missing:
+            raise DatasetError(
+                f"{self.root}: not the root of {self.name}: looked for {', '.join(self.layout)} "
+                f"in it, and there is no {', '.join(missing)}",
+                self._likely_root() or "--root names the folder that these lie in",
+            )
+
+    def _likely_root(self) -> str | None:
+        """People name a folder above the root, or one below."""
+        below = sorted(self.root.iterdir()) if self.root.is_dir() else []
+        for folder in (*self.root.absolute().parents[:3], *below):
+            if all((folder / place).exists() for place in self.layout):
+                return f"did you mean --root {folder}?"
+        return None
+
+    def _check_files(self) -> None:
+        for kind, paths in (
+            ("images", [sample.image for sample in self.samples]),
+            ("label maps", [sample.labels for sample in self.samples]),
+        ):
+            missing = [path for path in paths if not path.is_file()]
+            if missing:
+                raise DatasetError(
+                    f"{missing[0]}: no such file, and so for {len(missing)} of the "
+                    f"{len(paths)} {kind} of {self.name}",
+                    "copy the data set again: its accuracy counts every image",
+                )
+
+
+def files_in(root: Path, pattern: str) -> list[Path]:
+    """Files below a folder, sorted by the bytes of their names."""
+    return sorted(root.glob(pattern), key=bytes)
+
+
+def _read_numbers(path: Path) -> NDArray[np.integer[Any]]:
+    """``(height, width)``: what a label file holds."""
+    try:
+        return png.read_numbers(path.read_bytes())
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
+    except ImageError as error:
+        raise DatasetError(
+            f"{path}: expected a label map as PNG: {error.problem}", "copy this file again"
+        ) from error

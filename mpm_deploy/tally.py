@@ -1,0 +1,140 @@
+"""What an evaluation has counted so far, and the file that keeps it from one run to the next."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from mpm_deploy.confusion import Counts
+from mpm_deploy.errors import InputError
+from mpm_deploy.files import written_atomically
+from mpm_deploy.structure import StructureError, read_structure, to_mapping
+
+SCHEMA = "mpm-evaluation-state/1"
+_CURE = "name another --state, or delete this file to count anew"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is counted; counts of another subject cannot be gone on with.
+
+    Attributes:
+        artifact: Its payload's SHA-256.
+        dataset: The data set's name.
+        samples: SHA-256 over the ids of all its samples.
+        classes: How many.
+        device: Where the artifact runs.
+        stride: Pixels from window to window; None is the artifact's own.
+    """
+
+    artifact: str
+    dataset: str
+    samples: str
+    classes: int
+    device: str
+    stride: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Sums over the images that are done.
+
+    Attributes:
+        counts: Confusion counts ``(K, K)``.
+        tokens_kept: Sums, one a merge.
+        done: Ids of the samples that are in the sums.
+    """
+
+    counts: Counts
+    tokens_kept: tuple[float, ...] = ()
+    done: frozenset[str] = frozenset()
+
+    @classmethod
+    def empty(cls, classes: int) -> "Tally":
+        """Of no image."""
+        return cls(np.zeros((classes, classes), np.int64))
+
+    def plus(self, sample: str, counts: Counts, tokens_kept: Sequence[float]) -> "Tally":
+        """With one image more: a new tally, so that an interrupt finds all of it or nothing."""
+        before = self.tokens_kept if self.done else (0.0,) * len(tokens_kept)
+        tokens = tuple(a + b for a, b in zip(before, tokens_kept, strict=True))
+        return Tally(self.counts + counts, tokens, self.done | {sample})
+
+
+class StateFile:
+    """A tally on disk.
+
+    Args:
+        path: A JSON file; it need not be there yet.
+        subject: What is counted.
+    """
+
+    def __init__(self, path: str | Path, subject: Subject) -> None:
+        self._path = Path(path)
+        self._subject = subject
+
+    def load(self) -> Tally:
+        """The tally kept there; an empty one where there is no file.
+
+        Raises:
+            InputError: Not such a file, or one that counts another subject.
+        """
+        if not self._path.exists():
+            return Tally.empty(self._subject.classes)
+        kept = self._read()
+        self._check_subject(kept.subject)
+        return Tally(self._counts(kept), kept.tokens_kept, frozenset(kept.done))
+
+    def save(self, tally: Tally) -> None:
+        """Replace the file by a tally; it appears whole or not at all.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        counts = tuple(tuple(row) for row in tally.counts.tolist())
+        kept = _Kept(SCHEMA, self._subject, tuple(sorted(tally.done)), tally.tokens_kept, counts)
+        with written_atomically(self._path) as temporary:
+            temporary.write_text(json.dumps(to_mapping(kept)) + "\n")
+
+    def _read(self) -> "_Kept":
+        try:
+            kept = read_structure(_Kept, json.loads(self._path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise self._error(f"cannot be read: {error.strerror}") from error
+        except (StructureError, ValueError) as error:
+            raise self._error(f"not the state of an evaluation: {error}") from error
+        if kept.schema != SCHEMA:
+            raise self._error(f"expected schema {SCHEMA!r}, got {kept.schema!r}")
+        return kept
+
+    def _counts(self, kept: "_Kept") -> Counts:
+        size = (self._subject.classes, self._subject.classes)
+        try:
+            counts = np.array(kept.counts, np.int64)
+        except (ValueError, OverflowError) as error:  # rows of different lengths; huge numbers
+            raise self._error("its counts are no table of 64-bit numbers") from error
+        if counts.shape != size or counts.min() < 0:
+            raise self._error(f"expected counts {size[0]} × {size[1]} from 0 up")
+        return counts
+
+    def _check_subject(self, kept: Subject) -> None:
+        for part in fields(Subject):
+            theirs, ours = getattr(kept, part.name), getattr(self._subject, part.name)
+            if theirs != ours:
+                raise self._error(f"counts of another {part.name}: {theirs}, and asked for {ours}")
+
+    def _error(self, problem: str) -> InputError:
+        return InputError(f"{self._path}: {problem}", _CURE)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The file."""
+
+    schema: str
+    subject: Subject
+    done: tuple[str, ...]
+    tokens_kept: tuple[float, ...]
+    counts: tuple[tuple[int, ...], ...]
