@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 import mpm_deploy
 from mpm_deploy.artifact import (
@@ -25,11 +26,13 @@ from mpm_deploy.artifact import (
 )
 from mpm_deploy.backends import Backend, Compiled, get_backend
 from mpm_deploy.errors import RecipeError
+from mpm_deploy.models.classes import numbered_classes
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights import WeightsInfo, load_into, random_weights, read_weights
+from mpm_deploy.models.weights import load_encoder_into, load_into, read_weights
+from mpm_deploy.models.weights_info import RANDOM, WeightsInfo, random_weights
 from mpm_deploy.models.zoo import create, find_model
-from mpm_deploy.recipe import Recipe
+from mpm_deploy.recipe import ModelRecipe, Recipe
 from mpm_deploy.verify import check_agreement, measure_agreement, verification_images
 
 
@@ -75,13 +78,9 @@ def build(
 def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
     """The eager model of a recipe, on its device and in its dtype, and what its weights are."""
     wanted = recipe.model
-    if wanted.weights == "random":
-        weights = random_weights(wanted.name, wanted.image_size, wanted.classes)
-    else:
-        tensors, weights = read_weights(wanted.weights)
-        _check_weights_fit(recipe, weights)
+    tensors, weights = _weights_of(recipe)
     model = create(
-        wanted.name,
+        weights.model,
         classes=len(weights.classes),
         image_size=wanted.image_size or weights.image_size,
         before_blocks=recipe.merge.before_blocks,
@@ -89,25 +88,47 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
         mean=weights.mean,
         std=weights.std,
     )
-    if wanted.weights != "random":
+    if weights.origin != RANDOM:
         load_into(model, tensors, weights.origin)
+    elif tensors:
+        load_encoder_into(model, tensors, wanted.weights)
     dtype = getattr(torch, recipe.backend.dtype)
     return model.to(recipe.backend.device).compute_in(dtype), weights
 
 
+def _weights_of(recipe: Recipe) -> tuple[dict[str, Tensor], WeightsInfo]:
+    wanted = recipe.model
+    if wanted.weights == "random":
+        return {}, random_weights(wanted.name, wanted.image_size, wanted.classes)
+    tensors, weights = read_weights(wanted.weights)
+    if weights.origin == RANDOM:
+        weights = _with_head_of(wanted, weights)
+    _check_weights_fit(recipe, weights)
+    return tensors, weights
+
+
+def _with_head_of(wanted: ModelRecipe, weights: WeightsInfo) -> WeightsInfo:
+    """A head that is drawn may be of either kind, for any number of classes."""
+    names, palette = numbered_classes(wanted.classes or len(weights.classes))
+    name, spec = weights.model, find_model(weights.model)
+    if wanted.name and replace(find_model(wanted.name), head=spec.head) == spec:
+        name = wanted.name
+    return replace(weights, model=name, classes=names, palette=palette)
+
+
 def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
     wanted = recipe.model
-    if weights.model != wanted.name:
+    if wanted.name not in (None, weights.model):
         raise RecipeError(
             f"recipe {recipe.name!r}: model.name: expected {weights.model!r}, which the weights "
-            f"{weights.origin!r} are for, got {wanted.name!r}",
-            f"--model {weights.model}, or other weights: --weights FILE, or --weights random for "
-            "speed only",
+            f"{wanted.weights!r} are for, got {wanted.name!r}",
+            f"leave model.name out or say --model {weights.model}; or other weights: --weights "
+            "FILE, or --weights random for speed only",
         )
     if wanted.classes not in (None, len(weights.classes)):
         raise RecipeError(
             f"recipe {recipe.name!r}: model.classes: expected {len(weights.classes)}, which the "
-            f"weights {weights.origin!r} have, got {wanted.classes}",
+            f"weights {wanted.weights!r} have, got {wanted.classes}",
             "leave model.classes out",
         )
 
@@ -141,8 +162,8 @@ def _describe(
         created_by=CreatedBy(mpm_deploy.__version__, torch.__version__, now),
         recipe=recipe.to_dict(),
         model=ModelInfo(
-            name=recipe.model.name,
-            head=find_model(recipe.model.name).head,
+            name=weights.model,
+            head=find_model(weights.model).head,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             patch_size=config.patch_size,
             special_tokens=config.special_tokens,

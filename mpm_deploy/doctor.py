@@ -20,7 +20,7 @@ Topic = Literal["run", "build", "C++ program", "recipe"]
 
 _BUILD_EXTRA = "pip install 'mpm-deploy[build]'"
 _LABEL_MAP_CURE = "for faster label maps, install a C++ compiler, then mpm-deploy anew"
-_BUILD_PACKAGES = ("timm", "torchvision", "safetensors", "tomli-w")
+_BUILD_PACKAGES = ("timm", "torchvision", "safetensors", "tomli-w", "PyYAML")
 _PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build"}
 _HEADERS = {
     "jpeglib.h": "libjpeg-dev",

@@ -35,11 +35,17 @@ ModelName = Literal[
     "seg_b16_mask",
     "seg_l16_mask",
     "seg_b8_mask",
+    "seg_deit_t16_mask",
+    "seg_deit_s16_mask",
     "seg_deit_b16_mask",
     "seg_t16_linear",
     "seg_s16_linear",
     "seg_b16_linear",
     "seg_l16_linear",
+    "seg_b8_linear",
+    "seg_deit_t16_linear",
+    "seg_deit_s16_linear",
+    "seg_deit_b16_linear",
 ]
 
 
@@ -53,14 +59,17 @@ class ModelRecipe:
     """Which model, at which size, with which weights.
 
     Args:
-        name: A model's name.
-        weights: ``"demo"``, ``"random"`` or a ``.safetensors`` file with its TOML beside it.
+        name: A model's name; None is what the weights are for, and ``seg_t16_mask`` for random
+            ones.
+        weights: ``"demo"``, ``"random"``, a ``.safetensors`` file with its TOML beside it, a
+            ``checkpoint.pth`` of Segmenter with its ``variant.yml``, or ``"timm:NAME"``, an encoder
+            whose head is random.
         image_size: Input ``(height, width)`` in pixels; None is what the weights were trained for,
             and 512 × 512 for random ones.
         classes: How many; None is what the weights have, and 150 for random ones.
     """
 
-    name: ModelName = "seg_t16_mask"
+    name: ModelName | None = None
     weights: str = "demo"
     image_size: tuple[int, int] | None = None
     classes: int | None = None
@@ -214,6 +223,12 @@ class Recipe:
                 table[key] = value
             return self.from_dict(values)
 
+    def with_weights(self, weights: str) -> Self:
+        """The same recipe with other weights, for the model that they are for."""
+        name = self.model.name if weights == "random" else None
+        model = dataclasses.replace(self.model, name=name, weights=weights)
+        return dataclasses.replace(self, model=model)
+
     def full_token(self) -> Self:
         """The same recipe without merging."""
         merge = dataclasses.replace(self.merge, method="none", before_blocks=())
@@ -259,7 +274,7 @@ def _read(path: Path) -> Recipe:
     with _at(str(path)):
         recipe = Recipe.from_dict({"name": path.stem} | _read_toml(path))
     weights = recipe.model.weights
-    if weights in ("demo", "random"):
+    if weights in ("demo", "random") or weights.startswith("timm:"):
         return recipe
     model = dataclasses.replace(recipe.model, weights=str(path.parent / weights))
     return dataclasses.replace(recipe, model=model)

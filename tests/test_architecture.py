@@ -30,7 +30,7 @@ FLOORS = [
     {"cli"},
 ]
 BUILD_SIDE = {"build", "models", "reduction", "verify"}
-BUILD_PACKAGES = ["timm", "torchvision", "safetensors", "tomli_w"]
+BUILD_PACKAGES = ["timm", "torchvision", "safetensors", "tomli_w", "yaml"]
 
 
 def modules() -> list[Path]:

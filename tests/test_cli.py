@@ -14,6 +14,7 @@ from mpm_deploy import cli, recipe
 from mpm_deploy.datasets import DATASETS
 from tests.conftest import CLASSES, INPUT_SIZE
 from tests.datasets.made_up import make
+from tests.models import official
 
 SMALL = [
     *("--weights", "random", "--set", f"model.image_size=[{INPUT_SIZE[0]},{INPUT_SIZE[1]}]"),
@@ -67,6 +68,7 @@ def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
         [],
         ["serve"],
         ["build"],
+        ["convert", "checkpoint.pth"],
         ["build", "--recipe", "cpu_portable_fp32", "--ful"],
         ["inspect"],
         ["run", "a.pt", "images"],
@@ -130,6 +132,7 @@ def test_recipe_errors_exit_1(
         ["bench", "a.pt", "images", "--json", "none/report.json"],
         ["eval", "a.pt", "ade20k", "--root", "data", "--json", "none/evaluation.json"],
         ["eval", "a.pt", "ade20k", "--root", "data", "--state", "none/state.json"],
+        ["convert", "checkpoint.pth", "-o", "none/it.safetensors"],
     ],
 )
 def test_a_missing_folder_is_said_before_the_work(
@@ -137,6 +140,69 @@ def test_a_missing_folder_is_said_before_the_work(
 ) -> None:
     assert run(*arguments) == 1
     assert "cannot write there: no such folder" in capsys.readouterr().err
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A made-up official one: another model and another size than the recipe's."""
+    return official.write_checkpoint(
+        tmp_path, "deit_tiny_distilled_patch16_224", head="linear", classes=19
+    )
+
+
+def test_a_checkpoint_needs_nothing_else(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "it.pt"
+    options = ("--recipe", "cpu_portable_fp32", "-o", path)
+    assert run("build", *options, "--weights", checkpoint) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{path}\n"
+    assert RANDOM not in captured.err
+    assert run("inspect", path) == 0
+    shown = capsys.readouterr().out
+    assert "seg_deit_t16_linear" in shown and "64 × 64" in shown and "19: road" in shown
+
+    # an artifact holds its recipe: it takes other weights, and the model with them
+    other = official.write_checkpoint(tmp_path, "vit_tiny_patch16_384", head="linear")
+    assert run("build", "--recipe", path, "--weights", other, "-o", tmp_path / "other.pt") == 0
+    assert run("inspect", tmp_path / "other.pt") == 0
+    assert "seg_t16_linear" in capsys.readouterr().out
+
+
+def test_a_model_that_the_checkpoint_is_not_for_exits_1(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--recipe", "cpu_portable_fp32", "--weights", checkpoint)
+    assert run("build", *options, "--model", "seg_t16_mask") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "model.name: expected 'seg_deit_t16_linear'" in lines[0]
+    assert "--model seg_deit_t16_linear" in lines[1]
+
+
+def test_convert_leaves_the_pickle_behind(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "mine.safetensors"
+    assert run("convert", checkpoint, "-o", target) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{target}\n"
+    assert "seg_deit_t16_linear for 64 × 64 pixels, 19 classes" in captured.err
+    checkpoint.unlink()
+    options = ("--recipe", "cpu_portable_fp32", "-o", tmp_path / "it.pt")
+    assert run("build", *options, "--weights", target) == 0
+
+
+def test_a_checkpoint_alone_exits_1_with_the_cure(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint.with_name("variant.yml").unlink()
+    target = tmp_path / "mine.safetensors"
+    assert run("convert", checkpoint, "-o", target) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "variant.yml: cannot be read" in lines[0]
+    assert "beside the checkpoint" in lines[1]
+    assert not target.exists()
 
 
 def test_inspect_says_what_it_is(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:

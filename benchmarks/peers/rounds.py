@@ -166,7 +166,7 @@ def _result(
     merged = _reference(entries, Variant(merged=True))
     return ModelResult(
         subject=subject.name,
-        model=recipe.model.name,
+        model=weights.model,
         weights=recipe.model.weights,
         classes=len(weights.classes),
         images=len(find_images(images)),

@@ -1,4 +1,4 @@
-"""The command line: ``mpm-deploy recipes | build | inspect | run | bench | eval | doctor``.
+"""The command line: ``mpm-deploy convert | build | inspect | run | bench | eval | ...``.
 
 One module a command: its HELP, which options it adds to its parser, and how it runs. A command
 without help is not listed. Nothing but these modules prints. Exit codes: 0 done, 1 an error with
@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from mpm_deploy import __version__
-from mpm_deploy.cli import bench, build, doctor, eval, inspect, recipes, run, worker
+from mpm_deploy.cli import bench, build, convert, doctor, eval, inspect, recipes, run, worker
 from mpm_deploy.cli.talk import DONE, INTERRUPTED, fail
 from mpm_deploy.errors import MpmError
 
-COMMANDS = (recipes, build, inspect, run, bench, eval, doctor, worker)
+COMMANDS = (recipes, convert, build, inspect, run, bench, eval, doctor, worker)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

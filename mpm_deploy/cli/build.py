@@ -19,11 +19,11 @@ HELP = "compile a recipe into one file"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
     parser.add_argument("--recipe", required=True, metavar="NAME_OR_FILE", help="see `recipes`")
-    parser.add_argument("--model", metavar="M", help="another model than the recipe's")
+    parser.add_argument("--model", metavar="M", help="the model's name, if not the weights'")
     parser.add_argument(
         "--weights",
-        metavar="FILE|demo|random",
-        help="other weights; random ones are for speed only",
+        metavar="FILE|demo|random|timm:NAME",
+        help="other weights, for the model they are for; random ones are for speed only",
     )
     parser.add_argument(
         "--set",
@@ -46,12 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, and print the path of the artifact."""
     recipe = _recipe_of(arguments)
     check_can_write(arguments.output)
+    from mpm_deploy.artifact import read_manifest
     from mpm_deploy.build import build
 
     with status() as step:
         path = build(recipe, arguments.output, progress=step)
     print(path)
-    warn_of_random(recipe.model.weights)
+    warn_of_random(read_manifest(path).weights.origin)
     return DONE
 
 
@@ -64,12 +65,9 @@ def _recipe_of(arguments: argparse.Namespace) -> Recipe:
         recipe = Recipe.from_dict(read_manifest(arguments.recipe).recipe)
     else:
         recipe = load_recipe(arguments.recipe)
-    named = {"model.name": arguments.model, "model.weights": arguments.weights}
+    if arguments.weights is not None:
+        recipe = recipe.with_weights(arguments.weights)
     # A JSON string is a TOML string too.
-    chosen = [
-        f"{key}={json.dumps(value, ensure_ascii=False)}"
-        for key, value in named.items()
-        if value is not None
-    ]
-    recipe = recipe.override(*chosen, *arguments.set)
+    model = [] if arguments.model is None else [f"model.name={json.dumps(arguments.model)}"]
+    recipe = recipe.override(*model, *arguments.set)
     return recipe.full_token() if arguments.full_token else recipe

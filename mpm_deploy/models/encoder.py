@@ -197,7 +197,6 @@ class Encoder(nn.Module):
         special = self.special.expand(images.shape[0], -1, -1)  # (B, E, C)
         return torch.cat([special.to(patches.dtype), patches], dim=1).flatten(0, 1)
 
-
     def _project(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` -> ``(B, N, C)``: the convolution, as the one product that it is.
 

@@ -147,12 +147,23 @@ def _our_name(name: str) -> str:
     return name
 
 
-def _timm_types() -> tuple[Any, Any, Any, Any]:
+def import_timm() -> Any:
+    """The package timm.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
     try:
-        from timm.layers import Attention, LayerScale, Mlp
-        from timm.models.vision_transformer import VisionTransformer
+        import timm
     except ImportError as error:
         raise MissingPackageError(
             "reading a timm model needs timm", "pip install 'mpm-deploy[build]'"
         ) from error
-    return VisionTransformer, Attention, LayerScale, Mlp
+    return timm
+
+
+def _timm_types() -> tuple[Any, Any, Any, Any]:
+    timm = import_timm()
+    layers = timm.layers
+    vision_transformer = timm.models.vision_transformer.VisionTransformer
+    return vision_transformer, layers.Attention, layers.LayerScale, layers.Mlp

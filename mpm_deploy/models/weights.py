@@ -1,4 +1,4 @@
-"""Weights on disk: `NAME.safetensors` in bfloat16, and `NAME.toml` that says what they are.
+"""Weights on disk: `NAME.safetensors`, and `NAME.toml` that says what they are.
 
 model = "seg_t16_mask"                      one of the zoo's names
 image_size = [512, 512]                     height, width they were trained for
@@ -7,38 +7,28 @@ std = [0.5, 0.5, 0.5]
 classes = ["road", ...]
 palette = [[128, 64, 128], ...]             red, green, blue of each class
 [provenance]                                free: who made them, how, from what
+
+`read_weights` takes others too: Segmenter's own checkpoints, and timm's by their name.
 """
 
-import colorsys
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
 
-from mpm_deploy.errors import MissingPackageError, ModelError
+from mpm_deploy.errors import InputError, MissingPackageError, ModelError
 from mpm_deploy.files import written_atomically
+from mpm_deploy.models.checkpoints import read_checkpoint
 from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.timm_weights import TIMM, read_timm
+from mpm_deploy.models.weights_info import RANDOM, WeightsInfo
+from mpm_deploy.structure import to_mapping
 
 DEMO_WEIGHTS = Path(__file__).parent.parent / "weights" / "demo.safetensors"
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """What a weights file is for."""
-
-    origin: str
-    sha256: str | None
-    model: str
-    image_size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    classes: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
 
 
 def save_weights(model: Segmenter, path: Path, about: Mapping[str, Any]) -> None:
@@ -49,29 +39,57 @@ def save_weights(model: Segmenter, path: Path, about: Mapping[str, Any]) -> None
         path: Ends in ``.safetensors``; the TOML goes beside it.
         about: The TOML's content, as this module's head shows it.
     """
-    save_file = _safetensors().save_file
-    tensors = {
-        name: tensor.detach().cpu().bfloat16().contiguous()
-        for name, tensor in model.state_dict().items()
-    }
-    with written_atomically(path) as temporary:
-        save_file(tensors, temporary)
-    with written_atomically(path.with_suffix(".toml")) as temporary:
-        temporary.write_text(_tomli_w().dumps(dict(about)))
+    _save({name: tensor.bfloat16() for name, tensor in model.state_dict().items()}, path, about)
 
 
-def read_weights(path: Path | str) -> tuple[dict[str, Tensor], WeightsInfo]:
+def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
+    """Write weights of another format as this package's own, number by number the same.
+
+    Args:
+        source: What `read_weights` takes.
+        target: Ends in ``.safetensors``; the TOML goes beside it.
+
+    Raises:
+        InputError: A target of another name.
+        ModelError: Weights that cannot be read, or that have no head.
+    """
+    if target.suffix != ".safetensors":
+        raise InputError(
+            f"{target}: expected a file that ends in .safetensors, got {target.suffix!r}",
+            f"-o {target.with_suffix('.safetensors')}",
+        )
+    tensors, info = read_weights(source)
+    if info.origin == RANDOM:
+        raise ModelError(
+            f"{source}: expected weights with a segmentation head, got an encoder alone",
+            "convert a Segmenter checkpoint",
+        )
+    provenance = {"converted_from": info.origin, "sha256": info.sha256}
+    _save(tensors, target, _about(info) | {"provenance": provenance})
+    return info
+
+
+def read_weights(source: Path | str) -> tuple[dict[str, Tensor], WeightsInfo]:
     """Read weights as float32, and what they are.
 
     Args:
-        path: A ``.safetensors`` file with its TOML beside it, or ``"demo"`` for the model that
-            comes with this package.
+        source: A ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter
+            with its ``variant.yml``, ``"demo"`` for the model that comes with this package, or
+            ``"timm:NAME"`` for an encoder without a head.
 
     Raises:
         ModelError: A missing, damaged or incomplete file.
+        MissingPackageError: A package that reads it is not installed.
     """
-    origin = str(path) if path == "demo" else Path(path).name
-    path = DEMO_WEIGHTS if path == "demo" else Path(path)
+    if str(source).startswith(TIMM):
+        return read_timm(str(source))
+    path = DEMO_WEIGHTS if source == "demo" else Path(source)
+    if path.suffix != ".safetensors":
+        return read_checkpoint(path)
+    return _read_own(path, "demo" if source == "demo" else path.name)
+
+
+def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     info = _read_info(path, origin)
     try:
         tensors = _safetensors().load_file(path)
@@ -92,7 +110,8 @@ def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> N
     if missing or unexpected:
         raise ModelError(
             f"{origin}: weights do not fit the model: missing {missing or 'none'}, "
-            f"unexpected {unexpected or 'none'}"
+            f"unexpected {unexpected or 'none'}",
+            "name the model that the weights were made for, and rename what was renamed",
         )
     tensors = dict(tensors)
     position = "encoder.position"
@@ -108,6 +127,14 @@ def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> N
     model.load_state_dict(tensors)
 
 
+def load_encoder_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Give a model's encoder its weights, as `load_into` does; its head stays as it is."""
+    head = {
+        name: tensor for name, tensor in model.state_dict().items() if name.startswith("decoder.")
+    }
+    load_into(model, head | dict(tensors), origin)
+
+
 def resize_position(position: Tensor, grid: tuple[int, int]) -> Tensor:
     """Resize position embeddings ``(N, C)`` of a square grid to another (down, across)."""
     side = round(position.shape[0] ** 0.5)
@@ -118,28 +145,6 @@ def resize_position(position: Tensor, grid: tuple[int, int]) -> Tensor:
     square = position.T.reshape(1, -1, side, side)
     resized = functional.interpolate(square, size=grid, mode="bilinear", align_corners=False)
     return resized.reshape(position.shape[1], -1).T.contiguous()
-
-
-def random_weights(
-    model: str, image_size: tuple[int, int] | None, classes: int | None
-) -> WeightsInfo:
-    """What to say of random weights: good for speed, and nothing else."""
-    count = classes or 150
-    return WeightsInfo(
-        origin="random",
-        sha256=None,
-        model=model,
-        image_size=image_size or (512, 512),
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        classes=tuple(f"class {number}" for number in range(count)),
-        palette=tuple(_hue(number / count) for number in range(count)),
-    )
-
-
-def _hue(hue: float) -> tuple[int, int, int]:
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.6, 0.9)
-    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _three(values: Any) -> tuple[float, float, float]:
@@ -169,6 +174,21 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
         ) from error
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{beside}: {type(error).__name__}: {error}") from error
+
+
+def _about(info: WeightsInfo) -> dict[str, Any]:
+    """A TOML's content."""
+    about = to_mapping(info)
+    return {name: about[name] for name in about if name not in ("origin", "sha256")}
+
+
+def _save(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
+    save_file, text = _safetensors().save_file, _tomli_w().dumps(dict(about))
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with written_atomically(path) as temporary:
+        save_file(whole, temporary)
+    with written_atomically(path.with_suffix(".toml")) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _safetensors() -> Any:

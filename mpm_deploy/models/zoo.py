@@ -12,7 +12,7 @@ from mpm_deploy.models.encoder import Encoder, EncoderConfig
 from mpm_deploy.models.segmenter import Segmenter
 
 _SEGMENTER_NORM_EPSILON = 1e-5  # not timm's 1e-6
-_MASK_DEPTH = 2
+MASK_DEPTH = 2  # blocks of a mask transformer
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,17 @@ MODELS: dict[str, ModelSpec] = {
     "seg_b16_mask": ModelSpec(*_BASE, 16, "mask_transformer"),
     "seg_l16_mask": ModelSpec(*_LARGE, 16, "mask_transformer"),
     "seg_b8_mask": ModelSpec(*_BASE, 8, "mask_transformer"),
+    "seg_deit_t16_mask": ModelSpec(*_TINY, 16, "mask_transformer", special_tokens=2),
+    "seg_deit_s16_mask": ModelSpec(*_SMALL, 16, "mask_transformer", special_tokens=2),
     "seg_deit_b16_mask": ModelSpec(*_BASE, 16, "mask_transformer", special_tokens=2),
     "seg_t16_linear": ModelSpec(*_TINY, 16, "linear"),
     "seg_s16_linear": ModelSpec(*_SMALL, 16, "linear"),
     "seg_b16_linear": ModelSpec(*_BASE, 16, "linear"),
     "seg_l16_linear": ModelSpec(*_LARGE, 16, "linear"),
+    "seg_b8_linear": ModelSpec(*_BASE, 8, "linear"),
+    "seg_deit_t16_linear": ModelSpec(*_TINY, 16, "linear", special_tokens=2),
+    "seg_deit_s16_linear": ModelSpec(*_SMALL, 16, "linear", special_tokens=2),
+    "seg_deit_b16_linear": ModelSpec(*_BASE, 16, "linear", special_tokens=2),
 }
 
 
@@ -77,6 +83,11 @@ def find_model(name: str) -> ModelSpec:
     if name not in MODELS:
         raise ModelError(f"model {name!r} is not known", f"known are: {', '.join(MODELS)}")
     return MODELS[name]
+
+
+def model_like(spec: ModelSpec) -> str | None:
+    """The name of the model that has these parts; None where there is none."""
+    return next((name for name, known in MODELS.items() if known == spec), None)
 
 
 def create(
@@ -126,4 +137,4 @@ def initialise(model: nn.Module, seed: int) -> None:
 def _decoder(spec: ModelSpec, classes: int) -> nn.Module:
     if spec.head == "linear":
         return LinearDecoder(spec.width, classes)
-    return MaskTransformer(spec.width, spec.width, _MASK_DEPTH, classes)
+    return MaskTransformer(spec.width, spec.width, MASK_DEPTH, classes)
