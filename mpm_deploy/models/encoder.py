@@ -142,6 +142,8 @@ class Encoder(nn.Module):
         self.config = config
         self.before_blocks = schedule
         self.special_tokens = config.special_tokens
+        self.patch_size = config.patch_size
+        self.grid = config.grid
         down, across = config.grid
         self.patch_embed = nn.Conv2d(3, config.width, config.patch_size, config.patch_size)
         # Position is part of `special` (E, C) already, and added to the patches as (N, C).
@@ -202,7 +204,8 @@ class Encoder(nn.Module):
 
         Its windows do not overlap. cuDNN would compute it in TF32, whatever is asked of products.
         """
-        side, (down, across) = self.config.patch_size, self.config.grid
+        side = self.patch_size
+        down, across = self.grid
         cut = images.reshape(images.shape[0], 3, down, side, across, side)
         pixels = cut.permute(0, 2, 4, 1, 3, 5).reshape(images.shape[0], down * across, -1)
         return functional.linear(pixels, self.patch_embed.weight.flatten(1), self.patch_embed.bias)
