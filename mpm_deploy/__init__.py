@@ -25,6 +25,7 @@ from mpm_deploy.errors import (
 )
 
 if TYPE_CHECKING:
+    from mpm_deploy.models.patch import patch, unpatch
     from mpm_deploy.recipe import Recipe, load_recipe
     from mpm_deploy.reduction import mutual_pair_merge
     from mpm_deploy.results import Result
@@ -49,6 +50,8 @@ __all__ = [
     "Runner",
     "load_recipe",
     "mutual_pair_merge",
+    "patch",
+    "unpatch",
 ]
 
 # Loaded at first use: `import mpm_deploy` stays fast, and a machine that only runs artifacts never
@@ -59,6 +62,8 @@ _HOME = {
     "Runner": "runner",
     "load_recipe": "recipe",
     "mutual_pair_merge": "reduction",
+    "patch": "models.patch",
+    "unpatch": "models.patch",
 }
 
 

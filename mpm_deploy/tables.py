@@ -15,9 +15,19 @@ if TYPE_CHECKING:  # these import torch, which `mpm-deploy recipes` need not wai
     from mpm_deploy.artifact import Manifest, MergeInfo
     from mpm_deploy.doctor import Finding
     from mpm_deploy.evaluate import Evaluation
+    from mpm_deploy.models.facts import ModelFacts
+    from mpm_deploy.paper import Row, Task
     from mpm_deploy.report import Measurement, Ratio, Report, Spread
 
 RANDOM_WEIGHTS = "The weights are random: speeds are real, label maps mean nothing."
+MODELS_CAPTION = (
+    "Full-token, one image of 512 × 512, 150 classes. checkpoint: a file for --weights; "
+    "random: for speed only."
+)
+PAPER_CAPTION = (
+    "Each with --weights FILE or random, as it is and with --full-token. "
+    "The paper's Table 3 counts a multiply-add once: half of these."
+)
 
 
 def recipes_table(recipes: Iterable[Recipe]) -> Table:
@@ -26,6 +36,42 @@ def recipes_table(recipes: Iterable[Recipe]) -> Table:
     for recipe in recipes:
         backend = f"{recipe.backend.name} {recipe.backend.device} {recipe.backend.dtype}"
         table.add_row(recipe.name, backend, schedule(recipe.merge), recipe.description)
+    return table
+
+
+def models_table(models: Iterable[ModelFacts]) -> Table:
+    """The models, how large they are, and which weights they take."""
+    table = _table("model", "parameters, M", "GFLOPs", "special tokens", "head", "weights")
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for model in models:
+        table.add_row(
+            model.name,
+            f"{model.parameters / 1e6:.1f}",
+            _number(model.gflops),
+            str(model.special_tokens),
+            model.head,
+            "demo, checkpoint, random" if model.has_demo else "checkpoint, random",
+        )
+    table.caption = MODELS_CAPTION
+    return table
+
+
+def paper_table(rows: Iterable[tuple[Row, Task, ModelFacts]]) -> Table:
+    """The rows of the paper's tables, and what `mpm-deploy build` is told to build them."""
+    table = _table("table", "input", "classes", "GFLOPs", "mpm-deploy build")
+    for column in table.columns[:4]:
+        column.justify = "right"
+    for row, task, model in rows:
+        height, width = task.image_size
+        table.add_row(
+            str(row.table),
+            f"{height} × {width}",
+            str(task.classes),
+            _number(model.gflops),
+            f"--recipe {row.recipe} --model {row.model} --dataset {row.dataset}",
+        )
+    table.caption = PAPER_CAPTION
     return table
 
 

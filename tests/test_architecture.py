@@ -18,7 +18,10 @@ PACKAGE = ROOT / "mpm_deploy"
 FLOORS = [
     {"errors"},
     {"confusion", "files", "formats", "own_threads", "structure"},
-    {"artifact", "datasets", "images", "label_maps", "ops", "pipeline", "recipe", "visualize"},
+    {
+        *("artifact", "datasets", "images", "label_maps", "ops", "paper", "pipeline", "recipe"),
+        "visualize",
+    },
     {"reduction"},
     {"models"},
     {"backends"},
@@ -114,6 +117,8 @@ def test_public_names() -> None:
         "Runner",
         "load_recipe",
         "mutual_pair_merge",
+        "patch",
+        "unpatch",
     ]
     for name in mpm_deploy.__all__:
         assert getattr(mpm_deploy, name) is not None

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -62,6 +63,54 @@ def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(known.name in shown for known in recipe.builtin_recipes())
 
 
+def test_models_says_what_each_costs_and_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models") == 0
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line}
+    assert set(get_args(recipe.ModelName)) < set(lines)
+    _, parameters, gflops, special, head, *weights = lines["seg_s16_mask"]
+    assert (parameters, gflops, special, head) == ("26.0", "76.8", "1", "mask_transformer")
+    assert weights == ["checkpoint,", "random"]
+    assert lines["seg_t16_mask"][5:] == ["demo,", "checkpoint,", "random"]
+    assert lines["seg_deit_b16_mask"][3] == "2"
+
+
+def test_models_paper_gives_options_that_build_takes(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[recipe.Recipe] = []
+
+    def build(wanted: recipe.Recipe, *_: object, **__: object) -> Path:
+        asked.append(wanted)
+        return artifact
+
+    monkeypatch.setattr("mpm_deploy.build.build", build)
+    assert run("models", "--paper") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "--recipe" in line]
+    for line in lines:
+        options = line[line.index("--recipe") :].split()
+        assert run("build", *options, "--weights", "random") == 0
+    inputs = {(r.model.image_size, r.model.classes) for r in asked}
+    assert inputs == {((512, 512), 150), ((480, 480), 60), ((768, 768), 19)}
+    assert len({(r.name, r.model) for r in asked}) == len(lines) == 16
+
+
+def test_set_goes_over_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "small.pt"
+    options = [
+        "--dataset",
+        "cityscapes",
+        "--weights",
+        "random",
+        "--set",
+        "model.image_size=[32,48]",
+    ]
+    assert run("build", "--recipe", "cpu_portable_fp32", *options, "-o", path) == 0
+    assert run("inspect", path, "--json") == 0
+    manifest = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert len(manifest["model"]["classes"]) == 19
+    assert (manifest["input"]["height"], manifest["input"]["width"]) == (32, 48)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -113,6 +162,7 @@ def test_build_prints_the_path_and_says_that_weights_are_random(
         ),
         (["--recipe", "cpu_portable_fp32", "--set", "merge.x=1"], "merge.x: unknown key", None),
         (["--recipe", "cpu_portable_fp32", "--set", "merge"], "section.key=value", None),
+        (["--recipe", "cpu_portable_fp32", "--dataset", "coco"], "'coco'", "model.classes=K"),
     ],
 )
 def test_recipe_errors_exit_1(

@@ -54,6 +54,6 @@ SUBJECTS = {
             {"float32": 0.95, "bfloat16": 0.9},
             1e-3,
         ),
-        Subject("seg_b8_mask", {"float32": "Seg-B/8"}, {}, {"float32": 0.95}, 2e-3),
+        Subject("seg_b8_linear", {"float32": "Seg-B/8"}, {}, {"float32": 0.95}, 2e-3),
     )
 }

@@ -15,11 +15,22 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from mpm_deploy import __version__
-from mpm_deploy.cli import bench, build, convert, doctor, eval, inspect, recipes, run, worker
+from mpm_deploy.cli import (
+    bench,
+    build,
+    convert,
+    doctor,
+    eval,
+    inspect,
+    models,
+    recipes,
+    run,
+    worker,
+)
 from mpm_deploy.cli.talk import DONE, INTERRUPTED, fail
 from mpm_deploy.errors import MpmError
 
-COMMANDS = (recipes, convert, build, inspect, run, bench, eval, doctor, worker)
+COMMANDS = (recipes, models, convert, build, inspect, run, bench, eval, doctor, worker)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mpm_deploy.cli.options import check_can_write
 from mpm_deploy.cli.talk import DONE, status, warn_of_random
+from mpm_deploy.paper import find_task
 
 if TYPE_CHECKING:
     from mpm_deploy.recipe import Recipe
@@ -20,6 +21,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
     parser.add_argument("--recipe", required=True, metavar="NAME_OR_FILE", help="see `recipes`")
     parser.add_argument("--model", metavar="M", help="the model's name, if not the weights'")
+    parser.add_argument(
+        "--dataset",
+        metavar="ade20k|pascal_context|cityscapes",
+        help="input size and classes as in the paper on that data set",
+    )
     parser.add_argument(
         "--weights",
         metavar="FILE|demo|random|timm:NAME",
@@ -69,5 +75,6 @@ def _recipe_of(arguments: argparse.Namespace) -> Recipe:
         recipe = recipe.with_weights(arguments.weights)
     # A JSON string is a TOML string too.
     model = [] if arguments.model is None else [f"model.name={json.dumps(arguments.model)}"]
-    recipe = recipe.override(*model, *arguments.set)
+    task = () if arguments.dataset is None else find_task(arguments.dataset).overrides()
+    recipe = recipe.override(*model, *task, *arguments.set)
     return recipe.full_token() if arguments.full_token else recipe

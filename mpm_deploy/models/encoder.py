@@ -66,6 +66,20 @@ class EncoderConfig:
         return self.image_size[0] // self.patch_size, self.image_size[1] // self.patch_size
 
 
+def checked_schedule(before_blocks: Sequence[int], depth: int) -> list[int]:
+    """A schedule for ``depth`` blocks.
+
+    Raises:
+        ModelError: It does not rise, or names a block that does not exist.
+    """
+    schedule = list(before_blocks)
+    if schedule != sorted(set(schedule)) or any(not 0 <= block < depth for block in schedule):
+        raise ModelError(
+            f"before_blocks: expected rising block numbers from 0 to {depth - 1}, got {schedule}"
+        )
+    return schedule
+
+
 class Block(nn.Module):
     """A pre-norm transformer block on packed rows."""
 
@@ -133,14 +147,8 @@ class Encoder(nn.Module):
 
     def __init__(self, config: EncoderConfig, before_blocks: Sequence[int] = ()) -> None:
         super().__init__()
-        schedule = list(before_blocks)
-        if schedule != sorted(set(schedule)) or any(not 0 <= b < config.depth for b in schedule):
-            raise ModelError(
-                f"before_blocks: expected rising block numbers from 0 to {config.depth - 1}, "
-                f"got {schedule}"
-            )
         self.config = config
-        self.before_blocks = schedule
+        self.before_blocks = checked_schedule(before_blocks, config.depth)
         self.special_tokens = config.special_tokens
         self.patch_size = config.patch_size
         self.grid = config.grid

@@ -27,16 +27,26 @@ def encoder_from_timm(vit: nn.Module, before_blocks: Sequence[int] = ()) -> Enco
         ModelError: A model that is no plain ViT; names the part that is different.
         MissingPackageError: timm is not installed.
     """
+    check_supported(vit)
     source: Any = vit
-    unsupported = next(_unsupported_parts(source), None)
+    encoder = Encoder(_config(source), before_blocks)
+    encoder.load_state_dict(_weights(source))
+    return encoder.to(source.pos_embed.device).eval()
+
+
+def check_supported(vit: nn.Module) -> None:
+    """Refuse what the encoder does not compute.
+
+    Raises:
+        ModelError: A model that is no plain ViT; names the part that is different.
+        MissingPackageError: timm is not installed.
+    """
+    unsupported = next(_unsupported_parts(vit), None)
     if unsupported is not None:
         raise ModelError(
             f"{type(vit).__name__}: {unsupported} is not supported",
             "a plain timm VisionTransformer is: learned positions, full attention, a GELU MLP",
         )
-    encoder = Encoder(_config(source), before_blocks)
-    encoder.load_state_dict(_weights(source))
-    return encoder.to(source.pos_embed.device).eval()
 
 
 def _unsupported_parts(vit: Any) -> Iterator[str]:
@@ -47,6 +57,8 @@ def _unsupported_parts(vit: Any) -> Iterator[str]:
         yield "window attention (`blocks[i].window_size`)"
     if not isinstance(vit, vision_transformer):
         yield f"this architecture (not a `VisionTransformer`, a `{type(vit).__module__}`)"
+    if type(vit).forward_features is not vision_transformer.forward_features:
+        yield "a `forward_features` of its own"
     if vit.pos_embed is None:
         yield "a model without learned positions (`pos_embed`)"
     if type(vit.patch_embed.proj) is not nn.Conv2d or vit.patch_embed.proj.in_channels != 3:
@@ -70,7 +82,7 @@ def _unsupported_in_block(block: Any, attention: Any, layer_scale: Any, mlp: Any
     if type(block.attn) is not attention:
         yield f"the attention type `{type(block.attn).__name__}`"
         return
-    if not isinstance(block.attn.norm, nn.Identity):
+    if not isinstance(getattr(block.attn, "norm", None), nn.Identity | None):
         yield "a norm after attention (`attn.norm`)"
     if getattr(block.attn, "gate", None) is not None:
         yield "gated attention (`attn.gate`)"
@@ -163,7 +175,6 @@ def import_timm() -> Any:
 
 
 def _timm_types() -> tuple[Any, Any, Any, Any]:
-    timm = import_timm()
-    layers = timm.layers
-    vision_transformer = timm.models.vision_transformer.VisionTransformer
-    return vision_transformer, layers.Attention, layers.LayerScale, layers.Mlp
+    # From where VisionTransformer takes them itself: not every timm 1.0 has them in its layers.
+    module = import_timm().models.vision_transformer
+    return module.VisionTransformer, module.Attention, module.LayerScale, module.Mlp

@@ -123,6 +123,19 @@ def create(
     return model.eval()
 
 
+def outline(
+    name: str, *, classes: int, image_size: tuple[int, int], before_blocks: Sequence[int] = ()
+) -> Segmenter:
+    """The model as `create` makes it, but without numbers: shapes alone, made at once.
+
+    It lies on the meta device, where nothing can be computed but parameters and FLOPs counted.
+    """
+    spec = find_model(name)
+    with torch.device("meta"):
+        encoder = Encoder(spec.encoder_config(image_size), before_blocks)
+        return Segmenter(encoder, _decoder(spec, classes), (0.0,) * 3, (1.0,) * 3)
+
+
 def initialise(model: nn.Module, seed: int) -> None:
     """Draw every weight anew: normal with deviation 0.02, biases 0, norms and scales 1."""
     generator = torch.Generator().manual_seed(seed)

@@ -55,7 +55,8 @@ def merge_mutual_pairs(
     Returns:
         ``merged (T', C)``, ``merge_map (T,)`` int64, ``merged_offsets (B + 1,)`` int32.
     """
-    nearest = nearest_neighbor(tokens, offsets, max_length, special_tokens)  # (T,)
+    # Detached: whom a row chooses has no gradient, and its similarities need not be kept for one.
+    nearest = nearest_neighbor(tokens.detach(), offsets, max_length, special_tokens)  # (T,)
     row = torch.arange(tokens.shape[0], device=tokens.device)
     partner = torch.where(nearest[nearest] == row, nearest, row)
     representative = row <= partner

@@ -1,0 +1,182 @@
+"""Merging inside a timm ViT that someone trains or evaluates with code of their own.
+
+                        patch(vit) ─▶ encoder
+vit(images) ─▶ vit.forward_features ─▶ encoder ─▶ vit's own layers, on packed rows
+               (B, E + N, C) ◀─ every patch gets the token it went to ◀─┘
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mpm_deploy.errors import InputError, ModelError
+from mpm_deploy.models.encoder import checked_schedule
+from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
+from mpm_deploy.models.timm_vit import check_supported
+from mpm_deploy.ops.attention import attention as plain_attention
+from mpm_deploy.ops.dispatch import attention
+from mpm_deploy.reduction.mpm import compose, merge_mutual_pairs
+
+
+class PatchedEncoder(nn.Module):
+    """A timm ViT's own layers on packed rows, with tokens merged before some of its blocks.
+
+    It has no parameters but the ViT's, the very same objects.
+
+    Args:
+        vit: A plain ``timm.models.VisionTransformer``.
+        before_blocks: The merge schedule, 0-based and rising; empty computes what timm does.
+
+    Attributes:
+        vit: The ViT.
+        before_blocks: The schedule.
+        merge_maps: ``(B, M, N)`` int32 of the latest batch: the token of its image that each patch
+            belongs to after each of the M merges.
+    """
+
+    def __init__(self, vit: Any, before_blocks: Sequence[int]) -> None:
+        super().__init__()
+        self.vit = vit
+        self.before_blocks = checked_schedule(before_blocks, len(vit.blocks))
+        self.merge_maps = torch.empty(0, len(self.before_blocks), 0, dtype=torch.int32)
+
+    @property
+    def tokens_kept(self) -> Tensor:
+        """Image tokens of the latest batch that each merge left, ``(B, M)`` int32."""
+        if self.merge_maps.shape[0] == 0:
+            raise InputError("tokens_kept: expected a batch to have been encoded, got none")
+        return self.merge_maps.amax(dim=2) + 1
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Encode normalised images; arguments and result as for `models.encoder.Encoder`.
+
+        Raises:
+            ModelError: Attention dropout while training.
+        """
+        vit = self.vit
+        embedded = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
+        batch, length = embedded.shape[0], embedded.shape[1]  # (B, E + N, C)
+        special = vit.num_prefix_tokens
+        rows = patch_rows(batch, length - special, special, embedded.device)  # (B, N)
+        offsets = equal_offsets(batch, length, embedded.device)
+        tokens = embedded.flatten(0, 1)  # (T, C)
+
+        maps = [rows[:, None, :0].int().reshape(batch, 0, length - special)]
+        for index, block in enumerate(vit.blocks):
+            if index in self.before_blocks:
+                # Similarities are float32: in bfloat16 other pairs come out.
+                with torch.autocast(tokens.device.type, enabled=False):
+                    tokens, merge_map, offsets = merge_mutual_pairs(
+                        tokens, offsets, length, special
+                    )
+                rows = compose(rows, merge_map)
+                maps.append(image_local(rows, offsets, special).int()[:, None])
+            run = partial(_run_block, block)
+            if vit.grad_checkpointing:
+                tokens = checkpoint(run, tokens, offsets, length, use_reentrant=False)
+            else:
+                tokens = run(tokens, offsets, length)
+        self.merge_maps = torch.cat(maps, dim=1)
+        return vit.norm(tokens), offsets, rows, self.merge_maps
+
+    def forward_features(
+        self, images: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
+    ) -> Tensor:
+        """As timm's: one token a patch again, the special ones in front, ``(B, E + N, C)``.
+
+        Raises:
+            ModelError: A mask, which merged tokens have no place in.
+        """
+        if attn_mask is not None or is_causal:
+            raise ModelError(
+                "forward_features: expected no attention mask, got one: it would not fit tokens "
+                "that are merged",
+                "mpm_deploy.unpatch(model) before calls with a mask",
+            )
+        tokens, offsets, rows, _ = self(images)
+        special = torch.arange(self.vit.num_prefix_tokens, device=rows.device)
+        return tokens[torch.cat([offsets[:-1, None].long() + special, rows], dim=1)]
+
+
+def patch(model: nn.Module, before_blocks: Sequence[int] = (2, 5)) -> PatchedEncoder:
+    """Make a timm ViT merge its tokens from now on, in whatever code it is part of.
+
+    ``model.forward_features``, and so ``model(images)``, merges before the blocks of the schedule
+    and gives as many tokens as before, in the same places: heads need not know. Parameters,
+    ``state_dict`` and training mode are the model's own as ever. Patching a patched model changes
+    its schedule.
+
+    Args:
+        model: A plain ``timm.models.VisionTransformer``.
+        before_blocks: The merge schedule, 0-based and rising; empty merges nothing.
+
+    Returns:
+        The encoder that runs instead. It knows where tokens went (``merge_maps``, ``tokens_kept``),
+        and called by itself it gives merged tokens to those who can use them.
+
+    Raises:
+        ModelError: A model that is no plain ViT, or a schedule that does not fit it.
+        MissingPackageError: timm is not installed.
+    """
+    check_supported(model)
+    if "forward_features" in vars(model) and _encoder_of(model) is None:
+        raise ModelError(
+            f"{type(model).__name__}: expected timm's `forward_features`, got another that was put "
+            "in its place",
+            "patch the model before whatever replaced it, or undo that first",
+        )
+    encoder = PatchedEncoder(model, before_blocks)
+    # Of the instance, and no submodule: neither `state_dict` nor `modules()` shows it.
+    vars(model)["forward_features"] = encoder.forward_features
+    return encoder
+
+
+def unpatch(model: nn.Module) -> None:
+    """Undo `patch`: the model computes again what it did before, bit by bit.
+
+    Raises:
+        ModelError: The model is not patched.
+    """
+    if _encoder_of(model) is None:
+        raise ModelError(f"{type(model).__name__}: expected a patched model, got one that is not")
+    del vars(model)["forward_features"]
+
+
+def _encoder_of(model: nn.Module) -> PatchedEncoder | None:
+    replaced = getattr(vars(model).get("forward_features"), "__self__", None)
+    return replaced if isinstance(replaced, PatchedEncoder) else None
+
+
+def _run_block(block: Any, tokens: Tensor, offsets: Tensor, max_length: int) -> Tensor:
+    """A timm block on packed rows, ``(T, C)`` -> ``(T, C)``."""
+    attended = block.ls1(_attend(block.attn, block.norm1(tokens), offsets, max_length))
+    tokens = tokens + _drop_path(block.drop_path1, attended, offsets)
+    return tokens + _drop_path(block.drop_path2, block.ls2(block.mlp(block.norm2(tokens))), offsets)
+
+
+def _attend(attn: Any, tokens: Tensor, offsets: Tensor, max_length: int) -> Tensor:
+    if attn.training and attn.attn_drop.p > 0:
+        raise ModelError(
+            "VisionTransformer: attention dropout is not supported while training",
+            "make the model with attn_drop_rate=0; proj_drop_rate and drop_path_rate may stay",
+        )
+    rows, width = tokens.shape
+    qkv = attn.qkv(tokens).view(rows, 3, attn.num_heads, width // attn.num_heads)
+    q, k, v = qkv.unbind(1)  # (T, heads, D) each
+    # What runs packed rows on a GPU keeps nothing that gradients could be computed from.
+    attend = plain_attention if qkv.requires_grad else attention
+    q, k = attn.q_norm(q).to(v.dtype), attn.k_norm(k).to(v.dtype)  # float32 under autocast
+    attended = attend(q, k, v, offsets, max_length)
+    return attn.proj_drop(attn.proj(attended.reshape(rows, width)))
+
+
+def _drop_path(drop: nn.Module, branch: Tensor, offsets: Tensor) -> Tensor:
+    """Stochastic depth drops whole images, as in timm, however many rows each still has."""
+    if isinstance(drop, nn.Identity) or not drop.training:
+        return branch
+    factors = drop(branch.new_ones(offsets.shape[0] - 1, 1))  # (B, 1)
+    return branch * factors.repeat_interleave(offsets.diff().long(), dim=0)

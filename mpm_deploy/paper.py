@@ -1,0 +1,85 @@
+"""The rows of the paper's Tables 1 to 6, as what a build has to be told.
+
+A row is a recipe, a model of the zoo, and a data set, which says how large the input is and how
+many classes there are. Each stands there twice, full-token and merged before blocks 2 and 5::
+
+    mpm-deploy build --recipe h100_fp32 --model seg_s16_mask --dataset cityscapes --weights FILE
+"""
+
+from dataclasses import dataclass
+
+from mpm_deploy.errors import InputError
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a data set asks of a model.
+
+    Args:
+        image_size: Input ``(height, width)`` in pixels.
+        classes: How many.
+    """
+
+    image_size: tuple[int, int]
+    classes: int
+
+    def overrides(self) -> tuple[str, str]:
+        """As assignments for `Recipe.override`."""
+        height, width = self.image_size
+        return f"model.image_size=[{height}, {width}]", f"model.classes={self.classes}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of one table.
+
+    Args:
+        table: The table's number in the paper.
+        recipe: The built-in recipe for that table's machine and precision.
+        dataset: One of `TASKS`.
+        model: One of the zoo's.
+    """
+
+    table: int
+    recipe: str
+    dataset: str
+    model: str
+
+
+TASKS = {
+    "ade20k": Task((512, 512), 150),
+    "pascal_context": Task((480, 480), 60),
+    "cityscapes": Task((768, 768), 19),
+}
+
+_T16, _S16, _B16, _L16 = (f"seg_{size}16_mask" for size in "tsbl")
+
+# B/8 has a linear head: with a mask transformer it would be 1558 GFLOPs, and Table 1 says 1320.
+_TABLES = {
+    1: ("h100_fp32", "ade20k", (_T16, _S16, _B16, "seg_b8_linear", _L16)),
+    2: ("h100_fp32", "pascal_context", (_S16, _B16, _L16)),
+    3: ("h100_fp32", "cityscapes", (_S16, _B16)),
+    4: ("rpi5_fp32", "ade20k", (_T16, _S16)),
+    5: ("h100_bf16", "ade20k", (_B16, _L16)),
+    6: ("h100_fp32", "ade20k", ("seg_deit_b16_mask", "seg_b16_linear")),
+}
+
+ROWS = tuple(
+    Row(table, recipe, dataset, model)
+    for table, (recipe, dataset, models) in _TABLES.items()
+    for model in models
+)
+
+
+def find_task(dataset: str) -> Task:
+    """What a data set asks of a model.
+
+    Raises:
+        InputError: The paper has no such data set; names those it has.
+    """
+    if dataset not in TASKS:
+        raise InputError(
+            f"data set {dataset!r}: expected one of {', '.join(TASKS)}",
+            "for another one, --set model.image_size=[H,W] and --set model.classes=K",
+        )
+    return TASKS[dataset]
