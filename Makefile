@@ -89,6 +89,7 @@ benchmark: program ## measure speed and memory against the targets and the peers
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.label_map
+	$(BIN)/python -m benchmarks.windows
 	$(BIN)/python -m benchmarks.cpu_peers
 
 readme: demo ## write the demo's figures into the README

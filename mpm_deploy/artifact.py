@@ -27,6 +27,7 @@ from torch import Tensor
 from mpm_deploy.errors import ArtifactError, HostError, InputError
 from mpm_deploy.files import written_atomically
 from mpm_deploy.structure import StructureError, read_structure, to_mapping
+from mpm_deploy.windows import LARGEST_RATIO, LARGEST_SIDE
 
 FORMAT = "mpm-artifact/1"
 MANIFEST = "extra/mpm_manifest.json"
@@ -69,13 +70,20 @@ class WeightsOrigin:
 
 @dataclass(frozen=True)
 class InputInfo:
-    """The input: pixels, and the normalisation that the artifact does itself (on 0..1)."""
+    """The input: pixels, and the normalisation that the artifact does itself (on 0..1).
+
+    ``stride``, ``short_side`` and ``max_ratio`` are those of ``fit = "slide"``, None with
+    ``"resize"``.
+    """
 
     height: int
     width: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    fit: str
+    fit: Literal["resize", "slide"]
+    stride: int | None = None
+    short_side: int | None = None
+    max_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +212,7 @@ def _check_values(manifest: Manifest) -> None:
     merges = len(manifest.merge.before_blocks)
     for holds, key, expected in (
         (min(manifest.input.height, manifest.input.width) > 0, "input", "a size above zero"),
-        (manifest.input.fit == "resize", "input.fit", "'resize'"),
+        *_window_checks(manifest.input),
         (model.patch_size > 0, "model.patch_size", "a size above zero"),
         (len(model.classes) > 0, "model.classes", "one class or more"),
         (len(model.palette) == len(model.classes), "model.palette", "one colour a class"),
@@ -213,6 +221,18 @@ def _check_values(manifest: Manifest) -> None:
     ):
         if not holds:
             raise StructureError(key, f"expected {expected}")
+
+
+def _window_checks(input: InputInfo) -> Iterator[tuple[bool, str, str]]:
+    """What must hold, its key, and what is expected of it."""
+    if input.fit == "resize":
+        for key in ("stride", "short_side", "max_ratio"):
+            yield getattr(input, key) is None, f"input.{key}", "none with fit 'resize'"
+        return
+    largest = min(input.height, input.width)
+    yield 1 <= (input.stride or 0) <= largest, "input.stride", "1 to a window's shorter side"
+    yield 1 <= (input.short_side or 0) <= LARGEST_SIDE, "input.short_side", f"1 to {LARGEST_SIDE}"
+    yield 1 <= (input.max_ratio or 0) <= LARGEST_RATIO, "input.max_ratio", f"1 to {LARGEST_RATIO}"
 
 
 def read_manifest(path: Path | str) -> Manifest:

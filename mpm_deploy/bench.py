@@ -54,6 +54,7 @@ def bench(
     device: str | None = None,
     threads: int | None = None,
     limit: int | None = None,
+    stride: int | None = None,
     repeats: int = 3,
     warmup: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -68,6 +69,7 @@ def bench(
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is what the artifacts were built for.
         threads: Threads of one model call on a CPU; None is torch's own choice.
         limit: First images of the folder; None is all.
+        stride: Pixels from one window to the next; None is what the artifacts say.
         repeats: Turns of each artifact with ``against``; without, there is one.
         warmup: Batches before timing; None is 50 on CUDA, 3 and at least 20 images on a CPU.
         progress: Told passes done and passes in all.
@@ -82,7 +84,9 @@ def bench(
     manifests = [read_manifest(path) for path in paths]
     started = datetime.now(UTC)
     with ExitStack() as stack:
-        start = partial(Engine, folder=folder, device=device, threads=threads, limit=limit)
+        start = partial(
+            Engine, folder=folder, device=device, threads=threads, limit=limit, stride=stride
+        )
         engines = [stack.enter_context(start(path)) for path in paths]
         opened = [engine.ask("open") for engine in engines]
         sizes, left_out = _split_by_images(batch_sizes, opened[0]["usable"], folder)
@@ -167,6 +171,7 @@ def _measurement(passes: _Passes, manifest: Manifest) -> Measurement:
     """Medians and means over the turns; the latencies of all turns are one sample."""
     first = passes.end_to_end[0]
     latencies = [ms for answer in passes.end_to_end for ms in answer["latencies_ms"]]
+    windows_an_image = first["windows"] / first["images"]
     every_token = [manifest.patches] * len(manifest.flops.stages)
     return Measurement(
         batch_size=passes.batch_size,
@@ -178,7 +183,7 @@ def _measurement(passes: _Passes, manifest: Manifest) -> Measurement:
         stages_ms=_mean_stages(answer["stages_ms"] for answer in passes.end_to_end),
         tokens_kept=read_structure(TokensKept, first["tokens_kept"]),
         gflops=first["gflops"],
-        gflops_full_token=manifest.flops.total(every_token) / 1e9,
+        gflops_full_token=manifest.flops.total(every_token) * windows_an_image / 1e9,
     )
 
 

@@ -92,6 +92,7 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
         load_into(model, tensors, weights.origin)
     elif tensors:
         load_encoder_into(model, tensors, wanted.weights)
+    _check_no_gaps(recipe, model.image_size)
     dtype = getattr(torch, recipe.backend.dtype)
     return model.to(recipe.backend.device).compute_in(dtype), weights
 
@@ -133,6 +134,16 @@ def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
         )
 
 
+def _check_no_gaps(recipe: Recipe, window: tuple[int, int]) -> None:
+    stride = recipe.input.stride
+    if stride is not None and stride > min(window):
+        raise RecipeError(
+            f"recipe {recipe.name!r}: input.stride: expected at most {min(window)}, the shorter "
+            f"side of a window of {window[0]} x {window[1]}, got {stride}",
+            "larger strides leave gaps between the windows",
+        )
+
+
 def _write_verified(
     backend: Backend,
     model: Segmenter,
@@ -171,17 +182,24 @@ def _describe(
             palette=weights.palette,
         ),
         weights=WeightsOrigin(weights.origin, weights.sha256),
-        input=InputInfo(
-            height=config.image_size[0],
-            width=config.image_size[1],
-            mean=weights.mean,
-            std=weights.std,
-            fit=recipe.input.fit,
-        ),
+        input=_describe_input(recipe, config.image_size, weights),
         merge=MergeInfo(recipe.merge.method, recipe.merge.before_blocks, recipe.merge.reconstruct),
         flops=count_flops(model),
         batch=compiled.batch,
         requires=compiled.requires,
         agreement=Agreement(images=0, labels=0.0, clusters=()),  # known once it is verified
         payload_sha256="",  # known once it is written
+    )
+
+
+def _describe_input(recipe: Recipe, window: tuple[int, int], weights: WeightsInfo) -> InputInfo:
+    wanted = recipe.input
+    info = InputInfo(*window, weights.mean, weights.std, wanted.fit)
+    if wanted.fit == "resize":
+        return info
+    return replace(
+        info,
+        stride=wanted.stride or min(window),
+        short_side=wanted.short_side or window[0],
+        max_ratio=wanted.max_ratio or 4.0,
     )

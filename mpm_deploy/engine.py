@@ -26,6 +26,7 @@ class Engine:
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
         limit: First images of the folder; None is all.
+        stride: As `Runner` takes it.
         program: The command whose ``worker`` it is.
     """
 
@@ -37,10 +38,16 @@ class Engine:
         device: str | None = None,
         threads: int | None = None,
         limit: int | None = None,
+        stride: int | None = None,
         program: Sequence[str] = PROGRAM,
     ) -> None:
         self.artifact = artifact
-        options = {"--device": device, "--threads": threads, "--limit": limit}
+        options = {
+            "--device": device,
+            "--threads": threads,
+            "--limit": limit,
+            "--stride": stride,
+        }
         given = [f"{name}={value}" for name, value in options.items() if value is not None]
         self._process = subprocess.Popen(
             [*program, "worker", str(artifact), str(folder), *given],

@@ -1,5 +1,6 @@
 """Image files to tensors, byte for byte as the C++ runner does it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -128,13 +129,20 @@ def fit(image: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         ``(3, H, W)`` uint8, contiguous; the same pixels where the size already is right.
     """
+    return _resize(image, size, torch.ops.aten._upsample_bilinear2d_aa)
+
+
+def scale(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize as the evaluation by windows does: `fit`, but not antialiased."""
+    return _resize(image, size, torch.ops.aten.upsample_bilinear2d)
+
+
+def _resize(image: Tensor, size: tuple[int, int], interpolate: Callable[..., Tensor]) -> Tensor:
     if tuple(image.shape[1:]) == tuple(size):
         return image.contiguous()
     rows = image.permute(1, 2, 0).contiguous()  # (height, width, 3): how decoders lay pixels out
     batch = rows.permute(2, 0, 1)[None]
-    resized = torch.ops.aten._upsample_bilinear2d_aa(batch, list(size), False, None, None)
-    fitted: Tensor = resized[0].contiguous()
-    return fitted
+    return interpolate(batch, list(size), False, None, None)[0].contiguous()
 
 
 def _is_image(path: Path) -> bool:

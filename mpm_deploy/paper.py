@@ -13,20 +13,37 @@ from mpm_deploy.errors import InputError
 
 @dataclass(frozen=True)
 class Task:
-    """What a data set asks of a model.
+    """What a data set asks of a model, and how Segmenter's evaluation slides windows over it.
 
     Args:
-        image_size: Input ``(height, width)`` in pixels.
+        window: Side of the input, which is a window, in pixels.
         classes: How many.
+        stride: From window to window, in pixels.
+        short_side: What an image is scaled to first, in pixels.
+        max_ratio: The most that its long side may be of that.
     """
 
-    image_size: tuple[int, int]
+    window: int
     classes: int
+    stride: int
+    short_side: int
+    max_ratio: float
 
-    def overrides(self) -> tuple[str, str]:
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Input ``(height, width)`` in pixels."""
+        return self.window, self.window
+
+    def overrides(self) -> tuple[str, ...]:
         """As assignments for `Recipe.override`."""
-        height, width = self.image_size
-        return f"model.image_size=[{height}, {width}]", f"model.classes={self.classes}"
+        return (
+            f"model.image_size=[{self.window}, {self.window}]",
+            f"model.classes={self.classes}",
+            "input.fit=slide",
+            f"input.stride={self.stride}",
+            f"input.short_side={self.short_side}",
+            f"input.max_ratio={self.max_ratio}",
+        )
 
 
 @dataclass(frozen=True)
@@ -47,9 +64,9 @@ class Row:
 
 
 TASKS = {
-    "ade20k": Task((512, 512), 150),
-    "pascal_context": Task((480, 480), 60),
-    "cityscapes": Task((768, 768), 19),
+    "ade20k": Task(512, 150, stride=512, short_side=512, max_ratio=4.0),
+    "pascal_context": Task(480, 60, stride=320, short_side=520, max_ratio=8.0),
+    "cityscapes": Task(768, 19, stride=512, short_side=1024, max_ratio=2.0),
 }
 
 _T16, _S16, _B16, _L16 = (f"seg_{size}16_mask" for size in "tsbl")

@@ -25,6 +25,7 @@ from typing import Any, Literal, Self
 
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.structure import StructureError, read_structure, to_mapping
+from mpm_deploy.windows import LARGEST_RATIO, LARGEST_SIDE
 
 # Beside the package in a checkout, inside it in a wheel.
 _BUILTIN_FOLDERS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
@@ -144,9 +145,45 @@ class BackendRecipe:
 
 @dataclass(frozen=True)
 class InputRecipe:
-    """How an image of any size becomes the model's input: ``"resize"`` is antialiased bilinear."""
+    """How an image of any size becomes the model's input.
 
-    fit: Literal["resize"] = "resize"
+    Args:
+        fit: ``"resize"`` makes it one input, antialiased bilinear; ``"slide"`` scales it to a short
+            side and lays windows of the input's size over it.
+        stride: Pixels from one window to the next, at most a window's shorter side; None is that.
+        short_side: Pixels of the scaled image's short side; None is the input's height.
+        max_ratio: The long side is at most so many times the short one; None is 4.
+    """
+
+    fit: Literal["resize", "slide"] = "resize"
+    stride: int | None = None
+    short_side: int | None = None
+    max_ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("stride", "short_side", "max_ratio"):
+            value = getattr(self, key)
+            _require(
+                value is None or self.fit == "slide",
+                f"input.{key}",
+                f"none with fit {self.fit!r}",
+                value,
+                "leave it out, or set input.fit to 'slide'",
+            )
+        _require(self.stride is None or self.stride > 0, "input.stride", "> 0", self.stride)
+        sides = f"1 to {LARGEST_SIDE}"
+        _require(
+            self.short_side is None or 1 <= self.short_side <= LARGEST_SIDE,
+            "input.short_side",
+            sides,
+            self.short_side,
+        )
+        _require(
+            self.max_ratio is None or 1 <= self.max_ratio <= LARGEST_RATIO,
+            "input.max_ratio",
+            f"1 to {LARGEST_RATIO}",
+            self.max_ratio,
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mpm_deploy.images import ImageLike
+from mpm_deploy.windows import Size, WindowGrid
 
 
 @dataclass(frozen=True)
@@ -35,26 +36,64 @@ class StageTimes:
 
 
 @dataclass(frozen=True, eq=False)
+class WindowResult:
+    """What the model did with one window of an image.
+
+    Attributes:
+        top: First row of the window on the resized image; 0 where it is the whole image.
+        left: First column, likewise.
+        tokens_kept: Tokens left after each merge; empty for a full-token model.
+        merge_maps: ``(merges, patches)`` int32: the token that each patch belongs to after each
+            merge.
+    """
+
+    top: int
+    left: int
+    tokens_kept: tuple[int, ...]
+    merge_maps: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
 class Result:
     """What the model says of one image.
 
     Attributes:
         source: The image, as it was given.
         labels: ``(height, width)`` class indices, uint8, or int16 past 256 classes.
-        tokens_kept: Tokens left after each merge; empty for a full-token model.
-        merge_maps: ``(merges, patches)`` int32: the token that each patch belongs to after each
-            merge.
+        windows: What the model did with each of its windows; one where ``fit`` is ``"resize"``.
         stages_ms: ``decode`` and ``fit`` of this image; ``copy``, ``scores`` and ``labels`` of its
-            whole batch. Waiting in between is not counted.
-        batch: Images in its batch.
+            whole batch, or of all batches that held a window of it. Waiting in between is not
+            counted.
+        share_ms: What of that was done for this image alone: all images' shares sum up to the work.
+        batch: Windows in its batch, in the last one where there were several; these are images
+            where ``fit`` is ``"resize"``.
     """
 
     source: ImageLike
     labels: NDArray[np.integer[Any]]
-    tokens_kept: tuple[int, ...]
-    merge_maps: NDArray[np.int32]
+    windows: tuple[WindowResult, ...]
     stages_ms: StageTimes
+    share_ms: StageTimes
     batch: int
+
+    @property
+    def tokens_kept(self) -> tuple[int, ...]:
+        """Tokens left after each merge, of all windows together; empty for a full-token model."""
+        kept = (window.tokens_kept for window in self.windows)
+        return tuple(sum(after_merge) for after_merge in zip(*kept, strict=True))
+
+    @property
+    def merge_maps(self) -> NDArray[np.int32]:
+        """``(merges, patches)`` int32: the token that each patch belongs to after each merge.
+
+        Of several windows the patches follow one another, and tokens are counted on from window to
+        window.
+        """
+        maps, before = [], np.zeros((len(self.tokens_kept), 1), np.int32)
+        for window in self.windows:
+            maps.append(window.merge_maps + before)
+            before = before + np.array(window.tokens_kept, np.int32)[:, None]
+        return np.concatenate(maps, axis=1)
 
 
 @dataclass(frozen=True)
@@ -71,14 +110,16 @@ class Loaded:
 
     Attributes:
         source: The image, as it was given.
-        image: ``(3, H, W)`` uint8, of the model's input size.
+        windows: Each ``(3, H, W)`` uint8, of the model's input size; one, or several that slide.
+        grid: Where the windows lie; None where the one window is the whole image.
         size: ``(height, width)`` of the label map to come.
         decode_ms: Time it took to decode.
         fit_ms: Time it took to fit.
     """
 
     source: ImageLike
-    image: Tensor
-    size: tuple[int, int]
+    windows: tuple[Tensor, ...]
+    grid: WindowGrid | None
+    size: Size
     decode_ms: float
     fit_ms: float

@@ -5,7 +5,6 @@ import time
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -16,10 +15,12 @@ from torch import Tensor
 from mpm_deploy.artifact import Manifest, read_sample
 from mpm_deploy.backends import open_artifact
 from mpm_deploy.errors import ArtifactError, ImageError, InputError
-from mpm_deploy.images import ImageLike, find_images, fit, to_tensor
+from mpm_deploy.fitting import fitting_of
+from mpm_deploy.gathering import Scored, Whole, Window, gather, windows_of
+from mpm_deploy.images import ImageLike, find_images, to_tensor
 from mpm_deploy.own_threads import set_own_threads
 from mpm_deploy.pipeline import in_batches, prefetch
-from mpm_deploy.results import Loaded, Result, Skipped, StageTimes
+from mpm_deploy.results import Loaded, Result, Skipped
 
 SAMPLE_AGREEMENT = 0.999
 _CPU = torch.device("cpu")
@@ -44,7 +45,9 @@ class Runner:
             all of them, the images of a batch side by side on a share each.
         workers: Threads that decode ahead in `run`; None is one a core, at most 8.
         label_size: ``"image"`` gives label maps of each image's own size, ``"input"`` of the
-            model's input size.
+            size that the image is resized to for the model.
+        stride: Pixels from one window to the next, where the artifact slides windows over images;
+            None is the artifact's.
 
     Raises:
         ArtifactError: Missing, damaged, foreign or newer.
@@ -60,6 +63,7 @@ class Runner:
         threads: int | None = None,
         workers: int | None = None,
         label_size: Literal["image", "input"] = "image",
+        stride: int | None = None,
     ) -> None:
         _check_at_least_one("threads", threads)
         _check_at_least_one("workers", workers)
@@ -69,6 +73,7 @@ class Runner:
         self.label_size = label_size
         self.manifest: Manifest
         self.manifest, self._program = open_artifact(self.artifact, device)
+        self._fit = fitting_of(self.manifest.input, stride)
         self.device: torch.device = self._program.device
         self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
         self._closed = False
@@ -100,7 +105,8 @@ class Runner:
         Args:
             images: A folder, or images in any form that a call takes; read lazily, some batches
                 ahead.
-            batch_size: Images a model call; the last one takes what is left.
+            batch_size: Images a model call, or windows where these slide over images: those of
+                several images fill a batch together. The last one takes what is left.
 
         Returns:
             An iterator in the images' order. A file that cannot be decoded gives `Skipped`, and
@@ -119,20 +125,20 @@ class Runner:
         """Decode an image and fit it to the model's input; `infer` takes the outcome.
 
         Raises:
-            ImageError: The file cannot be decoded.
+            ImageError: The file cannot be decoded, or is too narrow to slide windows over.
             InputError: An array of another shape or type.
         """
-        size = (self.manifest.input.height, self.manifest.input.width)
         begin = time.perf_counter()
         pixels = to_tensor(image)
         decoded = time.perf_counter()
-        fitted = fit(pixels, size)
+        fitted = self._fit(pixels)
         end = time.perf_counter()
         own_size = (pixels.shape[1], pixels.shape[2])
         return Loaded(
             source=image,
-            image=fitted,
-            size=own_size if self.label_size == "image" else size,
+            windows=fitted.windows,
+            grid=fitted.grid,
+            size=own_size if self.label_size == "image" else fitted.size,
             decode_ms=(decoded - begin) * 1e3,
             fit_ms=(end - decoded) * 1e3,
         )
@@ -149,14 +155,16 @@ class Runner:
         return prefetch(self._submit_load, images, self.workers + ahead)
 
     def infer(self, batch: list[Loaded]) -> list[Result]:
-        """Run the model on loaded images as one batch.
+        """Run the model on loaded images, all their windows as one batch.
 
         Raises:
             InputError: The Runner is closed.
         """
         self._check_open()
-        scores = self._model.submit(self._score, batch).result()
-        return self._labellers.submit(self._label, scores).result()
+        scored = self._model.submit(self._score, list(windows_of(batch))).result()
+        (whole,) = gather([scored])
+        outcomes = self._labellers.submit(self._label, whole).result()
+        return [outcome for outcome in outcomes if isinstance(outcome, Result)]
 
     def time_scores(self, images: Sequence[Tensor]) -> float:
         """Run only the model's scores, and time them.
@@ -180,7 +188,8 @@ class Runner:
             ArtifactError: Fewer than 99.9 % are.
         """
         image, expected = read_sample(self.artifact, self.manifest)
-        labels = self(image).labels
+        size = (image.shape[1], image.shape[2])  # of a window: it is given to the model as it is
+        labels = self.infer([Loaded(image, (image,), None, size, 0.0, 0.0)])[0].labels
         share = float((labels == expected.numpy()).mean())
         if share < SAMPLE_AGREEMENT:
             raise ArtifactError(
@@ -212,15 +221,18 @@ class Runner:
         self, images: Iterable[ImageLike], batch_size: int
     ) -> Generator[Result | Skipped, None, None]:
         with closing(self.load_ahead(images, _BATCHES_IN_FLIGHT * batch_size)) as loaded:
-            batches = in_batches(loaded, batch_size, lambda item: isinstance(item, Loaded))
+            items = windows_of(loaded)
+            batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
                 closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
-                closing(prefetch(self._submit_label, scored, _BATCHES_IN_FLIGHT)) as outcomes,
+                closing(
+                    prefetch(self._submit_label, gather(scored), _BATCHES_IN_FLIGHT)
+                ) as outcomes,
             ):
                 for outcome in outcomes:
                     yield from outcome
 
-    def _submit_load(self, image: ImageLike) -> "Future[Loaded | Skipped]":
+    def _submit_load(self, image: ImageLike) -> Future[Loaded | Skipped]:
         self._check_open()
         return self._decoders.submit(self._load_or_skip, image)
 
@@ -230,56 +242,44 @@ class Runner:
         except ImageError as error:
             return Skipped(str(image), error.problem.removeprefix(f"{image}: "))
 
-    def _submit_score(self, batch: list[Loaded | Skipped]) -> "Future[_Scored]":
+    def _submit_score(self, items: list[Window | Skipped]) -> Future[Scored]:
         self._check_open()
-        return self._model.submit(self._score_loaded, batch)
+        return self._model.submit(self._score, items)
 
-    def _submit_label(self, scored: "_Scored") -> "Future[list[Result | Skipped]]":
+    def _submit_label(self, items: list[Whole | Skipped]) -> Future[list[Result | Skipped]]:
         self._check_open()
-        return self._labellers.submit(self._label_loaded, scored)
+        return self._labellers.submit(self._label, items)
 
-    def _score_loaded(self, batch: list[Loaded | Skipped]) -> "_Scored":
-        loaded = [item for item in batch if isinstance(item, Loaded)]
-        return _Scored(batch, self._score(loaded) if loaded else None)
-
-    def _label_loaded(self, scored: "_Scored") -> list[Result | Skipped]:
-        """Results in place of what was loaded; what was skipped stays where it is."""
-        results = iter(self._label(scored.scores) if scored.scores else ())
-        return [item if isinstance(item, Skipped) else next(results) for item in scored.batch]
-
-    def _score(self, batch: list[Loaded]) -> "_Scores":
+    def _score(self, items: list[Window | Skipped]) -> Scored:
         """On the model's thread."""
+        windows = [item.pixels for item in items if isinstance(item, Window)]
+        if not windows:
+            return Scored(items)
         clock = _Clock(self.device)
-        images = self._copy([loaded.image for loaded in batch])
+        batch = self._copy(windows)
         copy_ms = clock.lap()
-        scores, merge_maps = self._program.scores(images)
-        return _Scores(batch, scores, merge_maps, copy_ms, scores_ms=clock.lap())
+        scores, merge_maps = self._program.scores(batch)
+        return Scored(items, scores, merge_maps, copy_ms, scores_ms=clock.lap())
 
-    def _label(self, scored: "_Scores") -> list[Result]:
+    def _label(self, items: list[Whole | Skipped]) -> list[Result | Skipped]:
         """On the thread for labels: the model goes on with the next batch meanwhile."""
         clock = _Clock(self.device)
-        batch = scored.batch
         # one image a call: label maps differ in size, and a batch of them would be large
-        labels = [
-            self._program.labels(scored.scores[i : i + 1], loaded.size)[0].cpu().numpy()
-            for i, loaded in enumerate(batch)
-        ]
-        maps = scored.merge_maps.cpu()  # (B, M, N)
+        labels = [self._label_map(item).cpu().numpy() for item in items if isinstance(item, Whole)]
         labels_ms = clock.lap()
-        kept = _tokens_kept(maps)
+        label_maps = iter(labels)
         return [
-            Result(
-                source=loaded.source,
-                labels=labels[i],
-                tokens_kept=kept[i],
-                merge_maps=maps[i].numpy(),
-                stages_ms=StageTimes(
-                    loaded.decode_ms, loaded.fit_ms, scored.copy_ms, scored.scores_ms, labels_ms
-                ),
-                batch=len(batch),
-            )
-            for i, loaded in enumerate(batch)
+            item
+            if isinstance(item, Skipped)
+            else item.result(next(label_maps), labels_ms, images=len(labels))
+            for item in items
         ]
+
+    def _label_map(self, whole: Whole) -> Tensor:
+        loaded = whole.loaded
+        if loaded.grid is None:
+            return self._program.labels(whole.scores, loaded.size)[0]
+        return self._program.window_labels(whole.scores, loaded.grid, loaded.size)
 
     def _copy(self, images: Sequence[Tensor]) -> Tensor:
         """Images ``(3, H, W)`` of the host -> ``(B, 3, H, W)`` on the device."""
@@ -298,25 +298,6 @@ class Runner:
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
-
-
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """A batch between the model and its label maps: scores ``(B, K, h, w)``, maps ``(B, M, N)``."""
-
-    batch: list[Loaded]
-    scores: Tensor
-    merge_maps: Tensor
-    copy_ms: float
-    scores_ms: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """The same with what was skipped; no scores where that was all."""
-
-    batch: list[Loaded | Skipped]
-    scores: _Scores | None
 
 
 class _Clock:
@@ -353,11 +334,6 @@ def _prepare_thread(threads: int, device: torch.device) -> None:
     set_own_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_stream(torch.cuda.Stream(device))
-
-
-def _tokens_kept(merge_maps: Tensor) -> tuple[tuple[int, ...], ...]:
-    """For each image the tokens left after each merge, of ``(B, M, N)`` merge maps."""
-    return tuple(tuple(kept) for kept in (merge_maps.amax(dim=2) + 1).tolist())
 
 
 def _check_at_least_one(name: str, value: int | None) -> None:

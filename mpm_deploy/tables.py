@@ -12,7 +12,7 @@ from rich.text import Text
 from mpm_deploy.recipe import MergeRecipe, Recipe
 
 if TYPE_CHECKING:  # these import torch, which `mpm-deploy recipes` need not wait for
-    from mpm_deploy.artifact import Manifest, MergeInfo
+    from mpm_deploy.artifact import InputInfo, Manifest, MergeInfo
     from mpm_deploy.doctor import Finding
     from mpm_deploy.evaluate import Evaluation
     from mpm_deploy.models.facts import ModelFacts
@@ -191,7 +191,7 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         "weights": f"{weights.origin} {(weights.sha256 or '')[:12]}".strip(),
         "classes": f"{len(model.classes)}: {', '.join(model.classes[:12])}"
         + (", …" if len(model.classes) > 12 else ""),
-        "input": f"{manifest.input.height} × {manifest.input.width} by {manifest.input.fit}, "
+        "input": f"{manifest.input.height} × {manifest.input.width} by {_fit(manifest.input)}, "
         f"{manifest.patches} patches of {model.patch_size} × {model.patch_size}",
         "merge": f"{manifest.merge.method} before {schedule(manifest.merge)}, "
         f"reconstruct {manifest.merge.reconstruct}",
@@ -205,6 +205,12 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         "format": manifest.format,
         "payload": manifest.payload_sha256,
     }
+
+
+def _fit(input: InputInfo) -> str:
+    if input.fit == "resize":
+        return input.fit
+    return f"{input.fit} with stride {input.stride} over a short side of {input.short_side}"
 
 
 def _needs(manifest: Manifest) -> str:

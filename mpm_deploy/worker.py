@@ -3,10 +3,12 @@
 One JSON object a line. `docs/report.md` writes the protocol down.
 """
 
+import dataclasses
 import itertools
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,7 +22,7 @@ from mpm_deploy.results import Loaded, Result, Skipped, StageTimes
 from mpm_deploy.runner import Runner
 from mpm_deploy.structure import to_mapping
 
-MOST_INPUTS = 256  # that the model pass keeps prepared
+MOST_INPUTS = 256  # windows that the model pass keeps prepared
 _WARMUP_BATCHES = {"cpu": 3, "cuda": 50}
 _WARMUP_IMAGES = 20
 
@@ -36,6 +38,7 @@ def serve(
     device: str | None = None,
     threads: int | None = None,
     limit: int | None = None,
+    stride: int | None = None,
 ) -> None:
     """Answer every line of ``requests`` with a line to ``answers``, until there are no more.
 
@@ -47,11 +50,12 @@ def serve(
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
         limit: First images of the folder; None is all.
+        stride: As `Runner` takes it.
     """
     worker: Worker | None = None
     for line in requests:
         try:
-            worker = worker or Worker(artifact, folder, device, threads, limit)
+            worker = worker or Worker(artifact, folder, device, threads, limit, stride)
             answer = worker.answer(json.loads(line))
         except MpmError as error:
             answer = {"error": error.problem, "hint": error.hint}
@@ -80,9 +84,10 @@ class Worker:
         device: str | None,
         threads: int | None,
         limit: int | None,
+        stride: int | None,
     ) -> None:
         self.files = find_images(folder)[:limit]
-        self.runner = Runner(artifact, device=device, threads=threads)
+        self.runner = Runner(artifact, device=device, threads=threads, stride=stride)
         self.runner.check_sample()
         self.inputs = self._prepare()
         if not self.inputs:
@@ -107,8 +112,16 @@ class Worker:
 
     def _prepare(self) -> list[Loaded]:
         """The first usable images, ready for the model."""
-        usable = (item for item in self.runner.load_ahead(self.files) if isinstance(item, Loaded))
-        return list(itertools.islice(usable, MOST_INPUTS))
+        inputs: list[Loaded] = []
+        windows = 0
+        with closing(self.runner.load_ahead(self.files)) as loaded:
+            for item in loaded:
+                if isinstance(item, Loaded):
+                    inputs.append(item)
+                    windows += len(item.windows)
+                if windows >= MOST_INPUTS:
+                    break
+        return inputs
 
     def _open(self, _: Message) -> Message:
         on_gpu = self.runner.device.type == "cuda"
@@ -133,14 +146,14 @@ class Worker:
         return {"seconds": time.perf_counter() - begin, "images": batches * size}
 
     def _model(self, request: Message) -> Message:
-        """Full batches of prepared inputs, no image twice; only the scores are timed."""
+        """Full batches of prepared windows, none twice; only the scores are timed."""
         size = request["batch_size"]
-        seconds, images = 0.0, 0
-        for first in range(0, len(self.inputs) - size + 1, size):
-            batch = [item.image for item in self.inputs[first : first + size]]
-            seconds += self.runner.time_scores(batch)
-            images += size
-        return {"seconds": seconds, "images": images}
+        windows = [window for item in self.inputs for window in item.windows]
+        seconds, done = 0.0, 0
+        for first in range(0, len(windows) - size + 1, size):
+            seconds += self.runner.time_scores(windows[first : first + size])
+            done += size
+        return {"seconds": seconds, "images": done * len(self.inputs) / len(windows)}
 
     def _end_to_end(self, request: Message) -> Message:
         """Every file once, from the disk to a label map in host memory."""
@@ -158,7 +171,7 @@ class Tally:
         self._manifest = manifest
         self._latencies_ms: list[float] = []
         self._stages_ms: list[tuple[float, ...]] = []
-        self._tokens_kept: list[tuple[int, ...]] = []
+        self._tokens_kept: list[tuple[int, ...]] = []  # of each window
         self._skipped: list[Skipped] = []
 
     def add(self, outcome: Result | Skipped) -> None:
@@ -166,19 +179,18 @@ class Tally:
         if isinstance(outcome, Skipped):
             self._skipped.append(outcome)
             return
-        stages, share = outcome.stages_ms, 1 / outcome.batch
-        own = (stages.decode, stages.fit)
-        shared = (stages.copy * share, stages.scores * share, stages.labels * share)
-        self._stages_ms.append(own + shared)
-        self._latencies_ms.append(stages.total)
-        self._tokens_kept.append(outcome.tokens_kept)
+        self._stages_ms.append(dataclasses.astuple(outcome.share_ms))
+        self._latencies_ms.append(outcome.stages_ms.total)
+        self._tokens_kept += [window.tokens_kept for window in outcome.windows]
 
     def to_message(self) -> Message:
         """For the answer."""
+        images = len(self._latencies_ms)
         stages = StageTimes(*np.mean(self._stages_ms, axis=0).tolist())
-        tokens = np.array(self._tokens_kept)  # (images, merges)
+        tokens = np.array(self._tokens_kept)  # (windows, merges)
         return {
-            "images": len(self._latencies_ms),
+            "images": images,
+            "windows": len(self._tokens_kept),
             "latencies_ms": self._latencies_ms,
             "stages_ms": to_mapping(stages),
             "tokens_kept": {
@@ -186,7 +198,7 @@ class Tally:
                 "min": tokens.min(axis=0).tolist(),
                 "max": tokens.max(axis=0).tolist(),
             },
-            "gflops": float(np.mean([self._gflops(kept) for kept in self._tokens_kept])),
+            "gflops": sum(self._gflops(kept) for kept in self._tokens_kept) / images,
             "skipped": [to_mapping(skipped) for skipped in self._skipped],
         }
 

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "mpm_deploy"
 # A module or folder imports only from floors below its own.
 FLOORS = [
     {"errors"},
-    {"confusion", "files", "formats", "own_threads", "structure"},
+    {"confusion", "files", "formats", "own_threads", "structure", "windows"},
     {
         *("artifact", "datasets", "images", "label_maps", "ops", "paper", "pipeline", "recipe"),
         "visualize",
@@ -25,7 +25,8 @@ FLOORS = [
     {"reduction"},
     {"models"},
     {"backends"},
-    {"results"},
+    {"fitting", "results"},
+    {"gathering"},
     {"runner", "verify"},
     {"build", "doctor", "engine", "report", "tally", "worker"},
     {"bench", "evaluate"},

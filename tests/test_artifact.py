@@ -27,6 +27,9 @@ IMAGE = (
 LABELS = torch.arange(toy.HEIGHT * toy.WIDTH).remainder(3).byte().view(toy.HEIGHT, toy.WIDTH)
 
 
+SLIDE = {"fit": "slide", "stride": 8, "short_side": 40, "max_ratio": 4}
+
+
 @pytest.fixture
 def toy_artifact(tmp_path):
     payload, target = tmp_path / "payload.zip", tmp_path / "toy.pt"
@@ -154,11 +157,28 @@ def test_a_newer_format_says_what_to_do(toy_artifact):
         (lambda data: data.update(more=1), "more: unknown key"),
         (lambda data: data["input"].update(height="512"), "input.height"),
         (lambda data: data["requires"].update(backend="onnx"), "requires.backend"),
+        (lambda data: data["input"].update(fit="crop"), "input.fit"),
+        (lambda data: data["input"].update(stride=8), "input.stride: expected none"),
+        (lambda data: data["input"].update(SLIDE | {"stride": 33}), "input.stride: expected 1 to"),
+        (lambda data: data["input"].update(SLIDE | {"stride": 8.5}), "input.stride"),
+        (lambda data: data["input"].update(SLIDE | {"short_side": None}), "input.short_side"),
+        (lambda data: data["input"].update(SLIDE | {"max_ratio": 0.5}), "input.max_ratio"),
     ],
 )
 def test_a_manifest_of_another_structure_is_refused(toy_artifact, change, named):
     with pytest.raises(ArtifactError, match=named):
         read_manifest(with_manifest(toy_artifact, change))
+
+
+def test_the_keys_of_windows_may_be_missing(toy_artifact):
+    def without(data):
+        for key in ("stride", "short_side", "max_ratio"):
+            del data["input"][key]
+
+    assert read_manifest(with_manifest(toy_artifact, without)).input == toy.MANIFEST.input
+    with_manifest(toy_artifact, lambda data: data["input"].update(SLIDE))
+    told = read_manifest(toy_artifact).input
+    assert (told.fit, told.stride, told.short_side, told.max_ratio) == ("slide", 8, 40, 4.0)
 
 
 def test_a_manifest_that_is_no_json_is_refused(toy_artifact):

@@ -48,6 +48,7 @@ class ScriptedEngine:
             return {"images": 12, "seconds": seconds}
         return {
             "images": 12,
+            "windows": 12,
             "seconds": seconds,
             "latencies_ms": [10.0 * seconds] * 12,
             "stages_ms": dict.fromkeys(("decode", "fit", "copy", "scores", "labels"), seconds),

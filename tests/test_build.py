@@ -111,3 +111,10 @@ def test_a_gpu_recipe_without_a_gpu_says_so(tmp_path):
     with pytest.raises(BuildError, match=r"h100_bf16.*CUDA"):
         build(load_recipe("h100_bf16"), tmp_path / "it.pt2")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stride_that_leaves_gaps_between_windows_is_refused(tmp_path):
+    recipe = small_recipe().override("input.fit=slide", "input.stride=65")
+    with pytest.raises(RecipeError, match=r"input\.stride: expected at most 64, .* got 65"):
+        build(recipe, tmp_path / "gaps.pt")
+    assert not list(tmp_path.iterdir())

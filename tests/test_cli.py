@@ -103,12 +103,16 @@ def test_set_goes_over_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str
         "random",
         "--set",
         "model.image_size=[32,48]",
+        "--set",
+        "input.stride=32",
     ]
     assert run("build", "--recipe", "cpu_portable_fp32", *options, "-o", path) == 0
     assert run("inspect", path, "--json") == 0
     manifest = json.loads(capsys.readouterr().out.partition("\n")[2])
     assert len(manifest["model"]["classes"]) == 19
-    assert (manifest["input"]["height"], manifest["input"]["width"]) == (32, 48)
+    asked = manifest["input"]
+    assert (asked["height"], asked["width"]) == (32, 48)
+    assert (asked["fit"], asked["stride"], asked["short_side"]) == ("slide", 32, 1024)
 
 
 @pytest.mark.parametrize(

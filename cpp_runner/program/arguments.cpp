@@ -45,11 +45,13 @@ void add_common(CLI::App& app, Arguments& arguments) {
       ->check(is_device);
   add_number(app, "--threads", arguments.runner.threads, "Threads of the model on a CPU");
   add_number(app, "--workers", arguments.runner.workers, "Threads that decode images");
+  add_number(app, "--stride", arguments.runner.stride,
+             "Pixels from window to window, where the artifact slides them over images");
   add_number(app, "--limit", arguments.limit, "Only the first N images of the folder");
 }
 
 void add_bench(CLI::App& app, Arguments& arguments) {
-  app.add_option("--batch", arguments.batch_sizes, "Batch sizes to measure")
+  app.add_option("--batch", arguments.batch_sizes, "Batch sizes to measure, in images or windows")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(is_count)

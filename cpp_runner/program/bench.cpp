@@ -104,6 +104,8 @@ std::vector<double> all_latencies(const Answers& answers) {
 // Medians and means over the turns; the latencies of all turns are one sample.
 Measurement measurement(const Passes& passes, const Manifest& manifest) {
   const Json& first = passes.end_to_end.front();
+  const double windows_an_image =
+      first.at("windows").get<double>() / first.at("images").get<double>();
   return {.batch_size = passes.batch_size,
           .images = first.at("images").get<int>(),
           .warmup_images = passes.warmup.at("images").get<int>(),
@@ -113,7 +115,7 @@ Measurement measurement(const Passes& passes, const Manifest& manifest) {
           .stages_ms = mean_stages(passes.end_to_end),
           .tokens_kept = tokens_from_json(first.at("tokens_kept")),
           .gflops = first.at("gflops").get<double>(),
-          .gflops_full_token = manifest.flops_full_token() / 1e9};
+          .gflops_full_token = manifest.flops_full_token() * windows_an_image / 1e9};
 }
 
 // Turn by turn: what disturbs the machine for long disturbs both.

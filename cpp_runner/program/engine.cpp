@@ -32,6 +32,7 @@ Words worker_command(const std::filesystem::path& artifact, const Arguments& arg
   add_option(words, "--device", arguments.runner.device);
   add_option(words, "--threads", arguments.runner.threads);
   add_option(words, "--workers", arguments.runner.workers);
+  add_option(words, "--stride", arguments.runner.stride);
   add_option(words, "--limit", arguments.limit);
   words.insert(words.end(), {"--", artifact.string(), arguments.folder.string()});
   return words;

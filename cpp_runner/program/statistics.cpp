@@ -40,11 +40,11 @@ TokensKept summarize_tokens(const std::vector<std::vector<int>>& tokens_kept) {
   if (tokens_kept.empty()) return summary;
   summary.min = summary.max = tokens_kept.front();
   summary.mean.resize(summary.min.size());
-  for (const std::vector<int>& image : tokens_kept) {
-    for (std::size_t merge = 0; merge < image.size(); ++merge) {
-      summary.mean[merge] += image[merge] / static_cast<double>(tokens_kept.size());
-      summary.min[merge] = std::min(summary.min[merge], image[merge]);
-      summary.max[merge] = std::max(summary.max[merge], image[merge]);
+  for (const std::vector<int>& window : tokens_kept) {
+    for (std::size_t merge = 0; merge < window.size(); ++merge) {
+      summary.mean[merge] += window[merge] / static_cast<double>(tokens_kept.size());
+      summary.min[merge] = std::min(summary.min[merge], window[merge]);
+      summary.max[merge] = std::max(summary.max[merge], window[merge]);
     }
   }
   return summary;

@@ -19,7 +19,7 @@ struct Spread {
   double max;
 };
 
-// Over the images, one number a merge.
+// Over the images' windows, one number a merge.
 struct TokensKept {
   std::vector<double> mean;
   std::vector<int> min;
@@ -34,7 +34,7 @@ double quantile(std::vector<double> samples, double share);
 Percentiles percentiles(const std::vector<double>& samples);
 Spread spread(const std::vector<double>& values);
 
-// tokens_kept: one row an image, one number a merge.
+// tokens_kept: one row a window, one number a merge.
 TokensKept summarize_tokens(const std::vector<std::vector<int>>& tokens_kept);
 
 }  // namespace mpm::program

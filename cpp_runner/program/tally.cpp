@@ -10,15 +10,17 @@ void Tally::add(const Stream::Item& item) {
 }
 
 void Tally::add(const Result& result) {
-  const StageTimes& stages = result.stages_ms;
-  stages_ms_.decode += stages.decode;
-  stages_ms_.fit += stages.fit;
-  stages_ms_.copy += stages.copy / result.batch;
-  stages_ms_.scores += stages.scores / result.batch;
-  stages_ms_.labels += stages.labels / result.batch;
-  latencies_ms_.push_back(stages.total());
-  tokens_kept_.push_back(result.tokens_kept);
-  gflops_ += manifest_.flops_at(result.tokens_kept) / 1e9;
+  const StageTimes& share = result.share_ms;
+  stages_ms_.decode += share.decode;
+  stages_ms_.fit += share.fit;
+  stages_ms_.copy += share.copy;
+  stages_ms_.scores += share.scores;
+  stages_ms_.labels += share.labels;
+  latencies_ms_.push_back(result.stages_ms.total());
+  for (const WindowResult& window : result.windows) {
+    tokens_kept_.push_back(window.tokens_kept);
+    gflops_ += manifest_.flops_at(window.tokens_kept) / 1e9;
+  }
 }
 
 Json Tally::to_json() const {
@@ -27,6 +29,7 @@ Json Tally::to_json() const {
                         stages_ms_.copy / images, stages_ms_.scores / images,
                         stages_ms_.labels / images};
   return {{"images", latencies_ms_.size()},
+          {"windows", tokens_kept_.size()},
           {"latencies_ms", latencies_ms_},
           {"stages_ms", program::to_json(mean)},
           {"tokens_kept", program::to_json(summarize_tokens(tokens_kept_))},

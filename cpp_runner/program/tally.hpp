@@ -23,8 +23,8 @@ class Tally {
   const Manifest& manifest_;
   std::vector<double> latencies_ms_;
   StageTimes stages_ms_;  // summed, an image's share of what its batch did together
-  std::vector<std::vector<int>> tokens_kept_;
-  double gflops_ = 0;  // summed
+  std::vector<std::vector<int>> tokens_kept_;  // of each window
+  double gflops_ = 0;                          // summed
   std::vector<Skipped> skipped_;
 };
 

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t most_inputs = 256;  // that the model pass keeps prepared
+constexpr std::size_t most_inputs = 256;  // windows that the model pass keeps prepared
 constexpr int warmup_batches_cpu = 3;
 constexpr int warmup_batches_cuda = 50;
 constexpr int warmup_images = 20;
@@ -36,7 +36,7 @@ class Worker {
       : files_(chosen_images(arguments)), runner_(arguments.artifact, arguments.runner) {
     runner_.model().check_sample();
     prepare();
-    if (inputs_.empty()) {
+    if (usable_.empty()) {
       throw InputError(arguments.folder.string() + ": none of its " +
                        std::to_string(files_.size()) + " images can be decoded");
     }
@@ -62,11 +62,11 @@ class Worker {
 
   // The first usable images, ready for the model.
   void prepare() {
-    const InputInfo& input = runner_.manifest().input;
     for (const fs::path& file : files_) {
-      if (inputs_.size() == most_inputs) return;
+      if (windows_.size() >= most_inputs) return;
       try {
-        inputs_.push_back(fit(decode(file), {input.height, input.width}));
+        Fitted fitted = runner_.fit(decode(file));
+        std::move(fitted.windows.begin(), fitted.windows.end(), std::back_inserter(windows_));
         usable_.push_back(file);
       } catch (const ImageError&) {  // the end-to-end pass names it
       }
@@ -76,7 +76,7 @@ class Worker {
   Json open() const {
     const DeviceInfo& device = runner_.model().device();
     return {{"images", files_.size()},
-            {"usable", inputs_.size()},
+            {"usable", usable_.size()},
             {"device", device.name},
             {"threads", device.threads},
             {"gpu", or_null(device.gpu)}};
@@ -102,19 +102,21 @@ class Worker {
     return {{"seconds", seconds_since(begin)}, {"images", files.size()}};
   }
 
-  // Full batches of prepared inputs, no image twice; only the scores are timed.
+  // Full batches of prepared windows, none twice; only the scores are timed.
   Json model(int batch_size) const {
     const auto size = static_cast<std::size_t>(batch_size);
     const Model& model = runner_.model();
     double seconds = 0;
-    std::size_t images = 0;
-    for (; images + size <= inputs_.size(); images += size) {
-      const Batch batch = model.copy(std::span(inputs_).subspan(images, size));
+    std::size_t done = 0;
+    for (; done + size <= windows_.size(); done += size) {
+      const Batch batch = model.copy(std::span(windows_).subspan(done, size));
       const Clock::time_point begin = Clock::now();
       const Scores scores = model.scores(batch);
       seconds += seconds_since(begin);
     }
-    return {{"seconds", seconds}, {"images", images}};
+    const double images_a_window =
+        static_cast<double>(usable_.size()) / static_cast<double>(windows_.size());
+    return {{"seconds", seconds}, {"images", static_cast<double>(done) * images_a_window}};
   }
 
   // Every file once, from the disk to a label map in host memory.
@@ -130,8 +132,8 @@ class Worker {
 
   const std::vector<fs::path> files_;
   const Runner runner_;
-  std::vector<FittedImage> inputs_;
-  std::vector<fs::path> usable_;  // where inputs_ came from
+  std::vector<FittedImage> windows_;
+  std::vector<fs::path> usable_;  // the images that they came from
 };
 
 Json error_json(const std::string& problem, const std::string& hint) {

@@ -1,8 +1,11 @@
 #include "mpm_runner/manifest.hpp"
 
+#include <algorithm>
+
 #include "archive.hpp"
 #include "mpm_runner/error.hpp"
 #include "structure.hpp"
+#include "windows.hpp"
 
 namespace mpm {
 
@@ -35,6 +38,9 @@ void list_fields(InputInfo& input, auto& field) {
   field("mean", input.mean);
   field("std", input.std);
   field("fit", input.fit);
+  field.or_missing("stride", input.stride);
+  field.or_missing("short_side", input.short_side);
+  field.or_missing("max_ratio", input.max_ratio);
 }
 
 void list_fields(MergeInfo& merge, auto& field) {
@@ -113,15 +119,36 @@ void check_format(const Json& json, const std::string& where) {
   }
 }
 
+void check(bool holds, const char* key, const std::string& expected) {
+  if (!holds) throw StructureError(key, "expected " + expected);
+}
+
+void check_windows(const InputInfo& input) {
+  if (input.fit == "resize") {
+    check(!input.stride, "input.stride", "none with fit \"resize\"");
+    check(!input.short_side, "input.short_side", "none with fit \"resize\"");
+    check(!input.max_ratio, "input.max_ratio", "none with fit \"resize\"");
+    return;
+  }
+  const int stride = input.stride.value_or(0);
+  const int side = input.short_side.value_or(0);
+  const double ratio = input.max_ratio.value_or(0);
+  check(stride >= 1 && stride <= std::min(input.height, input.width), "input.stride",
+        "1 to a window's shorter side");
+  check(side >= 1 && side <= largest_side, "input.short_side",
+        "1 to " + std::to_string(largest_side));
+  check(ratio >= 1 && ratio <= largest_ratio, "input.max_ratio",
+        "1 to " + std::to_string(static_cast<int>(largest_ratio)));
+}
+
 // What the types cannot say, and the runner relies on.
 void check_values(const Manifest& manifest) {
-  const auto check = [](bool holds, const char* key, const char* expected) {
-    if (!holds) throw StructureError(key, std::string("expected ") + expected);
-  };
   const std::string& backend = manifest.requires_.backend;
   const std::string& device = manifest.requires_.device;
   check(manifest.input.height > 0 && manifest.input.width > 0, "input", "a size above zero");
-  check(manifest.input.fit == "resize", "input.fit", "\"resize\"");
+  check(manifest.input.fit == "resize" || manifest.input.fit == "slide", "input.fit",
+        "\"resize\" or \"slide\"");
+  check_windows(manifest.input);
   check(manifest.model.patch_size > 0, "model.patch_size", "a size above zero");
   check(!manifest.model.classes.empty(), "model.classes", "one class or more");
   check(manifest.model.palette.size() == manifest.model.classes.size(), "model.palette",

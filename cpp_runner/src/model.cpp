@@ -1,6 +1,7 @@
 #include "mpm_runner/model.hpp"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 
@@ -192,6 +193,25 @@ LabelMap Model::labels(const Scores& scores, std::size_t image, Size size) const
   const at::Tensor one = scores.data_->scores.slice(0, index, index + 1);  // (1, K, h, w)
   at::Tensor labels;                                                       // (height, width)
   state_->labeling.run([&] { labels = state_->program->labels(one, size)[0].cpu(); });
+  return to_label_map(labels.contiguous(), size);
+}
+
+LabelMap Model::labels(std::span<const ScoredWindow> windows, const WindowGrid& grid,
+                       Size size) const {
+  if (windows.size() != grid.windows()) {
+    throw InputError("windows: expected " + std::to_string(grid.windows()) + ", got " +
+                     std::to_string(windows.size()));
+  }
+  const c10::InferenceMode inference;
+  at::Tensor labels;  // (height, width)
+  state_->labeling.run([&] {
+    std::vector<at::Tensor> scores;
+    for (const ScoredWindow& window : windows) {
+      const auto index = static_cast<std::int64_t>(window.index);
+      scores.push_back(window.scores.data_->scores.slice(0, index, index + 1));
+    }
+    labels = state_->program->window_labels(at::cat(scores), grid, size).cpu();
+  });
   return to_label_map(labels.contiguous(), size);
 }
 

@@ -11,14 +11,15 @@ constexpr std::size_t batches_in_flight = 2;  // one in the model, one ready to 
 
 }  // namespace
 
-Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model,
-                           std::vector<std::filesystem::path> files, Options options)
+Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
+                           std::vector<std::filesystem::path> files, int batch_size, int workers)
     : model_(std::move(model)),
+      loader_(std::move(loader)),
       files_(std::move(files)),
-      options_(options),
-      loaded_(files_.size(), options.workers,
-              static_cast<std::size_t>(options.workers) +
-                  batches_in_flight * static_cast<std::size_t>(options.batch_size),
+      batch_size_(batch_size),
+      loaded_(files_.size(), workers,
+              static_cast<std::size_t>(workers) +
+                  batches_in_flight * static_cast<std::size_t>(batch_size),
               [this](std::size_t index) { return load_file(index); }),
       copied_(batches_waiting, [this] { return next_copied(); }),
       scored_(batches_waiting, [this] { return next_scored(); }),
@@ -34,7 +35,7 @@ Stream::Pipeline::~Pipeline() {
 
 std::optional<Stream::Item> Stream::Pipeline::next() {
   if (given_ == ready_.size()) {
-    std::optional<Items> items = labeled_.next();
+    std::optional<std::vector<Item>> items = labeled_.next();
     if (!items) return std::nullopt;
     ready_ = std::move(*items);
     given_ = 0;
@@ -47,55 +48,57 @@ std::optional<Stream::Item> Stream::Pipeline::next() {
 // model takes twice as long: hence one thread, and no pool, for resizing.
 LoadedOrSkipped Stream::Pipeline::load_file(std::size_t index) const {
   use_own_threads(1);
-  return load_or_skip(files_[index], input_size(model_->manifest()), options_.label_size);
+  return loader_.load_or_skip(files_[index]);
 }
 
-// Up to batch_size loaded images, with those skipped among them so that the order is kept; skipped
-// ones go alone where no batch has begun.
-std::vector<LoadedOrSkipped> Stream::Pipeline::next_batch() {
-  std::vector<LoadedOrSkipped> batch;
+std::optional<WindowOrSkipped> Stream::Pipeline::next_window() {
+  if (waiting_.empty()) {
+    std::optional<LoadedOrSkipped> item = loaded_.next();
+    if (!item) return std::nullopt;
+    if (auto* skipped = std::get_if<Skipped>(&*item)) return std::move(*skipped);
+    for (Window& window : windows_of(std::get<Loaded>(std::move(*item)))) {
+      waiting_.push_back(std::move(window));
+    }
+  }
+  WindowOrSkipped next = std::move(waiting_.front());
+  waiting_.pop_front();
+  return next;
+}
+
+// Up to batch_size windows, with skipped images among them so that the order is kept; skipped ones
+// go alone where no batch has begun.
+Items Stream::Pipeline::next_batch() {
+  Items batch;
   int filled = 0;
-  while (std::optional<LoadedOrSkipped> item = loaded_.next()) {
-    filled += std::holds_alternative<Loaded>(*item);
+  while (std::optional<WindowOrSkipped> item = next_window()) {
+    filled += std::holds_alternative<Window>(*item);
     batch.push_back(std::move(*item));
-    if (filled == 0 || filled == options_.batch_size) break;
+    if (filled == 0 || filled == batch_size_) break;
   }
   return batch;
 }
 
-std::optional<Stream::Pipeline::Batched<Copied>> Stream::Pipeline::next_copied() {
-  Batched<Copied> next{next_batch(), {}};
-  if (next.items.empty() || is_left_) return std::nullopt;
-  std::vector<Loaded> loaded;
-  for (LoadedOrSkipped& item : next.items) {
-    if (auto* image = std::get_if<Loaded>(&item)) loaded.push_back(std::move(*image));
-  }
-  if (!loaded.empty()) next.loaded = copy(*model_, std::move(loaded));
-  return next;
+std::optional<Copied> Stream::Pipeline::next_copied() {
+  Items batch = next_batch();
+  if (batch.empty() || is_left_) return std::nullopt;
+  return copy(*model_, std::move(batch));
 }
 
-std::optional<Stream::Pipeline::Batched<Scored>> Stream::Pipeline::next_scored() {
-  std::optional<Batched<Copied>> batch = copied_.next();
+std::optional<Scored> Stream::Pipeline::next_scored() {
+  std::optional<Copied> batch = copied_.next();
   if (!batch || is_left_) return std::nullopt;
-  Batched<Scored> next{std::move(batch->items), {}};
-  if (!batch->loaded.batch.empty()) next.loaded = score(*model_, std::move(batch->loaded));
-  return next;
+  return score(*model_, std::move(*batch));
 }
 
-// Results in place of what was loaded; what was skipped stays where it is.
-std::optional<Stream::Pipeline::Items> Stream::Pipeline::next_labeled() {
-  std::optional<Batched<Scored>> batch = scored_.next();
-  if (!batch) return std::nullopt;
-  std::vector<Result> results = label(*model_, batch->loaded);
-  auto result = results.begin();
-  Items items;
-  for (LoadedOrSkipped& item : batch->items) {
-    if (auto* skipped = std::get_if<Skipped>(&item))
-      items.emplace_back(std::move(*skipped));
-    else
-      items.emplace_back(std::move(*result++));
+// Of the next batch that makes an image whole.
+std::optional<std::vector<Stream::Item>> Stream::Pipeline::next_labeled() {
+  std::vector<WholeOrSkipped> whole;
+  while (whole.empty()) {
+    std::optional<Scored> batch = scored_.next();
+    if (!batch) return std::nullopt;
+    whole = gatherer_.add(std::move(*batch));
   }
-  return items;
+  return label(*model_, whole);
 }
 
 }  // namespace mpm

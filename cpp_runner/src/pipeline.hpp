@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -12,50 +13,39 @@
 
 namespace mpm {
 
-//   files ─▶ workers: decode, fit ─▶ batches: copy ─▶ scores ─▶ label maps ─▶ results
-//            at most `ahead` at once       one waits   one waits   one waits
+//   files ─▶ workers: decode, fit ─▶ batches of windows: copy ─▶ scores ─▶ label maps ─▶ results
+//            at most `ahead` at once                  one waits   one waits   one waits
 //
 // Each stage has threads of its own and asks the one before it.
 class Stream::Pipeline {
  public:
-  struct Options {
-    int batch_size;
-    int workers;
-    LabelSize label_size;
-  };
-
-  Pipeline(std::shared_ptr<const Model> model, std::vector<std::filesystem::path> files,
-           Options options);
+  Pipeline(std::shared_ptr<const Model> model, Loader loader,
+           std::vector<std::filesystem::path> files, int batch_size, int workers);
   ~Pipeline();
 
   std::optional<Item> next();
 
  private:
-  using Items = std::vector<Item>;
-
-  // A batch as it was read, and how far those of its images came that could be: Copied or Scored.
-  template <typename Stage>
-  struct Batched {
-    std::vector<LoadedOrSkipped> items;  // of those loaded only the places are left
-    Stage loaded;
-  };
-
   LoadedOrSkipped load_file(std::size_t index) const;
-  std::vector<LoadedOrSkipped> next_batch();
-  std::optional<Batched<Copied>> next_copied();
-  std::optional<Batched<Scored>> next_scored();
-  std::optional<Items> next_labeled();
+  std::optional<WindowOrSkipped> next_window();
+  Items next_batch();
+  std::optional<Copied> next_copied();
+  std::optional<Scored> next_scored();
+  std::optional<std::vector<Item>> next_labeled();
 
   const std::shared_ptr<const Model> model_;
+  const Loader loader_;
   const std::vector<std::filesystem::path> files_;
-  const Options options_;
+  const int batch_size_;
   std::atomic<bool> is_left_ = false;
-  Items ready_;  // the batch that next() gives from
+  std::vector<Item> ready_;  // what next() gives from
   std::size_t given_ = 0;
+  std::deque<Window> waiting_;  // of the image that the next batch begins with
+  Gatherer gatherer_;
   ReadAhead<LoadedOrSkipped> loaded_;
-  Producer<Batched<Copied>> copied_;
-  Producer<Batched<Scored>> scored_;
-  Producer<Items> labeled_;
+  Producer<Copied> copied_;
+  Producer<Scored> scored_;
+  Producer<std::vector<Item>> labeled_;
 };
 
 }  // namespace mpm

@@ -23,29 +23,27 @@ Runner::Runner(const std::filesystem::path& artifact, const RunnerOptions& optio
     : options_(options) {
   check_at_least_one("workers", options.workers.value_or(1));
   model_ = std::make_shared<const Model>(artifact, ModelOptions{options.device, options.threads});
+  fitting_ = make_fitting(manifest().input, options.stride);
 }
 
 const Manifest& Runner::manifest() const { return model_->manifest(); }
 const Model& Runner::model() const { return *model_; }
 
+Fitted Runner::fit(const Image& image) const { return fitting_->fit(image); }
+
 Result Runner::run(const std::filesystem::path& file) const {
-  std::vector<Loaded> batch;
-  batch.push_back(load(file, input_size(manifest()), options_.label_size));
-  return infer(*model_, std::move(batch)).front();
+  return infer(*model_, Loader(fitting_, options_.label_size).load(file));
 }
 
 Result Runner::run(const Image& image) const {
-  std::vector<Loaded> batch;
-  batch.push_back(load(image, input_size(manifest()), options_.label_size));
-  return infer(*model_, std::move(batch)).front();
+  return infer(*model_, Loader(fitting_, options_.label_size).load(image));
 }
 
 Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size) const {
   check_at_least_one("batch_size", batch_size);
   const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
-  return Stream(std::make_unique<Stream::Pipeline>(
-      model_, std::move(files),
-      Stream::Pipeline::Options{batch_size, workers, options_.label_size}));
+  return Stream(std::make_unique<Stream::Pipeline>(model_, Loader(fitting_, options_.label_size),
+                                                   std::move(files), batch_size, workers));
 }
 
 }  // namespace mpm

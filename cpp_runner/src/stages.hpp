@@ -1,53 +1,41 @@
 #pragma once
 
-// From a file to an image that is ready for the model, and from a batch of those to results.
+// From a file to windows that are ready for the model, and from batches of those to results.
 
+#include <memory>
 #include <variant>
 #include <vector>
 
-#include "mpm_runner/model.hpp"
+#include "fitting.hpp"
+#include "gathering.hpp"
 #include "mpm_runner/runner.hpp"
 
 namespace mpm {
 
-// An image that is ready for the model.
-struct Loaded {
-  std::filesystem::path source;
-  FittedImage image;
-  Size label_size;  // of the label map to come
-  double decode_ms;
-  double fit_ms;
-};
-
 using LoadedOrSkipped = std::variant<Loaded, Skipped>;
+using ResultOrSkipped = std::variant<Result, Skipped>;
 
-Size input_size(const Manifest& manifest);
+// Decodes images and fits them to the model's input.
+class Loader {
+ public:
+  Loader(std::shared_ptr<const Fitting> fitting, LabelSize label_size)
+      : fitting_(std::move(fitting)), label_size_(label_size) {}
 
-// Throws ImageError.
-Loaded load(const std::filesystem::path& file, Size input, LabelSize label_size);
-LoadedOrSkipped load_or_skip(const std::filesystem::path& file, Size input, LabelSize label_size);
-Loaded load(const Image& image, Size input, LabelSize label_size);
+  // Throws ImageError.
+  Loaded load(const std::filesystem::path& file) const;
+  Loaded load(const Image& image) const;
+  LoadedOrSkipped load_or_skip(const std::filesystem::path& file) const;
 
-// A batch on the model's device.
-struct Copied {
-  std::vector<Loaded> batch;  // without their pixels
-  Batch on_device;
-  double copy_ms = 0;
+ private:
+  std::shared_ptr<const Fitting> fitting_;
+  LabelSize label_size_;
 };
 
-// A batch that the model has scored.
-struct Scored {
-  std::vector<Loaded> batch;
-  Scores scores;
-  double copy_ms = 0;
-  double scores_ms = 0;
-};
-
-Copied copy(const Model& model, std::vector<Loaded> batch);
+Copied copy(const Model& model, Items items);
 Scored score(const Model& model, Copied copied);
-std::vector<Result> label(const Model& model, const Scored& scored);
+std::vector<ResultOrSkipped> label(const Model& model, const std::vector<WholeOrSkipped>& items);
 
-// All three, one after the other.
-std::vector<Result> infer(const Model& model, std::vector<Loaded> batch);
+// All three, one after the other; the windows of the image are one batch.
+Result infer(const Model& model, Loaded image);
 
 }  // namespace mpm

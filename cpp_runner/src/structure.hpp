@@ -5,6 +5,7 @@
 //   void list_fields(Point& point, auto& field) {
 //     field("x", point.x);
 //     field("y", point.y);
+//     field.or_missing("name", point.name);
 //   }
 //
 // A key that is unknown, missing or of another type is a StructureError that names it.
@@ -35,6 +36,9 @@ template <typename T>
 void read_structure(const Json& json, const std::string& key, std::vector<T>& values);
 template <typename T, std::size_t N>
 void read_structure(const Json& json, const std::string& key, std::array<T, N>& values);
+template <typename T>
+  requires std::is_class_v<T>
+void read_structure(const Json& json, const std::string& key, T& value);
 
 inline void expect(bool fits, const Json& json, const std::string& key, const char* expected) {
   if (!fits) {
@@ -92,22 +96,45 @@ void read_structure(const Json& json, const std::string& key, std::array<T, N>& 
   }
 }
 
+// Reads the fields of one object, and knows then which keys it may have.
+class FieldReader {
+ public:
+  FieldReader(const Json& json, const std::string& key)
+      : json_(json), prefix_(key.empty() ? "" : key + ".") {}
+
+  template <typename T>
+  void operator()(const std::string& name, T& field) {
+    if (!json_.contains(name)) throw StructureError(prefix_ + name, "missing");
+    or_missing(name, field);
+  }
+
+  // A key that need not be there; the field then stays as it is.
+  template <typename T>
+  void or_missing(const std::string& name, T& field) {
+    known_.insert(name);
+    if (json_.contains(name)) read_structure(json_[name], prefix_ + name, field);
+  }
+
+  void check_no_other() const {
+    for (const auto& [name, _] : json_.items()) {
+      if (!known_.contains(name)) throw StructureError(prefix_ + name, "unknown key");
+    }
+  }
+
+ private:
+  const Json& json_;
+  const std::string prefix_;
+  std::set<std::string> known_;
+};
+
 // Anything with a list_fields of its own.
 template <typename T>
   requires std::is_class_v<T>
 void read_structure(const Json& json, const std::string& key, T& value) {
   expect(json.is_object(), json, key, "an object");
-  const std::string prefix = key.empty() ? "" : key + ".";
-  std::set<std::string> known;
-  auto read_field = [&](const std::string& name, auto& field) {
-    known.insert(name);
-    if (!json.contains(name)) throw StructureError(prefix + name, "missing");
-    read_structure(json[name], prefix + name, field);
-  };
-  list_fields(value, read_field);
-  for (const auto& [name, _] : json.items()) {
-    if (!known.contains(name)) throw StructureError(prefix + name, "unknown key");
-  }
+  FieldReader field(json, key);
+  list_fields(value, field);
+  field.check_no_other();
 }
 
 // Any object, kept as its text.

@@ -12,9 +12,9 @@ namespace mpm::tests {
 constexpr int skip_return_code = 77;
 extern bool is_skipped;
 
-// The artifacts of MPM_TEST_ARTIFACT; where none is there, the run counts as skipped.
-inline std::vector<std::filesystem::path> test_artifacts() {
-  const char* list = std::getenv("MPM_TEST_ARTIFACT");
+// The artifacts that a variable lists; where none is there, the run counts as skipped.
+inline std::vector<std::filesystem::path> artifacts_of(const char* variable) {
+  const char* list = std::getenv(variable);
   std::istringstream paths(list == nullptr ? "" : list);
   std::vector<std::filesystem::path> artifacts;
   for (std::string path; std::getline(paths, path, ':');) {
@@ -22,9 +22,13 @@ inline std::vector<std::filesystem::path> test_artifacts() {
   }
   if (artifacts.empty()) {
     is_skipped = true;
-    std::cerr << "skipped: name an artifact in MPM_TEST_ARTIFACT\n";
+    std::cerr << "skipped: name an artifact in " << variable << '\n';
   }
   return artifacts;
 }
+
+// Those that resize an image to their input, and those that slide windows over it.
+inline auto test_artifacts() { return artifacts_of("MPM_TEST_ARTIFACT"); }
+inline auto sliding_artifacts() { return artifacts_of("MPM_TEST_SLIDING_ARTIFACT"); }
 
 }  // namespace mpm::tests

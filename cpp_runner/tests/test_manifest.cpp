@@ -94,6 +94,32 @@ TEST_SUITE("manifest") {
     CHECK(problem_with("/flops/stages", Json::array()).find("flops.stages") != std::string::npos);
   }
 
+  TEST_CASE("how windows slide is there with fit slide, and only then") {
+    const Json keys{{"fit", "slide"}, {"stride", 20}, {"short_side", 40}, {"max_ratio", 2.5}};
+    const auto input_with = [&](const char* key, const Json& value) {
+      Json manifest = make_manifest();
+      manifest["input"].update(keys);
+      manifest["input"][key] = value;
+      return manifest;
+    };
+    const InputInfo input = read_back(input_with("stride", 20)).input;
+    CHECK(input.stride == 20);
+    CHECK(input.short_side == 40);
+    CHECK(input.max_ratio == 2.5);
+    CHECK_FALSE(read_back(make_manifest()).input.stride);
+    for (const auto& [key, value] : {std::pair<const char*, Json>{"stride", 33},
+                                     {"stride", nullptr},
+                                     {"stride", 1.5},
+                                     {"short_side", 0},
+                                     {"max_ratio", 0.5},
+                                     {"max_ratio", nullptr}}) {
+      CAPTURE(key);
+      CHECK(problem_of(input_with(key, value)).find(key) != std::string::npos);
+    }
+    CHECK(problem_of(input_with("fit", "resize")).find("input.stride") != std::string::npos);
+    CHECK(problem_of(input_with("fit", "crop")).find("input.fit") != std::string::npos);
+  }
+
   TEST_CASE("another hash than the payload's is refused") {
     Json manifest = make_manifest();
     manifest["payload_sha256"] = std::string(64, '0');

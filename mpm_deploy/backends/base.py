@@ -17,7 +17,9 @@ from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.backends.side_by_side import SideBySide
 from mpm_deploy.errors import InputError
 from mpm_deploy.ops import native
+from mpm_deploy.ops.window_label_map import window_label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.windows import WindowGrid
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
@@ -90,6 +92,24 @@ class Program(ABC):
         with torch.inference_mode():
             parts = [self._labels(part.contiguous(), size) for part in self._split(scores)]
             return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def window_labels(self, scores: Tensor, grid: WindowGrid, size: tuple[int, int]) -> Tensor:
+        """A label for every pixel of an image that windows were slid over.
+
+        Args:
+            scores: ``(windows, K, h, w)`` float32, as `scores` gives them, in the grid's order.
+            grid: Where the windows lie on the resized image.
+            size: ``(height, width)`` of the label map in pixels.
+
+        Returns:
+            ``(height, width)``, uint8, or int16 where ``K > 256``.
+        """
+        if grid.size == grid.window == size:  # one window that has the pixels of the label map
+            return self.labels(scores, size)[0]
+        if scores.device.type == "cpu" and native.available():
+            return native.window_label_map(scores, grid, size)
+        with torch.inference_mode():
+            return window_label_map(scores, grid, size)
 
     def close(self) -> None:
         """End the threads it made."""

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.options import add_host_options, check_can_write, positive, positives
+from mpm_deploy.cli.options import (
+    add_host_options,
+    add_stride_option,
+    check_can_write,
+    positive,
+    positives,
+)
 from mpm_deploy.cli.talk import (
     DONE,
     SKIPPED,
@@ -42,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="turns of each artifact with --against (default 3)",
     )
     parser.add_argument("--warmup", type=positive, metavar="N", help="batches before timing")
+    add_stride_option(parser)
     add_host_options(parser)
 
 
@@ -59,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             threads=arguments.threads,
             limit=arguments.limit,
+            stride=arguments.stride,
             repeats=arguments.repeats,
             warmup=arguments.warmup,
             progress=tell,

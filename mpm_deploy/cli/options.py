@@ -18,6 +18,16 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the model")
 
 
+def add_stride_option(parser: argparse.ArgumentParser) -> None:
+    """How densely windows lie."""
+    parser.add_argument(
+        "--stride",
+        type=positive,
+        metavar="PIXELS",
+        help="from window to window, where these slide over images; default: the artifact's",
+    )
+
+
 def positive(text: str) -> int:
     """A whole number from 1 up."""
     if not text.isdecimal() or int(text) < 1:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpm_deploy.cli.options import add_host_options, positive
+from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
 from mpm_deploy.cli.talk import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.errors import InputError
 
@@ -16,7 +16,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--batch", type=positive, default=1, metavar="N", help="images a call")
+    parser.add_argument(
+        "--batch", type=positive, default=1, metavar="N", help="images or windows a call"
+    )
+    add_stride_option(parser)
     add_host_options(parser)
 
 
@@ -33,7 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
     _check_keeps_inputs(images, [folder / name for name in names])
     skipped = 0
     with (
-        Runner(arguments.artifact, device=arguments.device, threads=arguments.threads) as runner,
+        Runner(
+            arguments.artifact,
+            device=arguments.device,
+            threads=arguments.threads,
+            stride=arguments.stride,
+        ) as runner,
         progress("images") as tell,
     ):
         _make_folder(folder)

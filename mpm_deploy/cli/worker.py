@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mpm_deploy.cli.options import add_host_options, positive
+from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
 from mpm_deploy.cli.talk import DONE
 
 HELP = None
@@ -15,6 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=positive)
+    add_stride_option(parser)
     add_host_options(parser)
 
 
@@ -30,5 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         threads=arguments.threads,
         limit=arguments.limit,
+        stride=arguments.stride,
     )
     return DONE

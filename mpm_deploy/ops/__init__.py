@@ -1,4 +1,4 @@
-"""The three operations that know where an image ends, or a pixel begins.
+"""The four operations that know where an image ends, or a pixel begins.
 
 Each lives in the file of its name: the plain version, which is the truth. Faster ones have the same
 name and signature in a file that says how, and the plain one is their test::
@@ -11,6 +11,9 @@ name and signature in a file that says how, and the plain one is their test::
     label_map.label_map         every class at every pixel; what Inductor compiles
     survivors.label_map         the few classes that can win; plain torch, for TorchScript
     native.label_map            likewise in C++, for a CPU; what the runners take where they have it
+
+    window_label_map.window_label_map   windows averaged, class by class; plain torch, CPU and GPU
+    native.window_label_map             likewise in C++, for a CPU
 
 `dispatch` says which one a model gets, and `inner_products` is the product that attention and
 similarity share.

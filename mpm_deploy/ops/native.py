@@ -1,10 +1,9 @@
-"""The label map by the native library, which `cpp_runner/kernels` is the source of.
+"""Label maps by the native library, which `cpp_runner/kernels` is the source of.
 
 It needs no torch, and Python calls it by its C interface, with the interpreter's lock released.
 """
 
 import ctypes
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 import mpm_deploy.ops
 from mpm_deploy.errors import InputError, MissingPackageError
+from mpm_deploy.windows import WindowGrid
 
 FILE_NAMES = ("libmpm_kernels.so", "libmpm_kernels.dylib")
 
@@ -47,27 +47,86 @@ def label_map(scores: Tensor, size: tuple[int, int]) -> Tensor:
         MissingPackageError: There is no native library here.
         InputError: Scores of another shape, type or device, or a size that is none.
     """
-    function = _load()
-    if function is None:
+    library = _require()
+    _check(scores, size)
+    scores = scores.contiguous()
+    batch, classes, down, across = scores.shape
+    labels = _empty_labels(classes, batch, *size)
+    for image, label_map_of_it in zip(scores, labels, strict=True):
+        outcome = library.mpm_label_map(
+            image.data_ptr(), classes, down, across, *size, label_map_of_it.data_ptr()
+        )
+        _check_outcome(outcome, f"scores {tuple(scores.shape)} at {size}")
+    return labels
+
+
+def window_label_map(scores: Tensor, grid: WindowGrid, size: tuple[int, int]) -> Tensor:
+    """As `mpm_deploy.ops.window_label_map.window_label_map`, and equal to it to the bit.
+
+    Args:
+        scores: ``(windows, K, h, w)`` float32 on the CPU, finite and below 2^100.
+        grid: Where the windows lie.
+        size: ``(height, width)`` of the label map.
+
+    Returns:
+        ``(height, width)``, uint8, or int16 where ``K > 256``.
+
+    Raises:
+        MissingPackageError: There is no native library here.
+        InputError: Scores of another shape, type or device, or a size that is none.
+    """
+    library = _require()
+    _check(scores, size)
+    windows = len(grid.tops) * len(grid.lefts)
+    if scores.shape[0] != windows:
+        raise InputError(f"scores: expected those of {windows} windows, got {scores.shape[0]}")
+    scores = scores.contiguous()
+    _, classes, down, across = scores.shape
+    labels = _empty_labels(classes, *size)
+    outcome = library.mpm_window_label_map(
+        scores.data_ptr(), classes, down, across, _Grid.of(grid), *size, labels.data_ptr()
+    )
+    _check_outcome(outcome, f"scores {tuple(scores.shape)} of {windows} windows at {size}")
+    return labels
+
+
+class _Grid(ctypes.Structure):
+    """``mpm_window_grid`` of mpm_kernels/window_label_map.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("height", "width")),
+        *((name, ctypes.c_int64) for name in ("window_height", "window_width", "rows", "columns")),
+        ("tops", ctypes.POINTER(ctypes.c_int64)),
+        ("lefts", ctypes.POINTER(ctypes.c_int64)),
+    )
+
+    @classmethod
+    def of(cls, grid: WindowGrid) -> "_Grid":
+        tops, lefts = ((ctypes.c_int64 * len(s))(*s) for s in (grid.tops, grid.lefts))
+        return cls(*grid.size, *grid.window, len(tops), len(lefts), tops, lefts)
+
+
+def _require() -> ctypes.CDLL:
+    library = _load()
+    if library is None:
         raise MissingPackageError(
             f"label maps by the native library: there is none in {list(mpm_deploy.ops.__path__)}",
             "install mpm-deploy where there is a C++ compiler (apt-get install g++), or use "
             "mpm_deploy.ops.label_map",
         )
-    _check(scores, size)
-    scores = scores.contiguous()
-    batch, classes, down, across = scores.shape
+    return library
+
+
+def _empty_labels(classes: int, *shape: int) -> Tensor:
     dtype = torch.uint8 if classes <= 256 else torch.int16
-    labels = torch.empty(batch, *size, dtype=dtype, device="cpu")  # whatever the default is
-    for image, label_map_of_it in zip(scores, labels, strict=True):
-        outcome = function(
-            image.data_ptr(), classes, down, across, *size, label_map_of_it.data_ptr()
-        )
-        if outcome == _NO_MEMORY:
-            raise MemoryError("the native library could not get the memory for a label map")
-        if outcome != _DONE:
-            raise InputError(f"label map: the native library refuses {scores.shape} at {size}")
-    return labels
+    return torch.empty(shape, dtype=dtype, device="cpu")  # whatever the default is
+
+
+def _check_outcome(outcome: int, asked: str) -> None:
+    if outcome == _NO_MEMORY:
+        raise MemoryError("the native library could not get the memory for a label map")
+    if outcome != _DONE:
+        raise InputError(f"label map: the native library refuses {asked}")
 
 
 def _check(scores: Tensor, size: tuple[int, int]) -> None:
@@ -86,15 +145,17 @@ def _check(scores: Tensor, size: tuple[int, int]) -> None:
 
 
 @cache
-def _load() -> Callable[..., int] | None:
+def _load() -> ctypes.CDLL | None:
     file = find_library()
     if file is None:
         return None
     try:
-        function = ctypes.CDLL(str(file)).mpm_label_map
-    except OSError:  # built for another system
+        library = ctypes.CDLL(str(file))
+        scores, sizes, labels = ctypes.c_void_p, [ctypes.c_int64] * 2, ctypes.c_void_p
+        classes_and_sides = [ctypes.c_int64] * 3
+        library.mpm_label_map.argtypes = [scores, *classes_and_sides, *sizes, labels]
+        grid = ctypes.POINTER(_Grid)
+        library.mpm_window_label_map.argtypes = [scores, *classes_and_sides, grid, *sizes, labels]
+    except (OSError, AttributeError):  # built for another system, or of another version
         return None
-    function.restype = ctypes.c_int
-    function.argtypes = [ctypes.c_void_p, *[ctypes.c_int64] * 5, ctypes.c_void_p]
-    entry: Callable[..., int] = function
-    return entry
+    return library

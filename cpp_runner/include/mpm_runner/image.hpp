@@ -23,7 +23,7 @@ struct Image {
   std::vector<std::uint8_t> pixels;  // (height, width, 3)
 };
 
-// RGB as the model takes it, at the model's input size.
+// RGB as the model takes it, at the model's input size or on the way to its windows.
 struct FittedImage {
   Size size;
   std::vector<std::uint8_t> planes;  // (3, H, W)

@@ -38,13 +38,17 @@ struct WeightsOrigin {
   bool is_random() const { return origin == "random"; }
 };
 
-// The artifact normalizes by itself; mean and std act on 0..1.
+// The artifact normalizes by itself; mean and std act on 0..1. Only where fit is "slide" there are
+// a stride, a short side and a largest ratio of the long side to it.
 struct InputInfo {
   int height;
   int width;
   std::array<double, 3> mean;
   std::array<double, 3> std;
-  std::string fit;
+  std::string fit;  // "resize" or "slide"
+  std::optional<int> stride = {};
+  std::optional<int> short_side = {};
+  std::optional<double> max_ratio = {};
 };
 
 // The merge schedule, 0-based; method "none" is the full-token model.

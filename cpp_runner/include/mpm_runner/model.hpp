@@ -14,6 +14,7 @@
 #include "mpm_runner/image.hpp"
 #include "mpm_runner/manifest.hpp"
 #include "mpm_runner/result.hpp"
+#include "mpm_runner/windows.hpp"
 
 namespace mpm {
 
@@ -57,6 +58,12 @@ class Scores {
   std::shared_ptr<const Data> data_;
 };
 
+// One of the windows that an image was cut into: its scores, and which of their batch they are.
+struct ScoredWindow {
+  Scores scores;
+  std::size_t index;
+};
+
 // Threads may share one: scores run on a thread of its own, where calls queue; the other stages run
 // on the caller's, and on a GPU beside the scores. Every stage returns when its work is done, on
 // any device.
@@ -79,6 +86,8 @@ class Model {
   Scores scores(const Batch& batch) const;
   // The label map of one image of the batch, in host memory.
   LabelMap labels(const Scores& scores, std::size_t image, Size size) const;
+  // The label map of an image that windows were slid over; they are in the grid's order.
+  LabelMap labels(std::span<const ScoredWindow> windows, const WindowGrid& grid, Size size) const;
 
   // Tries the artifact on the sample it carries: the share of labels equal to those given when it
   // was built. Throws ArtifactError: fewer than 99.9 % are.

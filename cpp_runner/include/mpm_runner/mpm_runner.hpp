@@ -7,3 +7,4 @@
 #include "mpm_runner/result.hpp"
 #include "mpm_runner/runner.hpp"
 #include "mpm_runner/stream.hpp"
+#include "mpm_runner/windows.hpp"

@@ -37,15 +37,30 @@ struct StageTimes {
   double total() const { return decode + fit + copy + scores + labels; }
 };
 
+// What the model did with one window of an image.
+struct WindowResult {
+  int top = 0;  // on the resized image; 0 and 0 where the window is the whole image
+  int left = 0;
+  std::vector<int> tokens_kept;  // after each merge
+  MergeMaps merge_maps;
+};
+
 struct Result {
   std::filesystem::path source;  // empty where the image came as pixels
   LabelMap labels;
-  std::vector<int> tokens_kept;  // after each merge
+  std::vector<WindowResult> windows;  // one where fit is "resize"
+  std::vector<int> tokens_kept;       // after each merge, of all windows together
+  // Of several windows the patches follow one another, and tokens are counted on from window to
+  // window.
   MergeMaps merge_maps;
-  // Decode and fit of this image; copy, scores and labels of its whole batch. Waiting in between is
-  // not counted.
+  // Decode and fit of this image; copy, scores and labels of its whole batch, or of all batches
+  // that held a window of it. Waiting in between is not counted.
   StageTimes stages_ms;
-  int batch = 1;  // images in its batch
+  // What of that was done for this image alone: all images' shares sum up to the work.
+  StageTimes share_ms;
+  // Windows in its batch, in the last one where there were several; these are images where fit is
+  // "resize".
+  int batch = 1;
 };
 
 // An image that could not be decoded; the others go on.

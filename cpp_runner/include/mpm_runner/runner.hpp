@@ -14,10 +14,11 @@
 
 #include "mpm_runner/model.hpp"
 #include "mpm_runner/stream.hpp"
+#include "mpm_runner/windows.hpp"
 
 namespace mpm {
 
-// At what size label maps come: the image's own, or the model's input.
+// At what size label maps come: the image's own, or what it is resized to for the model.
 enum class LabelSize { image, input };
 
 struct RunnerOptions {
@@ -25,7 +26,12 @@ struct RunnerOptions {
   std::optional<int> threads = {};         // as in ModelOptions
   std::optional<int> workers = {};  // threads that decode and fit; by default one a core, at most 8
   LabelSize label_size = LabelSize::image;
+  // Pixels from one window to the next, where the artifact slides windows over images; by default
+  // the artifact's.
+  std::optional<int> stride = {};
 };
+
+class Fitting;
 
 // Threads may share one.
 class Runner {
@@ -36,16 +42,21 @@ class Runner {
   const Manifest& manifest() const;
   const Model& model() const;
 
-  // Throws ImageError: the file cannot be decoded.
+  // An image as the model takes it. Throws ImageError: it is too narrow to slide windows over.
+  Fitted fit(const Image& image) const;
+
+  // Throws ImageError: the file cannot be decoded, or as `fit`.
   Result run(const std::filesystem::path& file) const;
   Result run(const Image& image) const;
 
-  // Runs many files; those that cannot be decoded come out as Skipped. The last batch takes what is
-  // left. The stream keeps the model alive. Throws InputError: a batch size below 1.
+  // Runs many files; those that cannot be decoded come out as Skipped. A batch is so many images,
+  // or windows where these slide over images, of several images together. The last one takes what
+  // is left. The stream keeps the model alive. Throws InputError: a batch size below 1.
   Stream stream(std::vector<std::filesystem::path> files, int batch_size = 1) const;
 
  private:
   std::shared_ptr<const Model> model_;
+  std::shared_ptr<const Fitting> fitting_;
   RunnerOptions options_;
 };
 

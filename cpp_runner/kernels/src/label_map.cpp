@@ -24,6 +24,7 @@
 #include <new>
 #include <vector>
 
+#include "samples.hpp"
 #include "vectors.hpp"
 
 namespace mpm::kernels {
@@ -45,15 +46,13 @@ Axis make_axis(std::int64_t coarse, std::int64_t fine) {
   const auto room = static_cast<std::size_t>(fine + lanes);
   Axis axis{{}, std::vector<float>(room), std::vector<float>(room)};
   axis.runs.reserve(static_cast<std::size_t>(std::min(coarse, fine)));
-  const float scale = static_cast<float>(coarse) / static_cast<float>(fine);
+  const float step = sample_step(coarse, fine);
   for (std::int64_t pixel = 0; pixel < fine; ++pixel) {
-    const float source = std::max((static_cast<float>(pixel) + 0.5F) * scale - 0.5F, 0.0F);
-    const auto low = std::min(static_cast<std::int64_t>(source), coarse - 1);
-    const float weight = source - static_cast<float>(low);
-    axis.high_weight[static_cast<std::size_t>(pixel)] = weight;
-    axis.low_weight[static_cast<std::size_t>(pixel)] = 1.0F - weight;
-    if (axis.runs.empty() || axis.runs.back().low != low) {
-      axis.runs.push_back({low, std::min(low + 1, coarse - 1), pixel, pixel});
+    const Sample sample = sample_at(pixel, coarse, step);
+    axis.high_weight[static_cast<std::size_t>(pixel)] = sample.high_weight;
+    axis.low_weight[static_cast<std::size_t>(pixel)] = 1.0F - sample.high_weight;
+    if (axis.runs.empty() || axis.runs.back().low != sample.low) {
+      axis.runs.push_back({sample.low, sample.high, pixel, pixel});
     }
     axis.runs.back().end = pixel + 1;
   }

@@ -9,7 +9,9 @@
 #include <map>
 #include <new>
 
+#include "backends/window_labels.hpp"
 #include "mpm_kernels/label_map.h"
+#include "mpm_kernels/window_label_map.h"
 #include "mpm_runner/error.hpp"
 #include "own_threads.hpp"
 
@@ -35,24 +37,52 @@ ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest&
           ": rebuild it with this one, or build this program with that one");
 }
 
+at::ScalarType label_type(const at::Tensor& scores) {
+  return scores.size(1) <= 256 ? at::kByte : at::kShort;
+}
+
+// size: of the label map that was asked for.
+void check_outcome(int outcome, Size size) {
+  if (outcome == MPM_NO_MEMORY) throw std::bad_alloc();
+  if (outcome != MPM_DONE) {
+    throw InputError("size: expected a height and width from 1 to " +
+                     std::to_string(MPM_LARGEST_SIDE) + ", got " + std::to_string(size.height) +
+                     " x " + std::to_string(size.width));
+  }
+}
+
 // scores: (B, K, h, w) float32, contiguous, on the CPU.
 at::Tensor native_labels(const at::Tensor& scores, Size size) {
-  const at::ScalarType type = scores.size(1) <= 256 ? at::kByte : at::kShort;
-  at::Tensor labels = at::empty({scores.size(0), size.height, size.width}, type);
+  at::Tensor labels = at::empty({scores.size(0), size.height, size.width}, label_type(scores));
   const float* from = scores.const_data_ptr<float>();
   auto* to = static_cast<std::byte*>(labels.mutable_data_ptr());
   for (std::int64_t image = 0; image < scores.size(0); ++image) {
     const int outcome = mpm_label_map(from, scores.size(1), scores.size(2), scores.size(3),
                                       size.height, size.width, to);
-    if (outcome == MPM_NO_MEMORY) throw std::bad_alloc();
-    if (outcome != MPM_DONE) {
-      throw InputError("size: expected a height and width from 1 to " +
-                       std::to_string(MPM_LARGEST_SIDE) + ", got " + std::to_string(size.height) +
-                       " x " + std::to_string(size.width));
-    }
+    check_outcome(outcome, size);
     from += scores.stride(0);
     to += labels.stride(0) * labels.element_size();
   }
+  return labels;
+}
+
+// scores: (windows, K, h, w) float32, contiguous, on the CPU.
+at::Tensor native_window_labels(const at::Tensor& scores, const WindowGrid& grid, Size size) {
+  at::Tensor labels = at::empty({size.height, size.width}, label_type(scores));
+  const mpm_window_grid windows{
+      .height = grid.size.height,
+      .width = grid.size.width,
+      .window_height = grid.window.height,
+      .window_width = grid.window.width,
+      .rows = static_cast<std::int64_t>(grid.tops.size()),
+      .columns = static_cast<std::int64_t>(grid.lefts.size()),
+      .tops = grid.tops.data(),
+      .lefts = grid.lefts.data(),
+  };
+  const int outcome = mpm_window_label_map(scores.const_data_ptr<float>(), scores.size(1),
+                                           scores.size(2), scores.size(3), &windows, size.height,
+                                           size.width, labels.mutable_data_ptr());
+  check_outcome(outcome, size);
   return labels;
 }
 
@@ -95,6 +125,15 @@ at::Tensor Program::labels(const at::Tensor& scores, Size size) const {
     labels.push_back(run_labels(part.contiguous(), size));
   }
   return at::cat(labels);
+}
+
+at::Tensor Program::window_labels(const at::Tensor& scores, const WindowGrid& grid,
+                                  Size size) const {
+  const c10::InferenceMode inference;
+  // One window that has the pixels of the label map.
+  if (grid.size == grid.window && grid.size == size) return labels(scores, size)[0];
+  if (scores.is_cpu()) return native_window_labels(scores.contiguous(), grid, size);
+  return mpm::window_labels(scores, grid, size);
 }
 
 std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,

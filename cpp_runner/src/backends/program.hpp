@@ -9,6 +9,7 @@
 #include "host.hpp"
 #include "mpm_runner/image.hpp"
 #include "mpm_runner/manifest.hpp"
+#include "mpm_runner/windows.hpp"
 
 namespace mpm {
 
@@ -31,6 +32,10 @@ class Program {
   // scores: (B, K, h, w) float32. Gives (B, height, width), uint8, or int16 where K > 256. On a CPU
   // the native kernel answers, on the caller's thread; elsewhere the artifact.
   at::Tensor labels(const at::Tensor& scores, Size size) const;
+
+  // scores: (windows, K, h, w) float32, of the windows that were slid over one image, in the grid's
+  // order. Gives (height, width). On a CPU the native kernel answers, elsewhere aten's operators.
+  at::Tensor window_labels(const at::Tensor& scores, const WindowGrid& grid, Size size) const;
 
  private:
   // What these get is contiguous. On a CPU threads call run_scores at once, as many as `threads`.

@@ -26,6 +26,12 @@ inline void check_size(std::uint64_t width, std::uint64_t height) {
   }
 }
 
+// Throws InputError: the image is empty or its buffer is not of its size.
+void check_pixels(const Image& image);
+
+// Resizes twice, not antialiased: as the evaluation by windows does.
+FittedImage scale(const Image& image, Size first, Size then);
+
 // The bytes of an RGB image of that size.
 inline std::size_t rgb_bytes(Size size) {
   return 3 * static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);

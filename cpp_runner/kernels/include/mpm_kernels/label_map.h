@@ -2,20 +2,11 @@
 
 #include <stdint.h>
 
+#include "mpm_kernels/outcome.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum {
-  MPM_DONE = 0,
-  MPM_BAD_SIZES = 1,  // a size below 1, or above the largest
-  MPM_NO_MEMORY = 2,
-};
-
-enum {
-  MPM_LARGEST_SIDE = 1 << 20,     // of scores and of label maps
-  MPM_LARGEST_CLASSES = 1 << 15,  // what int16 can name
-};
 
 // Upsamples the scores of one image bilinearly (pixel centres aligned) and takes the best class of
 // each pixel, the lowest where two are equal.
@@ -27,10 +18,8 @@ enum {
 // bytes and a few hundred more. It starts no thread and keeps nothing: any number of threads may
 // call it at once. Finite scores are to be below 2^127, so that no step overflows.
 // Not-a-number and infinite scores give some label, and do no harm.
-__attribute__((visibility("default"))) int mpm_label_map(const float* scores, int64_t classes,
-                                                         int64_t down, int64_t across,
-                                                         int64_t height, int64_t width,
-                                                         void* labels);
+MPM_EXPORT int mpm_label_map(const float* scores, int64_t classes, int64_t down, int64_t across,
+                             int64_t height, int64_t width, void* labels);
 
 #ifdef __cplusplus
 }
