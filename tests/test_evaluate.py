@@ -88,6 +88,21 @@ def test_public_layouts_against_a_direct_computation(
     assert found.images == len(SIZES)
 
 
+def test_windows_are_laid_by_the_stride_that_is_asked_for(tmp_path: Path, dataset: Dataset) -> None:
+    slides = ("model.image_size=[32, 32]", "input.fit=slide", "input.stride=24")
+    artifact = build(small_recipe().override(*slides), tmp_path / "slide.pt")
+    truths = [dataset.labels(sample).astype(np.int64) for sample in dataset]
+    found = []
+    for stride in (None, 16):
+        with Runner(artifact, stride=stride) as runner:
+            predictions = [runner(sample.image).labels for sample in dataset]
+        expected = [direct_iou(truths, predictions, label) for label in range(7)]
+        evaluation = evaluate(artifact, dataset, batch_size=2, stride=stride)
+        assert [row.iou for row in evaluation.per_class] == pytest.approx(expected)
+        found.append(evaluation.mean_iou)
+    assert found[0] != found[1]
+
+
 def test_a_perfect_artifact(artifact: Path, tmp_path: Path) -> None:
     with Runner(artifact) as runner:
         make("folder", tmp_path, lambda image: runner(image).labels)
