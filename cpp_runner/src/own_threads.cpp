@@ -19,4 +19,8 @@ void use_own_threads(int count) {
   std::thread([&] { at::set_num_threads(before); }).join();
 }
 
+OneThread::OneThread() : before_(at::get_num_threads()) { use_own_threads(1); }
+
+OneThread::~OneThread() { use_own_threads(before_); }
+
 }  // namespace mpm

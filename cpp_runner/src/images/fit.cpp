@@ -5,6 +5,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "images/raster.hpp"
+#include "own_threads.hpp"
 
 namespace mpm {
 
@@ -50,6 +51,7 @@ void check_pixels(const Image& image) {
 
 FittedImage fit(const Image& image, Size size) {
   check_pixels(image);
+  const OneThread one;
   const c10::InferenceMode inference;
   const at::Tensor pixels = to_tensor(image);
   if (has_size(pixels, size)) return to_planes(pixels);
@@ -57,6 +59,7 @@ FittedImage fit(const Image& image, Size size) {
 }
 
 FittedImage scale(const Image& image, Size first, Size then) {
+  const OneThread one;
   const c10::InferenceMode inference;
   return to_planes(scale(scale(to_tensor(image), first), then));
 }
