@@ -88,7 +88,10 @@ class InputInfo:
 
 @dataclass(frozen=True)
 class MergeInfo:
-    """The merge schedule, 0-based; ``method = "none"`` is the full-token model."""
+    """The merge schedule, 0-based; ``method = "none"`` is the full-token model.
+
+    A method merges in front of those blocks, or inside them: ``docs/artifact.md`` says which.
+    """
 
     method: str
     before_blocks: tuple[int, ...]

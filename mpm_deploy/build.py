@@ -33,6 +33,7 @@ from mpm_deploy.models.weights import load_encoder_into, load_into, read_weights
 from mpm_deploy.models.weights_info import RANDOM, WeightsInfo, random_weights
 from mpm_deploy.models.zoo import create, find_model
 from mpm_deploy.recipe import ModelRecipe, Recipe
+from mpm_deploy.reduction import method_of
 from mpm_deploy.verify import check_agreement, measure_agreement, verification_images
 
 
@@ -84,6 +85,7 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
         classes=len(weights.classes),
         image_size=wanted.image_size or weights.image_size,
         before_blocks=recipe.merge.before_blocks,
+        method=method_of(recipe.merge),
         reconstruct=recipe.merge.reconstruct,
         mean=weights.mean,
         std=weights.std,

@@ -83,20 +83,57 @@ class ModelRecipe:
 
 
 @dataclass(frozen=True)
+class _Options:
+    """What a merge method reads besides the schedule: exactly one of ``needs``, and ``may``."""
+
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+    example: str = ""
+
+
+_MERGE_OPTIONS = {
+    "mpm": _Options(),
+    "tome": _Options(("ratio", "r"), ("proportional_attention",), "ratio=0.1"),
+    "algm": _Options(("threshold",), example="threshold=0.9"),
+    "none": _Options(),
+}
+
+
+@dataclass(frozen=True)
 class MergeRecipe:
-    """Where tokens are merged, and where the picture is put together again.
+    """How and where tokens are merged, and where the picture is put together again.
 
     Args:
-        method: ``"mpm"``, or ``"none"`` for the full-token model.
-        before_blocks: The schedule: blocks (0-based) in front of which a merge happens.
+        method: ``"mpm"`` in front of each block of the schedule; ``"tome"`` or ``"algm"`` inside
+            it, between attention and MLP; ``"none"`` for the full-token model.
+        before_blocks: The schedule: blocks (0-based) at which a merge happens; two for ``"algm"``,
+            the local merge and the global one.
         reconstruct: ``"after_decoder"`` gathers scores, ``"before_decoder"`` gathers tokens.
+        ratio: Of ``"tome"``: the share of an image's tokens that each merge removes, half at most.
+        r: Of ``"tome"``, instead of ``ratio``: the number of tokens.
+        proportional_attention: Of ``"tome"``: whether a merged token is attended to as often as the
+            patches that it stands for.
+        threshold: Of ``"algm"``: the mean cosine from which on a window is one token.
     """
 
-    method: Literal["mpm", "none"] = "mpm"
+    method: Literal["mpm", "tome", "algm", "none"] = "mpm"
     before_blocks: tuple[int, ...] = (2, 5)
     reconstruct: Literal["after_decoder", "before_decoder"] = "after_decoder"
+    ratio: float | None = None
+    r: int | None = None
+    proportional_attention: bool = False
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
+        self._check_schedule()
+        self._check_options()
+        ratio, r, threshold = self.ratio, self.r, self.threshold
+        _require(ratio is None or 0 < ratio <= 0.5, "merge.ratio", "above 0, 0.5 at most", ratio)
+        _require(r is None or r > 0, "merge.r", "> 0", r)
+        fits = threshold is None or 0 < threshold <= 1
+        _require(fits, "merge.threshold", "above 0, 1 at most", threshold)
+
+    def _check_schedule(self) -> None:
         key, blocks = "merge.before_blocks", self.before_blocks
         _require(min(blocks, default=0) >= 0, key, "indices from 0 up", blocks)
         _require(list(blocks) == sorted({*blocks}), key, "strictly increasing indices", blocks)
@@ -108,6 +145,33 @@ class MergeRecipe:
             f"{expected} with method {self.method!r}",
             blocks,
             "the full-token model is method 'none' with no blocks: build --full-token",
+        )
+        _require(
+            self.method != "algm" or len(blocks) == 2,
+            key,
+            "two blocks with method 'algm'",
+            blocks,
+            "the paper's are [0, 4], and [0, 6] for ViT-L",
+        )
+
+    def _check_options(self) -> None:
+        for method, options in _MERGE_OPTIONS.items():
+            for option in (*options.needs, *options.may):
+                _require(
+                    method == self.method or getattr(self, option) in (None, False),
+                    f"merge.{option}",
+                    f"none with method {self.method!r}",
+                    getattr(self, option),
+                    f"leave it out, or set merge.method to {method!r}",
+                )
+        own = _MERGE_OPTIONS[self.method]
+        given = [option for option in own.needs if getattr(self, option) is not None]
+        _require(
+            len(given) == min(len(own.needs), 1),
+            "merge",
+            f"{' or '.join(own.needs)} with method {self.method!r}",
+            given,
+            f"as in --set merge.{own.example}",
         )
 
 
@@ -268,7 +332,7 @@ class Recipe:
 
     def full_token(self) -> Self:
         """The same recipe without merging."""
-        merge = dataclasses.replace(self.merge, method="none", before_blocks=())
+        merge = MergeRecipe("none", before_blocks=(), reconstruct=self.merge.reconstruct)
         return dataclasses.replace(self, merge=merge)
 
 

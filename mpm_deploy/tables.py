@@ -175,7 +175,7 @@ def evaluation_summary(evaluation: Evaluation) -> str:
 
 
 def schedule(merge: MergeRecipe | MergeInfo) -> str:
-    """In front of which blocks tokens are merged."""
+    """At which blocks tokens are merged."""
     if merge.method == "none":
         return "no block"
     blocks = " and ".join(str(block) for block in merge.before_blocks)
@@ -193,7 +193,7 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         + (", …" if len(model.classes) > 12 else ""),
         "input": f"{manifest.input.height} × {manifest.input.width} by {_fit(manifest.input)}, "
         f"{manifest.patches} patches of {model.patch_size} × {model.patch_size}",
-        "merge": f"{manifest.merge.method} before {schedule(manifest.merge)}, "
+        "merge": f"{manifest.merge.method} {_place(manifest.merge)} {schedule(manifest.merge)}, "
         f"reconstruct {manifest.merge.reconstruct}",
         "batch": f"{manifest.batch.min} to {manifest.batch.max} images a call",
         "backend": f"{requires.backend} on {requires.device}, {requires.dtype}",
@@ -211,6 +211,10 @@ def _fit(input: InputInfo) -> str:
     if input.fit == "resize":
         return input.fit
     return f"{input.fit} with stride {input.stride} over a short side of {input.short_side}"
+
+
+def _place(merge: MergeInfo) -> str:
+    return "inside" if merge.method in ("tome", "algm") else "before"
 
 
 def _needs(manifest: Manifest) -> str:

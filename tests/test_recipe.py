@@ -71,7 +71,11 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
         ("[merge]\nbefore_blocks = 2", "merge.before_blocks: expected a list, got 2", None),
         ("[merge]\nbefore_blocks = []", "merge.before_blocks: expected a block", "--full-token"),
         ('[merge]\nmethod = "none"', "merge.before_blocks: expected []", "--full-token"),
-        ('[merge]\nmethod = "mmp"', "unknown value 'mmp'; allowed are mpm, none", "'mpm'"),
+        (
+            '[merge]\nmethod = "mmp"',
+            "unknown value 'mmp'; allowed are mpm, tome, algm, none",
+            "'mpm'",
+        ),
         ('[backend]\nname = "tensorrt"', "allowed are torchscript, aotinductor", None),
         ('[backend]\ndtype = "float16"', "allowed are float32, bfloat16", "'bfloat16'"),
         ("[backend]\nmax_batch = 0", "backend.max_batch: expected > 0, got 0", None),

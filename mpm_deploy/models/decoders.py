@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from mpm_deploy.models.encoder import Block
 from mpm_deploy.models.packing import replace_special
+from mpm_deploy.reduction import Packed
 
 _NORM_EPSILON = 1e-5  # Segmenter's own, in decoder and encoder alike
 
@@ -82,9 +83,12 @@ class MaskTransformer(nn.Module):
         """
         classes = self.cls_emb.shape[0]
         shift = classes - special_tokens
-        packed, packed_offsets = replace_special(
+        projected, packed_offsets = replace_special(
             self.proj_dec(tokens), offsets, special_tokens, self.cls_emb
         )
+        images = rows.shape[0]
+        rows = rows + shift * torch.arange(1, images + 1, device=rows.device)[:, None]
+        packed = Packed(projected, packed_offsets, max_length + shift, rows)
         log_counts: Tensor | None = None
         if patch_counts is not None:
             ones = torch.ones(classes, device=tokens.device, dtype=patch_counts.dtype)
@@ -93,13 +97,11 @@ class MaskTransformer(nn.Module):
             )
             log_counts = counts.flatten().log()
         for block in self.blocks:
-            packed = block(packed, packed_offsets, max_length + shift, log_counts)
-        packed = self.decoder_norm(packed)
+            packed = block(packed, log_counts)
+        decoded = self.decoder_norm(packed.tokens)
 
-        images = rows.shape[0]
         first = packed_offsets[:-1].long()[:, None]  # (B, 1)
         class_rows = first + torch.arange(classes, device=rows.device)  # (B, K)
-        rows = rows + shift * torch.arange(1, images + 1, device=rows.device)[:, None]
-        patch_masks = functional.normalize(packed @ self.proj_patch, dim=-1)[rows]  # (B, N, C)
-        class_masks = functional.normalize(packed[class_rows] @ self.proj_classes, dim=-1)
+        patch_masks = functional.normalize(decoded @ self.proj_patch, dim=-1)[rows]  # (B, N, C)
+        class_masks = functional.normalize(decoded[class_rows] @ self.proj_classes, dim=-1)
         return self.mask_norm(patch_masks @ class_masks.transpose(1, 2))

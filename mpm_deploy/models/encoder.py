@@ -1,4 +1,4 @@
-"""A plain ViT over packed tokens, with Mutual Pair Merging before the blocks of a schedule.
+"""A plain ViT over packed tokens that merge at the blocks of a schedule.
 
 images (B, 3, H, W) ─▶ patches ─▶ rows (T, C), offsets ─▶ block 0 ─▶ block 1 ─▶ merge ─▶ block 2 ...
 """
@@ -13,7 +13,8 @@ from torch.nn import functional
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
 from mpm_deploy.ops.dispatch import attention
-from mpm_deploy.reduction.mpm import compose, merge_mutual_pairs
+from mpm_deploy.reduction import Method, Mpm, Packed, Reduction
+from mpm_deploy.reduction.base import patch_counts
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ def checked_schedule(before_blocks: Sequence[int], depth: int) -> list[int]:
 
 
 class Block(nn.Module):
-    """A pre-norm transformer block on packed rows."""
+    """A pre-norm transformer block on packed rows.
+
+    Attributes:
+        reduction: What an encoder merges at this block; nothing, unless it is set.
+    """
 
     def __init__(
         self,
@@ -107,16 +112,28 @@ class Block(nn.Module):
         self.fc1 = nn.Linear(width, mlp_width)
         self.fc2 = nn.Linear(mlp_width, width)
         self.scale2 = Scale(width) if layer_scale else nn.Identity()
+        self.reduction = Reduction()
 
-    def forward(
-        self, tokens: Tensor, offsets: Tensor, max_length: int, key_log_weight: Tensor | None = None
-    ) -> Tensor:
-        """Tokens ``(T, C)`` -> ``(T, C)``; the other arguments as for `attention`."""
+    def forward(self, packed: Packed, key_log_weight: Tensor | None = None) -> Packed:
+        """What is packed, with its tokens transformed; ``key_log_weight`` as for `attention`."""
+        packed = self.reduction.before_block(packed)
+        tokens, keys = self._attend(packed, key_log_weight)
+        tokens, offsets, max_length, rows = self.reduction.after_attention(
+            Packed(tokens, packed.offsets, packed.max_length, packed.rows), keys
+        )
+        return Packed(self._transform(tokens), offsets, max_length, rows)
+
+    def _attend(self, packed: Packed, key_log_weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The first half: tokens ``(T, C)`` that have attended, and their keys (T, heads, D)."""
+        tokens, offsets, max_length, _ = packed
         rows, width = tokens.shape[0], tokens.shape[1]
         qkv = self.qkv(self.norm1(tokens)).view(rows, 3, self.heads, width // self.heads)
         q, k, v = self.q_norm(qkv[:, 0]), self.k_norm(qkv[:, 1]), qkv[:, 2]  # (T, heads, D) each
         attended = attention(q, k, v, offsets, max_length, key_log_weight).reshape(rows, width)
-        tokens = tokens + self.scale1(self.proj(attended))
+        return tokens + self.scale1(self.proj(attended)), k
+
+    def _transform(self, tokens: Tensor) -> Tensor:
+        """The second half, the MLP: ``(T, C)`` -> ``(T, C)``."""
         return tokens + self.scale2(self.fc2(functional.gelu(self.fc1(self.norm2(tokens)))))
 
 
@@ -133,19 +150,27 @@ class Scale(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A plain ViT that merges tokens before the blocks of its schedule.
+    """A plain ViT that merges tokens at the blocks of its schedule.
 
     Args:
         config: The shape of the ViT.
         before_blocks: The schedule, 0-based and rising; empty is the full-token model.
+        method: How tokens merge, and where in those blocks; None is Mutual Pair Merging, before
+            them.
 
     Raises:
-        ModelError: A schedule that does not rise or names a block that does not exist.
+        ModelError: A schedule that does not rise, names a block that does not exist, or does not
+            suit the method.
     """
 
     before_blocks: list[int]  # said here: a script cannot tell what an empty list holds
 
-    def __init__(self, config: EncoderConfig, before_blocks: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        config: EncoderConfig,
+        before_blocks: Sequence[int] = (),
+        method: Method | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.before_blocks = checked_schedule(before_blocks, config.depth)
@@ -171,6 +196,14 @@ class Encoder(nn.Module):
             for _ in range(config.depth)
         )
         self.norm = _norm(config) if config.final_norm else nn.Identity()
+        self._merge_by(method or Mpm())
+
+    def _merge_by(self, method: Method) -> None:
+        self.proportional_attention = method.proportional_attention
+        config = self.config
+        reductions = method.reductions(len(self.before_blocks), config.special_tokens, config.grid)
+        for index, reduction in zip(self.before_blocks, reductions, strict=True):
+            self.blocks[index].reduction = reduction
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Encode normalised images.
@@ -185,21 +218,24 @@ class Encoder(nn.Module):
         """
         batch = images.shape[0]
         patches = self.position.shape[0]
-        length = self.special_tokens + patches
-        offsets = equal_offsets(batch, length, images.device)
-        rows = patch_rows(batch, patches, self.special_tokens, images.device)
-        tokens = self.norm_pre(self._embed(images))
-
+        special = self.special_tokens
+        rows = patch_rows(batch, patches, special, images.device)
+        packed = Packed(
+            self.norm_pre(self._embed(images)),
+            equal_offsets(batch, special + patches, images.device),
+            special + patches,
+            rows,
+        )
         maps = [rows[:, None, :0].int().reshape(batch, 0, patches)]
         for index, block in enumerate(self.blocks):
+            log_counts: torch.Tensor | None = None
+            if self.proportional_attention and len(maps) > 1:
+                log_counts = patch_counts(packed).log()
+            packed = block(packed, log_counts)
             if index in self.before_blocks:
-                tokens, merge_map, offsets = merge_mutual_pairs(
-                    tokens, offsets, length, self.special_tokens
-                )
-                rows = compose(rows, merge_map)
-                maps.append(image_local(rows, offsets, self.special_tokens).int()[:, None])
-            tokens = block(tokens, offsets, length)
-        return self.norm(tokens), offsets, rows, torch.cat(maps, dim=1)
+                local = image_local(packed.rows, packed.offsets, special)
+                maps.append(local.int()[:, None])
+        return self.norm(packed.tokens), packed.offsets, packed.rows, torch.cat(maps, dim=1)
 
     def _embed(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` -> ``(B * (E + N), C)``."""

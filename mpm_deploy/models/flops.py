@@ -42,11 +42,12 @@ def count_flops(model: Segmenter) -> Flops:
     patches = config.grid[0] * config.grid[1]
     # stages[m]: what runs on the tokens kept after merge m
     stages = [_Polynomial(constant=2.0 * patches * config.width * 3 * config.patch_size**2)]
-    for index, block in enumerate(_blocks(encoder.blocks)):
-        if index in encoder.before_blocks:
-            stages[-1] += _Polynomial(quadratic=2.0 * config.width)  # all similarities
-            stages.append(_Polynomial())
-        stages[-1] += _block(block, others=config.special_tokens)
+    for block in _blocks(encoder.blocks):
+        for place, half in (("before_block", _attention), ("after_attention", _mlp)):
+            if block.reduction.place == place:
+                stages[-1] += _similarities(block)
+                stages.append(_Polynomial())
+            stages[-1] += half(block, others=config.special_tokens)
     decoder = _decoder(model.decoder, patches)
     stages[-1] += decoder if model.decodes_merged else decoder.at(patches)
     return Flops(
@@ -61,12 +62,27 @@ def _rows(each: float, others: int) -> _Polynomial:
 
 
 def _block(block: Block, others: int) -> _Polynomial:
-    linear = (block.qkv, block.proj, block.fc1, block.fc2)
-    weights = sum(layer.in_features * layer.out_features for layer in linear)
+    return _attention(block, others) + _mlp(block, others)
+
+
+def _attention(block: Block, others: int) -> _Polynomial:
     # q kᵀ and (weights) v: 4 C n² with n = others + t
     pairs = 4.0 * block.proj.in_features
-    attention = _Polynomial(pairs * others**2, 2 * pairs * others, pairs)
-    return _rows(2.0 * weights, others) + attention
+    products = _Polynomial(pairs * others**2, 2 * pairs * others, pairs)
+    return _layers(others, block.qkv, block.proj) + products
+
+
+def _mlp(block: Block, others: int) -> _Polynomial:
+    return _layers(others, block.fc1, block.fc2)
+
+
+def _layers(others: int, *layers: nn.Linear) -> _Polynomial:
+    return _rows(2.0 * sum(layer.in_features * layer.out_features for layer in layers), others)
+
+
+def _similarities(block: Block) -> _Polynomial:
+    width = block.proj.in_features
+    return _Polynomial(quadratic=block.reduction.similarity_flops(width, width // block.heads))
 
 
 def _decoder(decoder: nn.Module, patches: int) -> _Polynomial:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoder import Encoder
 from mpm_deploy.models.packing import equal_offsets, patch_rows
+from mpm_deploy.reduction.base import Packed, patch_counts
 from mpm_deploy.reduction.mpm import reconstruct as reconstruct_rows
 
 RECONSTRUCT = ("after_decoder", "before_decoder")
@@ -81,11 +82,7 @@ class Segmenter(nn.Module):
         special = self.encoder.special_tokens
         counts: torch.Tensor | None = None
         if self.merges and self.decodes_merged:
-            # float32 at least: bfloat16 has no 257, and its atomic addition no compiled form
-            precise = torch.promote_types(tokens.dtype, torch.float32)
-            ones = torch.ones(images * patches, dtype=precise, device=tokens.device)
-            zeros = torch.zeros(tokens.shape[0], dtype=precise, device=tokens.device)
-            counts = zeros.index_add(0, rows.flatten(), ones)  # (T,)
+            counts = patch_counts(Packed(tokens, offsets, special + patches, rows))  # (T,)
         elif self.merges:
             tokens = reconstruct_rows(tokens, rows.flatten())  # (B * N, C)
             offsets = equal_offsets(images, patches, rows.device)

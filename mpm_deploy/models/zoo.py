@@ -10,6 +10,7 @@ from mpm_deploy.errors import ModelError
 from mpm_deploy.models.decoders import LinearDecoder, MaskTransformer
 from mpm_deploy.models.encoder import Encoder, EncoderConfig
 from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.reduction import Method
 
 _SEGMENTER_NORM_EPSILON = 1e-5  # not timm's 1e-6
 MASK_DEPTH = 2  # blocks of a mask transformer
@@ -96,6 +97,7 @@ def create(
     classes: int,
     image_size: tuple[int, int] = (512, 512),
     before_blocks: Sequence[int] = (2, 5),
+    method: Method | None = None,
     reconstruct: str = "after_decoder",
     mean: Sequence[float] = (0.5, 0.5, 0.5),
     std: Sequence[float] = (0.5, 0.5, 0.5),
@@ -108,6 +110,7 @@ def create(
         classes: Number of classes K.
         image_size: ``(height, width)`` in pixels.
         before_blocks: The merge schedule, 0-based; empty is the full-token model.
+        method: How tokens merge; None is Mutual Pair Merging.
         reconstruct: ``"after_decoder"`` or ``"before_decoder"``.
         mean: Mean of each channel, on 0..1.
         std: Standard deviation of each channel, on 0..1.
@@ -117,7 +120,7 @@ def create(
         ModelError: An unknown name, or a size or schedule that does not fit the model.
     """
     spec = find_model(name)
-    encoder = Encoder(spec.encoder_config(image_size), before_blocks)
+    encoder = Encoder(spec.encoder_config(image_size), before_blocks, method)
     model = Segmenter(encoder, _decoder(spec, classes), mean, std, reconstruct)
     initialise(model, seed)
     return model.eval()

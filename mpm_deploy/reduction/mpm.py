@@ -7,12 +7,49 @@ representative  ✓  ✓  ✗  ✗  ✓      the lower row of a pair, and every 
 merge map       0  1  1  0  2      the representatives counted from the left
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.ops.dispatch import nearest_neighbor
+from mpm_deploy.reduction.base import Method, Packed, Reduction
+
+
+@dataclass(frozen=True)
+class Mpm(Method):
+    """Merges before each block of the schedule; it has no options."""
+
+    def reductions(
+        self, merges: int, special_tokens: int, grid: tuple[int, int]
+    ) -> list[Reduction]:
+        """One for each block of the schedule, all alike."""
+        return [MutualPairs(special_tokens) for _ in range(merges)]
+
+
+class MutualPairs(Reduction):
+    """`merge_mutual_pairs` before a block.
+
+    Args:
+        special_tokens: Rows in front of each image that never merge.
+    """
+
+    place = "before_block"
+
+    def __init__(self, special_tokens: int) -> None:
+        super().__init__()
+        self.special_tokens = special_tokens
+
+    def before_block(self, packed: Packed) -> Packed:
+        merged, merge_map, offsets = merge_mutual_pairs(
+            packed.tokens, packed.offsets, packed.max_length, self.special_tokens
+        )
+        return Packed(merged, offsets, packed.max_length, compose(packed.rows, merge_map))
+
+    def similarity_flops(self, width: int, head_width: int) -> float:
+        return 2.0 * width  # every token with every other
 
 
 def mutual_pair_merge(

@@ -1,0 +1,137 @@
+"""ALGM without training (Norouzi et al., "ALGM: Adaptive Local-then-Global Token Merging for
+Efficient Semantic Segmentation with Plain Vision Transformers", CVPR 2024, section 3).
+
+first block     2 × 2 windows of patches that are alike become one token each, by a threshold
+second block    tokens merge across the image along the better edges of a bipartite matching
+
+Both merges stand between attention and MLP and compare what attention gave. How many tokens merge
+is each image's own affair: the authors' program takes the least of the batch. It also cuts at the
+mean plus the deviation divided by the number of the layer, and merges more; here it is the whole
+deviation.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mpm_deploy.errors import ModelError
+from mpm_deploy.reduction.base import ImageReduction, Method, Reduction
+from mpm_deploy.reduction.bipartite import best_matches, bipartite_map
+
+
+@dataclass(frozen=True)
+class Algm(Method):
+    """Merges at two blocks; the paper's are the first and the fifth, ViT-L's the first and seventh.
+
+    Args:
+        threshold: Mean cosine from which on a window is one token; the paper's are 0.90 for ViT-T,
+            0.88 for S, 0.94 for B and 0.95 for L.
+    """
+
+    threshold: float
+
+    def reductions(
+        self, merges: int, special_tokens: int, grid: tuple[int, int]
+    ) -> list[Reduction]:
+        """The local merge and the global one.
+
+        Raises:
+            ModelError: Not two blocks, or none.
+        """
+        if merges not in (0, 2):
+            raise ModelError(f"before_blocks: expected two blocks for ALGM, got {merges}")
+        both: list[Reduction] = [
+            WindowPooling(special_tokens, grid, self.threshold),
+            GlobalMatching(special_tokens),
+        ]
+        return both[:merges]
+
+
+class WindowPooling(ImageReduction):
+    """The local merge, of tokens that are all patches still.
+
+    grid     a a b b c      a window whose six pairs have a high mean cosine is one token; what
+             a a b b c      hangs over the edge of an odd grid stays as it is
+             d d e e f
+
+    Args:
+        special_tokens: Rows in front of each image that never merge.
+        grid: Patches ``(down, across)``.
+        threshold: As for `Algm`.
+    """
+
+    def __init__(self, special_tokens: int, grid: tuple[int, int], threshold: float) -> None:
+        super().__init__(special_tokens)
+        self.grid = grid
+        self.threshold = threshold
+
+    def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
+        return tokens
+
+    def map_image(self, features: Tensor) -> tuple[Tensor, int]:
+        down, across = self.grid
+        patch = torch.arange(down * across, device=features.device)
+        row, column = patch // across, patch % across
+        corner = (row // 2 * 2) * across + column // 2 * 2  # the upper left of each one's window
+        destination = torch.where(self._alike(features).flatten(), corner, patch)
+        kept = destination == patch
+        merge_map = (kept.cumsum(0) - 1)[destination]
+        return merge_map, _number_kept(kept, (down * across + 3) // 4)
+
+    def _alike(self, features: Tensor) -> Tensor:
+        """Which patches lie in a window that becomes one token, ``(down, across)`` bool."""
+        down, across = self.grid
+        width = features.shape[1]
+        unit = functional.normalize(features.float(), dim=-1).reshape(down, across, width)
+        even = unit[: down // 2 * 2, : across // 2 * 2]
+        windows = even.reshape(down // 2, 2, across // 2, 2, width)
+        # |Σ u|² = Σ |u|² + twice the six cosines
+        both = windows.sum(dim=3).sum(dim=1).square().sum(dim=-1)  # (down // 2, across // 2)
+        own = windows.square().sum(dim=-1).sum(dim=3).sum(dim=1)
+        alike = (both - own) / 12 >= self.threshold
+        patches = torch.zeros(down, across, dtype=torch.bool, device=features.device)
+        patches[: down // 2 * 2, : across // 2 * 2] = alike.repeat_interleave(
+            2, dim=0
+        ).repeat_interleave(2, dim=1)
+        return patches
+
+
+class GlobalMatching(ImageReduction):
+    """The global merge: along edges that are better than the mean by a standard deviation.
+
+    Args:
+        special_tokens: Rows in front of each image that never merge.
+    """
+
+    def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
+        return tokens
+
+    def map_image(self, features: Tensor) -> tuple[Tensor, int]:
+        tokens = features.shape[0]
+        if tokens < 3:  # one edge, which nothing deviates from
+            return torch.arange(tokens, device=features.device), tokens
+        similarity, match = best_matches(features)
+        similarity = similarity.double()  # where all are equal, so is their mean
+        merging = similarity >= similarity.mean() + similarity.std()
+        kept = _number_kept(~merging, 0) + tokens // 2
+        return bipartite_map(match, merging, tokens), kept
+
+    def similarity_flops(self, width: int, head_width: int) -> float:
+        return width / 2  # n / 2 tokens with n / 2 others
+
+
+def _number_kept(kept: Tensor, least: int) -> int:
+    """How many of ``kept (n,)`` bool are: the one size that depends on the data."""
+    number = kept.nonzero().shape[0]
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        _tell_exporter(number, least, kept.shape[0])
+    return number
+
+
+def _tell_exporter(number: int, least: int, most: int) -> None:
+    """What an exporter cannot know of a size that depends on the data."""
+    if torch.compiler.is_exporting():
+        torch._check(number >= least)
+        torch._check(number <= most)
