@@ -29,13 +29,14 @@ class StructureError(ValueError):
         self.allowed = allowed
 
 
-def read_structure(kind: type[T], data: object, key: str = "") -> T:
+def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: bool = False) -> T:
     """Make a ``kind`` of a mapping.
 
     Args:
         kind: A dataclass.
         data: What a JSON or TOML parser gave.
         key: Where ``data`` stands in a larger whole.
+        unknown_keys: Pass over keys that are no field, here and in all that is inside.
 
     Raises:
         StructureError: A key that is unknown, missing, or of another type.
@@ -44,6 +45,8 @@ def read_structure(kind: type[T], data: object, key: str = "") -> T:
         raise StructureError(key, f"expected a table, got {_shown(data)}")
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind)
+    if unknown_keys:
+        data = {name: value for name, value in data.items() if name in known}
     for name in data:
         if name not in known:
             raise StructureError(_join(key, name), "unknown key", tuple(known))
@@ -51,7 +54,10 @@ def read_structure(kind: type[T], data: object, key: str = "") -> T:
         if name not in data and _is_required(field):
             raise StructureError(_join(key, name), "missing")
     return kind(
-        **{name: _read(hints[name], value, _join(key, name)) for name, value in data.items()}
+        **{
+            name: _read(hints[name], value, _join(key, name), unknown_keys)
+            for name, value in data.items()
+        }
     )
 
 
@@ -66,16 +72,17 @@ def to_mapping(instance: Any) -> Any:
     return instance
 
 
-def _read(hint: Any, value: object, key: str) -> Any:
+def _read(hint: Any, value: object, key: str, unknown_keys: bool) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return None if value is None else _read(arguments[0], value, key)
+        return None if value is None else _read(arguments[0], value, key, unknown_keys)
     if origin is Literal:
         return _read_literal(arguments, value, key)
     if origin is tuple:
-        return _read_tuple(arguments, value, key)
+        return _read_tuple(arguments, value, key, unknown_keys)
     if is_dataclass(hint):
-        return read_structure(hint, value, key)  # type: ignore[arg-type]
+        kind: type[Any] = hint  # type: ignore[assignment]
+        return read_structure(kind, value, key, unknown_keys=unknown_keys)
     return _read_plain(origin or hint, value, key)
 
 
@@ -85,7 +92,9 @@ def _read_literal(allowed: tuple[Any, ...], value: object, key: str) -> Any:
     return value
 
 
-def _read_tuple(arguments: tuple[Any, ...], value: object, key: str) -> tuple[Any, ...]:
+def _read_tuple(
+    arguments: tuple[Any, ...], value: object, key: str, unknown_keys: bool
+) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise StructureError(key, f"expected a list, got {_shown(value)}")
     if arguments[-1] is Ellipsis:
@@ -93,7 +102,9 @@ def _read_tuple(arguments: tuple[Any, ...], value: object, key: str) -> tuple[An
     if len(arguments) != len(value):
         raise StructureError(key, f"expected {len(arguments)} values, got {_shown(value)}")
     hinted = zip(arguments, value, strict=True)
-    return tuple(_read(hint, item, f"{key}[{i}]") for i, (hint, item) in enumerate(hinted))
+    return tuple(
+        _read(hint, item, f"{key}[{i}]", unknown_keys) for i, (hint, item) in enumerate(hinted)
+    )
 
 
 def _read_plain(kind: type[Any], value: object, key: str) -> Any:

@@ -29,8 +29,9 @@ FLOORS = [
     {"gathering"},
     {"runner", "verify"},
     {"build", "doctor", "engine", "report", "tally", "worker"},
-    {"bench", "evaluate"},
+    {"bench", "evaluate", "gallery"},
     {"tables"},
+    {"page"},
     {"cli"},
 ]
 BUILD_SIDE = {"build", "models", "reduction", "verify"}

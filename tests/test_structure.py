@@ -78,3 +78,18 @@ def test_what_would_do_is_listed():
     with pytest.raises(StructureError) as caught:
         read_structure(Inner, {"sizes": [1, 2], "knd": "a"})
     assert caught.value.allowed == ("sizes", "kind")
+
+
+def test_unknown_keys_can_be_passed_over_also_inside() -> None:
+    @dataclass(frozen=True)
+    class Inner:
+        x: int
+
+    @dataclass(frozen=True)
+    class Outer:
+        each: tuple[Inner, ...]
+
+    data = {"each": [{"x": 1, "new": 2}], "new": 3}
+    assert read_structure(Outer, data, unknown_keys=True) == Outer((Inner(1),))
+    with pytest.raises(StructureError, match="new: unknown key"):
+        read_structure(Outer, data)

@@ -24,13 +24,18 @@ from mpm_deploy.cli import (
     inspect,
     models,
     recipes,
+    report,
     run,
+    visualize,
     worker,
 )
 from mpm_deploy.cli.talk import DONE, INTERRUPTED, fail
 from mpm_deploy.errors import MpmError
 
-COMMANDS = (recipes, models, convert, build, inspect, run, bench, eval, doctor, worker)
+COMMANDS = (
+    *(recipes, models, convert, build, inspect, run),
+    *(bench, eval, visualize, report, doctor, worker),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,49 @@
+"""``mpm-deploy visualize``."""
+
+import argparse
+from pathlib import Path
+
+from mpm_deploy.cli.options import add_host_options
+from mpm_deploy.cli.talk import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
+
+HELP = "draw what an artifact makes of images: labels, merged patches, differences"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="ARTIFACT",
+        help="mark where this one, as the full-token model, sees other classes",
+    )
+    add_host_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw them, and print where each picture is."""
+    from mpm_deploy.gallery import make_gallery
+    from mpm_deploy.images import find_images
+
+    images = [image for path in arguments.images for image in find_images(path)]
+    with progress("images") as tell:
+        gallery = make_gallery(
+            arguments.artifact,
+            images,
+            arguments.output,
+            against=arguments.against,
+            device=arguments.device,
+            threads=arguments.threads,
+            progress=tell,
+        )
+    for pictured in gallery.images:
+        for picture in pictured.pictures:
+            print(arguments.output / picture.file)
+    for skipped in gallery.skipped:
+        warn_of_skipped(skipped.path, skipped.reason)
+    warn_of_random(gallery.artifact.weights)
+    talk(f"pictures of {len(gallery.images)} images in {arguments.output}")
+    return SKIPPED if gallery.skipped else DONE

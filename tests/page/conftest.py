@@ -1,0 +1,105 @@
+"""The JSON files that a page is made of, of small artifacts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpm_deploy.artifact import read_manifest
+from mpm_deploy.datasets import open_dataset
+from mpm_deploy.evaluate import evaluate
+from mpm_deploy.gallery import make_gallery
+from mpm_deploy.images import find_images
+from mpm_deploy.report import (
+    SCHEMA,
+    ArtifactInfo,
+    Comparison,
+    HostInfo,
+    LeftOut,
+    Measurement,
+    Percentiles,
+    Ratio,
+    Report,
+    Spread,
+    TokensKept,
+)
+from mpm_deploy.results import StageTimes
+from tests.datasets.made_up import make
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where they lie."""
+
+    report: Path
+    evaluations: tuple[Path, Path]
+    pictures: Path
+
+    @property
+    def all(self) -> list[Path]:
+        return [self.report, *self.evaluations]
+
+
+def measurement(batch: int, fps: float, kept: TokensKept) -> Measurement:
+    return Measurement(
+        batch_size=batch,
+        images=32,
+        warmup_images=20,
+        end_to_end_fps=fps,
+        model_fps=fps * 1.2,
+        latency_ms=Percentiles(80.0, 90.0, None),
+        stages_ms=StageTimes(1.25, 0.5, 0.25, 40.0, 3.0),
+        tokens_kept=kept,
+        gflops=5.0,
+        gflops_full_token=8.0,
+    )
+
+
+def make_report(merged: ArtifactInfo, full: ArtifactInfo) -> Report:
+    """Batches 1 and 2, and 32 left out: 20.5 FPS for 11.5, 30.5 for 12.5."""
+    none = TokensKept((), (), ())
+    kept = TokensKept((20.0, 14.5), (18, 12), (22, 16))
+    own = [measurement(1, 20.5, kept), measurement(2, 30.5, kept)]
+    others = [measurement(1, 11.5, none), measurement(2, 12.5, none)]
+    end_to_end = (Spread(1.78, 1.7, 1.8), Spread(2.44, 2.4, 2.5))
+    ratios = tuple(
+        Ratio(other.batch_size, 3, Spread(1.6, 1.5, 1.7), spread, 1.9, other)
+        for other, spread in zip(others, end_to_end, strict=True)
+    )
+    host = HostInfo("cpp", "A <CPU>", 2, 2, None, "Linux", "2.15", None, "0", "2026-01-01T00:00Z")
+    left_out = (LeftOut(32, "there are 5 images"),)
+    comparison = Comparison(full, ratios, "Merging pays here: by this much.")
+    return Report(SCHEMA, merged, host, tuple(own), left_out, (), comparison)
+
+
+def write(path: Path, document: Any) -> Path:
+    path.write_text(json.dumps(document.to_dict()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def files(
+    artifact: Path,
+    full_token_artifact: Path,
+    image_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Files:
+    folder = tmp_path_factory.mktemp("page")
+    merged, full = (
+        ArtifactInfo.of(str(path), read_manifest(path)) for path in (artifact, full_token_artifact)
+    )
+    make("folder", folder / "data")
+    dataset = open_dataset("folder", folder / "data")
+    make_gallery(
+        artifact, find_images(image_folder)[:2], folder / "pictures", against=full_token_artifact
+    )
+    return Files(
+        report=write(folder / "report.json", make_report(merged, full)),
+        evaluations=(
+            write(folder / "merged.json", evaluate(artifact, dataset)),
+            write(folder / "full.json", evaluate(full_token_artifact, dataset)),
+        ),
+        pictures=folder / "pictures",
+    )
