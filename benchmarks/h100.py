@@ -40,11 +40,11 @@ from benchmarks.gpu.targets import verdicts
 from benchmarks.peers.tables import verdicts_table
 from benchmarks.record import RESULTS, ROOT, current_commit, write_result
 from mpm_deploy.backends import open_artifact
-from mpm_deploy.bench import bench
 from mpm_deploy.build import make_model
 from mpm_deploy.images import find_images, fit, to_tensor
+from mpm_deploy.measure.bench import bench
+from mpm_deploy.measure.report import Report
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.report import Report
 from mpm_deploy.structure import read_structure, to_mapping
 
 BATCH_SIZES = (1, 2, 32)

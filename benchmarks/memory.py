@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import IMAGES, ROOT, build_merged, write_result
-from mpm_deploy.engine import PROGRAM, Engine
 from mpm_deploy.images import find_images
+from mpm_deploy.measure.engine import PROGRAM, Engine
 
 PROGRAMS = {"Python": PROGRAM, "C++": (str(ROOT / "build" / "cpp_runner"),)}
 

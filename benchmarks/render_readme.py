@@ -28,7 +28,7 @@ from benchmarks.h100 import read_record
 from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.record import ROOT
-from mpm_deploy.report import Report
+from mpm_deploy.measure.report import Report
 from mpm_deploy.structure import read_structure
 from mpm_deploy.tables import comparison_table, results_table
 

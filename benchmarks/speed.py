@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.record import IMAGES, ROOT, build_pair, write_result
-from mpm_deploy.bench import bench
-from mpm_deploy.engine import PROGRAM, Engine
-from mpm_deploy.report import Measurement, Ratio, Report
+from mpm_deploy.measure.bench import bench
+from mpm_deploy.measure.engine import PROGRAM, Engine
+from mpm_deploy.measure.report import Measurement, Ratio, Report
 
 RECIPES = ("cpu_portable_fp32", "cpu_fp32")
 CPP_RUNNER = (str(ROOT / "build" / "cpp_runner"),)

@@ -25,8 +25,8 @@ from rich.table import Table
 
 from benchmarks.record import IMAGES, ROOT, built, write_result
 from mpm_deploy.artifact import read_manifest
-from mpm_deploy.engine import PROGRAM, Engine
 from mpm_deploy.images import find_images
+from mpm_deploy.measure.engine import PROGRAM, Engine
 from mpm_deploy.recipe import load_recipe
 
 RECIPES = ("cpu_fp32", "cpu_portable_fp32")

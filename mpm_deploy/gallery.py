@@ -21,7 +21,7 @@ from mpm_deploy.errors import InputError
 from mpm_deploy.files import written_atomically
 from mpm_deploy.images import decode
 from mpm_deploy.label_maps import label_map_names
-from mpm_deploy.report import ArtifactInfo, SkippedImage
+from mpm_deploy.measure.report import ArtifactInfo, SkippedImage
 from mpm_deploy.results import Result, Skipped
 from mpm_deploy.runner import Runner
 from mpm_deploy.structure import to_mapping

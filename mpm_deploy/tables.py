@@ -14,10 +14,10 @@ from mpm_deploy.recipe import MergeRecipe, Recipe
 if TYPE_CHECKING:  # these import torch, which `mpm-deploy recipes` need not wait for
     from mpm_deploy.artifact import InputInfo, Manifest, MergeInfo
     from mpm_deploy.doctor import Finding
-    from mpm_deploy.evaluate import Evaluation
+    from mpm_deploy.measure.evaluate import Evaluation
+    from mpm_deploy.measure.report import Measurement, Ratio, Report, Spread
     from mpm_deploy.models.facts import ModelFacts
     from mpm_deploy.paper import Row, Task
-    from mpm_deploy.report import Measurement, Ratio, Report, Spread
 
 RANDOM_WEIGHTS = "The weights are random: speeds are real, label maps mean nothing."
 MODELS_CAPTION = (

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "mpm_deploy"
 # A module or folder imports only from floors below its own.
 FLOORS = [
     {"errors"},
-    {"confusion", "files", "formats", "own_threads", "structure", "windows"},
+    {"files", "formats", "own_threads", "structure", "windows"},
     {
         *("artifact", "datasets", "images", "label_maps", "ops", "paper", "pipeline", "recipe"),
         "visualize",
@@ -28,8 +28,9 @@ FLOORS = [
     {"fitting", "results"},
     {"gathering"},
     {"runner", "verify"},
-    {"build", "doctor", "engine", "report", "tally", "worker"},
-    {"bench", "evaluate", "gallery"},
+    {"build", "doctor"},
+    {"measure"},
+    {"gallery"},
     {"tables"},
     {"page"},
     {"cli"},

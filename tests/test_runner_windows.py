@@ -17,11 +17,11 @@ from mpm_deploy.build import build
 from mpm_deploy.errors import InputError
 from mpm_deploy.fitting import fitting_of
 from mpm_deploy.images import decode
+from mpm_deploy.measure.worker import serve
 from mpm_deploy.ops import native
 from mpm_deploy.ops.window_label_map import window_label_map
 from mpm_deploy.results import Result, Skipped
 from mpm_deploy.runner import Runner
-from mpm_deploy.worker import serve
 from tests.conftest import small_recipe
 from tests.toy import HEIGHT, MANIFEST, PATCH, PATCHES, WIDTH, ToyProgram
 

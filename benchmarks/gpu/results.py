@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from benchmarks.peers.results import Verdict
-from mpm_deploy.report import Report
+from mpm_deploy.measure.report import Report
 
 
 @dataclass(frozen=True)

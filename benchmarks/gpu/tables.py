@@ -9,7 +9,7 @@ from benchmarks.gpu.results import GpuRecord, PartResult
 from benchmarks.gpu.subjects import SUBJECTS
 from benchmarks.gpu.targets import MANY
 from benchmarks.paper import PaperRow, paper_row
-from mpm_deploy.report import Ratio
+from mpm_deploy.measure.report import Ratio
 
 _SHOWN_KERNELS = 12
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from benchmarks.gpu.results import PartResult
 from benchmarks.gpu.subjects import SUBJECTS, Subject
 from benchmarks.peers.results import Verdict
-from mpm_deploy.report import Measurement, Ratio, Report, Spread
+from mpm_deploy.measure.report import Measurement, Ratio, Report, Spread
 
 MANY = 32  # images a batch, as in the paper
 OF_THE_MODEL = 0.9  # end to end

@@ -14,8 +14,8 @@ from benchmarks.peers.engines import PEERS, Peer, Variant
 from benchmarks.peers.subjects import Subject
 from benchmarks.record import ROOT
 from mpm_deploy.backends import get_backend
-from mpm_deploy.engine import PROGRAM, Engine
 from mpm_deploy.errors import MpmError
+from mpm_deploy.measure.engine import PROGRAM, Engine
 from mpm_deploy.recipe import Recipe, builtin_recipes
 
 CPP_RUNNER = (str(ROOT / "build" / "cpp_runner"),)

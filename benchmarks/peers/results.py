@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mpm_deploy.report import Spread
+from mpm_deploy.measure.report import Spread
 
 Figure = Literal["model_fps", "end_to_end_fps", "side_by_side_fps", "best_fps"]
 

@@ -31,9 +31,9 @@ from benchmarks.peers.subjects import Subject
 from benchmarks.peers.targets import verdicts
 from benchmarks.record import current_commit
 from mpm_deploy.build import make_model
-from mpm_deploy.engine import Engine
 from mpm_deploy.errors import MpmError
 from mpm_deploy.images import find_images
+from mpm_deploy.measure.engine import Engine
 
 PAUSE_SECONDS = 0.25  # OpenMP of Intel's kind spins for 0.2 s, the others for less
 

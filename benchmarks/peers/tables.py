@@ -7,7 +7,7 @@ from rich.table import Table
 
 from benchmarks.peers.engines.eager import Eager
 from benchmarks.peers.results import EngineResult, Figure, ModelResult, Verdict, find, ratio
-from mpm_deploy.report import Spread
+from mpm_deploy.measure.report import Spread
 
 _COLUMNS = ("engine", "precision", "tokens", "model FPS", "end-to-end FPS", "side by side")
 _RATIOS = ("× plain", "labels equal", "GFLOP/s")

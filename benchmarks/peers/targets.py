@@ -14,7 +14,7 @@ from benchmarks.peers.results import (
     scaled,
 )
 from benchmarks.peers.subjects import Goals
-from mpm_deploy.report import Spread
+from mpm_deploy.measure.report import Spread
 
 OF_THE_FLOPS = 0.92
 OF_THE_CEILING = 0.7

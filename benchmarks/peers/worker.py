@@ -1,4 +1,4 @@
-"""The passes of a peer, as `mpm_deploy.worker` has them for an artifact.
+"""The passes of a peer, as `mpm_deploy.measure.worker` has them for an artifact.
 
 A `batch_size` above 1 means images side by side: a batch of ours runs so too.
 """

@@ -19,9 +19,9 @@ import torch
 from generator import CLASSES
 from torch.nn import functional
 
-from mpm_deploy.confusion import class_iou, confusion
 from mpm_deploy.datasets.scenes import Scenes
 from mpm_deploy.images import decode
+from mpm_deploy.measure.confusion import class_iou, confusion
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights import DEMO_WEIGHTS, load_into, read_weights
 from mpm_deploy.models.zoo import create

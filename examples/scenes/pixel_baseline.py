@@ -17,9 +17,9 @@ from generator import CLASSES, scene
 from make_dataset import TRAINING_SEED
 from numpy.typing import NDArray
 
-from mpm_deploy.confusion import class_iou, confusion
 from mpm_deploy.datasets.scenes import Scenes
 from mpm_deploy.images import decode
+from mpm_deploy.measure.confusion import class_iou, confusion
 
 BITS = 5  # of each channel
 CELLS = 1 << 3 * BITS

@@ -23,7 +23,7 @@ from generator import CLASSES, PALETTE, SIZE, scene
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.confusion import class_iou, confusion
+from mpm_deploy.measure.confusion import class_iou, confusion
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights import save_weights
 from mpm_deploy.models.zoo import create

@@ -25,7 +25,7 @@ from mpm_deploy.cli.talk import (
 )
 
 if TYPE_CHECKING:
-    from mpm_deploy.report import Report
+    from mpm_deploy.measure.report import Report
 
 HELP = "measure images a second, end to end and model alone"
 
@@ -55,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, and print the report."""
     check_can_write(arguments.json)
-    from mpm_deploy.bench import bench
+    from mpm_deploy.measure.bench import bench
 
     with progress("passes") as tell:
         report = bench(

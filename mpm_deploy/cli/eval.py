@@ -18,7 +18,7 @@ from mpm_deploy.cli.talk import (
 )
 
 if TYPE_CHECKING:
-    from mpm_deploy.evaluate import Evaluation
+    from mpm_deploy.measure.evaluate import Evaluation
 
 HELP = "measure accuracy on a data set: mIoU, and the IoU of each class"
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mpm_deploy.datasets import open_dataset
 
     dataset = open_dataset(arguments.dataset, arguments.root)
-    from mpm_deploy.evaluate import evaluate
+    from mpm_deploy.measure.evaluate import evaluate
 
     beside = arguments.json and arguments.json.with_name(f"{arguments.json.name}.state")
     with progress("images") as tell:

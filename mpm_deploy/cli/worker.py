@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer lines of stdin, each with a line of stdout."""
-    from mpm_deploy.worker import serve
+    from mpm_deploy.measure.worker import serve
 
     serve(
         arguments.artifact,

@@ -13,13 +13,13 @@ from typing import Any
 import mpm_deploy
 from mpm_deploy.errors import InputError, MissingPackageError
 from mpm_deploy.files import written_atomically
+from mpm_deploy.measure.report import HostInfo
 from mpm_deploy.page.accuracy import accuracy_sections
 from mpm_deploy.page.artifacts import Naming, artifacts_of
 from mpm_deploy.page.documents import Documents, read_documents
 from mpm_deploy.page.pictures import picture_sections
 from mpm_deploy.page.speed import PROGRAMS, speed_sections
 from mpm_deploy.page.summary import headline, tiles
-from mpm_deploy.report import HostInfo
 from mpm_deploy.tables import RANDOM_WEIGHTS
 
 __all__ = ["Documents", "read_documents", "render_page", "write_page"]

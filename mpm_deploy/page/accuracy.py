@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpm_deploy.evaluate import Evaluation
+from mpm_deploy.measure.evaluate import Evaluation
+from mpm_deploy.measure.report import ArtifactInfo, Report
 from mpm_deploy.page.artifacts import Naming, what
 from mpm_deploy.page.charts import Point, scatter_chart
 from mpm_deploy.page.speed import PROGRAMS, Chart, Key, rows
-from mpm_deploy.report import ArtifactInfo, Report
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from mpm_deploy.measure.report import ArtifactInfo
 from mpm_deploy.page.documents import Documents
-from mpm_deploy.report import ArtifactInfo
 from mpm_deploy.tables import schedule
 
 _COLORS = 5  # c0 to c4 of the style sheet; full-token models are grey

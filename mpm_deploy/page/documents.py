@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpm_deploy import evaluate, gallery, report
+from mpm_deploy import gallery
 from mpm_deploy.errors import InputError
-from mpm_deploy.evaluate import Evaluation
 from mpm_deploy.gallery import Gallery, Picture
 from mpm_deploy.images import find_images
-from mpm_deploy.report import Report
+from mpm_deploy.measure import evaluate, report
+from mpm_deploy.measure.evaluate import Evaluation
+from mpm_deploy.measure.report import Report
 from mpm_deploy.structure import StructureError, read_structure
 
 _KINDS: dict[str, type[Any]] = {

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
+from mpm_deploy.measure.report import ArtifactInfo, Measurement, Ratio, Report, Spread
 from mpm_deploy.page.artifacts import Naming, what
 from mpm_deploy.page.charts import (
     Bar,
@@ -13,7 +14,6 @@ from mpm_deploy.page.charts import (
     largest,
     stacked_chart,
 )
-from mpm_deploy.report import ArtifactInfo, Measurement, Ratio, Report, Spread
 from mpm_deploy.results import StageTimes
 
 STAGES = tuple(field.name for field in fields(StageTimes))

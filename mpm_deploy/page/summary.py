@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpm_deploy.measure.report import Report
 from mpm_deploy.page.accuracy import Accuracy, mean_iou_change
-from mpm_deploy.report import Report
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from benchmarks.gpu.tables import kernels_table, notes, speed_table, stages_tabl
 from benchmarks.gpu.targets import verdicts
 from benchmarks.paper import paper_row
 from mpm_deploy.build import build
+from mpm_deploy.measure.report import Comparison, Ratio, Report, Spread
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.report import Comparison, Ratio, Report, Spread
 from mpm_deploy.structure import to_mapping
 from tests.conftest import small_recipe
 from tests.parity.conftest import CPP_RUNNER

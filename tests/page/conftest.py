@@ -9,10 +9,10 @@ import pytest
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.datasets import open_dataset
-from mpm_deploy.evaluate import evaluate
 from mpm_deploy.gallery import make_gallery
 from mpm_deploy.images import find_images
-from mpm_deploy.report import (
+from mpm_deploy.measure.evaluate import evaluate
+from mpm_deploy.measure.report import (
     SCHEMA,
     ArtifactInfo,
     Comparison,

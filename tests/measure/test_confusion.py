@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mpm_deploy.confusion import (
+from mpm_deploy.measure.confusion import (
     class_accuracy,
     class_iou,
     confusion,

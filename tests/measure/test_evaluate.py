@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mpm_deploy import evaluate as evaluate_module
 from mpm_deploy.build import build
 from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.errors import DatasetError, InputError
-from mpm_deploy.evaluate import Evaluation, evaluate
+from mpm_deploy.measure import evaluate as evaluate_module
+from mpm_deploy.measure.evaluate import Evaluation, evaluate
 from mpm_deploy.results import Result
 from mpm_deploy.runner import Runner
 from tests.conftest import small_recipe

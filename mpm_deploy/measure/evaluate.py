@@ -23,20 +23,20 @@ from numpy.typing import NDArray
 
 import mpm_deploy
 from mpm_deploy.artifact import CreatedBy
-from mpm_deploy.confusion import (
+from mpm_deploy.datasets import DATASETS, IGNORED, Dataset, Sample
+from mpm_deploy.errors import DatasetError, InputError
+from mpm_deploy.measure.confusion import (
     class_accuracy,
     class_iou,
     confusion,
     mean_of_known,
     pixel_accuracy,
 )
-from mpm_deploy.datasets import DATASETS, IGNORED, Dataset, Sample
-from mpm_deploy.errors import DatasetError, InputError
-from mpm_deploy.report import ArtifactInfo, SkippedImage
+from mpm_deploy.measure.report import ArtifactInfo, SkippedImage
+from mpm_deploy.measure.tally import StateFile, Subject, Tally
 from mpm_deploy.results import Result, Skipped
 from mpm_deploy.runner import Runner
 from mpm_deploy.structure import to_mapping
-from mpm_deploy.tally import StateFile, Subject, Tally
 
 SCHEMA = "mpm-evaluation/1"
 SAVE_EVERY = 50  # images

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mpm_deploy.confusion import Counts
 from mpm_deploy.errors import InputError
 from mpm_deploy.files import written_atomically
+from mpm_deploy.measure.confusion import Counts
 from mpm_deploy.structure import StructureError, read_structure, to_mapping
 
 SCHEMA = "mpm-evaluation-state/1"

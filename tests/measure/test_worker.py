@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from mpm_deploy import runner as runner_module
-from mpm_deploy import worker as worker_module
 from mpm_deploy.images import decode, fit
-from mpm_deploy.worker import serve
+from mpm_deploy.measure import worker as worker_module
+from mpm_deploy.measure.worker import serve
 from tests.toy import HEIGHT, MANIFEST, PATCHES, WIDTH, ToyProgram, write_pictures
 
 SAMPLE = torch.zeros(3, HEIGHT, WIDTH, dtype=torch.uint8)

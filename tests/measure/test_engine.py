@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mpm_deploy import engine as engine_module
-from mpm_deploy.engine import Engine
 from mpm_deploy.errors import MpmError
+from mpm_deploy.measure import engine as engine_module
+from mpm_deploy.measure.engine import Engine
 
 ECHO = """
 import json, sys

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mpm_deploy.artifact import MergeInfo
-from mpm_deploy.report import (
+from mpm_deploy.measure.report import (
     SCHEMA,
     ArtifactInfo,
     Comparison,

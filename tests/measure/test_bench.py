@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from mpm_deploy import bench as bench_module
 from mpm_deploy.artifact import Manifest, MergeInfo
-from mpm_deploy.bench import bench
 from mpm_deploy.errors import InputError
-from mpm_deploy.report import Report
+from mpm_deploy.measure import bench as bench_module
+from mpm_deploy.measure.bench import bench
+from mpm_deploy.measure.report import Report
 from tests.toy import MANIFEST, PATCHES, write_pictures
 
 FULL = replace(MANIFEST, merge=MergeInfo("none", (), "after_decoder"))

@@ -21,10 +21,10 @@ import torch
 
 import mpm_deploy
 from mpm_deploy.artifact import Manifest, read_manifest
-from mpm_deploy.engine import Engine
 from mpm_deploy.errors import InputError
 from mpm_deploy.images import find_images
-from mpm_deploy.report import (
+from mpm_deploy.measure.engine import Engine
+from mpm_deploy.measure.report import (
     SCHEMA,
     ArtifactInfo,
     Comparison,
