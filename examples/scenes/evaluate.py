@@ -19,7 +19,7 @@ import torch
 from generator import CLASSES
 from torch.nn import functional
 
-from mpm_deploy.datasets.scenes import Scenes
+from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.images import decode
 from mpm_deploy.measure.confusion import class_iou, confusion
 from mpm_deploy.models.segmenter import Segmenter
@@ -27,7 +27,7 @@ from mpm_deploy.models.weights import DEMO_WEIGHTS, load_into, read_weights
 from mpm_deploy.models.zoo import create
 
 Schedule = tuple[int, ...]
-HELD_OUT = Scenes(Path(__file__).parent)
+HELD_OUT = Folder(Path(__file__).parent)
 
 
 @dataclass(frozen=True)

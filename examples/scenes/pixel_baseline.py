@@ -17,7 +17,7 @@ from generator import CLASSES, scene
 from make_dataset import TRAINING_SEED
 from numpy.typing import NDArray
 
-from mpm_deploy.datasets.scenes import Scenes
+from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.images import decode
 from mpm_deploy.measure.confusion import class_iou, confusion
 
@@ -54,7 +54,7 @@ def rules(counts: NDArray[np.int64]) -> dict[str, NDArray[np.uint8]]:
 def evaluate(rule: NDArray[np.uint8]) -> list[float]:
     """Each class's IoU on the held-out scenes."""
     total = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
-    held_out = Scenes(Path(__file__).parent)
+    held_out = Folder(Path(__file__).parent)
     for sample in held_out:
         image = decode(sample.image).permute(1, 2, 0).numpy()
         total += confusion(held_out.labels(sample), rule[cells(image)], len(CLASSES))

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.options import add_host_options, check_can_write, positive
+from mpm_deploy.cli.options import add_dataset_options, add_host_options, check_can_write, positive
 from mpm_deploy.cli.talk import (
     DONE,
     SKIPPED,
@@ -26,14 +26,7 @@ HELP = "measure accuracy on a data set: mIoU, and the IoU of each class"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
-    parser.add_argument(
-        "dataset",
-        metavar="DATASET",
-        help="ade20k, cityscapes, pascal_context, pascal_context_59, scenes or folder",
-    )
-    parser.add_argument(
-        "--root", type=Path, required=True, metavar="DIR", help="the folder its layout begins in"
-    )
+    add_dataset_options(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="first N images")
     parser.add_argument("--batch", type=positive, default=1, metavar="B", help="images a call")
     parser.add_argument("--stride", type=positive, metavar="S", help="pixels from window to window")

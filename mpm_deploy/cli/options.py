@@ -28,6 +28,17 @@ def add_stride_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_dataset_options(parser: argparse.ArgumentParser) -> None:
+    """Which data set."""
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="its folder, or ade20k, cityscapes, pascal_context, pascal_context_59 or folder "
+        "with --root",
+    )
+    parser.add_argument("--root", type=Path, metavar="DIR", help="the folder its layout begins in")
+
+
 def positive(text: str) -> int:
     """A whole number from 1 up."""
     if not text.isdecimal() or int(text) < 1:

@@ -14,28 +14,28 @@ from mpm_deploy.datasets.base import IGNORED, Dataset, Sample
 from mpm_deploy.datasets.cityscapes import Cityscapes
 from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.datasets.pascal_context import PascalContext, PascalContext59
-from mpm_deploy.datasets.scenes import Scenes
-from mpm_deploy.errors import InputError
+from mpm_deploy.errors import DatasetError, InputError
 
 __all__ = ["DATASETS", "IGNORED", "Dataset", "Sample", "open_dataset"]
 
 DATASETS: dict[str, type[Dataset]] = {
-    member.name: member
-    for member in (Ade20k, Cityscapes, PascalContext, PascalContext59, Scenes, Folder)
+    member.name: member for member in (Ade20k, Cityscapes, PascalContext, PascalContext59, Folder)
 }
 
 
-def open_dataset(name: str, root: str | Path) -> Dataset:
+def open_dataset(name: str, root: str | Path | None = None) -> Dataset:
     """Find the samples of a data set.
 
     Args:
-        name: One of `DATASETS`.
+        name: One of `DATASETS`; or, without ``root``, a folder, whose layout tells which it is.
         root: The folder that its layout begins in.
 
     Raises:
-        InputError: No such name.
+        InputError: No such name, or nothing to say where it is.
         DatasetError: The folder does not hold that data set, or not all of it.
     """
+    if root is None and name not in DATASETS:
+        return _open_folder(Path(name))
     if name not in DATASETS:
         near = difflib.get_close_matches(name, DATASETS, n=1)
         raise InputError(
@@ -44,4 +44,26 @@ def open_dataset(name: str, root: str | Path) -> Dataset:
             if near
             else "docs/evaluation.md says how each lies on disk",
         )
+    if root is None:
+        raise InputError(
+            f"data set {name!r}: expected the folder it lies in", "--root DIR names it"
+        )
     return DATASETS[name](root)
+
+
+def _open_folder(folder: Path) -> Dataset:
+    fitting = [member for member in DATASETS.values() if member.lies_in(folder)]
+    if len(fitting) == 1:
+        return fitting[0](folder)
+    if fitting:
+        names = " or ".join(member.name for member in fitting)
+        raise DatasetError(f"{folder}: may be {names}", f"say which, and --root {folder}")
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{folder}: neither a data set's name nor a folder",
+            f"names are {', '.join(DATASETS)}, each with --root DIR",
+        )
+    raise DatasetError(
+        f"{folder}: no layout of {', '.join(DATASETS)} in it",
+        "your own data: images/NAME.jpg, labels/NAME.png, and classes.txt with a class a line",
+    )

@@ -61,6 +61,11 @@ class Dataset(ABC):
             )
         self._check_files()
 
+    @classmethod
+    def lies_in(cls, root: Path) -> bool:
+        """Whether all that the layout needs is there."""
+        return all((root / place).exists() for place in cls.layout)
+
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.samples)
 
@@ -111,7 +116,7 @@ class Dataset(ABC):
         """People name a folder above the root, or one below."""
         below = sorted(self.root.iterdir()) if self.root.is_dir() else []
         for folder in (*self.root.absolute().parents[:3], *below):
-            if all((folder / place).exists() for place in self.layout):
+            if self.lies_in(folder):
                 return f"did you mean --root {folder}?"
         return None
 

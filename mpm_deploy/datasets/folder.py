@@ -19,31 +19,25 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 _CLASSES = "classes.txt"
 
 
-class PairedFolders(Dataset):
-    """``images/NAME.jpg`` with ``labels/NAME.png``; a label is the number of its class."""
-
-    layout: ClassVar[tuple[str, ...]] = ("images", "labels")
-    images = "images/*.jpg, *.jpeg, *.png"
-
-    def _find(self) -> Iterable[Sample]:
-        for image in files_in(self.root, "images/*"):
-            if image.suffix.lower() in _SUFFIXES:
-                yield Sample(image.name, image, self.root / "labels" / f"{image.stem}.png")
-
-
-class Folder(PairedFolders):
-    """`PairedFolders` of any classes, which ``classes.txt`` names.
+class Folder(Dataset):
+    """``images/NAME.jpg`` with ``labels/NAME.png``; a label is the number of its class.
 
     Raises:
         DatasetError: Its classes cannot be read, or there are fewer than 2 or more than 255.
     """
 
     name = "folder"
-    layout = ("images", "labels", _CLASSES)
+    layout: ClassVar[tuple[str, ...]] = ("images", "labels", _CLASSES)
+    images = "images/*.jpg, *.jpeg, *.png"
 
     def __init__(self, root: str | Path) -> None:
         super().__init__(root)
         self.classes = _read_classes(self.root / _CLASSES)
+
+    def _find(self) -> Iterable[Sample]:
+        for image in files_in(self.root, "images/*"):
+            if image.suffix.lower() in _SUFFIXES:
+                yield Sample(image.name, image, self.root / "labels" / f"{image.stem}.png")
 
 
 def _read_classes(path: Path) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ CLASSES = {
     "cityscapes": 19,
     "pascal_context": 60,
     "pascal_context_59": 59,
-    "scenes": 12,
     "folder": 7,
 }
 
@@ -129,20 +128,15 @@ def _write_pascal_context(root: Path, truth: Truth, store: Callable[[Labels], La
     return truths
 
 
-def _make_scenes(root: Path, truth: Truth) -> Truths:
-    names = [f"scene_{number:04}.{'png' if number % 2 else 'jpg'}" for number in range(5)]
+def _make_folder(root: Path, truth: Truth) -> Truths:
+    names = [f"photo_{number:04}.{'png' if number % 2 else 'jpg'}" for number in range(5)]
     images = [root / "images" / name for name in names]
     _write_images(images)
     truths = {name: truth(image) for name, image in zip(names, images, strict=True)}
     for name, labels in truths.items():
         write_label_file(root / "labels" / f"{Path(name).stem}.png", labels, "P")
-    return truths
-
-
-def _make_folder(root: Path, truth: Truth) -> Truths:
-    truths = _make_scenes(root, truth)
-    names = [f"class {index}" for index in range(CLASSES["folder"])]
-    (root / "classes.txt").write_text("\n".join(names) + "\n")
+    classes = [f"class {index}" for index in range(CLASSES["folder"])]
+    (root / "classes.txt").write_text("\n".join(classes) + "\n")
     return truths
 
 
@@ -151,6 +145,5 @@ _MAKERS = {
     "cityscapes": _make_cityscapes,
     "pascal_context": _make_pascal_context,
     "pascal_context_59": _make_pascal_context_59,
-    "scenes": _make_scenes,
     "folder": _make_folder,
 }

@@ -88,16 +88,16 @@ def test_original_ids_come_before_converted_ones(tmp_path: Path) -> None:
 
 
 def test_the_demos_scenes() -> None:
-    dataset = open_dataset("scenes", ROOT / "examples" / "scenes")
+    dataset = open_dataset(str(ROOT / "examples" / "scenes"))
     assert len(dataset) == 72
     assert dataset.labels(dataset.samples[0]).shape == (512, 512)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "I;16"])
 def test_ways_to_store_numbers(mode: str, tmp_path: Path) -> None:
-    dataset = open_made("scenes", tmp_path)
+    dataset = open_made("folder", tmp_path)
     sample = dataset.samples[0]
-    numbers = np.array([[0, 1, 11, 255], [3, 3, 4, 5]])
+    numbers = np.array([[0, 1, 6, 255], [3, 3, 4, 5]])
     write_label_file(sample.labels, numbers, mode)
     np.testing.assert_array_equal(dataset.labels(sample), numbers)
 
@@ -105,9 +105,9 @@ def test_ways_to_store_numbers(mode: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("mode", ["L", "P"])
 def test_numbers_of_few_bits(mode: str, bits: int, tmp_path: Path) -> None:
-    dataset = open_made("scenes", tmp_path)
+    dataset = open_made("folder", tmp_path)
     sample = dataset.samples[0]
-    numbers = np.arange(12).reshape(2, 6) % min(2**bits, 12)
+    numbers = np.arange(12).reshape(2, 6) % min(2**bits, 7)
     if mode == "L":
         sample.labels.write_bytes(grey_png(numbers, bits))
     else:
@@ -138,6 +138,29 @@ def test_an_unknown_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected one of ade20k, cityscapes") as caught:
         open_dataset("ade20", tmp_path)
     assert caught.value.hint == "did you mean 'ade20k'?"
+
+
+@pytest.mark.parametrize("name", ["ade20k", "cityscapes", "folder"])
+def test_a_folder_tells_its_layout(name: str, tmp_path: Path) -> None:
+    made = open_made(name, tmp_path)
+    found = open_dataset(str(made.root))
+    assert found.name == name and found.samples == made.samples
+
+
+def test_a_folder_that_may_be_two_data_sets(tmp_path: Path) -> None:
+    root = open_made("pascal_context", tmp_path).root
+    with pytest.raises(DatasetError, match="may be pascal_context or pascal_context_59") as caught:
+        open_dataset(str(root))
+    assert caught.value.hint == f"say which, and --root {root}"
+
+
+def test_neither_a_name_nor_a_data_set(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no layout of ade20k, .* in it"):
+        open_dataset(str(tmp_path))
+    with pytest.raises(DatasetError, match="neither a data set's name nor a folder"):
+        open_dataset(str(tmp_path / "none"))
+    with pytest.raises(InputError, match="'ade20k': expected the folder it lies in"):
+        open_dataset("ade20k")
 
 
 def test_a_wrong_root_says_what_was_looked_for(dataset: Dataset, tmp_path: Path) -> None:
@@ -200,7 +223,7 @@ def test_labels_out_of_range(dataset: Dataset) -> None:
 
 
 def test_files_that_are_no_label_maps(tmp_path: Path) -> None:
-    dataset = open_made("scenes", tmp_path)
+    dataset = open_made("folder", tmp_path)
     sample = dataset.samples[0]
     whole = sample.labels.read_bytes()
     picture = tmp_path / "picture.png"

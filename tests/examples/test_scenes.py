@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mpm_deploy.datasets.scenes import Scenes
+from mpm_deploy.datasets.folder import Folder
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "scenes"
@@ -101,8 +101,8 @@ def test_held_out_files_are_the_generators(dataset: ModuleType, generator: Modul
         assert np.abs(photo - image).mean() < 12
 
 
-def test_the_package_knows_the_classes(generator: ModuleType) -> None:
-    assert Scenes.classes == generator.CLASSES
+def test_the_held_out_scenes_name_their_classes(generator: ModuleType) -> None:
+    assert Folder(SCENES).classes == generator.CLASSES
 
 
 def test_the_baseline_reads_the_held_out_scenes(scripts_on_path: None) -> None:
