@@ -130,7 +130,7 @@ def test_set_goes_over_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ["bench", "a.pt", "images", "--batch", "1,0"],
         ["bench", "a.pt", "images", "--batch", "1,,2"],
         ["bench", "a.pt", "images", "--repeats", "-1"],
-        ["eval", "a.pt", "ade20k"],
+        ["eval", "a.pt"],
         ["eval", "a.pt", "ade20k", "--root", "data", "--limit", "0"],
     ],
 )
@@ -358,7 +358,7 @@ def test_eval_names_what_it_skips_and_keeps_a_state_that_is_asked_for(
     artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make("folder", tmp_path / "root")
-    broken = tmp_path / "root" / "images" / "scene_0001.png"
+    broken = tmp_path / "root" / "images" / "photo_0001.png"
     broken.write_bytes(b"text")
     state = tmp_path / "evaluation.json.state"
     options = ("--root", tmp_path / "root", "--state", state, "--json", state.with_suffix(""))
