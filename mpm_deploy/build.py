@@ -16,15 +16,18 @@ import mpm_deploy
 from mpm_deploy.artifact import (
     FORMAT,
     Agreement,
+    BatchRange,
     CreatedBy,
     InputInfo,
     Manifest,
     MergeInfo,
     ModelInfo,
+    Requires,
     WeightsOrigin,
     write_artifact,
 )
-from mpm_deploy.backends import Backend, Compiled, get_backend
+from mpm_deploy.backends import Backend, Compiled, Opened, get_backend
+from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.models.classes import numbered_classes
 from mpm_deploy.models.flops import count_flops
@@ -74,6 +77,26 @@ def build(
         say(f"comparing with the eager model on {recipe.verify.images} images")
         _write_verified(backend, model, recipe, manifest, payload, target)
     return target
+
+
+def open_eager(recipe: Recipe) -> Opened:
+    """A recipe's model for a `Runner`, without compiling it: there at once, and slow.
+
+    Its manifest is the one that a build would give.
+
+    Raises:
+        RecipeError: The recipe and its weights do not fit.
+        ModelError: The weights cannot be used.
+    """
+    model, weights = make_model(recipe)
+    wanted = recipe.backend
+    requires = Requires(
+        wanted.name, wanted.device, wanted.dtype, torch.__version__, wanted.machine, (), None
+    )
+    at_once = 1 if wanted.device == "cpu" else wanted.max_batch  # images go side by side on a CPU
+    compiled = Compiled(requires, BatchRange(1, at_once))
+    manifest = _describe(recipe, model, weights, compiled)
+    return Opened(manifest, EagerProgram(model, manifest))
 
 
 def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, read_sample
-from mpm_deploy.backends import open_artifact
+from mpm_deploy.backends import Opened, open_artifact
 from mpm_deploy.errors import ArtifactError, ImageError, InputError
 from mpm_deploy.fitting import fitting_of
 from mpm_deploy.gathering import Scored, Whole, Window, gather, windows_of
@@ -39,7 +39,7 @@ class Runner:
     side by side; the model belongs to one thread of the Runner, so that calls to it queue there.
 
     Args:
-        artifact: A ``.pt`` or ``.pt2``.
+        artifact: A ``.pt`` or ``.pt2``; or a model that is open already, as `open_eager` gives it.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
         threads: Threads of the model on a CPU; None leaves torch's own choice. One image runs on
             all of them, the images of a batch side by side on a share each.
@@ -57,7 +57,7 @@ class Runner:
 
     def __init__(
         self,
-        artifact: str | Path,
+        artifact: str | Path | Opened,
         *,
         device: str | None = None,
         threads: int | None = None,
@@ -69,10 +69,11 @@ class Runner:
         _check_at_least_one("workers", workers)
         if label_size not in ("image", "input"):
             raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
-        self.artifact = Path(artifact)
+        opened = artifact if isinstance(artifact, Opened) else open_artifact(artifact, device)
+        self.artifact = Path("eager" if isinstance(artifact, Opened) else artifact)
         self.label_size = label_size
         self.manifest: Manifest
-        self.manifest, self._program = open_artifact(self.artifact, device)
+        self.manifest, self._program = opened
         self._fit = fitting_of(self.manifest.input, stride)
         self.device: torch.device = self._program.device
         self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)

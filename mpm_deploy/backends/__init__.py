@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mpm_deploy.artifact import Manifest, check_host, parse_device, read_manifest
+from mpm_deploy.artifact import check_host, parse_device, read_manifest
 from mpm_deploy.backends.aotinductor import AotInductor
-from mpm_deploy.backends.base import Backend, Compiled, Program
+from mpm_deploy.backends.base import Backend, Compiled, Opened, Program
 from mpm_deploy.backends.torchscript import TorchScript
 
-__all__ = ["BACKENDS", "Backend", "Compiled", "Program", "get_backend", "open_artifact"]
+__all__ = ["BACKENDS", "Backend", "Compiled", "Opened", "Program", "get_backend", "open_artifact"]
 
 BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (AotInductor(), TorchScript())}
 
@@ -17,7 +17,7 @@ def get_backend(name: str) -> Backend:
     return BACKENDS[name]
 
 
-def open_artifact(path: Path | str, device: str | None = None) -> tuple[Manifest, Program]:
+def open_artifact(path: Path | str, device: str | None = None) -> Opened:
     """Open an artifact: read it strictly, check this machine, and only then load what is in it.
 
     Args:
@@ -33,4 +33,4 @@ def open_artifact(path: Path | str, device: str | None = None) -> tuple[Manifest
     device = device or manifest.requires.device
     check_host(manifest, device, path)
     backend = get_backend(manifest.requires.backend)
-    return manifest, backend.load(Path(path), manifest, parse_device(device))
+    return Opened(manifest, backend.load(Path(path), manifest, parse_device(device)))

@@ -8,7 +8,7 @@ Backend.load      file  ──▶ Program: scores, labels
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -139,6 +139,13 @@ def _let_malloc_keep_memory() -> None:
     that was freed, up to 32 MB (mallopt(3), M_MMAP_THRESHOLD); so one such block is.
     """
     torch.empty(31 << 20, dtype=torch.uint8, device="cpu")
+
+
+class Opened(NamedTuple):
+    """A program, and what it says of itself."""
+
+    manifest: Manifest
+    program: Program
 
 
 class Backend(ABC):

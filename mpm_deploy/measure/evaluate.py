@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 import mpm_deploy
 from mpm_deploy.artifact import CreatedBy
+from mpm_deploy.backends import Opened
 from mpm_deploy.datasets import DATASETS, IGNORED, Dataset, Sample
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.measure.confusion import (
@@ -95,7 +96,7 @@ class Evaluation:
 
 
 def evaluate(
-    artifact: str | Path,
+    artifact: str | Path | Opened,
     dataset: Dataset,
     *,
     limit: int | None = None,
@@ -109,7 +110,7 @@ def evaluate(
     """Compare an artifact's label maps with true ones, each at its image's own size.
 
     Args:
-        artifact: A ``.pt`` or ``.pt2``.
+        artifact: A ``.pt`` or ``.pt2``, or what `open_eager` gives.
         dataset: As `open_dataset` gives it, with as many classes as the artifact.
         limit: First samples of the data set; None is all.
         batch_size: Images a model call.
@@ -130,13 +131,14 @@ def evaluate(
     windows = {} if stride is None else {"stride": stride}
     options: dict[str, Any] = {"device": device, "threads": threads, **windows}
     with Runner(artifact, label_size="image", **options) as runner:
-        _check_classes(artifact, len(runner.manifest.model.classes), dataset)
-        runner.check_sample()
+        _check_classes(runner.artifact, len(runner.manifest.model.classes), dataset)
+        if not isinstance(artifact, Opened):
+            runner.check_sample()
         file = StateFile(state, _subject(runner, dataset, stride)) if state is not None else None
         tally = file.load() if file is not None else Tally.empty(len(dataset.classes))
         count = _Count(runner, dataset, dataset.samples[:limit], tally, file, progress)
         skipped = count.run(batch_size)
-        info = ArtifactInfo.of(str(artifact), runner.manifest, str(runner.device))
+        info = ArtifactInfo.of(str(runner.artifact), runner.manifest, str(runner.device))
     if not count.tally.done:
         raise InputError(f"{dataset.root}: none of its {len(skipped)} images can be decoded")
     return _sum_up(info, dataset, count.tally, stride, skipped)
@@ -208,7 +210,7 @@ class _Count:
             self._progress(self._total - len(self._left) + number, self._total)
 
 
-def _check_classes(artifact: str | Path, classes: int, dataset: Dataset) -> None:
+def _check_classes(artifact: Path, classes: int, dataset: Dataset) -> None:
     if classes == len(dataset.classes):
         return
     fitting = [name for name, member in DATASETS.items() if len(member.classes) == classes]
