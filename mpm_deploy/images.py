@@ -55,6 +55,11 @@ def find_images(path: str | Path) -> list[Path]:
     return sorted(files, key=lambda file: bytes(file))
 
 
+def has_images(folder: Path) -> bool:
+    """Whether images lie in a folder, and not only in folders inside it."""
+    return folder.is_dir() and any(_is_image(file) for file in folder.iterdir())
+
+
 def decode(source: str | Path | bytes) -> Tensor:
     """Decode a JPEG or PNG, whatever its name says, with its EXIF orientation applied.
 

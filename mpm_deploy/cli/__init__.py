@@ -16,6 +16,7 @@ from types import ModuleType
 
 from mpm_deploy import __version__
 from mpm_deploy.cli import (
+    advise,
     bench,
     build,
     convert,
@@ -26,6 +27,7 @@ from mpm_deploy.cli import (
     recipes,
     report,
     run,
+    sweep,
     visualize,
     worker,
 )
@@ -34,7 +36,7 @@ from mpm_deploy.errors import MpmError
 
 COMMANDS = (
     *(recipes, models, convert, build, inspect, run),
-    *(bench, eval, visualize, report, doctor, worker),
+    *(bench, eval, sweep, advise, visualize, report, doctor, worker),
 )
 
 

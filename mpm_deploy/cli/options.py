@@ -1,10 +1,60 @@
 """What options of several commands are, and how they are read."""
 
+from __future__ import annotations
+
 import argparse
+import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpm_deploy.errors import InputError
+from mpm_deploy.paper import find_task
+
+if TYPE_CHECKING:
+    from mpm_deploy.recipe import Recipe
+
+
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """What to build."""
+    parser.add_argument("--recipe", required=True, metavar="NAME_OR_FILE", help="see `recipes`")
+    parser.add_argument("--model", metavar="M", help="the model's name, if not the weights'")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE|demo|random|timm:NAME",
+        help="other weights, for the model they are for; random ones are for speed only",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="section.key=value",
+        help="change a value of the recipe; may be given again",
+    )
+    parser.set_defaults(task=None)
+
+
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """The recipe that those options mean.
+
+    Raises:
+        RecipeError: No such recipe, or a value that is not allowed.
+        ArtifactError: ``--recipe`` names an artifact that cannot be read.
+    """
+    from mpm_deploy.recipe import Recipe, load_recipe
+
+    if Path(arguments.recipe).suffix in (".pt", ".pt2"):  # an artifact holds its recipe
+        from mpm_deploy.artifact import read_manifest
+
+        recipe = Recipe.from_dict(read_manifest(arguments.recipe).recipe)
+    else:
+        recipe = load_recipe(arguments.recipe)
+    if arguments.weights is not None:
+        recipe = recipe.with_weights(arguments.weights)
+    # A JSON string is a TOML string too.
+    model = [] if arguments.model is None else [f"model.name={json.dumps(arguments.model)}"]
+    task = () if arguments.task is None else find_task(arguments.task).overrides()
+    return recipe.override(*model, *task, *arguments.set)
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:

@@ -52,6 +52,11 @@ class DatasetInfo:
     images: int
     classes: int
 
+    @classmethod
+    def of(cls, dataset: Dataset) -> "DatasetInfo":
+        """Of one that is open."""
+        return cls(dataset.name, str(dataset.root), len(dataset), len(dataset.classes))
+
 
 @dataclass(frozen=True)
 class ClassAccuracy:
@@ -249,7 +254,7 @@ def _sum_up(
         schema=SCHEMA,
         created_by=CreatedBy(mpm_deploy.__version__, torch.__version__, created),
         artifact=artifact,
-        dataset=DatasetInfo(dataset.name, str(dataset.root), len(dataset), len(dataset.classes)),
+        dataset=DatasetInfo.of(dataset),
         images=images,
         stride=stride,
         mean_iou=_known(mean_of_known(iou)),

@@ -1,0 +1,71 @@
+"""``mpm-deploy advise``."""
+
+from __future__ import annotations
+
+import argparse
+
+from mpm_deploy.cli.sweeping import add_sweep_options, plan
+from mpm_deploy.cli.talk import DONE, ERROR, show, status, talk, warn_of_random
+
+HELP = "find the fastest way of merging that is accurate enough, by measuring"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    goal = parser.add_mutually_exclusive_group(required=True)
+    goal.add_argument(
+        "--max-drop",
+        type=share,
+        metavar="POINTS",
+        help="the fastest that loses at most so many points of mIoU",
+    )
+    goal.add_argument(
+        "--min-fps", type=above_zero, metavar="FPS", help="the most accurate that is so fast"
+    )
+    add_sweep_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure what may be the answer, and print the recipe lines of what is."""
+    from mpm_deploy.measure.advise import advise_by_accuracy, advise_by_speed, first_sight
+    from mpm_deploy.measure.variants import recipe_lines
+    from mpm_deploy.tables import advice_sentence, rows_table
+
+    with status() as step:
+        planned = plan(arguments, step)
+        sights = first_sight(
+            planned.recipe, planned.dataset, planned.variants, arguments.limit, step
+        )
+        if arguments.max_drop is not None:
+            advice = advise_by_accuracy(planned.sweeper, sights, arguments.max_drop)
+        else:
+            advice = advise_by_speed(planned.sweeper, sights, arguments.min_fps)
+    show(rows_table((advice.full_token, *advice.measured)))
+    print(f"\n{advice_sentence(advice, len(sights), planned.sweeper.sweep.subject.truth)}")
+    if planned.sweeper.sweep.subject.weights is None:
+        warn_of_random("random")
+    if advice.best is None:
+        talk("nothing keeps this limit: ask for fewer FPS, a smaller model, or a faster machine")
+        return ERROR
+    print(f"\n{recipe_lines(advice.best.merge)}")
+    return DONE
+
+
+def share(text: str) -> float:
+    """Points of a hundred."""
+    return _number(text, least=0.0, most=100.0)
+
+
+def above_zero(text: str) -> float:
+    """Any number but 0 and what is below."""
+    return _number(text, least=1e-6, most=1e9)
+
+
+def _number(text: str, least: float, most: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"expected a number from {least:g} to {most:g}: {text!r}")
+    return number
