@@ -17,7 +17,7 @@ PACKAGE = ROOT / "mpm_deploy"
 # A module or folder imports only from floors below its own.
 FLOORS = [
     {"errors"},
-    {"files", "formats", "own_threads", "structure", "windows"},
+    {"charts", "files", "formats", "own_threads", "structure", "windows"},
     {
         *("artifact", "datasets", "images", "label_maps", "ops", "paper", "pipeline", "recipe"),
         "visualize",

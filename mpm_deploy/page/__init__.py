@@ -3,7 +3,7 @@
 report.json ─────┐                    ┌─ speed.py ────┐
 evaluation.json ─┼▶ documents.py ─────┼─ accuracy.py ─┼▶ page.html.jinja ▶ report.html
 pictures.json ───┘  artifacts.py:     └─ pictures.py ─┘  style.css
-                    names, colours       charts.py
+                    names, colours       charts
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mpm_deploy
+from mpm_deploy.charts import style_sheet
 from mpm_deploy.errors import InputError, MissingPackageError
 from mpm_deploy.files import written_atomically
 from mpm_deploy.measure.report import HostInfo
@@ -32,7 +33,7 @@ def write_page(documents: Documents, target: Path) -> None:
 
     Raises:
         InputError: Nothing to show, a picture that is missing, or a folder that is.
-        MissingPackageError: Jinja2 is not installed.
+        MissingPackageError: Jinja2, Altair or vl-convert is not installed.
     """
     text = render_page(documents)
     with written_atomically(target) as temporary:
@@ -44,7 +45,7 @@ def render_page(documents: Documents) -> str:
 
     Raises:
         InputError: Nothing to show, or a picture that is missing.
-        MissingPackageError: Jinja2 is not installed.
+        MissingPackageError: Jinja2, Altair or vl-convert is not installed.
     """
     if not (documents.reports or documents.evaluations or documents.pictures):
         raise InputError(
@@ -56,6 +57,7 @@ def render_page(documents: Documents) -> str:
     accuracy = accuracy_sections(documents.evaluations, documents.reports, naming)
     patches = _patches(documents)
     text: str = _template().render(
+        colors=style_sheet(),
         style=(_FOLDER / "style.css").read_text(encoding="utf-8"),
         headline=headline(documents.reports),
         tiles=tiles(documents.reports, accuracy, patches),

@@ -1,13 +1,13 @@
 """The page's section on accuracy: evaluations beside one another, and against speed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mpm_deploy.charts import Line, Point, scatter_chart
 from mpm_deploy.measure.evaluate import Evaluation
 from mpm_deploy.measure.report import ArtifactInfo, Report
 from mpm_deploy.page.artifacts import Naming, what
-from mpm_deploy.page.charts import Point, scatter_chart
-from mpm_deploy.page.speed import PROGRAMS, Chart, Key, rows
+from mpm_deploy.page.speed import PROGRAMS, Chart, rows
 
 
 @dataclass(frozen=True)
@@ -89,31 +89,42 @@ def _row(name: str, shares: Sequence[float | None]) -> Row:
 def _chart(
     evaluations: Sequence[Evaluation], reports: Sequence[Report], naming: Naming
 ) -> Chart | None:
-    known = {e.artifact.payload_sha256: e for e in evaluations if e.mean_iou is not None}
-    points, met = [], {}
-    for report in reports:
-        for batch, both in rows(report):
-            for artifact, row in both:
-                evaluation = known.get(artifact.payload_sha256)
-                if evaluation is None or evaluation.mean_iou is None:
-                    continue
-                color, y = naming.color(artifact), 100 * evaluation.mean_iou
-                program = PROGRAMS.get(report.host.program, report.host.program)
-                title = (
-                    f"{naming.name(artifact)}, {program}, batch {batch}: "
-                    f"{row.end_to_end_fps:.1f} FPS, mIoU {y:.2f}"
-                )
-                points.append(Point(row.end_to_end_fps, y, title, color))
-                met[color] = _key(artifact, naming)
-    if not points:
+    series: dict[str, list[Point]] = {}
+    legend = {}
+    for artifact, point in _points(evaluations, reports, naming):
+        series.setdefault(artifact.payload_sha256, []).append(point)
+        legend[point.color] = f"{naming.name(artifact)}: {what(artifact)}"
+    if not series:
         return None
-    svg = scatter_chart(points, "end-to-end FPS", "mIoU, %", "accuracy against speed")
+    svg = scatter_chart(
+        [point for points in series.values() for point in points],
+        "end-to-end FPS",
+        "mIoU, %",
+        name="accuracy against speed",
+        lines=[Line(tuple(points), points[0].color) for points in series.values()],
+        legend=legend,
+    )
     hint = "a point for each program and batch size; up and to the right is better"
-    return Chart("Accuracy against speed", hint, svg, tuple(met.values()))
+    return Chart("Accuracy against speed", hint, svg)
 
 
-def _key(artifact: ArtifactInfo, naming: Naming) -> Key:
-    return Key(naming.color(artifact), f"{naming.name(artifact)}: {what(artifact)}")
+def _points(
+    evaluations: Sequence[Evaluation], reports: Sequence[Report], naming: Naming
+) -> Iterator[tuple[ArtifactInfo, Point]]:
+    known = {e.artifact.payload_sha256: e.mean_iou for e in evaluations}
+    timed = (
+        (report, batch, *row) for report in reports for batch, both in rows(report) for row in both
+    )
+    for report, batch, artifact, row in timed:
+        mean_iou = known.get(artifact.payload_sha256)
+        if mean_iou is None:
+            continue
+        fps, percent = row.end_to_end_fps, 100 * mean_iou
+        program = PROGRAMS.get(report.host.program, report.host.program)
+        title = (
+            f"{naming.name(artifact)}, {program}, batch {batch}: {fps:.1f} FPS, mIoU {percent:.2f}"
+        )
+        yield artifact, Point(fps, percent, title, naming.color(artifact))
 
 
 def _notes(

@@ -7,7 +7,7 @@ from mpm_deploy.measure.report import ArtifactInfo
 from mpm_deploy.page.documents import Documents
 from mpm_deploy.tables import schedule
 
-_COLORS = 5  # c0 to c4 of the style sheet; full-token models are grey
+_COLORS = 5  # c0 to c4 of the charts; full-token models are grey
 
 
 def artifacts_of(documents: Documents) -> list[ArtifactInfo]:
@@ -26,7 +26,7 @@ def what(artifact: ArtifactInfo) -> str:
 
 
 class Naming:
-    """A short name and a colour class for every artifact of a page."""
+    """A short name and a colour for every artifact of a page."""
 
     def __init__(self, artifacts: Iterable[ArtifactInfo]) -> None:
         self._names: dict[str, str] = {}
@@ -46,7 +46,7 @@ class Naming:
         return self._names[artifact.payload_sha256]
 
     def color(self, artifact: ArtifactInfo) -> str:
-        """A class of the style sheet."""
+        """A name of the charts' colours."""
         return self._colors[artifact.payload_sha256]
 
 

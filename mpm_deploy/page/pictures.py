@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from mpm_deploy.charts import column_chart
 from mpm_deploy.errors import InputError
 from mpm_deploy.page.artifacts import Naming
-from mpm_deploy.page.charts import column_chart
 from mpm_deploy.page.documents import PictureFolder
 from mpm_deploy.page.speed import Chart
 

@@ -3,17 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
+from mpm_deploy.charts import Bar, Group, Segment, Stack, bar_chart, largest, stacked_chart
 from mpm_deploy.measure.report import ArtifactInfo, Measurement, Ratio, Report, Spread
 from mpm_deploy.page.artifacts import Naming, what
-from mpm_deploy.page.charts import (
-    Bar,
-    Group,
-    Segment,
-    Stack,
-    bar_chart,
-    largest,
-    stacked_chart,
-)
 from mpm_deploy.results import StageTimes
 
 STAGES = tuple(field.name for field in fields(StageTimes))
@@ -30,7 +22,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Chart:
-    """A card of the page: ``svg`` is markup, made by `mpm_deploy.page.charts`."""
+    """A card of the page: ``svg`` is markup, made by `mpm_deploy.charts`."""
 
     title: str
     hint: str
@@ -141,8 +133,8 @@ def _ratio_chart(report: Report, naming: Naming) -> Chart:
         Group(
             f"batch {ratio.batch_size}, FLOPs × {ratio.flop_ratio:.2f}",
             (
-                bar("end to end", ratio.end_to_end_fps_ratio, "near"),
-                bar("model", ratio.model_fps_ratio, "far"),
+                bar("end to end", ratio.end_to_end_fps_ratio, "c0"),
+                bar("model", ratio.model_fps_ratio, "c0-pale"),
             ),
             ratio.flop_ratio,
             f"FLOPs: × {ratio.flop_ratio:.2f}",
@@ -155,8 +147,8 @@ def _ratio_chart(report: Report, naming: Naming) -> Chart:
         f"times as fast as {against}; the whisker spans all turns",
         bar_chart(groups, name="speed ratio beside FLOP ratio"),
         (
-            Key("near", "end to end"),
-            Key("far", "model"),
+            Key("c0", "end to end"),
+            Key("c0-pale", "model"),
             Key("goal", "if every FLOP cost the same"),
         ),
     )

@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 SCREENS = {"desktop": (1280, 900), "phone": (390, 844)}
-PAPER = {"light": (255, 255, 255), "dark": (26, 26, 31)}  # --paper of style.css
+PAPER = {"light": (255, 255, 255), "dark": (26, 26, 31)}  # --paper of the charts
 MERGED = {"light": (42, 111, 214), "dark": (79, 147, 240)}  # --c0
 FULL = {"light": (154, 154, 160), "dark": (119, 119, 126)}  # --full
 
@@ -55,10 +55,40 @@ def test_the_page_in_sight(tab: Tab, page: Path, screen: str, scheme: str) -> No
 
 def test_bars_are_as_long_as_the_figures_say(tab: Tab, page: Path) -> None:
     tab.open(page, *SCREENS["desktop"], "light")
-    boxes = "[...document.querySelector('svg').querySelectorAll('rect')]"
+    boxes = "[...document.querySelector('svg').querySelectorAll('.mark-rect path')]"
     lengths = tab.evaluate(f"{boxes}.map(box => box.getBoundingClientRect().width)")
     merged, full = lengths[:2]
     assert merged / full == pytest.approx(20.5 / 11.5, rel=0.01)
+
+
+def test_what_the_pointer_is_over_says_what_it_is(tab: Tab, page: Path) -> None:
+    tab.open(page, *SCREENS["desktop"], "light")
+    box = "document.querySelector('svg .mark-rect path').getBoundingClientRect()"
+    under = f"(b => document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2))({box})"
+    assert tab.evaluate(f"{under}.querySelector('title').textContent").endswith("20.50 images / s")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_text_of_a_chart_is_in_the_colour_of_its_paper(
+    tab: Tab, page: Path, scheme: str
+) -> None:
+    tab.open(page, *SCREENS["desktop"], scheme)
+    texts = "[...document.querySelectorAll('svg text')]"
+    colors = tab.evaluate(f"[...new Set({texts}.map(text => getComputedStyle(text).fill))]")
+    assert 2 <= len(colors) <= 4
+    for color in colors:
+        numbers = [int(number) for number in color.removeprefix("rgb(").rstrip(")").split(",")]
+        assert abs(sum(numbers) - sum(PAPER[scheme])) > 250, color
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_text_leaves_its_chart(tab: Tab, page: Path, screen: str) -> None:
+    tab.open(page, *SCREENS[screen], "light")
+    over = """[...document.querySelectorAll('svg text')].filter(text => {
+        const [inner, outer] = [text, text.closest('figure')].map(e => e.getBoundingClientRect());
+        return inner.left < outer.left || inner.right > outer.right;
+    }).map(text => text.textContent)"""
+    assert tab.evaluate(over) == []
 
 
 def test_complaints_are_heard(tab: Tab, tmp_path: Path) -> None:
