@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpm_deploy.cli.sweeping import add_sweep_options, plan
 from mpm_deploy.cli.talk import DONE, SKIPPED, show, status, talk, warn_of_random
+from mpm_deploy.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from mpm_deploy.measure.sweep import Sweep
 
 HELP = "measure ways of merging on this machine: accuracy and speed of each"
 
@@ -31,8 +37,25 @@ def run(arguments: argparse.Namespace) -> int:
             write_csv(arguments.output / "sweep.csv", sweeper.sweep)
     show(sweep_table(sweeper.sweep))
     print()
+    _draw(sweeper.sweep, arguments.output)
     for remark in sweep_remarks(sweeper.sweep):
         print(remark)
     if sweeper.sweep.subject.weights is None:
         warn_of_random("random")
     return SKIPPED if sweeper.sweep.failures else DONE
+
+
+def _draw(sweep: Sweep, folder: Path) -> None:
+    """The plot; hours of measuring do not fail where only the drawing does."""
+    from mpm_deploy.charts import standalone
+    from mpm_deploy.files import written_atomically
+    from mpm_deploy.page.sweep import sweep_chart
+
+    try:
+        svg = standalone(sweep_chart(sweep))
+    except MissingPackageError as error:
+        talk(f"no plot: {error.problem}: {error.hint}")
+        return
+    with written_atomically(folder / "sweep.svg") as temporary:
+        temporary.write_text(svg, encoding="utf-8")
+    talk(f"{folder}: sweep.json, sweep.csv, sweep.svg")

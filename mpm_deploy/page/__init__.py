@@ -2,7 +2,8 @@
 
 report.json ─────┐                    ┌─ speed.py ────┐
 evaluation.json ─┼▶ documents.py ─────┼─ accuracy.py ─┼▶ page.html.jinja ▶ report.html
-pictures.json ───┘  artifacts.py:     └─ pictures.py ─┘  style.css
+sweep.json ──────┤  artifacts.py:     ├─ sweep.py ────┤  style.css
+pictures.json ───┘                    └─ pictures.py ─┘
                     names, colours       charts
 """
 
@@ -21,6 +22,7 @@ from mpm_deploy.page.documents import Documents, read_documents
 from mpm_deploy.page.pictures import picture_sections
 from mpm_deploy.page.speed import PROGRAMS, speed_sections
 from mpm_deploy.page.summary import headline, tiles
+from mpm_deploy.page.sweep import sweep_sections
 from mpm_deploy.tables import RANDOM_WEIGHTS
 
 __all__ = ["Documents", "read_documents", "render_page", "write_page"]
@@ -47,10 +49,10 @@ def render_page(documents: Documents) -> str:
         InputError: Nothing to show, or a picture that is missing.
         MissingPackageError: Jinja2, Altair or vl-convert is not installed.
     """
-    if not (documents.reports or documents.evaluations or documents.pictures):
+    if documents == Documents():
         raise InputError(
             "report: expected at least one file to show, got none",
-            "name what bench --json, eval --json or visualize wrote",
+            "name what bench --json, eval --json, sweep or visualize wrote",
         )
     artifacts = artifacts_of(documents)
     naming = Naming(artifacts)
@@ -64,6 +66,7 @@ def render_page(documents: Documents) -> str:
         random_weights=RANDOM_WEIGHTS if any(a.weights == "random" for a in artifacts) else None,
         speed=speed_sections(documents.reports, naming, patches),
         accuracy=accuracy,
+        sweeps=sweep_sections(documents.sweeps),
         pictures=picture_sections(documents.pictures, naming),
         hosts=[_facts(report.host) for report in documents.reports],
         version=mpm_deploy.__version__,

@@ -10,15 +10,17 @@ from mpm_deploy import gallery
 from mpm_deploy.errors import InputError
 from mpm_deploy.gallery import Gallery, Picture
 from mpm_deploy.images import find_images
-from mpm_deploy.measure import evaluate, report
+from mpm_deploy.measure import evaluate, report, sweep
 from mpm_deploy.measure.evaluate import Evaluation
 from mpm_deploy.measure.report import Report
+from mpm_deploy.measure.sweep import Sweep
 from mpm_deploy.structure import StructureError, read_structure
 
 _KINDS: dict[str, type[Any]] = {
     report.SCHEMA: Report,
     evaluate.SCHEMA: Evaluation,
     gallery.SCHEMA: Gallery,
+    sweep.SCHEMA: Sweep,
 }
 
 
@@ -37,11 +39,12 @@ class Documents:
 
     reports: list[Report] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)
     pictures: list[PictureFolder] = field(default_factory=list)
 
 
 def read_documents(files: Iterable[Path], pictures: Path | None = None) -> Documents:
-    """Read reports, evaluations and indexes of pictures.
+    """Read reports, evaluations, sweeps and indexes of pictures.
 
     Args:
         files: Each JSON of one of the schemas; keys that are not known are passed over.
@@ -58,6 +61,8 @@ def read_documents(files: Iterable[Path], pictures: Path | None = None) -> Docum
             documents.reports.append(document)
         elif isinstance(document, Evaluation):
             documents.evaluations.append(document)
+        elif isinstance(document, Sweep):
+            documents.sweeps.append(document)
         else:
             documents.pictures.append(PictureFolder(path.parent, document))
     if pictures is not None:
@@ -86,14 +91,14 @@ def _read(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{path}: expected JSON: {error}", "name what bench, eval or visualize wrote"
+            f"{path}: expected JSON: {error}", "name what bench, eval, sweep or visualize wrote"
         ) from error
     schema = data.get("schema") if isinstance(data, dict) else None
     kind = _KINDS.get(schema) if isinstance(schema, str) else None
     if kind is None:
         raise InputError(
             f"{path}: expected a schema of {', '.join(_KINDS)}, got {schema!r}",
-            "name files that --json of bench, cpp_runner or eval wrote, or pictures.json",
+            "name what --json of bench, cpp_runner or eval wrote, sweep.json, or pictures.json",
         )
     try:
         return read_structure(kind, data, unknown_keys=True)
