@@ -1,7 +1,7 @@
 """The JSON files that a page is made of, of small artifacts."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,11 @@ from mpm_deploy.measure.report import (
     Spread,
     TokensKept,
 )
+from mpm_deploy.measure.sweep import Sweep, pareto_front
+from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.results import StageTimes
 from tests.datasets.made_up import make
+from tests.measure.sweeps import row, sweep
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class Files:
 
     report: Path
     evaluations: tuple[Path, Path]
+    sweep: Path
     pictures: Path
 
     @property
     def all(self) -> list[Path]:
-        return [self.report, *self.evaluations]
+        return [self.report, *self.evaluations, self.sweep]
 
 
 def measurement(batch: int, fps: float, kept: TokensKept) -> Measurement:
@@ -74,6 +78,22 @@ def make_report(merged: ArtifactInfo, full: ArtifactInfo) -> Report:
     return Report(SCHEMA, merged, host, tuple(own), left_out, (), comparison)
 
 
+def made_up_sweep() -> Sweep:
+    """MPM at two schedules, of which the front has one, and ToMe behind them."""
+    rows = (
+        row(MergeRecipe("mpm", (2, 5)), 0.785, 1.4),
+        row(MergeRecipe("mpm", (8,)), 0.78, 1.2),
+        row(MergeRecipe("tome", (2,), ratio=0.2), 0.78, 1.3),
+    )
+    found = sweep(*rows)
+    recipe = {"backend": {"name": "torchscript", "dtype": "float32"}}
+    return replace(
+        found,
+        subject=replace(found.subject, recipe=recipe),
+        front=pareto_front(found.every_row()),
+    )
+
+
 def write(path: Path, document: Any) -> Path:
     path.write_text(json.dumps(document.to_dict()))
     return path
@@ -101,5 +121,6 @@ def files(
             write(folder / "merged.json", evaluate(artifact, dataset)),
             write(folder / "full.json", evaluate(full_token_artifact, dataset)),
         ),
+        sweep=write(folder / "sweep.json", made_up_sweep()),
         pictures=folder / "pictures",
     )

@@ -66,6 +66,15 @@ def test_accuracy(words: list[str], files: Files) -> None:
     assert title in words
 
 
+def test_sweep(page: str, words: list[str]) -> None:
+    assert "Ways of merging" in words
+    for cell in ("mpm [2, 5]", "78.50", "1.40 (1.40 – 1.40)", "tome [2] ratio=0.2"):
+        assert cell in words
+    assert "mpm [2, 5]: mIoU 78.50, end to end × 1.40 (1.40 – 1.40)" in words
+    assert "No other method is faster than mpm at an mIoU that mpm reaches." in words
+    assert {"MPM", "ToMe", "full-token"} <= {*words}
+
+
 def test_pictures(page: str, words: list[str], files: Files) -> None:
     index = json.loads((files.pictures / "pictures.json").read_text())
     assert page.count('src="data:image/webp;base64,') == 3 * len(index["images"])
