@@ -8,13 +8,20 @@ BIN     := .venv/bin
 CMAKE   := cmake
 CPP     := build/cpp_runner
 KERNELS := $(shell find cpp_runner/kernels -type f -not -path '*/tests/*')
-IMAGES  := examples/scenes/images
+SCENES  := examples/scenes
+IMAGES  := $(SCENES)/images
 DEMO    := build/demo
 # Sized for a few minutes on two cores: the first 32 images, each artifact timed in two turns.
 TIMING  := --batch 1,2,32 --limit 32 --repeats 2
+PICTURED := $(addprefix $(IMAGES)/,$(shell ls $(IMAGES) | head -4))
+
+SWEEP   := --recipe cpu_fp32 $(SCENES) --limit 64 -o build/sweep
+OTHERS  := --schedule 0,4 --schedule 2,5 \
+           --method tome:ratio=0.1 --method tome:ratio=0.2 --method tome:ratio=0.3 --method tome:ratio=0.4 \
+           --method algm:threshold=0.88 --method algm:threshold=0.95
 
 .DEFAULT_GOAL := help
-.PHONY: help demo benchmark readme test lint format system program cpp clean
+.PHONY: help demo sweep benchmark readme test lint format system program cpp clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -75,14 +82,23 @@ $(DEMO)/%.pt2: $(shell find mpm_deploy recipes -type f -not -name '*.pyc') | .ve
 demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time the demo model, merged against full-token
 	$(BIN)/mpm-deploy inspect $(DEMO)/merged.pt2
 	$(BIN)/mpm-deploy run $(DEMO)/merged.pt2 $(IMAGES) -o $(DEMO)/label_maps
-	$(BIN)/python examples/overlay.py $(DEMO)/merged.pt2 $(IMAGES) -o $(DEMO)/overlays
 	$(BIN)/mpm-deploy bench $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --json $(DEMO)/python.json
 	$(CPP) $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --json $(DEMO)/cpp.json
+	$(BIN)/mpm-deploy eval $(DEMO)/full_token.pt2 $(SCENES) --json $(DEMO)/full_token.eval.json
+	$(BIN)/mpm-deploy eval $(DEMO)/merged.pt2 $(SCENES) --json $(DEMO)/merged.eval.json
+	$(BIN)/mpm-deploy visualize $(DEMO)/merged.pt2 $(PICTURED) --against $(DEMO)/full_token.pt2 -o $(DEMO)/pictures
+	$(BIN)/mpm-deploy report $(DEMO)/*.json --pictures $(DEMO)/pictures -o $(DEMO)/report.html
 	@echo
 	@echo 'artifacts    $(DEMO)/merged.pt2 and $(DEMO)/full_token.pt2'
 	@echo 'label maps   $(DEMO)/label_maps/'
-	@echo 'overlays     $(DEMO)/overlays/'
-	@echo 'reports      $(DEMO)/python.json and $(DEMO)/cpp.json'
+	@echo 'pictures     $(DEMO)/pictures/'
+	@echo 'the page     $(DEMO)/report.html'
+
+sweep: .venv/.installed ## measure ways of merging the demo model, an hour; write them into the README
+	$(BIN)/mpm-deploy sweep $(SWEEP)
+	$(BIN)/mpm-deploy sweep $(SWEEP) $(OTHERS)
+	$(BIN)/python -m benchmarks.record build/sweep/sweep.json demo_sweep
+	$(BIN)/python -m benchmarks.render_readme
 
 benchmark: program ## measure speed and memory against the targets and the peers, two hours
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build,dev,peers]'

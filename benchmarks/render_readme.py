@@ -5,11 +5,16 @@
     results/cpu_peers-*.json ┬─▶ README.md, between the two "cpu peers" comments: the fastest
                              └─▶ docs/cpu_peers.md: all engines, what they cannot do, the targets
     results/h100-*.json ───────▶ README.md, between the two "h100" comments
+    results/demo_sweep.json ─┬─▶ README.md, between the two "sweep" comments: what none beats
+                             ├─▶ docs/demo_sweep.md: every row
+                             └─▶ docs/figures/demo_sweep-light.svg and -dark.svg
 
-``render_readme.py --check`` only says whether they are up to date.
+``render_readme.py --check`` only says whether they are up to date. Of a figure, whether it is of
+the same record: another version of the library that draws it may round another way.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import sys
@@ -28,9 +33,19 @@ from benchmarks.h100 import read_record
 from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.record import ROOT
+from mpm_deploy.charts import standalone
+from mpm_deploy.charts.theme import Scheme
 from mpm_deploy.measure.report import Report
+from mpm_deploy.measure.sweep import Sweep
+from mpm_deploy.page.sweep import sweep_chart
 from mpm_deploy.structure import read_structure
-from mpm_deploy.tables import comparison_table, results_table
+from mpm_deploy.tables import (
+    comparison_table,
+    results_table,
+    rows_table,
+    sweep_remarks,
+    sweep_table,
+)
 
 README = ROOT / "README.md"
 PEERS_PAGE = ROOT / "docs" / "cpu_peers.md"
@@ -44,7 +59,19 @@ end with an image on each core at once. "× plain" is end to end over PyTorch ea
 float32, each by the faster of its two ways; the table is in that order. "Labels equal" is to its
 labels, and after the slash to those of PyTorch eager merged.
 """
-PEERS_MORE = "All engines, and the targets: [docs/cpu_peers.md](docs/cpu_peers.md).\n"
+PEERS_MORE = (
+    "All engines, larger models, and the targets: [docs/cpu_peers.md](docs/cpu_peers.md).\n"
+)
+SWEEP = ROOT / "benchmarks" / "results" / "demo_sweep.json"
+SWEEP_PAGE = ROOT / "docs" / "demo_sweep.md"
+FIGURES = ROOT / "docs" / "figures"
+SWEEP_FIGURE = """<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="docs/figures/demo_sweep-dark.svg">
+  <img src="docs/figures/demo_sweep-light.svg" alt="mIoU against end-to-end FPS" width="480">
+</picture>
+"""
+DEFAULT = "mpm [2, 5]"  # the recipes' own
+SWEEP_MORE = "Every row: [docs/demo_sweep.md](docs/demo_sweep.md).\n"
 
 Record = dict[str, Any]
 
@@ -55,9 +82,17 @@ def main() -> None:
     arguments = parser.parse_args()
     for path, text in pages().items():
         if not arguments.check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        elif not path.exists() or path.read_text() != text:
+        elif not path.exists() or not same(path, text):
             sys.exit(f"{path.name} is not what benchmarks/results says")
+
+
+def same(path: Path, text: str) -> bool:
+    """Whether a file says what it should; of a figure, whether it names the same record."""
+    if path.suffix != ".svg":
+        return path.read_text() == text
+    return path.read_text().splitlines()[0] == text.splitlines()[0]
 
 
 def pages() -> dict[Path, str]:
@@ -65,6 +100,9 @@ def pages() -> dict[Path, str]:
     everything = {README: fill(README.read_text())}
     if peers_records():
         everything[PEERS_PAGE] = peers_page()
+    if SWEEP.exists():
+        everything[SWEEP_PAGE] = sweep_page()
+        everything |= sweep_figures()
     return everything
 
 
@@ -128,8 +166,8 @@ def peers_records() -> list[Record]:
 
 
 def peers_output() -> str:
-    """Of every machine the fastest engines; nothing before there is a record."""
-    records = peers_records()
+    """Of every machine the demo model's fastest engines; nothing before there is a record."""
+    records = [{**record, "models": record["models"][:1]} for record in peers_records()]
     machines = [of_machine(record, fastest_of_model) for record in records]
     return "".join([PEERS_INTRODUCTION, *machines, PEERS_MORE, "\n"] if machines else [])
 
@@ -170,6 +208,55 @@ def peers_machine(record: Record) -> str:
     )
 
 
+def sweep_output() -> str:
+    """The figure, and the rows that no other beats; nothing before there is a record."""
+    if not SWEEP.exists():
+        return ""
+    record, sweep = read_sweep_record()
+    kept = {*sweep.front, DEFAULT}
+    rows = [row for row in sweep.every_row() if row.name in kept or row is sweep.full_token]
+    table = indented(as_text(rows_table(rows, sweep.front), WIDE))
+    remarks = "\n".join(f"- {remark}" for remark in sweep_remarks(sweep))
+    parts = [SWEEP_FIGURE, table, f"{remarks}\n", SWEEP_MORE, sweep_machine(record, sweep)]
+    return "\n" + "\n".join(parts) + "\n"
+
+
+def sweep_page() -> str:
+    """Every row."""
+    record, sweep = read_sweep_record()
+    table = indented(as_text(sweep_table(sweep), WIDE))
+    remarks = "\n".join(f"- {remark}" for remark in sweep_remarks(sweep))
+    head = "# Ways of merging the demo model, on the held-out scenes\n"
+    return "\n".join([head, table, f"{remarks}\n", sweep_machine(record, sweep)])
+
+
+def sweep_figures() -> dict[Path, str]:
+    """Accuracy against speed, for readers in the light and in the dark."""
+    svg = sweep_chart(read_sweep_record()[1])
+    digest = hashlib.sha256(SWEEP.read_bytes()).hexdigest()
+    head = f"<!-- drawn from benchmarks/results/{SWEEP.name}, SHA-256 {digest} -->\n"
+    schemes: tuple[Scheme, ...] = ("light", "dark")
+    return {
+        FIGURES / f"demo_sweep-{scheme}.svg": head + standalone(svg, scheme) + "\n"
+        for scheme in schemes
+    }
+
+
+def read_sweep_record() -> tuple[Record, Sweep]:
+    """The record, and the sweep in it."""
+    record = json.loads(SWEEP.read_text())
+    return record, read_structure(Sweep, record["report"])
+
+
+def sweep_machine(record: Record, sweep: Sweep) -> str:
+    """What was measured on, and with."""
+    host = sweep.host
+    return (
+        f"({host.gpu or host.cpu}, {host.cores} cores, torch {host.torch}, commit "
+        f"{record['commit']}; written by `benchmarks/render_readme.py`.)\n"
+    )
+
+
 def h100_output() -> str:
     """Of every GPU, and the targets; nothing before there is a record."""
     paths = sorted((ROOT / "benchmarks" / "results").glob("h100-*.json"))
@@ -189,7 +276,12 @@ def of_gpu(data: Record) -> str:
     return f"\n{text}\n{said}\n(torch {torch}, commit {commits}; {written}.)\n\n"
 
 
-PLACES = {"demo output": demo_output, "cpu peers": peers_output, "h100": h100_output}
+PLACES = {
+    "demo output": demo_output,
+    "cpu peers": peers_output,
+    "sweep": sweep_output,
+    "h100": h100_output,
+}
 
 if __name__ == "__main__":
     main()

@@ -131,6 +131,10 @@ def test_set_goes_over_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ["bench", "a.pt", "images", "--batch", "1,,2"],
         ["bench", "a.pt", "images", "--repeats", "-1"],
         ["eval", "a.pt"],
+        ["sweep", "--recipe", "cpu_fp32", "data", "--schedule", "2,x"],
+        ["advise", "--recipe", "cpu_fp32", "data"],
+        ["advise", "--recipe", "cpu_fp32", "data", "--min-fps", "0"],
+        ["advise", "--recipe", "cpu_fp32", "data", "--max-drop", "1", "--min-fps", "9"],
         ["eval", "a.pt", "ade20k", "--root", "data", "--limit", "0"],
     ],
 )
@@ -365,6 +369,53 @@ def test_eval_names_what_it_skips_and_keeps_a_state_that_is_asked_for(
     assert run("eval", artifact, "folder", *options) == 3
     assert f"skipped {broken}: not a JPEG or PNG file" in capsys.readouterr().err
     assert len(json.loads(state.read_text())["done"]) == 4
+
+
+SWEEP = (*("--recipe", "cpu_portable_fp32"), *SMALL, "--timed", 2, "--repeats", 1, "--limit", 3)
+
+
+def test_sweep_prints_a_row_for_each_and_writes_its_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    folder = tmp_path / "sweep"
+    assert run("sweep", *SWEEP, tmp_path / "root", "--schedule", "1,3", "-o", folder) == 0
+    captured = capsys.readouterr()
+    assert "full-token" in captured.out and "mpm [1, 3]" in captured.out
+    assert "1/1 mpm [1, 3]: mIoU " in captured.err
+    assert RANDOM in captured.err
+    found = json.loads((folder / "sweep.json").read_text())
+    assert [row["name"] for row in found["rows"]] == ["mpm [1, 3]"]
+    assert found["rows"][0]["speed"]["images"] == 2
+    assert (folder / "sweep.csv").read_text().count("\n") == 3
+    assert (folder / "sweep.svg").read_text().startswith("<svg")
+
+
+def test_advise_needs_no_label_maps(
+    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--schedule", "1,3", "--max-drop", "100", "-o", tmp_path / "sweep")
+    assert run("advise", *SWEEP, image_folder, *options) == 0
+    out = capsys.readouterr().out
+    assert "points of mIoU against the full-token model lost; 1 of 1 ways" in out
+    assert "[merge]\nmethod = " in out
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--schedule", "2,40"), "expected rising block numbers from 0 to 11, got [2, 40]"),
+        (("--method", "tome"), "expected ratio or r with method 'tome'"),
+    ],
+)
+def test_a_sweep_is_checked_before_anything_is_built(
+    options: tuple[str, ...], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    folder = tmp_path / "sweep"
+    assert run("sweep", *SWEEP, tmp_path / "root", *options, "-o", folder) == 1
+    assert problem in capsys.readouterr().err
+    assert not folder.exists()
 
 
 def test_eval_without_a_data_set_exits_1(
