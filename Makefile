@@ -86,6 +86,7 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 	$(CPP) $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --json $(DEMO)/cpp.json
 	$(BIN)/mpm-deploy eval $(DEMO)/full_token.pt2 $(SCENES) --json $(DEMO)/full_token.eval.json
 	$(BIN)/mpm-deploy eval $(DEMO)/merged.pt2 $(SCENES) --json $(DEMO)/merged.eval.json
+	$(BIN)/mpm-deploy profile $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 --json $(DEMO)/profile.json
 	$(BIN)/mpm-deploy visualize $(DEMO)/merged.pt2 $(PICTURED) --against $(DEMO)/full_token.pt2 -o $(DEMO)/pictures
 	$(BIN)/mpm-deploy report $(DEMO)/*.json --pictures $(DEMO)/pictures -o $(DEMO)/report.html
 	@echo

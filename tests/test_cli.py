@@ -401,6 +401,17 @@ def test_advise_needs_no_label_maps(
     assert "[merge]\nmethod = " in out
 
 
+def test_profile_prints_stages_and_blocks(
+    artifact: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "profile.json"
+    assert run("profile", artifact, image_folder, "--limit", 2, "--json", target) == 0
+    captured = capsys.readouterr()
+    assert "decode" in captured.out and "block 11" in captured.out and "eager" in captured.out
+    assert RANDOM in captured.err
+    assert json.loads(target.read_text())["schema"] == "mpm-profile/1"
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -24,6 +24,7 @@ from mpm_deploy.cli import (
     eval,
     inspect,
     models,
+    profile,
     recipes,
     report,
     run,
@@ -36,7 +37,8 @@ from mpm_deploy.errors import MpmError
 
 COMMANDS = (
     *(recipes, models, convert, build, inspect, run),
-    *(bench, eval, sweep, advise, visualize, report, doctor, worker),
+    *(bench, eval, profile, sweep, advise),
+    *(visualize, report, doctor, worker),
 )
 
 

@@ -3,8 +3,8 @@
 report.json ─────┐                    ┌─ speed.py ────┐
 evaluation.json ─┼▶ documents.py ─────┼─ accuracy.py ─┼▶ page.html.jinja ▶ report.html
 sweep.json ──────┤  artifacts.py:     ├─ sweep.py ────┤  style.css
+profile.json ────┤  names, colours    ├─ profile.py ──┤  charts
 pictures.json ───┘                    └─ pictures.py ─┘
-                    names, colours       charts
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from mpm_deploy.page.accuracy import accuracy_sections
 from mpm_deploy.page.artifacts import Naming, artifacts_of
 from mpm_deploy.page.documents import Documents, read_documents
 from mpm_deploy.page.pictures import picture_sections
+from mpm_deploy.page.profile import profile_sections
 from mpm_deploy.page.speed import PROGRAMS, speed_sections
 from mpm_deploy.page.summary import headline, tiles
 from mpm_deploy.page.sweep import sweep_sections
@@ -67,6 +68,7 @@ def render_page(documents: Documents) -> str:
         speed=speed_sections(documents.reports, naming, patches),
         accuracy=accuracy,
         sweeps=sweep_sections(documents.sweeps),
+        profiles=profile_sections(documents.profiles),
         pictures=picture_sections(documents.pictures, naming),
         hosts=[_facts(report.host) for report in documents.reports],
         version=mpm_deploy.__version__,

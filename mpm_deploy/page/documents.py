@@ -10,8 +10,9 @@ from mpm_deploy import gallery
 from mpm_deploy.errors import InputError
 from mpm_deploy.gallery import Gallery, Picture
 from mpm_deploy.images import find_images
-from mpm_deploy.measure import evaluate, report, sweep
+from mpm_deploy.measure import evaluate, profile, report, sweep
 from mpm_deploy.measure.evaluate import Evaluation
+from mpm_deploy.measure.profile import Profile
 from mpm_deploy.measure.report import Report
 from mpm_deploy.measure.sweep import Sweep
 from mpm_deploy.structure import StructureError, read_structure
@@ -21,6 +22,7 @@ _KINDS: dict[str, type[Any]] = {
     evaluate.SCHEMA: Evaluation,
     gallery.SCHEMA: Gallery,
     sweep.SCHEMA: Sweep,
+    profile.SCHEMA: Profile,
 }
 
 
@@ -40,11 +42,12 @@ class Documents:
     reports: list[Report] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
+    profiles: list[Profile] = field(default_factory=list)
     pictures: list[PictureFolder] = field(default_factory=list)
 
 
 def read_documents(files: Iterable[Path], pictures: Path | None = None) -> Documents:
-    """Read reports, evaluations, sweeps and indexes of pictures.
+    """Read reports, evaluations, sweeps, profiles and indexes of pictures.
 
     Args:
         files: Each JSON of one of the schemas; keys that are not known are passed over.
@@ -63,6 +66,8 @@ def read_documents(files: Iterable[Path], pictures: Path | None = None) -> Docum
             documents.evaluations.append(document)
         elif isinstance(document, Sweep):
             documents.sweeps.append(document)
+        elif isinstance(document, Profile):
+            documents.profiles.append(document)
         else:
             documents.pictures.append(PictureFolder(path.parent, document))
     if pictures is not None:
@@ -98,7 +103,8 @@ def _read(path: Path) -> Any:
     if kind is None:
         raise InputError(
             f"{path}: expected a schema of {', '.join(_KINDS)}, got {schema!r}",
-            "name what --json of bench, cpp_runner or eval wrote, sweep.json, or pictures.json",
+            "name what --json of bench, cpp_runner, eval or profile wrote, sweep.json, or "
+            "pictures.json",
         )
     try:
         return read_structure(kind, data, unknown_keys=True)

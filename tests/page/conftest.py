@@ -11,7 +11,9 @@ from mpm_deploy.artifact import read_manifest
 from mpm_deploy.datasets import open_dataset
 from mpm_deploy.gallery import make_gallery
 from mpm_deploy.images import find_images
+from mpm_deploy.measure.break_even import BreakEven, Size
 from mpm_deploy.measure.evaluate import evaluate
+from mpm_deploy.measure.profile import Profile, Stage
 from mpm_deploy.measure.report import (
     SCHEMA,
     ArtifactInfo,
@@ -29,7 +31,7 @@ from mpm_deploy.measure.sweep import Sweep, pareto_front
 from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.results import StageTimes
 from tests.datasets.made_up import make
-from tests.measure.sweeps import row, sweep
+from tests.measure.sweeps import HOST, row, sweep
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,12 @@ class Files:
     report: Path
     evaluations: tuple[Path, Path]
     sweep: Path
+    profile: Path
     pictures: Path
 
     @property
     def all(self) -> list[Path]:
-        return [self.report, *self.evaluations, self.sweep]
+        return [self.report, *self.evaluations, self.sweep, self.profile]
 
 
 def measurement(batch: int, fps: float, kept: TokensKept) -> Measurement:
@@ -94,6 +97,20 @@ def made_up_sweep() -> Sweep:
     )
 
 
+def made_up_profile(merged: ArtifactInfo) -> Profile:
+    """A model of one block, which merges; and a break-even at 64 tokens."""
+    stages = (
+        Stage("scores", None, "artifact", 4.0, None),
+        Stage("embed", None, "eager", 1.0, 1.0),
+        Stage("merge", 0, "eager", 0.5, None),
+        Stage("attention", 0, "eager", 2.25, 4.0),
+        Stage("MLP", 0, "eager", 2.0, 3.5),
+    )
+    sizes = (Size(16, Spread(0.9, 0.8, 1.0)), Size(64, Spread(1.25, 1.2, 1.3)))
+    even = (BreakEven(1, 64, sizes),)
+    return Profile("mpm-profile/1", merged, HOST, 3, stages, even, ("A remark.",))
+
+
 def write(path: Path, document: Any) -> Path:
     path.write_text(json.dumps(document.to_dict()))
     return path
@@ -122,5 +139,6 @@ def files(
             write(folder / "full.json", evaluate(full_token_artifact, dataset)),
         ),
         sweep=write(folder / "sweep.json", made_up_sweep()),
+        profile=write(folder / "profile.json", made_up_profile(merged)),
         pictures=folder / "pictures",
     )

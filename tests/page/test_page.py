@@ -75,6 +75,15 @@ def test_sweep(page: str, words: list[str]) -> None:
     assert {"MPM", "ToMe", "full-token"} <= {*words}
 
 
+def test_profile(words: list[str]) -> None:
+    assert "Inside the model of merged.pt" in words
+    assert {"5.75 ms", "8.50 ms"} <= {*words}  # the parts' sums, merged and full-token
+    block = "block 0, merged: 4.75 ms (merge 0.50, attention 2.25, MLP 2.00)"
+    assert block in words and "block 0, full-token: 7.50 ms" in words
+    assert "64 tokens: × 1.25 (1.20 to 1.30)" in words
+    assert "A remark." in words
+
+
 def test_pictures(page: str, words: list[str], files: Files) -> None:
     index = json.loads((files.pictures / "pictures.json").read_text())
     assert page.count('src="data:image/webp;base64,') == 3 * len(index["images"])

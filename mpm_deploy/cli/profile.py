@@ -1,0 +1,72 @@
+"""``mpm-deploy profile``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpm_deploy.cli.options import add_host_options, check_can_write, positive
+from mpm_deploy.cli.talk import DONE, show, status, talk, warn_of_random, write_json
+
+if TYPE_CHECKING:
+    from mpm_deploy.measure.profile import Profile
+
+HELP = "say where the time goes: the artifact's stages, and the parts of its eager model"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--against", type=Path, metavar="ARTIFACT", help="the full-token one, for its stages"
+    )
+    parser.add_argument(
+        "--break-even",
+        action="store_true",
+        help="look for the token count from which merging pays: a minute",
+    )
+    parser.add_argument(
+        "--limit", type=positive, default=16, metavar="N", help="first N images (default 16)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the profile")
+    add_host_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, and print the tables."""
+    check_can_write(arguments.json)
+    from mpm_deploy.measure.profile import profile
+
+    with status() as step:
+        found = profile(
+            arguments.artifact,
+            arguments.folder,
+            against=arguments.against,
+            limit=arguments.limit,
+            break_even=arguments.break_even,
+            device=arguments.device,
+            threads=arguments.threads,
+            progress=step,
+        )
+    _show_profile(found)
+    if arguments.json:
+        write_json(arguments.json, found.to_dict())
+    return DONE
+
+
+def _show_profile(profile: Profile) -> None:
+    from mpm_deploy.tables import break_even_sentence, break_even_table, parts_table, stages_table
+
+    print(f"{profile.artifact.path}: its stages, milliseconds an image")
+    show(stages_table(profile))
+    if any(stage.source == "eager" for stage in profile.stages):
+        print("\nthe eager model of its recipe, milliseconds an image; compiled code has no parts")
+        show(parts_table(profile))
+    for even in profile.break_even:
+        print(f"\nbatch {even.batch_size}: {break_even_sentence(even)}")
+        show(break_even_table(even))
+    warn_of_random(profile.artifact.weights)
+    for remark in profile.remarks:
+        talk(remark)
