@@ -1,6 +1,8 @@
-"""Writes scenes to disk: the held-out set as files, or a training set as arrays.
+"""Writes scenes to disk: the held-out set as files, a street by day and by night, or a training set
+as arrays.
 
     python examples/scenes/make_dataset.py held-out
+    python examples/scenes/make_dataset.py day-night
     python examples/scenes/make_dataset.py training --output /tmp/scenes --count 5000
 
 Seeds below 100,000 are held out; training scenes start there.
@@ -17,10 +19,12 @@ import numpy as np
 from generator import PALETTE, SIZE, hour_of, scene
 from numpy.typing import NDArray
 from PIL import Image
+from street.light import Hour
 
 HERE = Path(__file__).resolve().parent
 TRAINING_SEED = 100_000  # the first training seed; all held-out seeds are below
 HELD_OUT_COUNT = 72
+DAY_NIGHT_COUNT = 1
 JPEG_QUALITY = 90
 
 
@@ -59,6 +63,20 @@ def write_held_out(folder: Path, count: int, workers: int) -> None:
         list(pool.map(partial(_write_scene, folder), held_out_seeds(count)))
 
 
+def write_day_night(folder: Path, count: int, workers: int) -> None:
+    """Writes day_night/*.jpg: the first held-out streets, each by day and by night."""
+    (folder / "day_night").mkdir(parents=True, exist_ok=True)
+    seeds = held_out_seeds()[:count]
+    with ProcessPoolExecutor(workers) as pool:
+        for hour in ("day", "night"):
+            list(pool.map(partial(_write_street, folder / "day_night", hour), seeds))
+
+
+def _write_street(folder: Path, hour: Hour, seed: int) -> None:
+    image, _ = scene(seed, hour)
+    (folder / f"scene_{seed:04d}_{hour}.jpg").write_bytes(encode(image))
+
+
 def _write_scene(folder: Path, seed: int) -> None:
     image, labels = scene(seed)
     (folder / "images" / f"{held_out_name(seed)}.jpg").write_bytes(encode(image))
@@ -88,21 +106,26 @@ def write_training(folder: Path, count: int, workers: int) -> None:
             job.result()
 
 
+WRITERS = {"held-out": write_held_out, "day-night": write_day_night, "training": write_training}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parses the command line and writes one of the two sets."""
+    """Parses the command line and writes one of the sets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kinds = parser.add_subparsers(dest="kind", required=True)
     held_out = kinds.add_parser("held-out", help="JPEGs and label maps beside this script")
     held_out.add_argument("--output", type=Path, default=HERE)
     held_out.add_argument("--count", type=int, default=HELD_OUT_COUNT)
+    day_night = kinds.add_parser("day-night", help="a street by day and by night, as JPEGs")
+    day_night.add_argument("--output", type=Path, default=HERE)
+    day_night.add_argument("--count", type=int, default=DAY_NIGHT_COUNT)
     training = kinds.add_parser("training", help="memory-mapped arrays for train.py")
     training.add_argument("--output", type=Path, default=Path("scenes"))
     training.add_argument("--count", type=int, default=5000)
-    for kind in (held_out, training):
+    for kind in (held_out, day_night, training):
         kind.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
-    write = write_held_out if options.kind == "held-out" else write_training
-    write(options.output, options.count, options.workers)
+    WRITERS[options.kind](options.output, options.count, options.workers)
     print(f"{options.count} scenes in {options.output}")
 
 

@@ -20,7 +20,7 @@ from mpm_deploy.cli.talk import (
 if TYPE_CHECKING:
     from mpm_deploy.measure.evaluate import Evaluation
 
-HELP = "measure accuracy on a data set: mIoU, and the IoU of each class"
+HELP = "measure accuracy on a data set: mIoU, boundary F-score, the IoU of each class"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

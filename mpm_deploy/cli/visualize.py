@@ -6,7 +6,7 @@ from pathlib import Path
 from mpm_deploy.cli.options import add_host_options
 from mpm_deploy.cli.talk import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 
-HELP = "draw what an artifact makes of images: labels, merged patches, differences"
+HELP = "draw what an artifact makes of images: labels, merged patches, differences, losses"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +20,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="ARTIFACT",
         help="mark where this one, as the full-token model, sees other classes",
     )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="true label maps, NAME.png each: with --against, draw where accuracy is lost",
+    )
+    parser.add_argument(
+        "--pair",
+        action="store_true",
+        help="draw two images beside each other, as one scene by day and by night",
+    )
     add_host_options(parser)
 
 
@@ -27,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Draw them, and print where each picture is."""
     from mpm_deploy.gallery import make_gallery
     from mpm_deploy.images import find_images
+    from mpm_deploy.tables import loss_summary
 
     images = [image for path in arguments.images for image in find_images(path)]
     with progress("images") as tell:
@@ -35,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
             images,
             arguments.output,
             against=arguments.against,
+            labels=arguments.labels,
+            pair=arguments.pair,
             device=arguments.device,
             threads=arguments.threads,
             progress=tell,
@@ -45,5 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     for skipped in gallery.skipped:
         warn_of_skipped(skipped.path, skipped.reason)
     warn_of_random(gallery.artifact.weights)
+    if gallery.loss:
+        talk(loss_summary(gallery.loss))
     talk(f"pictures of {len(gallery.images)} images in {arguments.output}")
     return SKIPPED if gallery.skipped else DONE

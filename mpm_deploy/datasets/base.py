@@ -81,7 +81,7 @@ class Dataset(ABC):
         Raises:
             DatasetError: The file is no label map, or holds a number that means nothing here.
         """
-        numbers = _read_numbers(sample.labels)
+        numbers = read_numbers(sample.labels)
         meanings = self._meanings(sample)
         foreign = numbers[(numbers >= len(meanings)) & (numbers != IGNORED)]
         if foreign.size:
@@ -139,8 +139,12 @@ def files_in(root: Path, pattern: str) -> list[Path]:
     return sorted(root.glob(pattern), key=bytes)
 
 
-def _read_numbers(path: Path) -> NDArray[np.integer[Any]]:
-    """``(height, width)``: what a label file holds."""
+def read_numbers(path: Path) -> NDArray[np.integer[Any]]:
+    """What a label file holds, ``(height, width)``.
+
+    Raises:
+        DatasetError: The file is no label map.
+    """
     try:
         return png.read_numbers(path.read_bytes())
     except OSError as error:

@@ -1,7 +1,8 @@
 """The evaluation: how right are an artifact's label maps, on a data set with true ones?
 
     sample ─┬─ image ─▶ Runner ─▶ label map ─┐ both of the image's own size
-            └─ label file ─▶ true classes ───┴─▶ confusion counts ─▶ + ─▶ IoU of each class, mIoU
+            └─ label file ─▶ true classes ───┼─▶ confusion counts ─▶ + ─▶ IoU of each class, mIoU
+                                             └─▶ boundary counts ──▶ + ─▶ boundary F-score
                                                                      └─▶ state file, every 50 images
 
 Counts are whole numbers, summed image by image: memory stays flat, and an evaluation in pieces
@@ -26,7 +27,10 @@ from mpm_deploy.artifact import CreatedBy
 from mpm_deploy.backends import Opened
 from mpm_deploy.datasets import DATASETS, IGNORED, Dataset, Sample
 from mpm_deploy.errors import DatasetError, InputError
+from mpm_deploy.measure.boundary import boundary_counts, boundary_f_score
 from mpm_deploy.measure.confusion import (
+    Counts,
+    PerClass,
     class_accuracy,
     class_iou,
     confusion,
@@ -65,6 +69,7 @@ class ClassAccuracy:
     name: str
     iou: float | None
     accuracy: float | None
+    boundary_f_score: float | None
     pixels: int
 
 
@@ -78,6 +83,8 @@ class Evaluation:
         mean_iou: Over the classes that are in the true or the predicted label maps.
         mean_class_accuracy: Over the classes that are in the true label maps.
         pixel_accuracy: Over all pixels that count.
+        boundary_f_score: Mean over the classes that have a boundary in the true or the predicted
+            label maps.
         tokens_kept: Mean over the images after each merge.
     """
 
@@ -90,6 +97,7 @@ class Evaluation:
     mean_iou: float | None
     mean_class_accuracy: float | None
     pixel_accuracy: float | None
+    boundary_f_score: float | None
     tokens_kept: tuple[float, ...]
     per_class: tuple[ClassAccuracy, ...]
     skipped: tuple[SkippedImage, ...]
@@ -203,8 +211,10 @@ class _Count:
                 f"got {_shown(truth)}",
                 "this may be the label map of another image: copy both files again",
             )
-        counts = confusion(truth, result.labels, len(self._dataset.classes), IGNORED)
-        self.tally = self.tally.plus(sample.id, counts, result.tokens_kept)
+        maps = (truth, result.labels, len(self._dataset.classes), IGNORED)
+        self.tally = self.tally.plus(
+            sample.id, confusion(*maps), boundary_counts(*maps), result.tokens_kept
+        )
 
     def _save(self) -> None:
         if self._file is not None and self.tally.done:
@@ -247,8 +257,8 @@ def _sum_up(
     skipped: tuple[SkippedImage, ...],
 ) -> Evaluation:
     counts, images = tally.counts, len(tally.done)
-    iou, accuracy, pixels = class_iou(counts), class_accuracy(counts), counts.sum(axis=1)
-    each = zip(dataset.classes, iou.tolist(), accuracy.tolist(), pixels.tolist(), strict=True)
+    iou, accuracy = class_iou(counts), class_accuracy(counts)
+    boundaries = boundary_f_score(tally.boundaries)
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Evaluation(
         schema=SCHEMA,
@@ -260,9 +270,20 @@ def _sum_up(
         mean_iou=_known(mean_of_known(iou)),
         mean_class_accuracy=_known(mean_of_known(accuracy)),
         pixel_accuracy=_known(pixel_accuracy(counts)),
+        boundary_f_score=_known(mean_of_known(boundaries)),
         tokens_kept=tuple(tokens / images for tokens in tally.tokens_kept),
-        per_class=tuple(ClassAccuracy(n, _known(i), _known(a), p) for n, i, a, p in each),
+        per_class=_per_class(dataset, iou, accuracy, boundaries, counts.sum(axis=1)),
         skipped=skipped,
+    )
+
+
+def _per_class(
+    dataset: Dataset, iou: PerClass, accuracy: PerClass, boundaries: PerClass, pixels: Counts
+) -> tuple[ClassAccuracy, ...]:
+    columns = (column.tolist() for column in (iou, accuracy, boundaries, pixels))
+    return tuple(
+        ClassAccuracy(name, _known(iou), _known(accuracy), _known(score), pixels)
+        for name, iou, accuracy, score, pixels in zip(dataset.classes, *columns, strict=True)
     )
 
 

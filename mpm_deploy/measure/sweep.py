@@ -66,11 +66,15 @@ class Subject:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares from 0 to 1, over ``images``, as `Evaluation` has them."""
+    """Shares from 0 to 1, over ``images``, as `Evaluation` has them.
+
+    ``boundary_f_score`` is None where no label map has a boundary.
+    """
 
     images: int
     mean_iou: float
     pixel_accuracy: float
+    boundary_f_score: float | None
 
 
 @dataclass(frozen=True)
@@ -218,12 +222,14 @@ def write_csv(path: Path, sweep: Sweep) -> None:
 
 def _line(row: SweepRow, on_front: bool) -> dict[str, str]:
     speed, ratio = row.speed, row.speed.end_to_end_fps_ratio
+    boundary = row.accuracy.boundary_f_score
     return {
         "name": row.name,
         "method": row.merge.method,
         "before_blocks": " ".join(map(str, row.merge.before_blocks)),
         "mean_iou": f"{100 * row.accuracy.mean_iou:.3f}",
         "pixel_accuracy": f"{100 * row.accuracy.pixel_accuracy:.3f}",
+        "boundary_f_score": "" if boundary is None else f"{100 * boundary:.3f}",
         "end_to_end_fps": f"{speed.end_to_end_fps:.3f}",
         "model_fps": f"{speed.model_fps:.3f}",
         "end_to_end_fps_ratio": f"{ratio.median:.4f}",

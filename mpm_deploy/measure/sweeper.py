@@ -186,7 +186,7 @@ def accuracy_of(evaluation: Evaluation) -> Accuracy:
             f"{evaluation.dataset.root}: no pixel of its {evaluation.images} label maps counts",
             "name a data set whose label maps hold classes",
         )
-    return Accuracy(evaluation.images, mean_iou, pixel_accuracy)
+    return Accuracy(evaluation.images, mean_iou, pixel_accuracy, evaluation.boundary_f_score)
 
 
 def make_folder(folder: Path) -> None:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.files import written_atomically
+from mpm_deploy.measure.boundary import BoundaryCounts, no_boundaries
 from mpm_deploy.measure.confusion import Counts
 from mpm_deploy.structure import StructureError, read_structure, to_mapping
 
-SCHEMA = "mpm-evaluation-state/1"
+SCHEMA = "mpm-evaluation-state/2"
 _CURE = "name another --state, or delete this file to count anew"
 
 
@@ -43,24 +45,33 @@ class Tally:
 
     Attributes:
         counts: Confusion counts ``(K, K)``.
+        boundaries: Boundary counts ``(K, 4)``.
         tokens_kept: Sums, one a merge.
         done: Ids of the samples that are in the sums.
     """
 
     counts: Counts
+    boundaries: BoundaryCounts
     tokens_kept: tuple[float, ...] = ()
     done: frozenset[str] = frozenset()
 
     @classmethod
     def empty(cls, classes: int) -> "Tally":
         """Of no image."""
-        return cls(np.zeros((classes, classes), np.int64))
+        return cls(np.zeros((classes, classes), np.int64), no_boundaries(classes))
 
-    def plus(self, sample: str, counts: Counts, tokens_kept: Sequence[float]) -> "Tally":
+    def plus(
+        self,
+        sample: str,
+        counts: Counts,
+        boundaries: BoundaryCounts,
+        tokens_kept: Sequence[float],
+    ) -> "Tally":
         """With one image more: a new tally, so that an interrupt finds all of it or nothing."""
         before = self.tokens_kept if self.done else (0.0,) * len(tokens_kept)
         tokens = tuple(a + b for a, b in zip(before, tokens_kept, strict=True))
-        return Tally(self.counts + counts, tokens, self.done | {sample})
+        done = self.done | {sample}
+        return Tally(self.counts + counts, self.boundaries + boundaries, tokens, done)
 
 
 class StateFile:
@@ -85,7 +96,10 @@ class StateFile:
             return Tally.empty(self._subject.classes)
         kept = self._read()
         self._check_subject(kept.subject)
-        return Tally(self._counts(kept), kept.tokens_kept, frozenset(kept.done))
+        classes = self._subject.classes
+        counts = self._table("counts", kept.counts, (classes, classes))
+        boundaries = self._table("boundaries", kept.boundaries, (classes, 4))
+        return Tally(counts, boundaries, kept.tokens_kept, frozenset(kept.done))
 
     def save(self, tally: Tally) -> None:
         """Replace the file by a tally; it appears whole or not at all.
@@ -93,31 +107,37 @@ class StateFile:
         Raises:
             InputError: It cannot be written.
         """
-        counts = tuple(tuple(row) for row in tally.counts.tolist())
-        kept = _Kept(SCHEMA, self._subject, tuple(sorted(tally.done)), tally.tokens_kept, counts)
+        kept = _Kept(
+            schema=SCHEMA,
+            subject=self._subject,
+            done=tuple(sorted(tally.done)),
+            tokens_kept=tally.tokens_kept,
+            counts=_rows(tally.counts),
+            boundaries=_rows(tally.boundaries),
+        )
         with written_atomically(self._path) as temporary:
             temporary.write_text(json.dumps(to_mapping(kept)) + "\n")
 
     def _read(self) -> "_Kept":
         try:
-            kept = read_structure(_Kept, json.loads(self._path.read_text(encoding="utf-8")))
+            data = json.loads(self._path.read_text(encoding="utf-8"))
+            schema = data.get("schema", SCHEMA) if isinstance(data, dict) else SCHEMA
+            if schema != SCHEMA:
+                raise self._error(f"expected schema {SCHEMA!r}, got {schema!r}")
+            return read_structure(_Kept, data)
         except OSError as error:
             raise self._error(f"cannot be read: {error.strerror}") from error
         except (StructureError, ValueError) as error:
             raise self._error(f"not the state of an evaluation: {error}") from error
-        if kept.schema != SCHEMA:
-            raise self._error(f"expected schema {SCHEMA!r}, got {kept.schema!r}")
-        return kept
 
-    def _counts(self, kept: "_Kept") -> Counts:
-        size = (self._subject.classes, self._subject.classes)
+    def _table(self, name: str, rows: "_Rows", size: tuple[int, int]) -> NDArray[np.int64]:
         try:
-            counts = np.array(kept.counts, np.int64)
+            table = np.array(rows, np.int64)
         except (ValueError, OverflowError) as error:  # rows of different lengths; huge numbers
-            raise self._error("its counts are no table of 64-bit numbers") from error
-        if counts.shape != size or counts.min() < 0:
-            raise self._error(f"expected counts {size[0]} × {size[1]} from 0 up")
-        return counts
+            raise self._error(f"its {name} are no table of 64-bit numbers") from error
+        if table.shape != size or table.min() < 0:
+            raise self._error(f"expected {name} {size[0]} × {size[1]} from 0 up")
+        return table
 
     def _check_subject(self, kept: Subject) -> None:
         for part in fields(Subject):
@@ -129,6 +149,9 @@ class StateFile:
         return InputError(f"{self._path}: {problem}", _CURE)
 
 
+_Rows = tuple[tuple[int, ...], ...]
+
+
 @dataclass(frozen=True)
 class _Kept:
     """The file."""
@@ -137,4 +160,9 @@ class _Kept:
     subject: Subject
     done: tuple[str, ...]
     tokens_kept: tuple[float, ...]
-    counts: tuple[tuple[int, ...], ...]
+    counts: _Rows
+    boundaries: _Rows
+
+
+def _rows(table: NDArray[np.int64]) -> _Rows:
+    return tuple(tuple(row) for row in table.tolist())

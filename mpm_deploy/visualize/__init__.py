@@ -2,15 +2,18 @@
 
 image, label map ──────────▶ overlay ─────────┐
 image, merge map ──────────▶ merge_picture ───┼─▶ panels: side by side, with captions
-image, two label maps ─────▶ difference ──────┘
+image, two label maps ─────▶ difference ──────┤   sheet: several such rows
+image, zones ──────────────▶ zone_picture ────┘
 merge maps ────────────────▶ merge_distances: how far apart merged patches lie
 """
 
 from mpm_deploy.visualize.labels import difference, overlay, share_equal
 from mpm_deploy.visualize.merges import merge_distances, merge_picture
-from mpm_deploy.visualize.panels import Panel, panels
+from mpm_deploy.visualize.panels import Key, Panel, panels, sheet
+from mpm_deploy.visualize.zones import zone_picture
 
 __all__ = [
+    "Key",
     "Panel",
     "difference",
     "merge_distances",
@@ -18,4 +21,6 @@ __all__ = [
     "overlay",
     "panels",
     "share_equal",
+    "sheet",
+    "zone_picture",
 ]

@@ -45,10 +45,15 @@ def difference(image: Image, labels: Labels, others: Labels) -> Image:
         InputError: The label maps are of different sizes.
     """
     _check_same_size(labels, others)
-    grey = image.mean(axis=2, keepdims=True)  # (height, width, 1)
-    pale = (96 + grey * 0.6).astype(np.uint8)
-    marked: Image = np.where((labels != others)[..., None], np.array(DIFFERENT, np.uint8), pale)
+    color = np.array(DIFFERENT, np.uint8)
+    marked: Image = np.where((labels != others)[..., None], color, pale(image))
     return marked
+
+
+def pale(image: Image) -> Image:
+    """An image ``(height, width, 3)`` in light greys, for colours to stand out on."""
+    grey = image.mean(axis=2, keepdims=True)  # (height, width, 1)
+    return np.broadcast_to((96 + grey * 0.6).astype(np.uint8), image.shape)
 
 
 def share_equal(labels: Labels, others: Labels) -> float:

@@ -21,9 +21,9 @@ from mpm_deploy.measure.report import Comparison, Ratio, Report, Spread
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.structure import to_mapping
 from tests.conftest import small_recipe
+from tests.measure.test_report import FULL, MEASURED, MERGED
+from tests.measure.test_report import HOST as REPORT_HOST
 from tests.parity.conftest import CPP_RUNNER
-from tests.test_report import FULL, MEASURED, MERGED
-from tests.test_report import HOST as REPORT_HOST
 
 
 class SmallSubject(Subject):

@@ -101,6 +101,22 @@ def test_held_out_files_are_the_generators(dataset: ModuleType, generator: Modul
         assert np.abs(photo - image).mean() < 12
 
 
+def test_a_street_by_day_and_by_night(dataset: ModuleType, tmp_path: Path) -> None:
+    dataset.write_day_night(tmp_path, dataset.DAY_NIGHT_COUNT, workers=1)
+    files = sorted(path.name for path in (tmp_path / "day_night").iterdir())
+    assert files == sorted(path.name for path in (SCENES / "day_night").iterdir())
+    assert files == ["scene_0000_day.jpg", "scene_0000_night.jpg"]
+    brightness = []
+    for file in files:
+        made, stored = (
+            np.asarray(Image.open(folder / "day_night" / file), np.float32)
+            for folder in (tmp_path, SCENES)
+        )
+        assert np.abs(made - stored).mean() < 1  # another libm or Pillow may round otherwise
+        brightness.append(stored.mean())
+    assert brightness[1] < 0.7 * brightness[0]
+
+
 def test_the_held_out_scenes_name_their_classes(generator: ModuleType) -> None:
     assert Folder(SCENES).classes == generator.CLASSES
 

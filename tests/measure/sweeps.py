@@ -27,7 +27,9 @@ def row(merge: MergeRecipe, mean_iou: float, ratio: float) -> SweepRow:
     same = Spread(ratio, ratio, ratio)
     tokens = TokensKept((9.0,) * len(merge.before_blocks), (), ())
     speed = Speed(8, 10 * ratio, 11 * ratio, same, same, ratio, 24 / ratio, tokens)
-    return SweepRow(name_of(merge), merge, "0" * 64, Accuracy(8, mean_iou, mean_iou), speed)
+    return SweepRow(
+        name_of(merge), merge, "0" * 64, Accuracy(8, mean_iou, mean_iou, mean_iou / 2), speed
+    )
 
 
 def sweep(*rows: SweepRow, mean_iou: float = 0.8) -> Sweep:

@@ -34,3 +34,23 @@ def test_many_classes_do_not_overflow() -> None:
     counts = confusion(truth, predicted, 255)
     assert counts[254, 253] == 9 == counts.sum()
     assert counts.dtype == np.int64
+
+
+def test_against_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    generator = np.random.default_rng(4)
+    truth, predicted = generator.integers(0, 6, (2, 40, 50), np.uint8)
+    predicted[:20] = truth[:20]
+    truth[generator.random(truth.shape) < 0.1] = 255
+    counts, counted = confusion(truth, predicted, 7), truth != 255
+    true, found = truth[counted], predicted[counted]
+    expected = metrics.confusion_matrix(true, found, labels=range(7))
+    np.testing.assert_array_equal(counts, expected)
+    present = range(6)  # a class that is nowhere has no value here, and 0 there
+    iou = metrics.jaccard_score(true, found, labels=present, average=None)
+    np.testing.assert_allclose(class_iou(counts), [*iou, np.nan])
+    recall = metrics.recall_score(true, found, labels=present, average=None)
+    np.testing.assert_allclose(class_accuracy(counts), [*recall, np.nan])
+    mean = metrics.jaccard_score(true, found, labels=present, average="macro")
+    assert mean_of_known(class_iou(counts)) == pytest.approx(mean)
+    assert pixel_accuracy(counts) == pytest.approx(metrics.accuracy_score(true, found))

@@ -12,6 +12,7 @@ from mpm_deploy.build import build
 from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.measure import evaluate as evaluate_module
+from mpm_deploy.measure.boundary import boundary_counts, boundary_f_score
 from mpm_deploy.measure.evaluate import Evaluation, evaluate
 from mpm_deploy.results import Result
 from mpm_deploy.runner import Runner
@@ -83,6 +84,13 @@ def test_public_layouts_against_a_direct_computation(
     counting = sum(int((t != 255).sum()) for t in truths)
     assert found.pixel_accuracy == pytest.approx(right / counting)
     assert sum(row.pixels for row in found.per_class) == counting
+    counts = [boundary_counts(*pair, len(dataset.classes)) for pair in pairs]
+    scores = boundary_f_score(np.sum(counts, axis=0))
+    assert [row.boundary_f_score for row in found.per_class] == pytest.approx(
+        [None if np.isnan(score) else score for score in scores.tolist()]
+    )
+    assert found.boundary_f_score == pytest.approx(np.nanmean(scores))
+    assert 0 < found.boundary_f_score < 1
     kept = np.mean([result.tokens_kept for result in results], axis=0)
     assert found.tokens_kept == pytest.approx(tuple(kept))
     assert found.images == len(SIZES)
@@ -108,6 +116,7 @@ def test_a_perfect_artifact(artifact: Path, tmp_path: Path) -> None:
         make("folder", tmp_path, lambda image: runner(image).labels)
     found = evaluate(artifact, open_dataset("folder", tmp_path))
     assert found.mean_iou == found.mean_class_accuracy == found.pixel_accuracy == 1
+    assert found.boundary_f_score == 1
 
 
 def test_the_report_is_json_as_written_down(artifact: Path, dataset: Dataset) -> None:
@@ -122,7 +131,9 @@ def test_the_report_is_json_as_written_down(artifact: Path, dataset: Dataset) ->
     assert written["images"] == 2
     assert written["artifact"]["device"] == "cpu"
     assert written["stride"] is None and written["skipped"] == []
-    assert set(written["per_class"][0]) == {"name", "iou", "accuracy", "pixels"}
+    assert set(written["per_class"][0]) == {
+        *("name", "iou", "accuracy", "boundary_f_score", "pixels")
+    }
 
 
 def test_pixels_that_do_not_count_leave_nothing_known(artifact: Path, tmp_path: Path) -> None:
@@ -131,6 +142,7 @@ def test_pixels_that_do_not_count_leave_nothing_known(artifact: Path, tmp_path: 
         write_label_file(path, np.full(size, 255))
     found = evaluate(artifact, open_dataset("folder", tmp_path))
     assert found.mean_iou is found.mean_class_accuracy is found.pixel_accuracy is None
+    assert found.boundary_f_score is None
     assert {row.iou for row in found.per_class} == {None}
 
 
