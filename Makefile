@@ -16,9 +16,8 @@ TIMING  := --batch 1,2,32 --limit 32 --repeats 2
 PICTURED := $(addprefix $(IMAGES)/,$(shell ls $(IMAGES) | head -4))
 
 SWEEP   := --recipe cpu_fp32 $(SCENES) --limit 64 -o build/sweep
-OTHERS  := --schedule 0,4 --schedule 2,5 \
-           --method tome:ratio=0.1 --method tome:ratio=0.2 --method tome:ratio=0.3 --method tome:ratio=0.4 \
-           --method algm:threshold=0.88 --method algm:threshold=0.95
+TOME    := $(addprefix --method tome:ratio=,0.1 0.2 0.3 0.4)
+ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sweep benchmark readme test lint format system program cpp clean
@@ -97,7 +96,8 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 
 sweep: .venv/.installed ## measure ways of merging the demo model, an hour; write them into the README
 	$(BIN)/mpm-deploy sweep $(SWEEP)
-	$(BIN)/mpm-deploy sweep $(SWEEP) $(OTHERS)
+	$(BIN)/mpm-deploy sweep $(SWEEP) --schedule 2,5 $(TOME) $(ALGM)
+	$(BIN)/mpm-deploy sweep $(SWEEP) --schedule 0,4 $(ALGM)
 	$(BIN)/python -m benchmarks.record build/sweep/sweep.json demo_sweep
 	$(BIN)/python -m benchmarks.render_readme
 

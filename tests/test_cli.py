@@ -412,6 +412,13 @@ def test_profile_prints_stages_and_blocks(
     assert json.loads(target.read_text())["schema"] == "mpm-profile/1"
 
 
+def test_profile_names_what_it_skips(
+    artifact: Path, mixed_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("profile", artifact, mixed_folder, "--limit", 3) == 3
+    assert f"skipped {mixed_folder / 'broken.png'}: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -12,8 +12,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu.results import Ceilings, Kernel, MergeMemory, Stages
 from mpm_deploy.backends.base import Program
-from mpm_deploy.models import encoder
 from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.reduction import mpm
 from mpm_deploy.reduction.mpm import merge_mutual_pairs, reconstruct
 
 _REPEATS = 20
@@ -64,7 +64,7 @@ def _inputs_of_merges(model: Segmenter, images: Tensor) -> tuple[list[tuple[Any,
         inputs.append(arguments)
         return merge_mutual_pairs(*arguments)
 
-    with mock.patch.object(encoder, "merge_mutual_pairs", noted):
+    with mock.patch.object(mpm, "merge_mutual_pairs", noted):
         normalised = images.to(model.scale.dtype) * model.scale + model.shift
         rows = model.encoder(normalised.to(model.encoder.position.dtype))[2]
     return inputs, rows

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpm_deploy.cli.options import add_host_options, check_can_write, positive
-from mpm_deploy.cli.talk import DONE, show, status, talk, warn_of_random, write_json
+from mpm_deploy.cli.talk import (
+    DONE,
+    SKIPPED,
+    show,
+    status,
+    talk,
+    warn_of_random,
+    warn_of_skipped,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from mpm_deploy.measure.profile import Profile
@@ -53,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     _show_profile(found)
     if arguments.json:
         write_json(arguments.json, found.to_dict())
-    return DONE
+    return SKIPPED if found.skipped else DONE
 
 
 def _show_profile(profile: Profile) -> None:
@@ -70,3 +79,5 @@ def _show_profile(profile: Profile) -> None:
     warn_of_random(profile.artifact.weights)
     for remark in profile.remarks:
         talk(remark)
+    for skipped in profile.skipped:
+        warn_of_skipped(skipped.path, skipped.reason)

@@ -13,12 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mpm_deploy.build import make_model
 from mpm_deploy.errors import ImageError, InputError
 from mpm_deploy.images import decode, fit
 from mpm_deploy.measure.report import Spread
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.recipe import Recipe
+from mpm_deploy.recipe import InputRecipe, Recipe
 
 SIDES = (4, 8, 12, 16, 24, 32, 40)  # patches
 BATCHES = {"cpu": (1, 2), "cuda": (1, 2, 32)}
@@ -49,32 +48,49 @@ class BreakEven:
 
 
 def find_break_even(
-    recipe: Recipe, files: Sequence[Path], progress: Callable[[str], None]
-) -> tuple[BreakEven, ...]:
+    recipe: Recipe,
+    make: Callable[[Recipe], Segmenter],
+    files: Sequence[Path],
+    progress: Callable[[str], None],
+) -> tuple[tuple[BreakEven, ...], list[str]]:
     """Time the eager model of a recipe at several sizes, for each batch size of its device.
 
     Args:
         recipe: What merges.
-        files: Images; they are resized, and come again where a batch needs more.
+        make: Gives the eager model of a recipe, on the device to time.
+        files: Images; they are resized, and the turns go through them.
         progress: Told each size as it begins.
+
+    Returns:
+        What was found, and a sentence for each batch size that there are too few images for.
 
     Raises:
         InputError: No image that can be decoded.
         ModelError: The weights cannot be used.
     """
-    batches = BATCHES[recipe.backend.device]
-    images = _decoded(files, max(batches))
+    whole = replace(recipe, input=InputRecipe())  # no windows: the image is the input
+    model = make(whole)
+    patch, device = model.encoder.patch_size, model.scale.device
+    wanted = BATCHES[device.type]
+    images = _decoded(files, max(wanted) * (REPEATS + 1))
+    batches = [batch for batch in wanted if batch <= len(images)]
     found: dict[int, list[Size]] = {batch: [] for batch in batches}
     for side in SIDES:
         progress(f"the eager model at {side * side} tokens")
-        models = _models(recipe, side)
-        size = models[0].image_size
-        inputs = torch.stack([fit(image, size) for image in images])  # (images, 3, H, W)
+        sized = replace(whole, model=replace(whole.model, image_size=(side * patch, side * patch)))
+        models = make(sized), make(sized.full_token())
+        inputs = torch.stack([fit(image, models[0].image_size) for image in images]).to(device)
         for batch in batches:
-            ratios = _ratios(models, inputs[:batch].to(models[0].scale.device))
-            found[batch].append(Size(side * side, Spread.of(ratios)))
-    return tuple(
-        BreakEven(batch, _pays_from(sizes), tuple(sizes)) for batch, sizes in found.items()
+            found[batch].append(Size(side * side, Spread.of(_ratios(models, inputs, batch))))
+    even = (BreakEven(batch, _pays_from(sizes), tuple(sizes)) for batch, sizes in found.items())
+    left_out = [batch for batch in wanted if batch not in batches]
+    return tuple(even), [_too_few(batch, len(images)) for batch in left_out]
+
+
+def _too_few(batch: int, images: int) -> str:
+    return (
+        f"no break-even at batch {batch}: it needs as many different images, and there are "
+        f"{images}; raise --limit or name a larger folder"
     )
 
 
@@ -88,31 +104,27 @@ def _pays_from(sizes: Sequence[Size]) -> int | None:
     return answer
 
 
-def _decoded(files: Sequence[Path], count: int) -> list[Tensor]:
-    """So many images ``(3, height, width)``; they come again where there are fewer."""
-    images = []
+def _decoded(files: Sequence[Path], most: int) -> list[Tensor]:
+    """The first ``most`` that can be, ``(3, height, width)`` each."""
+    images: list[Tensor] = []
     for file in files:
+        if len(images) == most:
+            break
         try:
             images.append(decode(file))
         except ImageError:
             continue
     if not images:
         raise InputError(f"none of the {len(files)} images can be decoded")
-    return [images[number % len(images)] for number in range(count)]
+    return images
 
 
-def _models(recipe: Recipe, side: int) -> tuple[Segmenter, Segmenter]:
-    """Merged and full-token, for images of so many patches by so many."""
-    patch = make_model(recipe)[0].encoder.config.patch_size
-    sized = replace(recipe, model=replace(recipe.model, image_size=(side * patch, side * patch)))
-    whole = replace(sized, input=type(recipe.input)())  # no windows: the image is the input
-    return make_model(whole)[0].eval(), make_model(whole.full_token())[0].eval()
-
-
-def _ratios(models: tuple[Segmenter, Segmenter], images: Tensor) -> list[float]:
-    """Full-token time over merged time, one a turn."""
+def _ratios(models: tuple[Segmenter, Segmenter], inputs: Tensor, batch: int) -> list[float]:
+    """Full-token time over merged time, one a turn; each turn takes the next batch of images."""
     ratios = []
+    numbers = torch.arange(batch, device=inputs.device)
     for turn in range(REPEATS + 1):
+        images = inputs[(numbers + turn * batch) % len(inputs)]  # (batch, 3, H, W)
         merged, full_token = (_seconds(model, images) for model in models)
         if turn:  # the first is to warm up
             ratios.append(full_token / merged)

@@ -9,27 +9,30 @@ Compiled code has no blocks any more: what is said of them is the eager model's,
 
 import statistics
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
-from mpm_deploy.artifact import Manifest, read_manifest
+from mpm_deploy.artifact import Manifest, WeightsOrigin, read_manifest
 from mpm_deploy.build import make_model
-from mpm_deploy.errors import ImageError, InputError, MpmError
+from mpm_deploy.errors import ImageError, InputError, ModelError, MpmError
 from mpm_deploy.fitting import fitting_of
 from mpm_deploy.images import decode, find_images
 from mpm_deploy.measure.bench import bench
 from mpm_deploy.measure.break_even import BreakEven, find_break_even
-from mpm_deploy.measure.report import ArtifactInfo, HostInfo, Report
+from mpm_deploy.measure.report import ArtifactInfo, HostInfo, Report, SkippedImage
 from mpm_deploy.measure.stopwatch import Part, Stopwatch
+from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.own_threads import set_own_threads
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.structure import to_mapping
 
 SCHEMA = "mpm-profile/1"
-_WARMUP = 2  # images
+_WARMUP = {"cpu": 3, "cuda": 50}  # images, of each model
 
 Say = Callable[[str], None]
 
@@ -60,7 +63,8 @@ class Profile:
     Attributes:
         images: How many were timed, one a call.
         break_even: From how many tokens on merging pays, where that was asked for.
-        remarks: What could not be timed, and why.
+        remarks: What could not be timed, why, and the cure.
+        skipped: Images that cannot be decoded.
     """
 
     schema: str
@@ -70,6 +74,7 @@ class Profile:
     stages: tuple[Stage, ...]
     break_even: tuple[BreakEven, ...]
     remarks: tuple[str, ...]
+    skipped: tuple[SkippedImage, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON knows it."""
@@ -101,30 +106,37 @@ def profile(
         progress: Told each step as it begins.
 
     Raises:
-        InputError: No usable image.
+        InputError: No usable image; a break-even of an artifact that does not merge.
         ArtifactError: An artifact is broken or disagrees with its own sample.
         HostError: An artifact does not fit this machine.
     """
     say = progress or (lambda _: None)
+    manifest = read_manifest(artifact)
+    if break_even and manifest.merge.method == "none":
+        raise InputError(
+            f"{artifact}: expected an artifact that merges, to find its break-even, got full-token",
+            "name the merged one, or leave --break-even out",
+        )
     say("the artifact's stages")
     report = bench(
         artifact, folder, against=against, batch_sizes=(1,), limit=limit, device=device,
         threads=threads,
     )  # fmt: skip
-    manifest = read_manifest(artifact)
-    stages, remarks = list(_artifact_stages(report)), []
+    stages = _artifact_stages(report)
     even: tuple[BreakEven, ...] = ()
-    set_own_threads(report.host.threads)
-    try:
-        recipe = _eager_recipe(manifest, device)
-        images = _inputs(manifest, find_images(folder)[:limit])
-        stages += _eager_stages(recipe, images, say)
-        if break_even:
-            even = find_break_even(recipe, find_images(folder)[:limit], say)
-    except MpmError as error:
-        if isinstance(error, InputError):
+    remarks: list[str] = []
+    eager = _Eager(manifest, torch.device(report.artifact.device), find_images(folder)[:limit], say)
+    # a thread of its own: how many torch uses there is no matter of the caller's
+    with ThreadPoolExecutor(1, "mpm-eager", set_own_threads, (report.host.threads,)) as thread:
+        try:
+            stages += thread.submit(eager.stages).result()
+            if break_even:
+                even, remarks = thread.submit(eager.break_even).result()
+        except InputError:
             raise
-        remarks.append(f"the eager model is not timed: {error.problem}")
+        except MpmError as error:
+            cure = f"; {error.hint}" if error.hint else ""
+            remarks = [f"the eager model is not timed: {error.problem}{cure}"]
     return Profile(
         schema=SCHEMA,
         artifact=report.artifact,
@@ -133,6 +145,7 @@ def profile(
         stages=tuple(stages),
         break_even=even,
         remarks=tuple(remarks),
+        skipped=report.skipped,
     )
 
 
@@ -144,41 +157,90 @@ def _artifact_stages(report: Report) -> list[Stage]:
     return [Stage(name, None, "artifact", ms, others.get(name)) for name, ms in own.items()]
 
 
-def _eager_recipe(manifest: Manifest, device: str | None) -> Recipe:
-    recipe = Recipe.from_dict(manifest.recipe)
-    return recipe if device is None else recipe.override(f"backend.device={device.split(':')[0]}")
+class _Eager:
+    """The eager model of an artifact, on its device, and the images to time it on."""
 
+    def __init__(
+        self, manifest: Manifest, device: torch.device, files: Sequence[Path], say: Say
+    ) -> None:
+        self._manifest = manifest
+        self._device = device
+        self._files = files
+        self._say = say
 
-def _inputs(manifest: Manifest, files: Sequence[Path]) -> list[Tensor]:
-    """The first window of every image that can be decoded, ``(1, 3, H, W)`` uint8."""
-    fit = fitting_of(manifest.input, None)
-    inputs = []
-    for file in files:
+    def stages(self) -> list[Stage]:
+        """Its parts; merged and full-token take turns, image by image.
+
+        Raises:
+            MpmError: It cannot be rebuilt here.
+        """
+        self._say("the eager model's parts")
+        recipe = self._recipe()
+        recipes = [recipe, recipe.full_token()] if recipe.merge.method != "none" else [recipe]
+        watches = [Stopwatch(self._model(each)) for each in recipes]
+        images = self._inputs()
+        for number in range(_WARMUP[self._device.type]):
+            for watch in watches:
+                watch.time(images[number % len(images)])
+        laps = [[watch.time(image) for watch in watches] for image in images]
+        merged, *others = ([lap[which] for lap in laps] for which in range(len(watches)))
+        full = others[0] if others else None
+        return [
+            Stage(
+                part.name, part.block, "eager", _median(merged, part), _median_or_none(full, part)
+            )
+            for part in merged[0]
+        ]
+
+    def break_even(self) -> tuple[tuple[BreakEven, ...], list[str]]:
+        """As `find_break_even`.
+
+        Raises:
+            MpmError: It cannot be rebuilt here.
+        """
+        return find_break_even(self._recipe(), self._model, self._files, self._say)
+
+    def _recipe(self) -> Recipe:
+        return Recipe.from_dict(self._manifest.recipe)
+
+    def _model(self, recipe: Recipe) -> Segmenter:
+        backend = f"backend.device={self._device.type}"
         try:
-            inputs.append(fit(decode(file)).windows[0][None])
-        except ImageError:
-            continue  # the bench has said so
-    return inputs
+            model, weights = make_model(recipe.override(backend))
+        except ModelError as error:
+            raise ModelError(error.problem, _cure(recipe)) from error
+        built_from = self._manifest.weights
+        if weights.sha256 != built_from.sha256:
+            raise ModelError(_other_weights(recipe, weights.sha256, built_from), _cure(recipe))
+        return model.to(self._device).eval()
+
+    def _inputs(self) -> list[Tensor]:
+        """All windows of every image that can be decoded, each ``(windows, 3, H, W)`` uint8."""
+        fit = fitting_of(self._manifest.input)
+        inputs = []
+        for file in self._files:
+            try:
+                inputs.append(torch.stack(fit(decode(file)).windows))
+            except ImageError:
+                continue  # the bench has named it
+        return inputs
 
 
-def _eager_stages(recipe: Recipe, images: Sequence[Tensor], say: Say) -> list[Stage]:
-    """Merged and full-token take turns, image by image."""
-    say("the eager model's parts")
-    watches = [Stopwatch(make_model(each)[0]) for each in (recipe, recipe.full_token())]
-    for image in images[:_WARMUP]:
-        for watch in watches:
-            watch.time(image)
-    laps = [[watch.time(image) for watch in watches] for image in images]
-    merged, full = ([lap[which] for lap in laps] for which in (0, 1))
-    return [
-        Stage(part.name, part.block, "eager", _median(merged, part), _median_or_none(full, part))
-        for part in merged[0]
-    ]
+def _cure(recipe: Recipe) -> str:
+    return f"put back the weights it was built from, {recipe.model.weights}, or build it anew"
+
+
+def _other_weights(recipe: Recipe, sha256: str | None, built_from: WeightsOrigin) -> str:
+    expected, got = (f"SHA-256 {(known or 'none')[:12]}" for known in (built_from.sha256, sha256))
+    return (
+        f"{recipe.model.weights}: expected the weights that the artifact was built from, "
+        f"{expected}, got {got}"
+    )
 
 
 def _median(laps: Sequence[dict[Part, float]], part: Part) -> float:
     return statistics.median(lap[part] for lap in laps)
 
 
-def _median_or_none(laps: Sequence[dict[Part, float]], part: Part) -> float | None:
-    return _median(laps, part) if part in laps[0] else None
+def _median_or_none(laps: Sequence[dict[Part, float]] | None, part: Part) -> float | None:
+    return _median(laps, part) if laps and part in laps[0] else None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from mpm_deploy.build import build, make_model
@@ -17,11 +18,18 @@ from mpm_deploy.measure.break_even import Size, _pays_from, find_break_even
 from mpm_deploy.measure.profile import Profile, profile
 from mpm_deploy.measure.report import Spread
 from mpm_deploy.measure.stopwatch import Part, Stopwatch
+from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.recipe import Recipe
+from mpm_deploy.runner import Runner
 from mpm_deploy.structure import read_structure
 from mpm_deploy.tables import break_even_sentence, parts_table, stages_table
 from tests.conftest import INPUT_SIZE, small_recipe
 
 RECIPE = small_recipe()
+
+
+def eager(recipe: Recipe) -> Segmenter:
+    return make_model(recipe)[0]
 
 
 @pytest.fixture(scope="module")
@@ -89,20 +97,83 @@ def test_weights_that_are_gone_leave_the_stages(image_folder: Path, tmp_path: Pa
     recipe = RECIPE.with_weights(str(weights))
     recipe = replace(recipe, model=replace(recipe.model, classes=None))
     artifact = build(recipe, tmp_path / "it.pt")
+    weights.write_bytes(_other_weights(weights))
+    _assert_only_stages(profile(artifact, image_folder, limit=2), "expected the weights", weights)
     weights.unlink()
-    found = profile(artifact, image_folder, limit=2)
+    _assert_only_stages(profile(artifact, image_folder, limit=2), "cannot be read", weights)
+
+
+def _other_weights(path: Path) -> bytes:
+    """As many numbers of the same names, one of which is another."""
+    tensors = safetensors.torch.load_file(path)
+    first = min(tensors)
+    return safetensors.torch.save(tensors | {first: tensors[first] + 1})
+
+
+def _assert_only_stages(found: Profile, problem: str, weights: Path) -> None:
     assert {stage.source for stage in found.stages} == {"artifact"}
-    assert "the eager model is not timed" in found.remarks[0]
-    assert str(weights) in found.remarks[0]
+    (remark,) = found.remarks
+    assert remark.startswith(f"the eager model is not timed: {weights}: {problem}")
+    assert remark.endswith(f"; put back the weights it was built from, {weights}, or build it anew")
+
+
+def test_a_full_token_artifact_has_nothing_to_hold_against(
+    full_token_artifact: Path, image_folder: Path
+) -> None:
+    found = profile(full_token_artifact, image_folder, limit=2)
+    assert all(stage.ms_full_token is None for stage in found.stages)
+    assert "merge" not in {stage.name for stage in found.stages}
+    with pytest.raises(InputError, match="expected an artifact that merges"):
+        profile(full_token_artifact, image_folder, break_even=True)
+
+
+def test_all_windows_of_an_image_are_timed(image_folder: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.override("input.fit=slide", "input.stride=32")
+    artifact = build(recipe, tmp_path / "slide.pt")
+    calls: list[int] = []
+    original = Stopwatch.time
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Stopwatch, "time", lambda own, x: calls.append(x.shape[0]) or original(own, x)
+        )
+        profile(artifact, image_folder, limit=3)
+    with Runner(artifact) as runner:
+        windows = [len(runner.load(file).windows) for file in find_images(image_folder)[:3]]
+    assert max(windows) > 1
+    assert calls[-6:] == [count for count in windows for _ in ("merged", "full-token")]
+
+
+def test_the_callers_threads_stay(artifact: Path, image_folder: Path) -> None:
+    before = torch.get_num_threads()
+    profile(artifact, image_folder, limit=1, threads=before + 1)
+    assert torch.get_num_threads() == before
 
 
 def test_break_even_at_small_sizes(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(break_even_module, "SIDES", (2, 4))
     said: list[str] = []
-    found = find_break_even(RECIPE, find_images(image_folder), said.append)
+    found, left_out = find_break_even(RECIPE, eager, find_images(image_folder), said.append)
     assert [even.batch_size for even in found] == [1, 2]
+    assert left_out == []
     assert all([size.tokens for size in even.sizes] == [4, 16] for even in found)
     assert said == ["the eager model at 4 tokens", "the eager model at 16 tokens"]
+
+
+def test_each_turn_of_a_break_even_takes_the_next_images(
+    image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(break_even_module, "SIDES", (2,))
+    monkeypatch.setitem(break_even_module.BATCHES, "cpu", (2, 6))
+    timed: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        break_even_module, "_seconds", lambda _, images: timed.append(images) or 1.0
+    )
+    found, left_out = find_break_even(RECIPE, eager, find_images(image_folder), lambda _: None)
+    assert [even.batch_size for even in found] == [2]
+    assert left_out[0].startswith("no break-even at batch 6: it needs as many different images")
+    merged, full_token = timed[::2], timed[1::2]
+    assert all(torch.equal(*pair) for pair in zip(merged, full_token, strict=True))
+    assert len({image.numpy().tobytes() for batch in merged for image in batch}) == 5
 
 
 def test_from_where_on_it_pays() -> None:
@@ -125,4 +196,4 @@ def test_what_is_said_of_it() -> None:
 def test_no_image_that_can_be_decoded(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("no")
     with pytest.raises(InputError, match="none of the 1 images can be decoded"):
-        find_break_even(RECIPE, find_images(tmp_path), lambda _: None)
+        find_break_even(RECIPE, eager, find_images(tmp_path), lambda _: None)

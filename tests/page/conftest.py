@@ -108,7 +108,7 @@ def made_up_profile(merged: ArtifactInfo) -> Profile:
     )
     sizes = (Size(16, Spread(0.9, 0.8, 1.0)), Size(64, Spread(1.25, 1.2, 1.3)))
     even = (BreakEven(1, 64, sizes),)
-    return Profile("mpm-profile/1", merged, HOST, 3, stages, even, ("A remark.",))
+    return Profile("mpm-profile/1", merged, HOST, 3, stages, even, ("A remark.",), ())
 
 
 def write(path: Path, document: Any) -> Path:
