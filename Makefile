@@ -19,6 +19,8 @@ SWEEP   := --recipe cpu_fp32 $(SCENES) --limit 64 -o build/sweep
 TOME    := $(addprefix --method tome:ratio=,0.1 0.2 0.3 0.4)
 ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
 
+DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo sweep benchmark readme test lint format system program cpp clean
 
@@ -78,7 +80,7 @@ $(DEMO)/%.pt2: $(shell find mpm_deploy recipes -type f -not -name '*.pyc') | .ve
 	@mkdir -p $(@D)
 	$(BIN)/mpm-deploy build --recipe cpu_fp32 $(BUILD_OPTIONS) -o $@
 
-demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time the demo model, merged against full-token
+demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time the demo model, merged against full-token, and write a page
 	$(BIN)/mpm-deploy inspect $(DEMO)/merged.pt2
 	$(BIN)/mpm-deploy run $(DEMO)/merged.pt2 $(IMAGES) -o $(DEMO)/label_maps
 	$(BIN)/mpm-deploy bench $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --json $(DEMO)/python.json
@@ -86,8 +88,9 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 	$(BIN)/mpm-deploy eval $(DEMO)/full_token.pt2 $(SCENES) --json $(DEMO)/full_token.eval.json
 	$(BIN)/mpm-deploy eval $(DEMO)/merged.pt2 $(SCENES) --json $(DEMO)/merged.eval.json
 	$(BIN)/mpm-deploy profile $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 --json $(DEMO)/profile.json
-	$(BIN)/mpm-deploy visualize $(DEMO)/merged.pt2 $(PICTURED) --against $(DEMO)/full_token.pt2 -o $(DEMO)/pictures
-	$(BIN)/mpm-deploy report $(DEMO)/*.json --pictures $(DEMO)/pictures -o $(DEMO)/report.html
+	$(BIN)/mpm-deploy visualize $(DEMO)/merged.pt2 $(PICTURED) --against $(DEMO)/full_token.pt2 --labels $(SCENES)/labels -o $(DEMO)/pictures
+	$(BIN)/mpm-deploy visualize $(DEMO)/merged.pt2 $(DAY_NIGHT) --pair -o $(DEMO)/day_night
+	$(BIN)/mpm-deploy report $(DEMO)/*.json $(DEMO)/*/pictures.json -o $(DEMO)/report.html
 	@echo
 	@echo 'artifacts    $(DEMO)/merged.pt2 and $(DEMO)/full_token.pt2'
 	@echo 'label maps   $(DEMO)/label_maps/'
