@@ -16,6 +16,7 @@ TIMING  := --batch 1,2,32 --limit 32 --repeats 2
 PICTURED := $(addprefix $(IMAGES)/,$(shell ls $(IMAGES) | head -4))
 
 SWEEP   := --recipe cpu_fp32 $(SCENES) --limit 64 -o build/sweep
+MPM     := $(addprefix --schedule ,0 1 2 3 5 8 1,2 1,5 2,5 2,8 5,8)
 TOME    := $(addprefix --method tome:ratio=,0.1 0.2 0.3 0.4)
 ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
 
@@ -97,8 +98,8 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 	@echo 'pictures     $(DEMO)/pictures/'
 	@echo 'the page     $(DEMO)/report.html'
 
-sweep: .venv/.installed ## measure ways of merging the demo model, an hour; write them into the README
-	$(BIN)/mpm-deploy sweep $(SWEEP)
+sweep: .venv/.installed ## measure ways of merging the demo model, half an hour; write them into the README
+	$(BIN)/mpm-deploy sweep $(SWEEP) $(MPM)
 	$(BIN)/mpm-deploy sweep $(SWEEP) --schedule 2,5 $(TOME) $(ALGM)
 	$(BIN)/mpm-deploy sweep $(SWEEP) --schedule 0,4 $(ALGM)
 	$(BIN)/python -m benchmarks.record build/sweep/sweep.json demo_sweep
