@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from mpm_deploy.models import create
 from mpm_deploy.models.flops import count_flops
+from tests.flop_counting import counted_flops
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_flops_are_what_torch_counts(name, before_blocks, reconstruct):
         reconstruct=reconstruct,
     )
     image = torch.randint(0, 256, (1, 3, 160, 160), dtype=torch.uint8)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with counted_flops() as counter:
         _, merge_maps = model(image)
     tokens = [100, *(merge_maps[0].amax(dim=1) + 1).tolist()]
     # torch does not know the product of masks that the linear head has none of, nor any bias.

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.build import build
@@ -19,6 +18,7 @@ from mpm_deploy.reduction import Algm
 from mpm_deploy.reduction.algm import GlobalMatching, WindowPooling
 from mpm_deploy.runner import Runner
 from tests.conftest import small_recipe
+from tests.flop_counting import counted_flops
 from tests.packed import Maker, drifting, every_dtype, gaussian
 from tests.reduction.bipartite import Rows, cosine, edges, merge_map, weighted_means
 from tests.reduction.reducing import (
@@ -165,7 +165,7 @@ def test_late_reconstruction_is_early() -> None:
 @pytest.mark.parametrize("name", ["seg_t16_mask", "seg_t16_linear"])
 def test_flops_are_what_torch_counts(name: str) -> None:
     model = algm_model((160, 160), name)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with counted_flops() as counter:
         _, merge_maps = model(blocky_images(2, (160, 160))[1:])
     tokens = [100, *(merge_maps[0].amax(dim=1) + 1).tolist()]
     assert tokens[2] < tokens[1] < tokens[0]

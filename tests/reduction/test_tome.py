@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.build import build
@@ -18,6 +17,7 @@ from mpm_deploy.reduction import Tome
 from mpm_deploy.reduction.tome import SoftMatching
 from mpm_deploy.runner import Runner
 from tests.conftest import small_recipe
+from tests.flop_counting import counted_flops
 from tests.packed import Maker, every_dtype, exact, exact_with_copies, gaussian
 from tests.reduction.bipartite import Rows, edges, merge_map, weighted_means
 from tests.reduction.reducing import (
@@ -149,7 +149,7 @@ def test_proportional_attention_counts_equal_tokens_as_they_were() -> None:
 def test_flops_are_what_torch_counts(name: str, blocks: tuple[int, ...]) -> None:
     """Attention at the tokens before a merge, the MLP at those after it."""
     model = tome_model(Tome(0.1), blocks, (160, 160), name)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with counted_flops() as counter:
         _, merge_maps = model(blocky_images(1, (160, 160)))
     tokens = [100, *(merge_maps[0].amax(dim=1) + 1).tolist()]
     assert count_flops(model).total(tokens) == pytest.approx(counter.get_total_flops(), rel=1e-3)
