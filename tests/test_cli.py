@@ -85,7 +85,9 @@ def test_models_paper_gives_options_that_build_takes(
 
     monkeypatch.setattr("mpm_deploy.build.build", build)
     assert run("models", "--paper") == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if "--recipe" in line]
+    shown = capsys.readouterr().out
+    assert "CTS: not here, as it needs a trained policy network" in shown
+    lines = [line for line in shown.splitlines() if "--recipe" in line]
     for line in lines:
         options = line[line.index("--recipe") :].split()
         assert run("build", *options, "--weights", "random") == 0

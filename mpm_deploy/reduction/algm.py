@@ -70,32 +70,28 @@ class WindowPooling(ImageReduction):
     def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
         return tokens
 
-    def map_image(self, features: Tensor) -> tuple[Tensor, int]:
+    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         down, across = self.grid
         patch = torch.arange(down * across, device=features.device)
         row, column = patch // across, patch % across
         corner = (row // 2 * 2) * across + column // 2 * 2  # the upper left of each one's window
-        destination = torch.where(self._alike(features).flatten(), corner, patch)
+        destination = torch.where(self._alike(features).flatten(1), corner, patch)  # (B, N)
         kept = destination == patch
-        merge_map = (kept.cumsum(0) - 1)[destination]
-        return merge_map, _number_kept(kept, (down * across + 3) // 4)
+        return (kept.cumsum(1) - 1).gather(1, destination), kept.sum(dim=1)
 
     def _alike(self, features: Tensor) -> Tensor:
-        """Which patches lie in a window that becomes one token, ``(down, across)`` bool."""
+        """Which patches lie in a window that becomes one token, ``(B, down, across)`` bool."""
         down, across = self.grid
-        width = features.shape[1]
-        unit = functional.normalize(features.float(), dim=-1).reshape(down, across, width)
-        even = unit[: down // 2 * 2, : across // 2 * 2]
-        windows = even.reshape(down // 2, 2, across // 2, 2, width)
+        images, width = features.shape[0], features.shape[2]
+        unit = functional.normalize(features.float(), dim=-1).reshape(images, down, across, width)
+        even = unit[:, : down // 2 * 2, : across // 2 * 2]
+        windows = even.reshape(images, down // 2, 2, across // 2, 2, width)
         # |Σ u|² = Σ |u|² + twice the six cosines
-        both = windows.sum(dim=3).sum(dim=1).square().sum(dim=-1)  # (down // 2, across // 2)
-        own = windows.square().sum(dim=-1).sum(dim=3).sum(dim=1)
+        both = windows.sum(dim=4).sum(dim=2).square().sum(dim=-1)  # (B, down // 2, across // 2)
+        own = windows.square().sum(dim=-1).sum(dim=4).sum(dim=2)
         alike = (both - own) / 12 >= self.threshold
-        patches = torch.zeros(down, across, dtype=torch.bool, device=features.device)
-        patches[: down // 2 * 2, : across // 2 * 2] = alike.repeat_interleave(
-            2, dim=0
-        ).repeat_interleave(2, dim=1)
-        return patches
+        patches = alike.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+        return functional.pad(patches, [0, across % 2, 0, down % 2])
 
 
 class GlobalMatching(ImageReduction):
@@ -108,30 +104,23 @@ class GlobalMatching(ImageReduction):
     def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
         return tokens
 
-    def map_image(self, features: Tensor) -> tuple[Tensor, int]:
-        tokens = features.shape[0]
-        if tokens < 3:  # one edge, which nothing deviates from
-            return torch.arange(tokens, device=features.device), tokens
-        similarity, match = best_matches(features)
-        similarity = similarity.double()  # where all are equal, so is their mean
-        merging = similarity >= similarity.mean() + similarity.std()
-        kept = _number_kept(~merging, 0) + tokens // 2
-        return bipartite_map(match, merging, tokens), kept
+    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        similarity, match = best_matches(features, lengths)
+        # float64: where all are equal, so is their mean
+        merging = similarity >= _mean_and_deviation(similarity.double())
+        return bipartite_map(match, merging, lengths)
 
     def similarity_flops(self, width: int, head_width: int) -> float:
         return width / 2  # n / 2 tokens with n / 2 others
 
 
-def _number_kept(kept: Tensor, least: int) -> int:
-    """How many of ``kept (n,)`` bool are: the one size that depends on the data."""
-    number = kept.nonzero().shape[0]
-    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-        _tell_exporter(number, least, kept.shape[0])
-    return number
+def _mean_and_deviation(similarity: Tensor) -> Tensor:
+    """Their sum for each image, ``(B, |A|)`` -> ``(B, 1)``, of those that are finite.
 
-
-def _tell_exporter(number: int, least: int, most: int) -> None:
-    """What an exporter cannot know of a size that depends on the data."""
-    if torch.compiler.is_exporting():
-        torch._check(number >= least)
-        torch._check(number <= most)
+    Of less than two edges, which nothing deviates from, it is not a number.
+    """
+    edge = similarity.isfinite()
+    edges = edge.sum(dim=1, keepdim=True)
+    mean = torch.where(edge, similarity, 0.0).sum(dim=1, keepdim=True) / edges
+    deviations = torch.where(edge, similarity - mean, 0.0)
+    return mean + (deviations.square().sum(dim=1, keepdim=True) / (edges - 1)).sqrt()

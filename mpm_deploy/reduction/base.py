@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Packed(NamedTuple):
@@ -56,52 +57,71 @@ class Reduction(nn.Module):
 
 
 class ImageReduction(Reduction):
-    """Merges after attention, image by image, so that none depends on its batch.
+    """Merges after attention within each image, so that none depends on its batch.
 
-    A member says by what tokens are compared, and which tokens of one image become one. The mean is
+    A member says by what tokens are compared, and which tokens of an image become one. The mean is
     weighted by the patches that each stands for.
+
+    Args:
+        special_tokens: Rows in front of each image that never merge.
+        adaptive: Whether each image has its own number of tokens to keep. If not, images come with
+            equal lengths and stay so, and no size depends on the data.
     """
 
     place = "after_attention"
 
-    def __init__(self, special_tokens: int) -> None:
+    def __init__(self, special_tokens: int, adaptive: bool = True) -> None:
         super().__init__()
         self.special_tokens = special_tokens
+        self.adaptive = adaptive
 
     def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
         """What tokens are compared by: ``(T, C)`` and ``(T, heads, D)`` -> ``(T, F)``."""
         raise NotImplementedError
 
-    def map_image(self, features: Tensor) -> tuple[Tensor, int]:
-        """Where the tokens of one image go, special ones aside.
+    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the tokens of each image go, special ones aside.
 
         Args:
-            features: ``(n, F)``.
+            features: ``(B, L, F)``; what stands behind the tokens of an image is not its own.
+            lengths: Tokens of each image, ``(B,)`` int64.
 
         Returns:
-            The token that each goes to, ``(n,)`` int64 counted from 0 without gaps; and how many
-            tokens that leaves.
+            The token of its image that each goes to, ``(B, L or more)`` int64 counted from 0
+            without gaps, of any value behind an image's tokens; and how many tokens that leaves,
+            ``(B,)`` int64.
         """
         raise NotImplementedError
 
     def kept(self, tokens: int) -> int:
-        """An upper bound of what ``map_image`` leaves of at most ``tokens`` tokens."""
+        """An upper bound of what is left of ``tokens`` tokens; their number, if not adaptive."""
         return tokens
 
     def after_attention(self, packed: Packed, keys: Tensor) -> Packed:
-        special = self.special_tokens
-        features = self.features(packed.tokens, keys)
-        bounds = _image_bounds(packed)
-        maps = [features.new_empty(0, dtype=torch.int64)]
-        merged_bounds = [0]
-        for image in range(len(bounds) - 1):
-            first = merged_bounds[image]
-            merge_map, kept = self.map_image(features[bounds[image] + special : bounds[image + 1]])
-            maps.append(torch.arange(special, device=features.device) + first)
-            maps.append(merge_map + (first + special))
-            merged_bounds.append(first + special + kept)
+        special, offsets = self.special_tokens, packed.offsets.long()
+        features = self._by_image(packed, self.features(packed.tokens, keys))
+        image_map, kept = self.map_images(features, offsets.diff() - special)
+        merged_offsets = functional.pad((kept + special).cumsum(0), [1, 0])  # (B + 1,)
+
+        row = torch.arange(packed.tokens.shape[0], device=offsets.device)
+        image = torch.bucketize(row, offsets[1:], right=True)  # (T,)
+        place = row - offsets[image] - special  # (T,), below 0 for special tokens
+        token = torch.where(place < 0, place, image_map[image, place.clamp(min=0)])
+        merge_map = merged_offsets[image] + special + token
+
         max_length = special + self.kept(packed.max_length - special)
-        return _join(packed, torch.cat(maps), merged_bounds, max_length)
+        merged_rows = kept.shape[0] * max_length
+        if self.adaptive:
+            merged_rows = kept_rows(place < kept[image], special).shape[0]
+        return _join(packed, merge_map, merged_offsets.int(), merged_rows, max_length)
+
+    def _by_image(self, packed: Packed, features: Tensor) -> Tensor:
+        """``(T, F)`` -> ``(B, L, F)`` without special tokens; L is static but for a lone image."""
+        special, first = self.special_tokens, packed.offsets[:-1, None].long()
+        rows = features.shape[0]
+        longest = rows if first.shape[0] == 1 else packed.max_length
+        place = torch.arange(special, longest, device=features.device)  # (L,)
+        return features[(first + place).clamp(max=rows - 1)]
 
 
 class Method(ABC):
@@ -142,26 +162,28 @@ def patch_counts(packed: Packed) -> Tensor:
     return zeros.index_add(0, patches, ones).clamp(min=1)
 
 
-def _image_bounds(packed: Packed) -> list[int]:
-    """The offsets as numbers, read from the device only where lengths differ."""
-    images, rows = packed.offsets.shape[0] - 1, packed.tokens.shape[0]
-    if images == 1:
-        return [0, rows]
-    if rows == images * packed.max_length:
-        return [image * packed.max_length for image in range(images + 1)]
-    bounds: list[int] = packed.offsets.long().tolist()
-    return bounds
+def kept_rows(kept: Tensor, special_tokens: int) -> Tensor:
+    """The rows where ``kept (T,)`` is true, ``(T',)``: the one size that depends on the data."""
+    rows = kept.nonzero().flatten()
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        _tell_exporter(rows.shape[0], kept.shape[0], special_tokens)
+    return rows
 
 
-def _join(packed: Packed, merge_map: Tensor, bounds: list[int], max_length: int) -> Packed:
+def _tell_exporter(kept: int, rows: int, special_tokens: int) -> None:
+    """What an exporter cannot know of a size that depends on the data."""
+    if torch.compiler.is_exporting():
+        torch._check(kept > special_tokens)  # whoever exports a model has images with patches
+        torch._check(kept <= rows)
+
+
+def _join(
+    packed: Packed, merge_map: Tensor, offsets: Tensor, merged_rows: int, max_length: int
+) -> Packed:
     """The mean of the rows that ``merge_map (T,)`` sends to one, by the patches they stand for."""
     counts = patch_counts(packed)  # (T,)
     weighted = packed.tokens * counts[:, None]
-    sums = weighted.new_zeros(bounds[-1], weighted.shape[1]).index_add(0, merge_map, weighted)
-    totals = counts.new_zeros(bounds[-1]).index_add(0, merge_map, counts)
-    return Packed(
-        (sums / totals[:, None]).to(packed.tokens.dtype),
-        torch.tensor(bounds, dtype=torch.int32, device=merge_map.device),
-        max_length,
-        merge_map[packed.rows],
-    )
+    sums = weighted.new_zeros(merged_rows, weighted.shape[1]).index_add(0, merge_map, weighted)
+    totals = counts.new_zeros(merged_rows).index_add(0, merge_map, counts)
+    tokens = (sums / totals[:, None]).to(packed.tokens.dtype)
+    return Packed(tokens, offsets, max_length, merge_map[packed.rows])

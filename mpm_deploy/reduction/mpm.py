@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.ops.dispatch import nearest_neighbor
-from mpm_deploy.reduction.base import Method, Packed, Reduction
+from mpm_deploy.reduction.base import Method, Packed, Reduction, kept_rows
 
 
 @dataclass(frozen=True)
@@ -100,21 +100,12 @@ def merge_mutual_pairs(
     kept_up_to = representative.cumsum(0)
     merge_map = kept_up_to[torch.minimum(row, partner)] - 1
 
-    kept = representative.nonzero().flatten()  # (T',): the one size that depends on the data
-    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-        _tell_exporter(kept.shape[0], tokens.shape[0], special_tokens)
+    kept = kept_rows(representative, special_tokens)  # (T',)
     first, second = tokens[kept], tokens[partner[kept]]
     single = (kept == partner[kept])[:, None]
     merged = torch.where(single, first, (first + second) / 2)
     merged_offsets = functional.pad(kept_up_to, [1, 0])[offsets.long()].int()
     return merged, merge_map, merged_offsets
-
-
-def _tell_exporter(kept: int, rows: int, special_tokens: int) -> None:
-    """What an exporter cannot know of a size that depends on the data."""
-    if torch.compiler.is_exporting():
-        torch._check(kept > special_tokens)  # whoever exports a model has images with patches
-        torch._check(kept <= rows)
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:

@@ -41,6 +41,8 @@ class Tome(Method):
 class SoftMatching(ImageReduction):
     """One block's merge: a fixed number of tokens, whatever is in the image.
 
+    Images have equal lengths, and keep them.
+
     Args:
         special_tokens: Rows in front of each image that never merge.
         ratio: As for `Tome`.
@@ -48,7 +50,7 @@ class SoftMatching(ImageReduction):
     """
 
     def __init__(self, special_tokens: int, ratio: float, r: int) -> None:
-        super().__init__(special_tokens)
+        super().__init__(special_tokens, adaptive=False)
         self.ratio = ratio
         self.r = r
 
@@ -58,16 +60,13 @@ class SoftMatching(ImageReduction):
     def kept(self, tokens: int) -> int:
         return tokens - min(int(self.ratio * tokens + 0.5) + self.r, tokens // 2)
 
-    def map_image(self, features: Tensor) -> tuple[Tensor, int]:
-        tokens = features.shape[0]
-        kept = self.kept(tokens)
-        if kept == tokens:
-            return torch.arange(tokens, device=features.device), tokens
-        similarity, match = best_matches(features)
-        best = torch.sort(similarity, stable=True, dim=0, descending=True)[1][: tokens - kept]
-        merging = torch.zeros_like(similarity, dtype=torch.bool)
-        merging[best] = True
-        return bipartite_map(match, merging, tokens), kept
+    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = features.shape[1]  # of every image
+        similarity, match = best_matches(features, lengths)
+        best_first = torch.sort(similarity, stable=True, dim=1, descending=True)[1]
+        best = best_first[:, : tokens - self.kept(tokens)]
+        merging = torch.zeros_like(similarity, dtype=torch.bool).scatter(1, best, True)
+        return bipartite_map(match, merging, lengths)
 
     def similarity_flops(self, width: int, head_width: int) -> float:
         return head_width / 2  # n / 2 tokens with n / 2 others

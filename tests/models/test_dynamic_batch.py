@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from mpm_deploy.models import encoder
+from mpm_deploy.models import create, encoder
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops import varlen
 from mpm_deploy.ops.nearest_neighbor import nearest_neighbor as plain_nearest_neighbor
-from mpm_deploy.reduction import mpm
+from mpm_deploy.reduction import Algm, Method, Tome, mpm
 from tests.models.test_reconstruction import CLASSES, SIZE, segmenters
 from tests.ops.test_varlen import stand_in
+from tests.reduction.reducing import blocky_images
 
 PATCHES = (SIZE[0] // 16) * (SIZE[1] // 16)
 
@@ -51,6 +52,7 @@ def _(tokens: Tensor, *_: object) -> Tensor:
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(varlen, "_efficient", attention)
+        patch.setattr(varlen, "_flash", attention)
         patch.setattr(encoder, "attention", varlen.attention)
         patch.setattr(mpm, "nearest_neighbor", nearest_neighbor)
         yield
@@ -100,11 +102,53 @@ def test_attention_is_packed_from_the_first_merge_on() -> None:
     assert packed == [False] + [True] * (len(calls) - 1)
 
 
+BASELINES = [Tome(0.2), Tome(r=4, proportional_attention=True), Algm(0.9)]
+
+
+def baseline(method: Method, dtype: torch.dtype = torch.float32) -> Segmenter:
+    model = create(
+        "seg_t16_mask", classes=CLASSES, image_size=SIZE, before_blocks=(0, 4), method=method
+    )
+    return model.compute_in(dtype)
+
+
+@pytest.mark.usefixtures("_as_on_a_gpu")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("method", BASELINES, ids=str)
+def test_one_export_of_a_baseline_answers_for_every_batch(
+    method: Method, dtype: torch.dtype
+) -> None:
+    model = baseline(method, dtype)
+    exported = export(model).module()
+    for batch in (1, 2, 5, 33):
+        with torch.no_grad():
+            scores, merge_maps = exported(blocky_images(batch, SIZE))
+            expected_scores, expected_maps = model(blocky_images(batch, SIZE))
+        assert torch.equal(merge_maps, expected_maps)
+        assert merge_maps[:, -1].amax(dim=1).min() < PATCHES - 1  # something did merge
+        torch.testing.assert_close(scores, expected_scores, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("_as_on_a_gpu")
+@pytest.mark.parametrize(("method", "sizes"), [(Tome(0.2), 0), (Algm(0.9), 2)], ids=str)
+def test_only_a_baseline_that_adapts_has_sizes_that_depend_on_the_data(
+    method: Method, sizes: int
+) -> None:
+    """ToMe keeps equal lengths, and attention is not packed; ALGM has a sync for each merge."""
+    nodes = list(export(baseline(method)).graph.nodes)
+    targets = [str(node.target) for node in nodes]
+    assert sum("nonzero" in target for target in targets) == sizes
+    assert not [name for name in targets if name.startswith(("aten.item", "aten._local_scalar"))]
+    calls = [node for node in nodes if "mpm_tests.attention" in str(node.target)][:12]
+    assert [call.args[3] is not None for call in calls] == [False] + [sizes > 0] * 11
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Inductor's own
 @pytest.mark.usefixtures("_as_on_a_gpu")
-def test_it_compiles_for_any_batch(tmp_path: object) -> None:
-    model = segmenters("mask", 1, (1, 3))[0]
+@pytest.mark.parametrize("method", [None, Tome(0.2), Algm(0.9)], ids=str)
+def test_it_compiles_for_any_batch(method: Method | None, tmp_path: object) -> None:
+    model = segmenters("mask", 1, (1, 3))[0] if method is None else baseline(method)
     package = torch._inductor.aoti_compile_and_package(
         export(model), package_path=f"{tmp_path}/model.pt2"
     )

@@ -69,6 +69,15 @@ def reduce_images(
     return [Reduced(*piece) for piece in pieces]
 
 
+def check_alone(reduction: Reduction, images: Sequence[Image], special_tokens: int) -> None:
+    """Each image by itself and all at once: the same to the bit."""
+    together = reduce_images(reduction, images, special_tokens)
+    for image, reduced in zip(images, together, strict=True):
+        (alone,) = reduce_images(reduction, [image], special_tokens)
+        assert torch.equal(alone.patches, reduced.patches)
+        assert torch.equal(alone.tokens, reduced.tokens)
+
+
 def blocky_images(count: int, size: tuple[int, int]) -> Tensor:
     """Images of 16 × 16 blocks, the left ones of which grow alike from image to image."""
     generator = torch.Generator().manual_seed(count)

@@ -25,6 +25,7 @@ from tests.reduction.reducing import (
     Image,
     Reduced,
     blocky_images,
+    check_alone,
     check_independent_of_batch,
     check_maps,
     random_patches,
@@ -128,6 +129,20 @@ def test_means_have_the_dtype_of_the_tokens(dtype: torch.dtype) -> None:
     image = Image(tokens, tokens[:, None], torch.arange(4))
     (reduced,) = reduce_images(WindowPooling(0, (2, 2), 0.99), [image], 0)
     assert reduced.tokens.tolist() == [[3.0, 0.0]]
+
+
+@every_dtype
+@pytest.mark.parametrize("maker", [gaussian, drifting])
+def test_no_image_depends_on_its_batch(maker: Maker, dtype: torch.dtype) -> None:
+    random = np.random.default_rng(0)
+    for reduction, counts in (
+        (WindowPooling(1, (15, 20), 0.3), [300] * 6),
+        (GlobalMatching(1), [1, 2, 3, 4, 77, 299, 300]),
+    ):
+        rows = [maker(random, count + 1, 64).to(dtype) for count in counts]
+        patches = [torch.arange(300) % count for count in counts]
+        images = [Image(row, row[:, None], patch) for row, patch in zip(rows, patches, strict=True)]
+        check_alone(reduction, images, 1)
 
 
 def algm_model(

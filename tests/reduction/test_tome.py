@@ -18,12 +18,13 @@ from mpm_deploy.reduction.tome import SoftMatching
 from mpm_deploy.runner import Runner
 from tests.conftest import small_recipe
 from tests.flop_counting import counted_flops
-from tests.packed import Maker, every_dtype, exact, exact_with_copies, gaussian
+from tests.packed import Maker, drifting, every_dtype, exact, exact_with_copies, gaussian
 from tests.reduction.bipartite import Rows, edges, merge_map, weighted_means
 from tests.reduction.reducing import (
     Image,
     Reduced,
     blocky_images,
+    check_alone,
     check_independent_of_batch,
     check_maps,
     random_patches,
@@ -40,8 +41,7 @@ def slow_tome(keys: Rows, removed: int) -> list[int]:
     return merge_map(len(keys), {a: b for a, b, _ in best_first[:removed]})
 
 
-def random_image(random: np.random.Generator, maker: Maker, special: int) -> Image:
-    count = int(random.integers(1, 40))
+def random_image(random: np.random.Generator, maker: Maker, count: int, special: int) -> Image:
     features = maker(random, special + count, 17)
     scales = torch.tensor([0.5, 1.5]) if maker is gaussian else torch.ones(2)
     keys = features[:, None] * scales[:, None]  # their mean is what was made
@@ -68,10 +68,9 @@ def test_merges_are_those_of_the_paper(
     ratio, r = schedule
     random = np.random.default_rng(special)
     reduction = SoftMatching(special, ratio, r)
-    for _ in range(6):
-        images = [random_image(random, maker, special) for _ in range(5)]
+    for count in (1, 2, 3, *map(int, random.integers(4, 40, 12))):  # of every image of a batch
+        images = [random_image(random, maker, count, special) for _ in range(3)]
         for image, reduced in zip(images, reduce_images(reduction, images, special), strict=True):
-            count = len(image.tokens) - special
             removed = min(int(np.floor(ratio * count + 0.5)) + r, count // 2)
             assert len(reduced.tokens) == special + count - removed
             check_image(image, reduced, special, removed)
@@ -84,6 +83,16 @@ def test_means_have_the_dtype_of_the_tokens(dtype: torch.dtype) -> None:
     (reduced,) = reduce_images(SoftMatching(0, 0.0, 1), [image], 0)
     assert reduced.tokens.tolist() == [[0.0, 1.0], [2.5, 0.0]]  # 1 and three 3s
     assert reduced.patches.tolist() == [1, 1, 1, 1, 0]
+
+
+@every_dtype
+@pytest.mark.parametrize("maker", [gaussian, drifting, exact_with_copies])
+def test_no_image_depends_on_its_batch(maker: Maker, dtype: torch.dtype) -> None:
+    random = np.random.default_rng(0)
+    for count in (1, 2, 77, 300):
+        rows = [maker(random, count + 1, 64).to(dtype) for _ in range(7)]
+        images = [Image(part, part[:, None], torch.arange(count)) for part in rows]
+        check_alone(SoftMatching(1, 0.3, 0), images, 1)
 
 
 def tome_model(
