@@ -49,6 +49,9 @@ ModelName = Literal[
     "seg_deit_b16_linear",
 ]
 
+# The versions whose operators are listed in mpm_deploy/backends/operators/.
+Libtorch = Literal["2.6"]
+
 
 def _require(holds: bool, key: str, expected: str, value: Any, hint: str | None = None) -> None:
     if not holds:
@@ -187,6 +190,8 @@ class BackendRecipe:
             image, and larger batches image by image.
         cuda_capability: Compute capability ``(major, minor)`` it is compiled for.
         machine: Where the file is tied to one kind of processor; None where it is not.
+        libtorch: Of ``"torchscript"``: the oldest libtorch that is to run the file, as ``"2.6"``; a
+            build fails if the model calls an operator that it lacks. None promises nothing.
     """
 
     name: Literal["torchscript", "aotinductor"] = "torchscript"
@@ -195,6 +200,7 @@ class BackendRecipe:
     max_batch: int = 64
     cuda_capability: tuple[int, int] | None = None
     machine: Literal["x86_64", "aarch64"] | None = None
+    libtorch: Libtorch | None = None
 
     def __post_init__(self) -> None:
         _require(self.max_batch > 0, "backend.max_batch", "> 0", self.max_batch)
@@ -204,6 +210,13 @@ class BackendRecipe:
             f"none with device {self.device!r}",
             self.cuda_capability,
             "leave it out, or set device to 'cuda'",
+        )
+        _require(
+            self.libtorch is None or self.name == "torchscript",
+            "backend.libtorch",
+            f"none with backend {self.name!r}",
+            self.libtorch,
+            "leave it out: native code runs on the torch that it was built with",
         )
 
 

@@ -169,3 +169,16 @@ class Backend(ABC):
     @abstractmethod
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
         """Open the file; imports nothing but torch. The host was checked before."""
+
+    def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
+        """Refuse a file that this version of libtorch could not run, as ``"2.6"``.
+
+        Raises:
+            ArtifactError: What it lacks of what the file calls.
+            InputError: Unknown for that version, or for files of this kind.
+        """
+        raise InputError(
+            f"{path}: native code, which runs on the torch that it was built with, "
+            f"{manifest.requires.torch}, or not at all",
+            "build it with backend 'torchscript', whose operators can be looked up",
+        )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.backends.base import Backend, Compiled, Program
+from mpm_deploy.backends.operators import missing_operators
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.survivors import label_map
 from mpm_deploy.recipe import Recipe
@@ -64,7 +65,15 @@ class TorchScript(Backend):
 
     def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
         with _deprecation_accepted():
-            torch.jit.script(_Entries(model).eval()).save(str(path))
+            script = torch.jit.script(_Entries(model).eval())
+        if recipe.backend.libtorch is not None:
+            missing = missing_operators(script, recipe.backend.libtorch)
+            if missing:
+                raise BuildError(
+                    f"recipe {recipe.name!r}: {_lacking(recipe.backend.libtorch, missing)}",
+                    "write the model with operators that it has, or leave out backend.libtorch",
+                )
+        script.save(str(path))
         requires = Requires(
             backend="torchscript",
             device=recipe.backend.device,
@@ -81,17 +90,32 @@ class TorchScript(Backend):
         # brings new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there
         # is no switch for one module.
         torch._C._jit_set_profiling_mode(False)
-        try:
-            with _deprecation_accepted():
-                module = torch.jit.load(str(path), map_location=device).eval()
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
+        return _TorchScriptProgram(_load(path, manifest, device), manifest, device)
+
+    def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
+        missing = missing_operators(_load(path, manifest, torch.device("cpu")), libtorch)
+        if missing:
             raise ArtifactError(
-                f"{path}: torch {torch.__version__} cannot load it: {reason}",
-                f"it was built with torch {manifest.requires.torch}: rebuild it with this one, or "
-                "install that one",
-            ) from error
-        return _TorchScriptProgram(module, manifest, device)
+                f"{path}: {_lacking(libtorch, missing)}",
+                f"rebuild it: mpm-deploy build --recipe {path} --set backend.libtorch={libtorch}",
+            )
+
+
+def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.ScriptModule:
+    try:
+        with _deprecation_accepted():
+            return torch.jit.load(str(path), map_location=device).eval()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ArtifactError(
+            f"{path}: torch {torch.__version__} cannot load it: {reason}",
+            f"it was built with torch {manifest.requires.torch}: rebuild it with this one, or "
+            "install that one",
+        ) from error
+
+
+def _lacking(libtorch: str, missing: tuple[str, ...]) -> str:
+    return f"libtorch {libtorch} lacks {len(missing)} of its operators: {'; '.join(missing)}"
 
 
 @contextmanager

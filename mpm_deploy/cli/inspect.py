@@ -13,14 +13,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     parser.add_argument("--json", action="store_true", help="the manifest as JSON")
+    parser.add_argument(
+        "--libtorch",
+        metavar="VERSION",
+        help="fail unless that libtorch has every operator of a .pt, as 2.6 of Debian 13",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the manifest."""
     from mpm_deploy.artifact import read_manifest
+    from mpm_deploy.backends import get_backend
     from mpm_deploy.tables import manifest_table
 
     manifest = read_manifest(arguments.artifact)
+    if arguments.libtorch:
+        backend = get_backend(manifest.requires.backend)
+        backend.require_libtorch(arguments.artifact, manifest, arguments.libtorch)
     if arguments.json:
         print(json.dumps(manifest.to_dict(), indent=2))
     else:
