@@ -1,60 +1,25 @@
-# Defines mpm_runner::torch, the libtorch inside a Python's torch package.
+# Defines mpm_runner::torch and MPM_TORCH_VERSION.
 #
-# find_package(Torch) fails with the CUDA wheels where there is no CUDA toolkit. The libraries and
-# headers of the wheel need none: they are named here one by one.
-#
-#   MPM_PYTHON   the Python that has torch
+#   MPM_SYSTEM_LIBTORCH   the distribution's (Debian's libtorch-dev); else the one of a Python:
+#   MPM_PYTHON            the Python that has torch
 
-if(NOT DEFINED MPM_PYTHON)
-  if(EXISTS "${CMAKE_SOURCE_DIR}/.venv/bin/python")
-    set(mpm_default_python "${CMAKE_SOURCE_DIR}/.venv/bin/python")
-  elseif(MPM_INSTALLED_WITH_PYTHON AND EXISTS "${MPM_INSTALLED_WITH_PYTHON}")
-    set(mpm_default_python "${MPM_INSTALLED_WITH_PYTHON}")
-  else()
-    set(mpm_default_python python3)
-  endif()
-endif()
-set(MPM_PYTHON "${mpm_default_python}" CACHE STRING "The Python that has torch")
+option(MPM_SYSTEM_LIBTORCH "Take the distribution's libtorch, not that of a Python" OFF)
 
-execute_process(
-  COMMAND "${MPM_PYTHON}" -c "
-import importlib.util, pathlib, runpy
-folder = pathlib.Path(importlib.util.find_spec('torch').origin).parent
-print(folder)
-print(runpy.run_path(str(folder / 'version.py'))['__version__'])"
-  OUTPUT_VARIABLE mpm_torch
-  ERROR_VARIABLE mpm_torch_error
-  RESULT_VARIABLE mpm_torch_result
-  OUTPUT_STRIP_TRAILING_WHITESPACE)
-if(NOT mpm_torch_result EQUAL 0)
-  message(FATAL_ERROR "${MPM_PYTHON} has no torch. Name a Python that has one: "
-    "cmake -DMPM_PYTHON=/path/to/python ...\n${mpm_torch_error}")
-endif()
-string(REPLACE "\n" ";" mpm_torch "${mpm_torch}")
-list(GET mpm_torch 0 MPM_TORCH_FOLDER)
-list(GET mpm_torch 1 MPM_TORCH_VERSION)
-if(MPM_TORCH_VERSION VERSION_LESS 2.11)
-  message(FATAL_ERROR "${MPM_PYTHON} has torch ${MPM_TORCH_VERSION}; 2.11 or newer is needed: "
-    "${MPM_PYTHON} -m pip install --upgrade torch")
+if(MPM_SYSTEM_LIBTORCH)
+  include("${CMAKE_CURRENT_LIST_DIR}/libtorch_of_system.cmake")
+else()
+  include("${CMAKE_CURRENT_LIST_DIR}/libtorch_of_python.cmake")
 endif()
 message(STATUS "torch ${MPM_TORCH_VERSION}: ${MPM_TORCH_FOLDER}")
 
-if(NOT TARGET mpm_runner::torch)
-  # Nothing calls into the CUDA libraries by name: they register themselves when they are loaded.
-  set(mpm_torch_link "-Wl,--push-state,--no-as-needed")
-  foreach(name torch torch_cpu c10 torch_cuda c10_cuda)
-    set(library "${MPM_TORCH_FOLDER}/lib/lib${name}.so")
-    if(EXISTS "${library}")
-      string(APPEND mpm_torch_link ",${library}")
-    endif()
-  endforeach()
-  string(APPEND mpm_torch_link ",--pop-state")
-
-  add_library(mpm_runner::torch INTERFACE IMPORTED)
-  set_target_properties(mpm_runner::torch PROPERTIES
-    INTERFACE_INCLUDE_DIRECTORIES
-      "${MPM_TORCH_FOLDER}/include;${MPM_TORCH_FOLDER}/include/torch/csrc/api/include"
-    INTERFACE_LINK_LIBRARIES "${mpm_torch_link}"
-    # --allow-shlib-undefined: the wheel's libraries find their own ones by their own run paths.
-    INTERFACE_LINK_OPTIONS "-Wl,-rpath,${MPM_TORCH_FOLDER}/lib;-Wl,--allow-shlib-undefined")
+# What AOTInductor gives and takes has changed from version to version; TorchScript has not.
+if(MPM_AOTINDUCTOR)
+  set(mpm_oldest_torch 2.11)
+else()
+  set(mpm_oldest_torch 2.6)
+endif()
+if(MPM_TORCH_VERSION VERSION_LESS mpm_oldest_torch)
+  message(FATAL_ERROR "${MPM_TORCH_FOLDER} is torch ${MPM_TORCH_VERSION}; ${mpm_oldest_torch} or "
+    "newer is needed. Install a newer one, or leave out AOTInductor, for which 2.6 is enough: "
+    "cmake -DMPM_AOTINDUCTOR=OFF ...")
 endif()
