@@ -20,10 +20,14 @@ MPM     := $(addprefix --schedule ,0 1 2 3 5 8 1,2 1,5 2,5 2,8 5,8)
 TOME    := $(addprefix --method tome:ratio=,0.1 0.2 0.3 0.4)
 ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
 
+# A Debian for Arm64, made once. A checkout that is removed leaves it there.
+ARM64_SYSTEM := $(HOME)/.cache/mpm-deploy/arm64
+ARM64_CMAKE  := --toolchain $(CURDIR)/cpp_runner/cmake/aarch64-linux-gnu.cmake -DMPM_SYSROOT=$(ARM64_SYSTEM)
+
 DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sweep benchmark readme test lint format system program cpp clean
+.PHONY: help arm64 demo sweep benchmark readme test lint format system program cpp clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -72,6 +76,15 @@ format: .venv/.installed ## rewrite the sources as the formatters want them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	find cpp_runner mpm_deploy -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
+
+arm64: program ## both programs on Arm64 under emulation; as root, half an hour
+	tools/system-packages.sh < tools/arm64/host-packages.txt
+	tools/arm64/make_system.sh $(ARM64_SYSTEM)
+	$(CMAKE) -S . -B build/arm64/cpp -G Ninja $(ARM64_CMAKE) -DMPM_SYSTEM_LIBTORCH=ON -DMPM_AOTINDUCTOR=OFF
+	$(CMAKE) --build build/arm64/cpp --parallel $(JOBS)
+	CMAKE_ARGS='$(ARM64_CMAKE)' _PYTHON_HOST_PLATFORM=linux-aarch64 \
+	  $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/arm64 .
+	$(BIN)/python tools/arm64/check.py --system $(ARM64_SYSTEM) --work build/arm64
 
 # ---- demo ----
 

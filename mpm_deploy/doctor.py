@@ -21,6 +21,7 @@ Topic = Literal["run", "build", "C++ program", "recipe"]
 _BUILD_EXTRA = "pip install 'mpm-deploy[build]'"
 _LABEL_MAP_CURE = "for faster label maps, install a C++ compiler, then mpm-deploy anew"
 _BUILD_PACKAGES = ("timm", "torchvision", "safetensors", "tomli-w", "PyYAML")
+_BUILD_TORCH = "2.11"  # artifacts run on older ones: Debian 13 has 2.6
 _PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build"}
 _HEADERS = {
     "jpeglib.h": "libjpeg-dev",
@@ -102,6 +103,11 @@ def _capability(index: int) -> str:
 
 
 def _examine_build() -> Iterator[Finding]:
+    if _torch_builds():
+        yield Finding("build", "torch", f"{_BUILD_TORCH} or newer")
+    else:
+        found = f"older than {_BUILD_TORCH}: runs artifacts, builds none"
+        yield Finding("build", "torch", found, _BUILD_EXTRA)
     for name in _BUILD_PACKAGES:
         try:
             yield Finding("build", name, importlib.metadata.version(name))
@@ -140,8 +146,19 @@ def _has_header(header: str) -> bool:
     return subprocess.run(command, input=source, capture_output=True, text=True).returncode == 0
 
 
+def _torch_builds() -> bool:
+    import torch
+
+    return _release(torch.__version__) >= _release(_BUILD_TORCH)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
 def _examine_recipe(recipe: Recipe) -> Finding:
     missing = [name for name in ("timm", "safetensors") if importlib.util.find_spec(name) is None]
+    missing += [] if _torch_builds() else [f"torch {_BUILD_TORCH}"]
     if missing:
         return Finding("recipe", recipe.name, f"needs {' and '.join(missing)}", _BUILD_EXTRA)
     try:

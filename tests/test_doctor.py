@@ -48,6 +48,15 @@ def test_names_the_label_map_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     assert broken == f"plain version: {library} cannot be loaded"
 
 
+def test_an_older_torch_runs_artifacts_and_builds_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", "2.6.0+debian")
+    found = findings()
+    assert found["run", "torch"].cure is None
+    assert found["build", "torch"].found == "older than 2.11: runs artifacts, builds none"
+    assert found["build", "torch"].cure == "pip install 'mpm-deploy[build]'"
+    assert found["recipe", "rpi5_fp32"].found == "needs torch 2.11"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_the_gpus_recipe_has_a_cure() -> None:
     finding = findings()["recipe", "h100_bf16"]

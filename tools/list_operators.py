@@ -14,4 +14,4 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from mpm_deploy.backends.operators import own_operators
 
-sys.stdout.writelines(f"{schema}\n" for schema in own_operators())
+print(*own_operators(), sep="\n")

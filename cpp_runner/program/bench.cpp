@@ -115,7 +115,8 @@ Measurement measurement(const Passes& passes, const Manifest& manifest) {
           .stages_ms = mean_stages(passes.end_to_end),
           .tokens_kept = tokens_from_json(first.at("tokens_kept")),
           .gflops = first.at("gflops").get<double>(),
-          .gflops_full_token = manifest.flops_full_token() * windows_an_image / 1e9};
+          .gflops_full_token = manifest.flops_full_token() * windows_an_image / 1e9,
+          .peak_memory_mib = passes.end_to_end.back().at("peak_memory_mib").get<double>()};
 }
 
 // Turn by turn: what disturbs the machine for long disturbs both.

@@ -48,7 +48,8 @@ Json measurement_json(const Measurement& result) {
       {"stages_ms", to_json(result.stages_ms)},
       {"tokens_kept", to_json(result.tokens_kept)},
       {"gflops", result.gflops},
-      {"gflops_full_token", result.gflops_full_token}};
+      {"gflops_full_token", result.gflops_full_token},
+      {"peak_memory_mib", result.peak_memory_mib}};
 }
 
 Json left_out_json(const LeftOut& left_out) {

@@ -42,6 +42,7 @@ struct Measurement {
   TokensKept tokens_kept;
   double gflops;
   double gflops_full_token;
+  double peak_memory_mib;  // the most that the process had resident until then
 };
 
 // A batch size that was not measured, and why.

@@ -66,12 +66,13 @@ std::string lay_out(const std::vector<Row>& rows) {
 
 std::string results_table(const std::vector<Measurement>& results) {
   std::vector<Row> rows{{"batch", "end-to-end FPS", "model FPS", "p50 ms", "p90 ms", "p99 ms",
-                         "tokens kept", "GFLOPs"}};
+                         "tokens kept", "GFLOPs", "peak MiB"}};
   for (const Measurement& result : results) {
     const Percentiles& latency = result.latency_ms;
     rows.push_back({std::to_string(result.batch_size), number(result.end_to_end_fps),
                     number(result.model_fps), number(latency.p50), number(latency.p90),
-                    number(latency.p99), tokens(result.tokens_kept.mean), number(result.gflops)});
+                    number(latency.p99), tokens(result.tokens_kept.mean), number(result.gflops),
+                    number(result.peak_memory_mib)});
   }
   return lay_out(rows);
 }

@@ -1,5 +1,7 @@
 #include "worker.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -27,6 +29,13 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// The most that this process ever had resident; Linux counts in KiB.
+double peak_memory_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
 // An open artifact, its images, and the passes that are timed.
@@ -125,7 +134,7 @@ class Worker {
     const Clock::time_point begin = Clock::now();
     Stream stream = runner_.stream(files_, batch_size);
     while (const std::optional<Stream::Item> item = stream.next()) tally.add(*item);
-    Json answer{{"seconds", seconds_since(begin)}};
+    Json answer{{"seconds", seconds_since(begin)}, {"peak_memory_mib", peak_memory_mib()}};
     answer.update(tally.to_json());
     return answer;
   }

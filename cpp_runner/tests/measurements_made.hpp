@@ -14,7 +14,8 @@ inline program::Measurement make_measurement() {
           .stages_ms = {1, 2, 3, 4, 5},
           .tokens_kept = {{700.5, 400.25}, {600, 300}, {800, 500}},
           .gflops = 4.5,
-          .gflops_full_token = 9};
+          .gflops_full_token = 9,
+          .peak_memory_mib = 321};
 }
 
 inline program::Ratio make_ratio(int batch_size, program::Spread end_to_end) {

@@ -184,6 +184,7 @@ def _measurement(passes: _Passes, manifest: Manifest) -> Measurement:
         tokens_kept=read_structure(TokensKept, first["tokens_kept"]),
         gflops=first["gflops"],
         gflops_full_token=manifest.flops.total(every_token) * windows_an_image / 1e9,
+        peak_memory_mib=passes.end_to_end[-1]["peak_memory_mib"],
     )
 
 

@@ -98,6 +98,7 @@ class Measurement:
         tokens_kept: After each merge.
         gflops: Mean over the images, at the tokens kept.
         gflops_full_token: If no token were merged.
+        peak_memory_mib: The most that the process had resident until then; None in older reports.
     """
 
     batch_size: int
@@ -110,6 +111,7 @@ class Measurement:
     tokens_kept: TokensKept
     gflops: float
     gflops_full_token: float
+    peak_memory_mib: float | None = None
 
 
 @dataclass(frozen=True)

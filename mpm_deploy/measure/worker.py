@@ -6,6 +6,7 @@ One JSON object a line. `docs/report.md` writes the protocol down.
 import dataclasses
 import itertools
 import json
+import resource
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -161,7 +162,13 @@ class Worker:
         begin = time.perf_counter()
         for outcome in self.runner.run(self.files, request["batch_size"]):
             tally.add(outcome)
-        return {"seconds": time.perf_counter() - begin, **tally.to_message()}
+        seconds = time.perf_counter() - begin
+        return {"seconds": seconds, "peak_memory_mib": _peak_memory_mib(), **tally.to_message()}
+
+
+def _peak_memory_mib() -> float:
+    """The most that this process ever had resident; Linux counts in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Tally:

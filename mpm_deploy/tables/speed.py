@@ -28,7 +28,7 @@ def results_table(results: Iterable[Measurement]) -> Table:
     """One row a batch size; tokens kept and GFLOPs are means over the images."""
     table = new_table(
         *("batch", "end-to-end FPS", "model FPS", "p50 ms", "p90 ms", "p99 ms"),
-        *("tokens kept", "GFLOPs"),
+        *("tokens kept", "GFLOPs", "peak MiB"),
         justify="right",
     )
     for row in results:
@@ -40,6 +40,7 @@ def results_table(results: Iterable[Measurement]) -> Table:
             *(number(percentile) for percentile in (latency.p50, latency.p90, latency.p99)),
             tokens(row.tokens_kept.mean),
             number(row.gflops),
+            number(row.peak_memory_mib),
         )
     return table
 

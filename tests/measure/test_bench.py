@@ -53,6 +53,7 @@ class ScriptedEngine:
             "latencies_ms": [10.0 * seconds] * 12,
             "stages_ms": dict.fromkeys(("decode", "fit", "copy", "scores", "labels"), seconds),
             "tokens_kept": {"mean": [4.5], "min": [4], "max": [5]},
+            "peak_memory_mib": 100.0 + seconds,
             "gflops": 10.0 if self.artifact == "merged.pt" else 18.0,
             "skipped": [{"path": "x.png", "reason": "the file is empty"}],
         }
@@ -122,6 +123,7 @@ def test_a_measurement_sums_up_its_turns(folder: Path) -> None:
     assert result.latency_ms.p99 is None  # 36 samples
     assert result.stages_ms.scores == pytest.approx(8 / 3)
     # the toy's manifest: 1 + 1 t_0 + 1 t_1 + 1 t_1² GFLOPs
+    assert result.peak_memory_mib == 102.0
     assert result.gflops_full_token == pytest.approx(1 + 2 * PATCHES + PATCHES**2)
 
 

@@ -98,6 +98,15 @@ def test_end_to_end_pass_reports_every_image_once(program: ToyProgram, tmp_path:
     assert list(answer["stages_ms"]) == ["decode", "fit", "copy", "scores", "labels"]
 
 
+def test_peak_memory_is_that_of_the_process(program: ToyProgram, tmp_path: Path) -> None:
+    write_pictures(tmp_path, 2)
+    (before,) = ask(tmp_path, {"pass": "end_to_end", "batch_size": 1})
+    held = np.ones(int(before["peak_memory_mib"]) + 50 << 17)  # 8 bytes each: 50 MiB more
+    (after,) = ask(tmp_path, {"pass": "end_to_end", "batch_size": 1})
+    assert after["peak_memory_mib"] > before["peak_memory_mib"] + 40
+    assert held.size
+
+
 def test_stages_are_shares_and_latencies_whole_batches(program: ToyProgram, tmp_path: Path) -> None:
     write_pictures(tmp_path, 8)
     (answer,) = ask(tmp_path, {"pass": "end_to_end", "batch_size": 4})
