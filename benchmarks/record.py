@@ -47,7 +47,7 @@ def built(recipe: Recipe, variant: str) -> Path:
     return path
 
 
-def write_result(name: str, data: dict[str, Any]) -> None:
+def write_result(name: str, data: dict[str, Any], folder: Path = RESULTS) -> Path:
     """Write ``benchmarks/results/NAME.json`` with machine, versions, date and commit."""
     record = {
         **data,
@@ -56,9 +56,10 @@ def write_result(name: str, data: dict[str, Any]) -> None:
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "commit": current_commit(),
     }
-    target = RESULTS / f"{name}.json"
+    target = folder / f"{name}.json"
     target.write_text(json.dumps(record, indent=2) + "\n")
     print(target)
+    return target
 
 
 def current_commit() -> str:

@@ -4,7 +4,9 @@
     results/demo_cpp.json    ┴─▶ README.md, between the two "demo output" comments
     results/cpu_peers-*.json ┬─▶ README.md, between the two "cpu peers" comments: the fastest
                              └─▶ docs/cpu_peers.md: all engines, what they cannot do, the targets
-    results/h100-*.json ───────▶ README.md, between the two "h100" comments
+    results/h100-*.json ─────┬─▶ README.md, between the two "h100" comments: the paper's rows
+                             ├─▶ docs/h100.md: every table
+                             └─▶ docs/figures/h100-*-light.svg and -dark.svg
     results/demo_sweep.json ─┬─▶ README.md, between the two "sweep" comments: what none beats
                              ├─▶ docs/demo_sweep.md: every row
                              └─▶ docs/figures/demo_sweep-light.svg and -dark.svg
@@ -15,24 +17,19 @@ the same record: another version of the library that draws it may round another 
 
 import argparse
 import hashlib
-import io
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/render_readme.py`
 
-from benchmarks.gpu.tables import notes as gpu_notes
-from benchmarks.gpu.tables import speed_table, stages_table
-from benchmarks.h100 import read_record
+from benchmarks.gpu import pages as gpu_pages
 from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.record import ROOT
+from benchmarks.text import as_text, indented
 from mpm_deploy.charts import standalone
 from mpm_deploy.charts.theme import Scheme
 from mpm_deploy.measure.report import Report
@@ -62,6 +59,7 @@ labels, and after the slash to those of PyTorch eager merged.
 PEERS_MORE = (
     "All engines, larger models, and the targets: [docs/cpu_peers.md](docs/cpu_peers.md).\n"
 )
+H100_PAGE = ROOT / "docs" / "h100.md"
 SWEEP = ROOT / "benchmarks" / "results" / "demo_sweep.json"
 SWEEP_PAGE = ROOT / "docs" / "demo_sweep.md"
 FIGURES = ROOT / "docs" / "figures"
@@ -103,7 +101,7 @@ def pages() -> dict[Path, str]:
     if SWEEP.exists():
         everything[SWEEP_PAGE] = sweep_page()
         everything |= sweep_figures()
-    return everything
+    return everything | h100_pages()
 
 
 def fill(text: str) -> str:
@@ -129,23 +127,11 @@ def demo_output() -> str:
 def of_program(title: str, record: Record) -> str:
     """One program's tables and its verdict."""
     report = read_structure(Report, record["report"])
-    tables = [title, as_text(results_table(report.results))]
+    tables = [title, as_text(results_table(report.results), WIDTH)]
     if report.comparison is None:
         return indented("\n".join(tables))
-    tables.append(as_text(comparison_table(report.comparison.results)))
+    tables.append(as_text(comparison_table(report.comparison.results), WIDTH))
     return indented("\n".join(tables)) + f"\n{report.comparison.verdict}\n"
-
-
-def as_text(table: Table, width: int = WIDTH) -> str:
-    """A table as plain text of at most ``width`` columns."""
-    console = Console(width=width, file=io.StringIO(), record=True)
-    console.print(table)
-    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
-
-
-def indented(text: str) -> str:
-    """As a block of code."""
-    return "".join(f"    {line}".rstrip() + "\n" for line in text.splitlines())
 
 
 def machine(record: Record) -> str:
@@ -257,23 +243,22 @@ def sweep_machine(record: Record, sweep: Sweep) -> str:
     )
 
 
+def h100_records() -> list[Path]:
+    """Of every GPU."""
+    return sorted((ROOT / "benchmarks" / "results").glob("h100-*.json"))
+
+
 def h100_output() -> str:
-    """Of every GPU, and the targets; nothing before there is a record."""
-    paths = sorted((ROOT / "benchmarks" / "results").glob("h100-*.json"))
-    return "".join(of_gpu(json.loads(path.read_text())) for path in paths)
+    """Of every GPU the paper's rows; nothing before there is a record."""
+    return "".join(gpu_pages.readme_part(gpu_pages.read(path)) for path in h100_records())
 
 
-def of_gpu(data: Record) -> str:
-    """One GPU's tables."""
-    record = read_record(data)
-    tables = (speed_table(record.parts), stages_table(record.parts))
-    tables = (*tables, verdicts_table(record.verdicts))
-    text = indented("\n".join(as_text(table, WIDE) for table in tables))
-    commits = ", ".join(dict.fromkeys(part.commit for part in record.parts))
-    said = "".join(f"- {note}\n" for note in gpu_notes(record))
-    written = "written by `benchmarks/render_readme.py`"
-    torch = data["versions"]["torch"]
-    return f"\n{text}\n{said}\n(torch {torch}, commit {commits}; {written}.)\n\n"
+def h100_pages() -> dict[Path, str]:
+    """All that is known of every GPU, and its figure."""
+    kept = [gpu_pages.read(path) for path in h100_records()]
+    drawn = {path: text for each in kept for path, text in gpu_pages.figures(each, FIGURES).items()}
+    texts = {H100_PAGE: "\n".join(map(gpu_pages.page, kept))} if kept else {}
+    return {**texts, **drawn}
 
 
 PLACES = {

@@ -1,6 +1,12 @@
 """The paper's GPU tables, measured anew: ``python -m benchmarks.h100``.
 
-subjects   which models, and what is to be reached      paper    what the paper measured
-prepare    scenes, weights and artifacts, made once     stages   where the time of a forward goes
-results    what is kept, as JSON                        targets  whether it is enough
+subjects   the paper's rows, as models       part      one row and method: built, compared, timed
+methods    how tokens merge                  stages    where the time of a forward goes
+prepare    scenes and weights, made once     parity    label maps of C++ against Python's
+results    what is kept, as JSON             records   begun, read, grown part by part
+floor      the least time there can be       kinds     kernels by what they do, beside floors
+targets    whether it is enough              tables    the record as tables
+pages      README, docs and figure           kernels   compiled for an H100 without one
+dry_run    all of it on a CPU, with stand-ins
+predict    floors from the vendor's figures, before there is a measurement
 """

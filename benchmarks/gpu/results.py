@@ -1,8 +1,10 @@
 """What was measured, as it lies in ``benchmarks/results/h100-<gpu>.json``."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.peers.results import Verdict
+from mpm_deploy.artifact import Flops
 from mpm_deploy.measure.report import Report
 
 
@@ -73,34 +75,75 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class PartResult:
-    """One model in one precision.
+class Profile:
+    """The kernels of one forward at one batch size, the longest first."""
+
+    batch_size: int
+    kernels: tuple[Kernel, ...]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The C++ program's label maps against Python's, of one artifact.
 
     Attributes:
-        model: Its name.
-        dtype: What it computes in.
+        images: Different files.
+        equal_images: Of them, with every pixel alike.
+        equal_pixels: Share of all pixels.
+        different: The names of some that differ.
+    """
+
+    images: int
+    equal_images: int
+    equal_pixels: float
+    different: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """One row, merged by one method.
+
+    Attributes:
+        row: Its name.
+        method: How tokens merge.
+        recipe: The artifact's, whole.
         weights: Where they come from, in words.
+        parameters: How many numbers the weights are.
         patches: Tokens of an image before merging.
+        flops: Of an image, by its tokens kept.
+        full_token_flops: Of the model without merging.
         labels_agree: Share of labels equal to those of the eager model, measured at build.
+        parity: C++ against Python.
         cpp: The C++ program's report, merged against full-token.
-        python: The Python one's.
-        before_decoder: The Python one's, merged against merged that reconstructs as the paper does.
-        stages: At the largest batch.
-        kernels: Of the same forward, the longest first.
+        python: The Python one's, at the largest batch.
+        profiles: Of the forward, at the least and the largest batch.
+        before_decoder: Of Mutual Pair Merging the Python one's, merged against merged that
+            reconstructs as the paper does.
+        stages: Of Mutual Pair Merging, at the largest batch.
         commit: Of the checkout it was measured in.
     """
 
-    model: str
-    dtype: str
+    row: str
+    method: str
+    recipe: dict[str, Any]
     weights: str
+    parameters: int
     patches: int
+    flops: Flops
+    full_token_flops: Flops
     labels_agree: float
+    parity: Parity
     cpp: Report
     python: Report
-    before_decoder: Report
-    stages: Stages
-    kernels: tuple[Kernel, ...]
+    profiles: tuple[Profile, ...]
+    before_decoder: Report | None
+    stages: Stages | None
     commit: str
+
+    @property
+    def name(self) -> str:
+        """Of the row and the method."""
+        return f"{self.row} {self.method}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +155,7 @@ class GpuRecord:
         driver: Its driver's version.
         ceilings: Of this GPU.
         merge_memory: Of a merge of many tokens.
-        parts: By model and precision.
+        parts: By row and method.
         verdicts: The targets.
     """
 

@@ -8,33 +8,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _RESULTS = Path(__file__).parent / "results.csv"
-_TABLES = {"float32": "1", "bfloat16": "5"}  # of an H100 at batch 32 and 512 pixels
-FULL_TOKEN, MERGED = "full", "MPM (2,5)"
+METHODS = {"full": "full", "mpm": "MPM (2,5)", "tome": "ToMe", "algm": "ALGM"}
 
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One model: FPS at batch 32 on an H100."""
+    """One model of one table, on an H100 at batch 32, by method.
 
-    full_token_fps: float
-    merged_fps: float
+    Attributes:
+        fps: Images a second, of ``"full"``, ``"mpm"``, ``"tome"`` and ``"algm"``; where the table
+            has none, the method is not there.
+        gflops: 10⁹ FLOPs of an image, likewise.
+    """
 
-    @property
-    def ratio(self) -> float:
-        """How many times faster merged is."""
-        return self.merged_fps / self.full_token_fps
+    fps: dict[str, float]
+    gflops: dict[str, float]
+
+    def ratio(self, method: str) -> float | None:
+        """How many times faster than full-token a method is."""
+        return self.fps[method] / self.fps["full"] if method in self.fps else None
+
+    def share(self, method: str) -> float | None:
+        """Of the full-token model's FLOPs."""
+        both = method in self.gflops and "full" in self.gflops
+        return self.gflops[method] / self.gflops["full"] if both else None
 
 
-def paper_row(model: str, dtype: str) -> PaperRow:
-    """Of the model as the tables call it.
+def paper_row(table: int, model: str) -> PaperRow:
+    """Of the model as the table calls it.
 
     Raises:
         KeyError: There is no such row.
     """
     with _RESULTS.open(newline="") as file:
-        fps = {
-            (row["table"], row["model"], row["method"]): float(row["FPS"])
+        rows = [
+            row
             for row in csv.DictReader(file)
-        }
-    table = _TABLES[dtype]
-    return PaperRow(fps[table, model, FULL_TOKEN], fps[table, model, MERGED])
+            if (row["table"], row["model"]) == (str(table), model)
+        ]
+    if not rows:
+        raise KeyError(f"table {table}: no model {model!r}")
+    return PaperRow(_of(rows, "FPS"), _of(rows, "GFLOPs"))
+
+
+def _of(rows: list[dict[str, str]], column: str) -> dict[str, float]:
+    by_name = {row["method"]: row[column] for row in rows if row[column]}
+    return {key: float(by_name[name]) for key, name in METHODS.items() if name in by_name}

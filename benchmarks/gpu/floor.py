@@ -1,0 +1,165 @@
+"""The least time that a forward can take, from the measured ceilings: ``max(operations, bytes)``.
+
+operations    FLOPs at the tokens kept, over the matrix rate of the precision
+bytes         weights and images read once, scores and merge maps written once, over the copy rate
+activations   what moves besides if each kernel reads its input and writes its output, as ours do:
+              no floor, for a better fusion would save it, but it says where a gap may lie
+
+In float32 the similarities of Mutual Pair Merging run as TF32 parts, on faster units than the
+others: their share of the operations is counted at the slower rate all the same.
+"""
+
+from dataclasses import dataclass
+
+from benchmarks.gpu.results import Ceilings, PartResult
+from mpm_deploy.artifact import Flops
+from mpm_deploy.measure.report import Measurement
+from mpm_deploy.models.zoo import MASK_DEPTH, ModelSpec, find_model
+from mpm_deploy.recipe import Recipe
+
+_ITEM = {"bfloat16": 2, "float32": 4}  # bytes
+# Of a block, in token widths: two norms 4, qkv 4, attention 4, proj 3, fc1 5, fc2 6.
+_WIDTHS_OF_A_BLOCK = 26
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of one batch: FLOPs and bytes.
+
+    Attributes:
+        products: FLOPs of what is linear in the tokens: layers.
+        pairs: FLOPs of what is quadratic in them: attention and similarities.
+        must_move: Bytes.
+        activations: Bytes.
+    """
+
+    products: float
+    pairs: float
+    must_move: float
+    activations: float
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Of one batch, in milliseconds."""
+
+    operations: float
+    bytes: float
+    activations: float
+
+    @property
+    def least(self) -> float:
+        """Of the forward."""
+        return max(self.operations, self.bytes)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One row, method and batch size: the floor, and what it took.
+
+    Attributes:
+        method: One of `METHODS`, or ``"full"``.
+        milliseconds: Of a batch, by the model FPS of the C++ program.
+    """
+
+    row: str
+    method: str
+    batch_size: int
+    floor: Floor
+    milliseconds: float
+
+    @property
+    def gap(self) -> float:
+        """Milliseconds over the floor."""
+        return self.milliseconds - self.floor.least
+
+    @property
+    def times(self) -> float:
+        """How many floors it took."""
+        return self.milliseconds / self.floor.least
+
+
+def gaps(part: PartResult, ceilings: Ceilings) -> tuple[Gap, ...]:
+    """At every batch size; of Mutual Pair Merging's part the full-token model's too."""
+    comparison = part.cpp.comparison
+    assert comparison is not None
+    found = [_gap(part, part.method, measured, ceilings) for measured in part.cpp.results]
+    if part.method == "mpm":
+        others = [ratio.against for ratio in comparison.results]
+        found = [_gap(part, "full", measured, ceilings) for measured in others] + found
+    return tuple(found)
+
+
+def floor_of(work: Work, ceilings: Ceilings, dtype: str) -> Floor:
+    """The times of some work."""
+    rate = 1e9 * ceilings.matrix_tflops[dtype]  # FLOPs a millisecond
+    copies = 1e6 * ceilings.copy_gb_per_s  # bytes a millisecond
+    return Floor(
+        operations=(work.products + work.pairs) / rate,
+        bytes=work.must_move / copies,
+        activations=work.activations / copies,
+    )
+
+
+def work_of(
+    recipe: Recipe,
+    flops: Flops,
+    parameters: int,
+    kept: tuple[float, ...],
+    batch_size: int,
+) -> Work:
+    """Of one batch.
+
+    Args:
+        recipe: Of the artifact, with model, size and classes named.
+        flops: Of an image.
+        parameters: How many numbers the weights are.
+        kept: Mean tokens after each merge.
+        batch_size: Images.
+    """
+    wanted, item = recipe.model, _ITEM[recipe.backend.dtype]
+    assert wanted.name and wanted.image_size and wanted.classes, recipe.name
+    spec, pixels = find_model(wanted.name), wanted.image_size[0] * wanted.image_size[1]
+    patches = pixels // spec.patch_size**2
+    tokens = [float(patches), *kept]
+    stages = list(zip(flops.stages, tokens, strict=True))
+    answer = patches * (wanted.classes * item + len(kept) * 4)  # scores, merge maps int32
+    rows = _rows(spec, wanted.classes, recipe.merge.before_blocks, tokens)
+    return Work(
+        products=batch_size * (flops.constant + sum(s.linear * t for s, t in stages)),
+        pairs=batch_size * sum(s.quadratic * t * t for s, t in stages),
+        must_move=parameters * item + batch_size * (3 * pixels + answer),
+        activations=batch_size * item * _WIDTHS_OF_A_BLOCK * spec.width * rows,
+    )
+
+
+def _rows(spec: ModelSpec, classes: int, blocks: tuple[int, ...], tokens: list[float]) -> float:
+    """Of one image, through all blocks of encoder and decoder."""
+    rows = 0.0
+    for block in range(spec.depth):
+        merges = sum(block >= at for at in blocks)
+        rows += tokens[merges] + spec.special_tokens
+    if spec.head == "mask_transformer":
+        rows += MASK_DEPTH * (tokens[-1] + classes)
+    return rows
+
+
+def recipes(part: PartResult) -> tuple[Recipe, Recipe]:
+    """Of a part's artifacts: merged, and full-token."""
+    merged = Recipe.from_dict(part.recipe)
+    return merged, merged.full_token()
+
+
+def _gap(part: PartResult, method: str, measured: Measurement, ceilings: Ceilings) -> Gap:
+    merged, full_token = recipes(part)
+    is_full = method == "full"
+    work = work_of(
+        full_token if is_full else merged,
+        part.full_token_flops if is_full else part.flops,
+        part.parameters,
+        measured.tokens_kept.mean,
+        measured.batch_size,
+    )
+    floor = floor_of(work, ceilings, merged.backend.dtype)
+    took = 1e3 * measured.batch_size / measured.model_fps
+    return Gap(part.row, method, measured.batch_size, floor, took)

@@ -1,0 +1,61 @@
+"""The C++ program's label maps against Python's, over a folder of images.
+
+The program writes a PNG an image (``--output``), whose palette is the classes' colours and whose
+samples are the classes. Python's `Runner` gives its label maps in memory.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.gpu.results import Parity
+from mpm_deploy.images import find_images
+from mpm_deploy.label_maps import label_map_names
+from mpm_deploy.results import Result
+from mpm_deploy.runner import Runner
+
+_NAMED = 5  # of the images that differ
+
+
+def measure_parity(program: Path, artifact: Path, folder: Path, count: int) -> Parity:
+    """Of the first ``count`` images, one a call in both programs.
+
+    Raises:
+        CalledProcessError: The C++ program failed.
+        ValueError: An image that either could not read.
+    """
+    with tempfile.TemporaryDirectory() as written:
+        # A pass of its bench follows the label maps: as short as there can be one.
+        options = [f"--limit={count}", "--batch=1", "--warmup=1", f"--output={written}"]
+        subprocess.run([program, artifact, folder, *options], check=True, stdout=subprocess.DEVNULL)
+        return compare(artifact, find_images(folder)[:count], Path(written))
+
+
+def compare(artifact: Path, images: list[Path], written: Path) -> Parity:
+    """Python's label maps against those that lie in a folder."""
+    equal, different, pixels, all_pixels = 0, [], 0, 0
+    for image, ours in _labels(artifact, images):
+        with Image.open(written / image) as picture:
+            theirs = np.asarray(picture)
+        if ours.shape != theirs.shape:
+            raise ValueError(f"{image}: {ours.shape} in Python, {theirs.shape} in C++")
+        alike = int((ours == theirs).sum())
+        pixels, all_pixels = pixels + alike, all_pixels + ours.size
+        equal += alike == ours.size
+        if alike < ours.size:
+            different.append(image)
+    return Parity(len(images), equal, pixels / all_pixels, tuple(different[:_NAMED]))
+
+
+def _labels(artifact: Path, images: list[Path]) -> Iterator[tuple[str, np.ndarray]]:
+    """The name of each label map, and Python's."""
+    with Runner(artifact) as runner, closing(runner.run(images)) as outcomes:
+        for name, outcome in zip(label_map_names(images), outcomes, strict=True):
+            if not isinstance(outcome, Result):
+                raise ValueError(f"{outcome.path}: {outcome.reason}")
+            yield name, outcome.labels

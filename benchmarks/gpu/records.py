@@ -1,0 +1,62 @@
+"""The record of a GPU: begun, read, and grown part by part."""
+
+import json
+import re
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from benchmarks.gpu.results import GpuRecord, PartResult
+from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
+from benchmarks.gpu.targets import verdicts
+from benchmarks.record import RESULTS
+from mpm_deploy.structure import read_structure
+
+
+def start_record(device: torch.device) -> GpuRecord:
+    """What is known of the GPU before any model runs."""
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    return GpuRecord(
+        gpu=torch.cuda.get_device_name(device),
+        driver=driver.splitlines()[0],
+        ceilings=measure_ceilings(device),
+        merge_memory=measure_merge_memory(device),
+    )
+
+
+def measured_before() -> GpuRecord | None:
+    """The record of this GPU, if there is one."""
+    path = RESULTS / f"{slug(torch.cuda.get_device_name())}.json"
+    return read_record(json.loads(path.read_text())) if path.exists() else None
+
+
+def read_record(data: dict[str, Any]) -> GpuRecord:
+    """Of a file that `write_result` wrote."""
+    names = GpuRecord.__dataclass_fields__
+    return read_structure(GpuRecord, {name: data[name] for name in names})
+
+
+def has_part(record: GpuRecord, row: str, method: str) -> bool:
+    """Whether this was measured."""
+    return any((part.row, part.method) == (row, method) for part in record.parts)
+
+
+def with_part(record: GpuRecord, part: PartResult) -> GpuRecord:
+    """The record with this part, in place of an older one."""
+    key = (part.row, part.method)
+    others = [each for each in record.parts if (each.row, each.method) != key]
+    parts = (*others, part)
+    return replace(record, parts=parts, verdicts=tuple(v for p in parts for v in verdicts(p)))
+
+
+def name_of(record: GpuRecord) -> str:
+    """Of its file."""
+    return slug(record.gpu)
+
+
+def slug(gpu: str) -> str:
+    """As in ``h100-nvidia-h100-80gb-hbm3``."""
+    return "h100-" + re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")
