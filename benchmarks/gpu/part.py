@@ -137,7 +137,7 @@ class Part:
             self.conditions.images,
             against=against,
             batch_sizes=(batch_size,),
-            limit=self._timed_images(manifest),
+            limit=self._limit(manifest),
             repeats=self.conditions.repeats,
             warmup=self.conditions.warmup,
         )
@@ -147,7 +147,7 @@ class Part:
         options = {
             "against": self.full_token,
             "batch": ",".join(map(str, conditions.batch_sizes)),
-            "limit": self._timed_images(manifest),
+            "limit": self._limit(manifest),
             "repeats": conditions.repeats,
             "warmup": conditions.warmup,
         }
@@ -163,8 +163,15 @@ class Part:
         count = conditions.parity_images
         return measure_parity(conditions.program, self.merged, conditions.images, count)
 
-    def _timed_images(self, manifest: Manifest) -> int:
-        """As many as let a slow row be done within minutes."""
+    def timed_images(self, gflops: float) -> int:
+        """As many as let a slow row be done within minutes.
+
+        Args:
+            gflops: Of an image through the full-token model.
+        """
+        conditions = self.conditions
+        return conditions.timed_images_slow if gflops >= SLOW else conditions.timed_images
+
+    def _limit(self, manifest: Manifest) -> int:
         every_token = [manifest.patches] * len(manifest.flops.stages)
-        is_slow = manifest.flops.total(every_token) / 1e9 >= SLOW
-        return self.conditions.timed_images_slow if is_slow else self.conditions.timed_images
+        return self.timed_images(manifest.flops.total(every_token) / 1e9)

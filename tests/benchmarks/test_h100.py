@@ -1,6 +1,5 @@
-"""The GPU benchmark: all of it on a CPU, on a small model; and the sums it does."""
+"""The GPU benchmark: a part on a CPU, on a small model; the record, the targets and the tables."""
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,141 +9,164 @@ import torch
 from rich.console import Console
 
 from benchmarks import h100
-from benchmarks.gpu import prepare, stages
-from benchmarks.gpu.results import Ceilings, GpuRecord, Kernel, MergeMemory, PartResult, Stages
-from benchmarks.gpu.subjects import SUBJECTS, Subject
-from benchmarks.gpu.tables import kernels_table, notes, speed_table, stages_table
+from benchmarks.gpu import dry_run, prepare, records, stages
+from benchmarks.gpu.parity import compare
+from benchmarks.gpu.part import Conditions, Part
+from benchmarks.gpu.results import Parity
+from benchmarks.gpu.subjects import SUBJECTS
+from benchmarks.gpu.tables import (
+    floors_table,
+    kernels_table,
+    kinds_table,
+    notes,
+    paper_table,
+    speed_table,
+    stages_table,
+)
 from benchmarks.gpu.targets import verdicts
-from benchmarks.paper import paper_row
-from mpm_deploy.build import build
-from mpm_deploy.measure.report import Comparison, Ratio, Report, Spread
-from mpm_deploy.recipe import Recipe
+from benchmarks.text import as_text
+from mpm_deploy.images import find_images
+from mpm_deploy.label_maps import label_map_names, write_label_map
+from mpm_deploy.models.weights import load_into, read_weights, save_weights
+from mpm_deploy.models.zoo import create
+from mpm_deploy.runner import Runner
 from mpm_deploy.structure import to_mapping
-from tests.conftest import small_recipe
-from tests.measure.test_report import FULL, MEASURED, MERGED
-from tests.measure.test_report import HOST as REPORT_HOST
+from tests.benchmarks.made_up_gpu import PART, RECORD, ROW, part, report
 from tests.parity.conftest import CPP_RUNNER
-
-
-class SmallSubject(Subject):
-    """A model that builds in seconds, on a CPU."""
-
-    def recipe(self, dtype: str, weights: str) -> Recipe:
-        return small_recipe()
-
-
-def report(batch_size: int, model_fps: float, model_ratio: float, flop_ratio: float) -> Report:
-    """At one batch size; end to end 0.8 of the model."""
-    measured = replace(
-        MEASURED, batch_size=batch_size, model_fps=model_fps, end_to_end_fps=0.8 * model_fps
-    )
-    spread = Spread(model_ratio, model_ratio, model_ratio)
-    ratio = Ratio(batch_size, 3, spread, spread, flop_ratio, MEASURED)
-    return Report(
-        schema="mpm-report/1",
-        artifact=MERGED,
-        host=REPORT_HOST,
-        results=(measured,),
-        left_out=(),
-        skipped=(),
-        comparison=Comparison(FULL, (ratio,), ""),
-    )
-
-
-PART = PartResult(
-    model="seg_l16_mask",
-    dtype="bfloat16",
-    weights="random",
-    patches=1024,
-    labels_agree=0.999,
-    cpp=report(32, 1000.0, 1.35, 1.5),
-    python=report(32, 990.0, 1.35, 1.5),
-    before_decoder=report(32, 990.0, 1.1, 1.1),
-    stages=Stages(batch_size=32, forward=40.0, merges=(0.5, 0.25), reconstruction=0.25),
-    kernels=(Kernel("flash_fwd_splitkv_kernel", 26, 9.5),),
-    commit="0" * 12,
-)
-RECORD = GpuRecord(
-    gpu="NVIDIA H100 80GB HBM3",
-    driver="570",
-    ceilings=Ceilings(3000.0, {"bfloat16": 700.0}),
-    merge_memory=MergeMemory(16384, 768, "bfloat16", 24.0, 30.0),
-)
-
-
-def test_the_papers_rows() -> None:
-    base = paper_row("ViT-B/16", "bfloat16")
-    assert (base.full_token_fps, base.merged_fps) == (735, 780)
-    for subject in SUBJECTS.values():
-        for dtype, name in subject.paper.items():
-            assert paper_row(name, dtype).ratio > 1
 
 
 def test_targets_are_met_and_missed() -> None:
     reached = {verdict.target: (verdict.reached.median, verdict.met) for verdict in verdicts(PART)}
-    prefix = "seg_l16_mask bfloat16: "
+    prefix = f"{ROW} mpm: "
     assert reached == {
         prefix + "model FPS at batch 32": (1000.0, True),
         prefix + "model FPS over full-token, of 0.9 × FLOP ratio 1.50": (1.35, True),
         prefix + "end-to-end FPS over model FPS": (0.8, False),
         prefix + "merging and reconstruction of the forward, at most": (0.025, True),
+        prefix + "C++ label maps as Python's, of 512": (1.0, True),
     }
 
 
+def test_every_label_map_must_be_the_same() -> None:
+    unlike = replace(part(method="tome"), parity=Parity(512, 511, 0.9999, ("a.png",)))
+    (verdict,) = verdicts(unlike)
+    assert not verdict.met and verdict.reached.median == 511 / 512
+
+
 def test_a_tiny_model_must_never_be_slower() -> None:
-    tiny = replace(PART, model="seg_t16_mask", cpp=report(32, 100.0, 0.99, 1.5))
-    slower = [verdict for verdict in verdicts(tiny) if verdict.wanted == 1.0]
+    tiny = replace(PART, row="seg_t16_mask-512-bfloat16", cpp=report(32, 100.0, 0.99, 1.5))
+    slower = [verdict for verdict in verdicts(tiny) if "at batch" in verdict.target]
     assert [verdict.met for verdict in slower] == [False]
 
 
 def test_a_record_comes_back_from_its_file() -> None:
-    record = h100.with_part(RECORD, PART)
+    record = records.with_part(RECORD, PART)
     data = json.loads(json.dumps({**to_mapping(record), "date": "of write_result"}))
-    assert h100.read_record(data) == record
+    assert records.read_record(data) == record
 
 
 def test_a_part_takes_the_place_of_an_older_one() -> None:
-    other = replace(PART, model="seg_b16_mask")
-    record = h100.with_part(h100.with_part(RECORD, PART), other)
+    other, tome = part("seg_b16_mask-512-bfloat16"), part(method="tome")
+    record = RECORD
+    for each in (PART, other, tome):
+        record = records.with_part(record, each)
     newer = replace(PART, weights="trained")
-    assert h100.with_part(record, newer).parts == (other, newer)
+    assert records.with_part(record, newer).parts == (other, tome, newer)
+
+
+def test_what_is_on_file_is_not_measured_again() -> None:
+    record = records.with_part(RECORD, PART)
+    subject = SUBJECTS[ROW]
+    wanted = [(subject, "mpm"), (subject, "tome")]
+    assert list(h100.missing(record, wanted)) == [(subject, "tome")]
 
 
 def test_the_file_is_named_after_the_gpu() -> None:
-    assert h100.name_of(RECORD) == "h100-nvidia-h100-80gb-hbm3"
+    assert records.name_of(RECORD) == "h100-nvidia-h100-80gb-hbm3"
 
 
-def test_tables_say_what_the_paper_had() -> None:
-    record = h100.with_part(RECORD, PART)
-    console = Console(width=200, file=io.StringIO(), record=True)
-    for table in (speed_table(record.parts), stages_table(record.parts), kernels_table(PART)):
-        console.print(table)
-    for note in notes(record):
-        console.print(note)
-    text = console.export_text()
-    for expected in ("375", "456", "1.22", "0.50 + 0.25", "2.5%", "flash_fwd", "3000 GB/s"):
+def test_tables_say_what_was_measured_and_what_the_paper_had() -> None:
+    record = records.with_part(RECORD, PART)
+    tables = (
+        paper_table(record.parts),
+        speed_table(record.parts),
+        stages_table(record.parts),
+        floors_table(record),
+        kinds_table(PART, PART.profiles[0], record.ceilings),
+        kernels_table(PART.profiles[0]),
+    )
+    text = "\n".join([*(as_text(table, 200) for table in tables), *notes(record)])
+    for expected in ("741 / 375", "1000 / 456", "1.35 / 1.22", "0.50 + 0.25", "2.5%", "flash_fwd"):
         assert expected in text
+    assert "2000 GB/s" in text and "512 of 512 images" in text
 
 
 @pytest.mark.slow
-def test_a_part_is_measured(
-    tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, with both programs."""
     if not CPP_RUNNER.exists():
         pytest.skip(f"{CPP_RUNNER} is not built: make cpp")
-    monkeypatch.setattr(h100, "BATCH_SIZES", (1, 2))
-    monkeypatch.setattr(h100, "CPP_RUNNER", CPP_RUNNER)
     monkeypatch.setattr(stages, "_REPEATS", 2)
-    monkeypatch.setattr(prepare, "built", lambda r, name: build(r, tmp_path / f"{name}.pt"))
-    subject = SmallSubject("seg_t16_mask", {}, {}, {}, 0.0)
-    part = h100.Part(subject, "float32", "random", image_folder, repeats=1).measure()
-    assert [result.batch_size for result in part.cpp.results] == [1, 2]
-    assert part.cpp.results[0].tokens_kept == part.python.results[0].tokens_kept
-    assert [result.batch_size for result in part.before_decoder.results] == [2]
-    assert (part.weights, part.patches) == ("random", 24)
-    assert len(part.stages.merges) == 2 and part.stages.share > 0
-    assert part.kernels[0].milliseconds >= part.kernels[-1].milliseconds
+    conditions = replace(dry_run.small_conditions(tmp_path), program=CPP_RUNNER)
+    subject = SUBJECTS["seg_t16_mask-512-float32"]
+    measured = dry_run.measured(subject, "mpm", conditions).measure()
+    assert [result.batch_size for result in measured.cpp.results] == [1, 2]
+    assert [result.batch_size for result in measured.python.results] == [2]
+    assert measured.cpp.results[1].tokens_kept == measured.python.results[0].tokens_kept
+    assert measured.before_decoder is not None and measured.stages is not None
+    assert [result.batch_size for result in measured.before_decoder.results] == [2]
+    assert (measured.weights, measured.patches) == ("random", 36)
+    assert measured.parity == Parity(dry_run.COUNT, dry_run.COUNT, 1.0)
+    assert len(measured.stages.merges) == 2 and measured.stages.share > 0
+    assert [profile.batch_size for profile in measured.profiles] == [1, 2]
+    kernels = measured.profiles[0].kernels
+    assert kernels[0].milliseconds >= kernels[-1].milliseconds
+
+
+@pytest.mark.slow
+def test_a_pixel_that_differs_is_seen(artifact: Path, image_folder: Path, tmp_path: Path) -> None:
+    images = find_images(image_folder)
+    pixels = 0
+    with Runner(artifact) as runner:
+        for name, result in zip(label_map_names(images), runner.run(images), strict=True):
+            labels = result.labels.copy()  # type: ignore[union-attr]
+            if not pixels:
+                labels[0, 0] = (labels[0, 0] + 1) % 7
+            pixels += labels.size
+            write_label_map(tmp_path / name, labels, runner.manifest.model.palette)
+    parity = compare(artifact, images, tmp_path)
+    assert (parity.images, parity.equal_images) == (5, 4)
+    assert parity.equal_pixels == 1 - 1 / pixels
+    assert parity.different == (label_map_names(images)[0],)
+
+
+def test_a_slow_row_is_timed_on_fewer_images(tmp_path: Path) -> None:
+    conditions = Conditions(tmp_path)
+    assert conditions.parity_images >= 512
+    made = Part(SUBJECTS[ROW], "mpm", "random", conditions)
+    flops = {"slow": 500.0, "fast": 300.0}
+    timed = {name: made.timed_images(gflops) for name, gflops in flops.items()}
+    assert timed == {"slow": 128, "fast": 512}
+
+
+@pytest.mark.parametrize("model", ["seg_t16_mask", "seg_t16_linear"])
+def test_weights_are_cut_to_fewer_classes(model: str, tmp_path: Path) -> None:
+    whole = create(model, classes=9, image_size=(64, 64), seed=3)
+    about = {
+        "model": model,
+        "image_size": [64, 64],
+        "mean": [0.5] * 3,
+        "std": [0.5] * 3,
+        "classes": [f"class {index}" for index in range(9)],
+        "palette": [[index, 0, 0] for index in range(9)],
+    }
+    save_weights(whole, tmp_path / "model.safetensors", about)
+    tensors, info = read_weights(prepare.with_classes(tmp_path / "model.safetensors", 4))
+    assert info.classes == tuple(f"class {index}" for index in range(4))
+    fewer = create(model, classes=4, image_size=(96, 96))
+    load_into(fewer, tensors, "cut")  # and the positions are resized
+    head = "decoder.cls_emb" if model.endswith("mask") else "decoder.head.weight"
+    assert torch.equal(fewer.state_dict()[head], whole.state_dict()[head][:4].bfloat16().float())
 
 
 def test_ceilings_and_memory_are_of_this_device() -> None:
@@ -153,3 +175,17 @@ def test_ceilings_and_memory_are_of_this_device() -> None:
     assert ceilings.copy_gb_per_s > 0
     assert ceilings.matrix_tflops.keys() == {"bfloat16", "float32"}
     assert stages.measure_merge_memory(cpu, tokens=64).tokens_mib == 64 * 768 * 2 / (1 << 20)
+
+
+@pytest.mark.slow
+def test_a_dry_run_says_that_it_measures_nothing_and_writes_no_result(tmp_path: Path) -> None:
+    if not (h100.Conditions(tmp_path).program).exists():
+        pytest.skip("build/cpp_runner is not built: make cpp")
+    before = sorted((dry_run.IMAGES.parent.parent.parent / "benchmarks" / "results").iterdir())
+    console = Console(width=200, record=True, quiet=False)
+    dry_run.run([(SUBJECTS[ROW], "tome")], console)
+    text = console.export_text()
+    assert text.count(dry_run.WARNING) == 2
+    assert "rendered docs/h100.md" in text and "Compiled for sm_90" in text
+    after = sorted((dry_run.IMAGES.parent.parent.parent / "benchmarks" / "results").iterdir())
+    assert before == after
