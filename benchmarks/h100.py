@@ -17,7 +17,7 @@ not on file. ``--dry-run`` goes the whole way on a CPU with stand-ins, and measu
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -70,7 +70,11 @@ def measure(
             console.print(f"{len(todo) - done} parts are left: call it again.")
             break
         weights = prepare.weights(subject, arguments.train_minutes)
-        record = grow(record, Part(subject, method, weights, conditions), console, keep)
+        part = Part(subject, method, weights, conditions)
+        if arguments.build_only:
+            console.print(*part.artifacts(), sep="\n")
+        else:
+            record = grow(record, part, console)
     show(record, console)
 
 
@@ -83,19 +87,12 @@ def missing(
             yield subject, method
 
 
-def grow(
-    record: GpuRecord, part: Part, console: Console, keep: Callable[[GpuRecord], object]
-) -> GpuRecord:
-    """The record with one part more, kept."""
+def grow(record: GpuRecord, part: Part, console: Console) -> GpuRecord:
+    """The record with one part more, written at once."""
     record = with_part(record, part.measure())
-    keep(record)
+    write_result(name_of(record), to_mapping(record))
     console.print(kernels_table(record.parts[-1].profiles[-1]))
     return record
-
-
-def keep(record: GpuRecord) -> None:
-    """In ``benchmarks/results``."""
-    write_result(name_of(record), to_mapping(record))
 
 
 def chosen(arguments: argparse.Namespace) -> tuple[Subject, ...]:
@@ -117,6 +114,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--precisions", nargs="+", choices=[*DTYPES.values()], default=[])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
     parser.add_argument("--again", action="store_true", help="measure also what is on file")
+    parser.add_argument(
+        "--build-only", action="store_true", help="weights and artifacts, and measure nothing"
+    )
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="begin no part after so many"
     )

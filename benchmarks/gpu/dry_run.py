@@ -4,19 +4,22 @@ row ─▶ stand-in ─▶ artifacts, checked ─▶ label maps and bench in bot
 
 A stand-in has the row's special tokens, decoder, class count and way of merging, the width of
 ViT-T, and a small input; the portable recipe builds it for a CPU. All else is what runs on a GPU.
-Rows that differ in size or precision alone have the same stand-in, whose artifacts are built once;
-each is measured for itself. Then every Triton kernel is compiled for an H100. The record lies in a
+Rows that differ in size or precision alone have the same stand-in, which is built and run once by
+each way of merging. Then every Triton kernel is compiled for an H100. The record lies in a
 temporary folder: nothing of it is a measurement.
 """
 
 import hashlib
 import json
+import os
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -25,7 +28,7 @@ from rich.console import Console
 from benchmarks.gpu import kernels, pages
 from benchmarks.gpu.part import Conditions, Part
 from benchmarks.gpu.records import name_of, with_part
-from benchmarks.gpu.results import GpuRecord
+from benchmarks.gpu.results import GpuRecord, PartResult
 from benchmarks.gpu.show import show
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
 from benchmarks.gpu.subjects import Subject
@@ -80,15 +83,36 @@ def run(wanted: Sequence[tuple[Subject, str]], console: Console) -> None:
     with tempfile.TemporaryDirectory() as folder:
         conditions = small_conditions(Path(folder))
         record = start_record()
-        for done, (subject, method) in enumerate(wanted, start=1):
-            record = with_part(record, measured(subject, method, conditions).measure())
-            console.print(f"{done} of {len(wanted)}: {record.parts[-1].name}, {summary(record)}")
+        parts = [measured(subject, method, conditions) for subject, method in wanted]
+        for done, part in enumerate(side_by_side(parts), start=1):
+            record = with_part(record, part)
+            console.print(f"{done} of {len(parts)}: {part.name}, {summary(part)}")
         kept = keep(record, Path(folder))
         show(kept.record, console)
         rendered(kept, Path(folder), console)
     kernels.show(console)
     console.print(f"{len(record.parts)} parts in {time.monotonic() - begin:.0f} s. {WARNING}")
     check(record)
+
+
+def side_by_side(parts: Sequence[Part]) -> Iterator[PartResult]:
+    """What each part gives, in their order, a core for each: speed does not matter here.
+
+    Rows whose stand-ins are one artifact are run once.
+    """
+    unlike = {part.recipe: part for part in reversed(parts)}
+    with ProcessPoolExecutor(
+        len(os.sched_getaffinity(0)), get_context("spawn"), initializer=use_one_thread
+    ) as pool:
+        begun = {recipe: pool.submit(part.measure) for recipe, part in reversed(unlike.items())}
+        for part in parts:
+            yield replace(begun[part.recipe].result(), row=part.subject.name)
+
+
+def use_one_thread() -> None:
+    """Here and in the processes begun here: on this core."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 
 def measured(subject: Subject, method: str, conditions: Conditions) -> Part:
@@ -143,9 +167,8 @@ def rendered(kept: pages.Kept, folder: Path, console: Console) -> None:
         console.print(f"rendered {name}: {len(text.splitlines())} lines", highlight=False)
 
 
-def summary(record: GpuRecord) -> str:
-    """Of its newest part."""
-    part = record.parts[-1]
+def summary(part: PartResult) -> str:
+    """That it was checked."""
     parity = part.parity
     return (
         f"labels as the eager model's {part.labels_agree:.4f}, "

@@ -90,6 +90,11 @@ class Part:
             commit=current_commit(),
         )
 
+    def artifacts(self) -> tuple[Path, ...]:
+        """All files that it needs, built where they are not there."""
+        over = (self.before_decoder,) if self.method == WITH_STAGES else ()
+        return (self.merged, self.full_token, *over)
+
     @cached_property
     def recipe(self) -> Recipe:
         """Of the merged artifact."""
@@ -104,6 +109,12 @@ class Part:
     def full_token(self) -> Path:
         """The same model's without merging."""
         return self._build(self.recipe.full_token(), "full_token")
+
+    @cached_property
+    def before_decoder(self) -> Path:
+        """Merged too, and decoded as the paper does: all patches."""
+        recipe = self.recipe.override("merge.reconstruct=before_decoder")
+        return self._build(recipe, "before_decoder")
 
     def _build(self, recipe: Recipe, variant: str) -> Path:
         return self.conditions.build(recipe, f"{self.subject.name}_{variant}")
@@ -128,8 +139,7 @@ class Part:
     def _over_decoding_all(self, manifest: Manifest, batch_size: int) -> Report | None:
         if self.method != WITH_STAGES:
             return None
-        recipe = self.recipe.override("merge.reconstruct=before_decoder")
-        return self._python(self._build(recipe, "before_decoder"), manifest, batch_size)
+        return self._python(self.before_decoder, manifest, batch_size)
 
     def _python(self, against: Path, manifest: Manifest, batch_size: int) -> Report:
         return bench(
@@ -155,7 +165,8 @@ class Part:
             report = Path(folder) / "report.json"
             told = [f"--{name}={value}" for name, value in options.items()]
             command = [conditions.program, self.merged, conditions.images, *told]
-            subprocess.run([*command, f"--json={report}"], check=True)
+            command.append(f"--json={report}")
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             return read_structure(Report, json.loads(report.read_text()))
 
     def _parity(self) -> Parity:

@@ -4,9 +4,10 @@ import pytest
 
 from benchmarks.gpu.floor import Floor, Gap, floor_of, gaps, work_of
 from benchmarks.gpu.kinds import kind_of, kinds
-from benchmarks.gpu.predict import predict
+from benchmarks.gpu.predict import as_markdown, predict
 from benchmarks.gpu.results import Ceilings
 from benchmarks.gpu.subjects import SUBJECTS
+from benchmarks.record import ROOT
 from mpm_deploy.artifact import Flops, StageFlops
 from tests.benchmarks.made_up_gpu import PART, RECORD, part
 
@@ -84,3 +85,7 @@ def test_a_prediction_is_of_the_whole_model() -> None:
     full, merged = predict(recipe.full_token(), 32), predict(recipe, 32)
     assert full.operations == pytest.approx(32 * 76.8 / 67, rel=0.01)  # GFLOPs over TFLOP/s
     assert 0.5 < merged.operations / full.operations < 0.8
+
+
+def test_the_notes_hold_the_predictions() -> None:
+    assert as_markdown() in (ROOT / "benchmarks" / "notes" / "h100.md").read_text()

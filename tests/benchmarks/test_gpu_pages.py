@@ -74,3 +74,9 @@ def test_a_model_that_gains_what_its_flops_allow_lies_on_the_line() -> None:
 
     record = with_part(RECORD, replace(PART))
     assert "× 1.35 where FLOPs allow × 1.50" in chart(record)
+
+
+def test_the_readme_says_that_no_figure_is_from_a_gpu_as_long_as_that_is_so() -> None:
+    render = load_script("benchmarks/render_readme.py")
+    said = "no figure here is from a GPU" in render.README.read_text()
+    assert said == (not render.h100_records())
