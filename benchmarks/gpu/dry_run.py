@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -100,11 +100,13 @@ def side_by_side(parts: Sequence[Part]) -> Iterator[PartResult]:
 
     Rows whose stand-ins are one artifact are run once.
     """
-    unlike = {part.recipe: part for part in reversed(parts)}
+    begun: dict[Recipe, Future[PartResult]] = {}
     with ProcessPoolExecutor(
         len(os.sched_getaffinity(0)), get_context("spawn"), initializer=use_one_thread
     ) as pool:
-        begun = {recipe: pool.submit(part.measure) for recipe, part in reversed(unlike.items())}
+        for part in parts:
+            if part.recipe not in begun:
+                begun[part.recipe] = pool.submit(part.measure)
         for part in parts:
             yield replace(begun[part.recipe].result(), row=part.subject.name)
 
