@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,14 +26,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmarks.gpu import kernels, pages
+from benchmarks.gpu import pages
 from benchmarks.gpu.part import Conditions, Part
 from benchmarks.gpu.records import name_of, with_part
 from benchmarks.gpu.results import GpuRecord, PartResult
 from benchmarks.gpu.show import show
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
 from benchmarks.gpu.subjects import Subject
-from benchmarks.record import IMAGES, write_result
+from benchmarks.record import IMAGES, ROOT, write_result
 from mpm_deploy.backends import get_backend
 from mpm_deploy.build import build
 from mpm_deploy.recipe import Recipe, load_recipe
@@ -90,7 +91,7 @@ def run(wanted: Sequence[tuple[Subject, str]], console: Console) -> None:
         kept = keep(record, Path(folder))
         show(kept.record, console)
         rendered(kept, Path(folder), console)
-    kernels.show(console)
+    compile_kernels(console)
     console.print(f"{len(record.parts)} parts in {time.monotonic() - begin:.0f} s. {WARNING}")
     check(record)
 
@@ -167,6 +168,19 @@ def rendered(kept: pages.Kept, folder: Path, console: Console) -> None:
     texts |= {path.name: text for path, text in drawn.items()}
     for name, text in texts.items():
         console.print(f"rendered {name}: {len(text.splitlines())} lines", highlight=False)
+
+
+def compile_kernels(console: Console) -> None:
+    """In a process of their own, where Triton may warn of itself.
+
+    Raises:
+        SystemExit: One does not compile, or does not fit.
+    """
+    command = [sys.executable, "-m", "benchmarks.gpu.kernels"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    console.print(done.stdout, highlight=False, markup=False)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
 
 
 def summary(part: PartResult) -> str:

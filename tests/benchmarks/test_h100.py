@@ -24,6 +24,7 @@ from benchmarks.gpu.tables import (
     stages_table,
 )
 from benchmarks.gpu.targets import verdicts
+from benchmarks.record import RESULTS
 from benchmarks.text import as_text
 from mpm_deploy.images import find_images
 from mpm_deploy.label_maps import label_map_names, write_label_map
@@ -179,13 +180,12 @@ def test_ceilings_and_memory_are_of_this_device() -> None:
 
 @pytest.mark.slow
 def test_a_dry_run_says_that_it_measures_nothing_and_writes_no_result(tmp_path: Path) -> None:
-    if not (h100.Conditions(tmp_path).program).exists():
+    if not Conditions(tmp_path).program.exists():
         pytest.skip("build/cpp_runner is not built: make cpp")
-    before = sorted((dry_run.IMAGES.parent.parent.parent / "benchmarks" / "results").iterdir())
+    before = sorted(RESULTS.iterdir())
     console = Console(width=200, record=True, quiet=False)
     dry_run.run([(SUBJECTS[ROW], "tome")], console)
     text = console.export_text()
     assert text.count(dry_run.WARNING) == 2
     assert "rendered docs/h100.md" in text and "Compiled for sm_90" in text
-    after = sorted((dry_run.IMAGES.parent.parent.parent / "benchmarks" / "results").iterdir())
-    assert before == after
+    assert sorted(RESULTS.iterdir()) == before
