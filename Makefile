@@ -78,10 +78,10 @@ format: .venv/.installed ## rewrite the sources as the formatters want them
 	find cpp_runner mpm_deploy -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
 
 arm64: program ## both programs on Arm64 under emulation; as root, half an hour
-	tools/system-packages.sh < tools/arm64/host-packages.txt
+	@tools/system-packages.sh < tools/arm64/host-packages.txt
 	tools/arm64/make_system.sh $(ARM64_SYSTEM)
-	$(CMAKE) -S . -B build/arm64/cpp -G Ninja $(ARM64_CMAKE) -DMPM_SYSTEM_LIBTORCH=ON -DMPM_AOTINDUCTOR=OFF
-	$(CMAKE) --build build/arm64/cpp --parallel $(JOBS)
+	$(CMAKE) -S . -B build/arm64 -G Ninja $(ARM64_CMAKE) -DMPM_SYSTEM_LIBTORCH=ON -DMPM_AOTINDUCTOR=OFF
+	$(CMAKE) --build build/arm64 --parallel $(JOBS)
 	CMAKE_ARGS='$(ARM64_CMAKE)' _PYTHON_HOST_PLATFORM=linux-aarch64 \
 	  $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/arm64 .
 	$(BIN)/python tools/arm64/check.py --system $(ARM64_SYSTEM) --work build/arm64

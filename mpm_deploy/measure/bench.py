@@ -247,11 +247,27 @@ def _host(opened: Answer, started: datetime) -> HostInfo:
     )
 
 
-def cpu_name() -> str:
-    """The processor as the system calls it."""
+def cpu_name(
+    cpuinfo: Path = Path("/proc/cpuinfo"), board: Path = Path("/proc/device-tree/model")
+) -> str:
+    """What to call the processor.
+
+    On x86, cpuinfo has its name. On Arm it has numbers, and the board stands for it: the kernel of
+    a Raspberry Pi names it there too, others in ``board``.
+    """
+    lines = re.findall(r"^([^:\n]*?)\s*: (.*)$", _read(cpuinfo), re.MULTILINE)
+    facts = dict(reversed(lines))  # of a key that each core has, the first core's
+    name = facts.get("model name") or facts.get("Model") or _read(board).rstrip("\0")
+    if name:
+        return name
+    if "CPU implementer" not in facts or "CPU part" not in facts:
+        return platform.machine()
+    part = f"implementer {facts['CPU implementer']}, part {facts['CPU part']}"
+    return f"{platform.machine()}, {part}"
+
+
+def _read(path: Path) -> str:
     try:
-        cpuinfo = Path("/proc/cpuinfo").read_text()
+        return path.read_text()
     except OSError:
-        cpuinfo = ""
-    named = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    return named.group(1) if named else platform.machine()
+        return ""
