@@ -71,6 +71,7 @@ struct Workspace {
   Workspace(std::size_t count, std::size_t across)
       : extremes(across + 1),
         threshold(across),
+        survives(across),
         counts(across),
         survivors(across * count),
         classes(count),
@@ -80,6 +81,7 @@ struct Workspace {
   // Of a row of cells.
   std::vector<float> extremes;           // (across + 1): the lower or the higher of two rows
   std::vector<float> threshold;          // (across): a class whose highest corner is below is out
+  std::vector<std::int32_t> survives;    // (across): 1 where the class at hand does, else 0
   std::vector<std::int32_t> counts;      // (across): survivors of each cell
   std::vector<std::uint16_t> survivors;  // (across, K): as many as counted, in ascending order
 
@@ -110,9 +112,12 @@ INLINE void find_threshold(const Rows& rows, float* extremes, float* threshold) 
   }
 }
 
+// Each class is first compared in all cells, which vectors can do, and then appended cell by cell:
+// in one loop, Arm's compilers branch on the scores, which no processor foresees.
 INLINE void find_survivors(const Rows& rows, Workspace& work) {
   float* extremes = work.extremes.data();
   float* threshold = work.threshold.data();
+  std::int32_t* survives = work.survives.data();
   std::int32_t* counts = work.counts.data();
   std::uint16_t* survivors = work.survivors.data();
   const std::int64_t across = rows.across;
@@ -124,8 +129,11 @@ INLINE void find_survivors(const Rows& rows, Workspace& work) {
     for (std::int64_t x = 0; x < across; ++x) extremes[x] = higher(top[x], bottom[x]);
     extremes[across] = extremes[across - 1];
     for (std::int64_t x = 0; x < across; ++x) {
+      survives[x] = !(higher(extremes[x], extremes[x + 1]) < threshold[x]);
+    }
+    for (std::int64_t x = 0; x < across; ++x) {
       survivors[x * rows.classes + counts[x]] = static_cast<std::uint16_t>(k);
-      counts[x] += !(higher(extremes[x], extremes[x + 1]) < threshold[x]);
+      counts[x] += survives[x];
     }
   }
   // The class that set the threshold is above it, but where corners are not numbers.

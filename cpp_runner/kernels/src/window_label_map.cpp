@@ -97,12 +97,15 @@ struct Workspace {
       : coarse(static_cast<std::size_t>(task.sizes.across)),
         means(static_cast<std::size_t>(most_rows * task.grid.width)),
         row(static_cast<std::size_t>(task.grid.width)),
+        left(static_cast<std::size_t>(task.sizes.width)),
+        right(left.size()),
         best(static_cast<std::size_t>(band_rows * task.sizes.width)),
         winner(best.size()) {}
 
   std::vector<float> coarse;         // (across): between two rows of scores
   std::vector<float> means;          // (rows, image's width): of one class
   std::vector<float> row;            // (image's width): between two rows of means
+  std::vector<float> left, right;    // (width): the samples of that row beside each pixel
   std::vector<float> best;           // (band_rows, width)
   std::vector<std::int32_t> winner;  // likewise
 };
@@ -162,18 +165,28 @@ INLINE void average_row(const Task& task, std::int64_t k, std::int64_t y, float*
   for (std::int64_t x = 0; x < grid.width; ++x) means[x] /= windows_down * windows_on[x];
 }
 
-// Lets class k have the pixels of a row where it is better than the best so far.
-INLINE void compare_across(const float* row, const Axis& across, std::int64_t width, std::int32_t k,
-                           float* best, std::int32_t* winner) {
+// The samples of a row beside each pixel. Every processor's vectors can do the arithmetic on them;
+// but few can be filled from here and there, and in one loop with this they would not be used.
+INLINE void gather(const float* row, const Axis& across, std::int64_t width, float* left,
+                   float* right) {
   const std::int32_t* low = across.low.data();
   const std::int32_t* high = across.high.data();
+  for (std::int64_t x = 0; x < width; ++x) {
+    left[x] = row[low[x]];
+    right[x] = row[high[x]];
+  }
+}
+
+// Lets class k have the pixels of a row where it is better than the best so far, classes below k.
+INLINE void compare_across(const float* left, const float* right, const Axis& across,
+                           std::int64_t width, std::int32_t k, float* best, std::int32_t* winner) {
   const float* low_weight = across.low_weight.data();
   const float* high_weight = across.high_weight.data();
   for (std::int64_t x = 0; x < width; ++x) {
-    const float value = row[low[x]] * low_weight[x] + row[high[x]] * high_weight[x];
-    const bool is_better = value > best[x];
-    best[x] = is_better ? value : best[x];
-    winner[x] = is_better ? k : winner[x];
+    const float value = left[x] * low_weight[x] + right[x] * high_weight[x];
+    const std::int32_t winner_now = value > best[x] ? k : 0;
+    best[x] = std::max(best[x], value);
+    winner[x] = std::max(winner[x], winner_now);
   }
 }
 
@@ -189,8 +202,10 @@ INLINE void find_winners(const Task& task, const Band& band, Workspace& work) {
     for (std::int64_t y = band.begin; y < band.end; ++y) {
       mix_rows(means, band.top, task.grid.width, task.image_down, y, work.row.data());
       const std::int64_t begin = (y - band.begin) * width;
-      compare_across(work.row.data(), task.image_across, width, static_cast<std::int32_t>(k),
-                     work.best.data() + begin, work.winner.data() + begin);
+      gather(work.row.data(), task.image_across, width, work.left.data(), work.right.data());
+      compare_across(work.left.data(), work.right.data(), task.image_across, width,
+                     static_cast<std::int32_t>(k), work.best.data() + begin,
+                     work.winner.data() + begin);
     }
   }
 }

@@ -146,6 +146,20 @@ TEST_SUITE("window kernels") {
     }
   }
 
+  TEST_CASE("the lowest class takes a tie") {
+    std::mt19937 random(3);
+    Problem problem = make_problem(4, random);
+    problem.scores.clear();
+    for (std::size_t window = 0; window < problem.tops.size() * problem.lefts.size(); ++window) {
+      for (const float score : {-1.0F, 3.0F, 2.0F, 3.0F}) {
+        problem.scores.insert(problem.scores.end(),
+                              static_cast<std::size_t>(problem.down * problem.across), score);
+      }
+    }
+    const auto pixels = static_cast<std::size_t>(problem.height * problem.width);
+    CHECK(run<std::uint8_t>(problem) == std::vector<int>(pixels, 1));
+  }
+
   TEST_CASE("windows that leave a gap, or the image, are refused") {
     std::mt19937 random(2);
     Problem good = make_problem(2, random);
