@@ -5,19 +5,33 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <map>
 
 namespace mpm::program {
 
 namespace {
 
-std::string cpu_name() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
+// Lines "key<tabs>: value"; of a key that each core has, the first core's.
+std::map<std::string, std::string> read_facts(std::istream& cpuinfo) {
+  std::map<std::string, std::string> facts;
   for (std::string line; std::getline(cpuinfo, line);) {
     const auto colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+    if (colon == std::string::npos) continue;
+    const auto key_end = line.find_last_not_of("\t ", colon - 1) + 1;
+    facts.emplace(line.substr(0, key_end), line.substr(colon + 2));
   }
+  return facts;
+}
+
+std::string machine_name() {
   utsname names;
   return uname(&names) == 0 ? names.machine : "unknown";
+}
+
+std::string this_cpu() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  std::ifstream board("/proc/device-tree/model");
+  return cpu_name(cpuinfo, board, machine_name());
 }
 
 std::string os_name() {
@@ -35,8 +49,21 @@ std::string utc_now() {
 
 }  // namespace
 
+std::string cpu_name(std::istream& cpuinfo, std::istream& board, const std::string& machine) {
+  const std::map<std::string, std::string> facts = read_facts(cpuinfo);
+  for (const char* key : {"model name", "Model"}) {
+    if (facts.contains(key)) return facts.at(key);
+  }
+  std::string model;
+  std::getline(board, model, '\0');
+  if (!model.empty()) return model;
+  if (!facts.contains("CPU implementer") || !facts.contains("CPU part")) return machine;
+  return machine + ", implementer " + facts.at("CPU implementer") + ", part " +
+         facts.at("CPU part");
+}
+
 HostInfo host_facts(const DeviceInfo& device) {
-  return {cpu_name(), available_cores(), device.threads, device.gpu, os_name(), utc_now()};
+  return {this_cpu(), available_cores(), device.threads, device.gpu, os_name(), utc_now()};
 }
 
 }  // namespace mpm::program

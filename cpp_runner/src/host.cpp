@@ -8,7 +8,6 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
-#include <set>
 #include <sstream>
 #include <thread>
 
@@ -27,23 +26,13 @@ std::string machine_name() {
   return uname(&names) == 0 ? names.machine : "unknown";
 }
 
-// The flags that /proc/cpuinfo lists; empty where it lists none.
-std::set<std::string> cpu_flags() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);) {
-    if (!line.starts_with("flags")) continue;
-    std::istringstream words(line.substr(line.find(':') + 1));
-    return {std::istream_iterator<std::string>(words), {}};
-  }
-  return {};
-}
-
 std::string version(const std::array<int, 2>& capability) {
   return std::to_string(capability[0]) + "." + std::to_string(capability[1]);
 }
 
 Problem cpu_problem(const Requires& needs) {
-  const std::set<std::string> here = cpu_flags();
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  const std::set<std::string> here = cpu_flags(cpuinfo);
   std::string missing;
   for (const std::string& flag : needs.cpu_isa) {
     if (!here.contains(flag)) missing += (missing.empty() ? "" : ", ") + flag;
@@ -98,6 +87,15 @@ int available_cores() {
   if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
   // A machine of more than 1024 cores, whose masks are longer.
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::set<std::string> cpu_flags(std::istream& cpuinfo) {
+  for (std::string line; std::getline(cpuinfo, line);) {
+    if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
+    std::istringstream words(line.substr(line.find(':') + 1));
+    return {std::istream_iterator<std::string>(words), {}};
+  }
+  return {};
 }
 
 void check_host(const Manifest& manifest, const Device& device,

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <istream>
+#include <set>
 #include <string>
 
 #include "mpm_runner/manifest.hpp"
@@ -17,6 +19,10 @@ struct Device {
 
 // Throws InputError: not a device's name.
 Device parse_device(const std::string& name);
+
+// What a CPU can do, in the words of /proc/cpuinfo ("flags" on x86, "Features" on Arm); empty where
+// it says nothing.
+std::set<std::string> cpu_flags(std::istream& cpuinfo);
 
 // Refuses a machine that is known not to run the artifact; nothing in it is loaded. Throws
 // HostError: what it was built for, what this machine is, and how to rebuild it.

@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <sstream>
+
 #include "cuda_driver.hpp"
 #include "host.hpp"
+#include "host_facts.hpp"
 #include "mpm_runner/error.hpp"
 
 using namespace mpm;
@@ -18,6 +21,26 @@ std::string problem_of(const Requires& needs, const Device& device = {}) {
     CHECK(error.hint().ends_with("--recipe folder/a.pt2 -o a.pt2"));
     return error.problem();
   }
+}
+
+using namespace std::string_literals;
+
+constexpr const char* an_x86 =
+    "processor\t: 0\nmodel\t\t: 85\nmodel name\t: A CPU @ 2.00GHz\nflags\t\t: fpu avx2\n"
+    "vmx flags\t: vnmi\n\nprocessor\t: 1\n";
+constexpr const char* an_arm =
+    "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd asimddp\nCPU implementer\t: 0x41\n"
+    "CPU architecture: 8\nCPU variant\t: 0x4\nCPU part\t: 0xd0b\nCPU revision\t: 1\n\n";
+
+std::set<std::string> flags_of(const std::string& cpuinfo) {
+  std::istringstream text(cpuinfo);
+  return cpu_flags(text);
+}
+
+std::string name_of(const std::string& cpuinfo, const std::string& board = "") {
+  std::istringstream text(cpuinfo);
+  std::istringstream model(board);
+  return program::cpu_name(text, model, "aarch64");
 }
 
 Requires any_cpu() { return {"aotinductor", "cpu", "float32", "2.15.0", {}, {}, {}}; }
@@ -46,6 +69,20 @@ TEST_SUITE("host") {
     Requires needs = any_cpu();
     needs.cpu_isa = {"avx4096"};
     CHECK(problem_of(needs).find("built for a CPU with avx4096") != std::string::npos);
+  }
+
+  TEST_CASE("what a CPU can do") {
+    CHECK(flags_of(an_x86) == std::set<std::string>{"fpu", "avx2"});
+    CHECK(flags_of(an_arm) == std::set<std::string>{"fp", "asimd", "asimddp"});
+    CHECK(flags_of("").empty());
+  }
+
+  TEST_CASE("what a CPU is called") {
+    CHECK(name_of(an_x86) == "A CPU @ 2.00GHz");
+    CHECK(name_of(an_arm + "Model\t\t: A board Rev 1.0\n"s, "Another") == "A board Rev 1.0");
+    CHECK(name_of(an_arm, "A board Rev 1.0\0"s) == "A board Rev 1.0");
+    CHECK(name_of(an_arm) == "aarch64, implementer 0x41, part 0xd0b");
+    CHECK(name_of("") == "aarch64");
   }
 
   TEST_CASE("a compiled artifact is refused on another kind of device") {
