@@ -16,7 +16,7 @@ std::map<std::string, std::string> read_facts(std::istream& cpuinfo) {
   std::map<std::string, std::string> facts;
   for (std::string line; std::getline(cpuinfo, line);) {
     const auto colon = line.find(": ");
-    if (colon == std::string::npos) continue;
+    if (colon == std::string::npos || colon + 2 == line.size()) continue;
     const auto key_end = line.find_last_not_of("\t ", colon - 1) + 1;
     facts.emplace(line.substr(0, key_end), line.substr(colon + 2));
   }

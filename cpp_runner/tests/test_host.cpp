@@ -83,6 +83,7 @@ TEST_SUITE("host") {
     CHECK(name_of(an_arm, "A board Rev 1.0\0"s) == "A board Rev 1.0");
     CHECK(name_of(an_arm) == "aarch64, implementer 0x41, part 0xd0b");
     CHECK(name_of("") == "aarch64");
+    CHECK(name_of("model name\t: \n") == "aarch64");
   }
 
   TEST_CASE("a compiled artifact is refused on another kind of device") {
