@@ -30,7 +30,7 @@ DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
 .PHONY: help arm64 demo sweep benchmark readme test lint format system program cpp clean
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 # ---- set-up ----
 
