@@ -47,7 +47,7 @@ from benchmarks.peers.subjects import SUBJECTS, Subject
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.peers.targets import verdicts
 from benchmarks.record import IMAGES, RESULTS, write_result
-from mpm_deploy.measure.bench import cpu_name
+from mpm_deploy.host import cpu_name
 from mpm_deploy.structure import read_structure, to_mapping
 
 _WARMUP_IMAGES = 3

@@ -17,7 +17,7 @@ import torch
 
 from mpm_deploy.backends import get_backend
 from mpm_deploy.build import build
-from mpm_deploy.measure.bench import cpu_name
+from mpm_deploy.host import cpu_name
 from mpm_deploy.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).parent.parent

@@ -12,8 +12,6 @@
 
 import hashlib
 import json
-import platform
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,7 +22,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from mpm_deploy.errors import ArtifactError, HostError, InputError
+from mpm_deploy.errors import ArtifactError
 from mpm_deploy.files import written_atomically
 from mpm_deploy.structure import StructureError, read_structure, to_mapping
 from mpm_deploy.windows import LARGEST_RATIO, LARGEST_SIDE
@@ -295,74 +293,6 @@ def write_artifact(
             manifest = replace(manifest, payload_sha256=archive.payload_sha256())
         with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as file:
             file.writestr(f"{root}/{MANIFEST}", json.dumps(manifest.to_dict(), indent=1))
-
-
-def check_host(manifest: Manifest, device: str, path: Path | str = "artifact") -> None:
-    """Refuse a machine that is known not to run the artifact; nothing in it is loaded.
-
-    Args:
-        manifest: The artifact's.
-        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-        path: Named in the message.
-
-    Raises:
-        HostError: What it was built for, what this machine is, and how to rebuild it.
-        InputError: No such device name.
-    """
-    problem = _host_problem(manifest.requires, parse_device(device))
-    if problem is not None:
-        # An artifact holds its recipe with all that was set, so it can stand for one.
-        raise HostError(
-            f"{path}: {problem}",
-            f"rebuild it on this machine: mpm-deploy build --recipe {path} -o {Path(path).name}",
-        )
-
-
-def parse_device(name: str) -> torch.device:
-    """``"cpu"``, ``"cuda"`` or ``"cuda:1"`` as torch's own type.
-
-    Raises:
-        InputError: Another name.
-    """
-    if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", name):
-        raise InputError(f"device: expected 'cpu', 'cuda' or 'cuda:1', got {name!r}")
-    return torch.device(name)
-
-
-def host_cpu_isa() -> frozenset[str]:
-    """The flags that ``/proc/cpuinfo`` lists; empty where it lists none."""
-    try:
-        cpuinfo = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return frozenset()
-    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
-    return frozenset(flags.group(1).split()) if flags else frozenset()
-
-
-def _host_problem(requires: Requires, device: torch.device) -> str | None:
-    if requires.machine is not None and requires.machine != platform.machine():
-        return f"built for {requires.machine}, and this machine is {platform.machine()}"
-    if device.type != requires.device and requires.backend == "aotinductor":
-        return f"built for device {requires.device!r}, and asked to run on {str(device)!r}"
-    if device.type == "cuda":
-        problem = _cuda_problem(requires, device)
-        if problem is not None:
-            return problem
-    missing = [] if device.type == "cuda" else sorted({*requires.cpu_isa} - host_cpu_isa())
-    if missing:
-        return f"built for a CPU with {', '.join(missing)}, which this one does not have"
-    return None
-
-
-def _cuda_problem(requires: Requires, device: torch.device) -> str | None:
-    if not torch.cuda.is_available():
-        return "asked to run on a CUDA device, and torch sees none on this machine"
-    if (device.index or 0) >= torch.cuda.device_count():
-        return f"asked to run on {device}, and this machine has {torch.cuda.device_count()}"
-    here = torch.cuda.get_device_capability(device)
-    if requires.cuda_capability not in (None, here):
-        return f"built for CUDA capability {requires.cuda_capability}, and this GPU has {here}"
-    return None
 
 
 class _Archive:

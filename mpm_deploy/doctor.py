@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from mpm_deploy.artifact import host_cpu_isa
 from mpm_deploy.backends import get_backend
 from mpm_deploy.errors import MpmError
+from mpm_deploy.host import host_cpu_isa
 from mpm_deploy.ops import native
 from mpm_deploy.recipe import Recipe, builtin_recipes
 

@@ -22,7 +22,7 @@ FLOORS = [
         *("artifact", "datasets", "images", "label_maps", "ops", "paper", "pipeline", "recipe"),
         "visualize",
     },
-    {"reduction"},
+    {"host", "reduction"},
     {"models"},
     {"backends"},
     {"fitting", "results"},

@@ -7,18 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mpm_deploy import artifact as artifact_module
 from mpm_deploy.artifact import (
     MANIFEST,
     Flops,
-    Manifest,
     StageFlops,
-    check_host,
     read_manifest,
     read_sample,
     write_artifact,
 )
-from mpm_deploy.errors import ArtifactError, HostError
+from mpm_deploy.errors import ArtifactError
 from tests import toy
 
 IMAGE = (
@@ -185,49 +182,6 @@ def test_a_manifest_that_is_no_json_is_refused(toy_artifact):
     rewritten(toy_artifact, lambda name, data: b"{" if name.endswith(MANIFEST) else data)
     with pytest.raises(ArtifactError, match="not JSON"):
         read_manifest(toy_artifact)
-
-
-def host(**requires) -> Manifest:
-    return replace(toy.MANIFEST, requires=replace(toy.MANIFEST.requires, **requires))
-
-
-def test_this_machine_fits():
-    check_host(toy.MANIFEST, "cpu")
-
-
-@pytest.mark.parametrize(
-    ("requires", "device", "named"),
-    [
-        ({"machine": "riscv64"}, "cpu", "built for riscv64"),
-        ({"cpu_isa": ("avx2", "tensor9000")}, "cpu", "a CPU with tensor9000"),
-        ({"backend": "aotinductor", "device": "cuda"}, "cpu", "built for device 'cuda'"),
-    ],
-)
-def test_another_machine_is_refused_with_the_cure(requires, device, named, monkeypatch):
-    monkeypatch.setattr(artifact_module, "host_cpu_isa", lambda: frozenset({"avx2"}))
-    with pytest.raises(HostError, match=named) as caught:
-        check_host(host(**requires), device, "it.pt2")
-    assert "mpm-deploy build --recipe it.pt2 -o it.pt2" in caught.value.hint
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_gpu_artifact_without_a_gpu_is_refused():
-    with pytest.raises(HostError, match="torch sees none"):
-        check_host(host(device="cuda"), "cuda")
-
-
-def test_another_gpu_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (8, 0))
-    manifest = host(backend="aotinductor", device="cuda", cuda_capability=(9, 0))
-    with pytest.raises(HostError, match=r"capability \(9, 0\), and this GPU has \(8, 0\)"):
-        check_host(manifest, "cuda")
-    with pytest.raises(HostError, match="this machine has 1"):
-        check_host(manifest, "cuda:1")
-    check_host(
-        replace(manifest, requires=replace(manifest.requires, cuda_capability=(8, 0))), "cuda"
-    )
 
 
 def test_flops_are_a_polynomial_of_the_tokens_kept():

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.record import ROOT
-from mpm_deploy.measure.bench import cpu_name
+from mpm_deploy.host import cpu_name
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "openvino")
 _SOURCES = ("mpm_deploy", "recipes", "benchmarks/peers/engines", "benchmarks/peers/subjects.py")

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from mpm_deploy.artifact import check_host, parse_device, read_manifest
+from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends.aotinductor import AotInductor
 from mpm_deploy.backends.base import Backend, Compiled, Opened, Program
 from mpm_deploy.backends.torchscript import TorchScript
+from mpm_deploy.host import check_host, parse_device
 
 __all__ = ["BACKENDS", "Backend", "Compiled", "Opened", "Program", "get_backend", "open_artifact"]
 

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
-from mpm_deploy.artifact import BatchRange, Manifest, Requires, host_cpu_isa
+from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.backends.aoti_entry import Entry, open_entry
 from mpm_deploy.backends.base import Backend, Compiled, Program
 from mpm_deploy.backends.embedded import embedded_kernels
 from mpm_deploy.backends.onednn import lower_inner_products
 from mpm_deploy.errors import ArtifactError, BuildError
+from mpm_deploy.host import host_cpu_isa
 from mpm_deploy.ops.label_map import label_map
 from mpm_deploy.recipe import Recipe
 

@@ -7,7 +7,6 @@ Each artifact has a process of its own (`engine`), and they take turns.
 
 import os
 import platform
-import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ import torch
 import mpm_deploy
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.errors import InputError
+from mpm_deploy.host import cpu_name
 from mpm_deploy.images import find_images
 from mpm_deploy.measure.engine import Engine
 from mpm_deploy.measure.report import (
@@ -245,29 +245,3 @@ def _host(opened: Answer, started: datetime) -> HostInfo:
         mpm_deploy=mpm_deploy.__version__,
         started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
-
-
-def cpu_name(
-    cpuinfo: Path = Path("/proc/cpuinfo"), board: Path = Path("/proc/device-tree/model")
-) -> str:
-    """What to call the processor.
-
-    On x86, cpuinfo has its name. On Arm it has numbers, and the board stands for it: the kernel of
-    a Raspberry Pi names it there too, others in ``board``.
-    """
-    lines = re.findall(r"^([^:\n]*?)\s*: (.*)$", _read(cpuinfo), re.MULTILINE)
-    facts = dict(reversed(lines))  # of a key that each core has, the first core's
-    name = facts.get("model name") or facts.get("Model") or _read(board).rstrip("\0")
-    if name:
-        return name
-    if "CPU implementer" not in facts or "CPU part" not in facts:
-        return platform.machine()
-    part = f"implementer {facts['CPU implementer']}, part {facts['CPU part']}"
-    return f"{platform.machine()}, {part}"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

@@ -146,36 +146,3 @@ def test_nothing_is_started_without_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         bench("merged.pt", tmp_path / "absent")
     assert ScriptedEngine.log == []
-
-
-X86 = "processor\t: 0\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: another\n"
-ARM = "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n\n"
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "board", "expected"),
-    [
-        (X86, None, "AMD EPYC"),
-        (
-            f"{ARM}Model\t\t: Raspberry Pi 5 Model B Rev 1.0\n",
-            "no",
-            "Raspberry Pi 5 Model B Rev 1.0",
-        ),
-        (ARM, "Some Board\0", "Some Board"),
-        (ARM, None, "aarch64, implementer 0x41, part 0xd0b"),
-        ("", None, "aarch64"),
-        (None, None, "aarch64"),
-    ],
-)
-def test_a_processor_is_called_by_its_name_or_its_boards(
-    cpuinfo: str | None,
-    board: str | None,
-    expected: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    for name, text in (("cpuinfo", cpuinfo), ("board", board)):
-        if text is not None:
-            (tmp_path / name).write_text(text)
-    assert bench_module.cpu_name(tmp_path / "cpuinfo", tmp_path / "board") == expected
