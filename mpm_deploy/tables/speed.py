@@ -26,12 +26,14 @@ def report_title(report: Report) -> str:
 
 def results_table(results: Iterable[Measurement]) -> Table:
     """One row a batch size; tokens kept and GFLOPs are means over the images."""
+    rows = list(results)
+    tells_memory = any(row.peak_memory_mib is not None for row in rows)  # older reports do not
     table = new_table(
         *("batch", "end-to-end FPS", "model FPS", "p50 ms", "p90 ms", "p99 ms"),
-        *("tokens kept", "GFLOPs", "peak MiB"),
+        *("tokens kept", "GFLOPs", *(["peak MiB"] if tells_memory else [])),
         justify="right",
     )
-    for row in results:
+    for row in rows:
         latency = row.latency_ms
         table.add_row(
             str(row.batch_size),
@@ -40,7 +42,7 @@ def results_table(results: Iterable[Measurement]) -> Table:
             *(number(percentile) for percentile in (latency.p50, latency.p90, latency.p99)),
             tokens(row.tokens_kept.mean),
             number(row.gflops),
-            number(row.peak_memory_mib),
+            *([number(row.peak_memory_mib)] if tells_memory else []),
         )
     return table
 
