@@ -19,6 +19,7 @@ from mpm_deploy.recipe import Recipe, builtin_recipes
 Topic = Literal["run", "build", "C++ program", "recipe"]
 
 _BUILD_EXTRA = "pip install 'mpm-deploy[build]'"
+_BUILD_ELSEWHERE = f"build on another machine and copy the file, or {_BUILD_EXTRA}"
 _LABEL_MAP_CURE = "for faster label maps, install a C++ compiler, then mpm-deploy anew"
 _BUILD_PACKAGES = ("timm", "torchvision", "safetensors", "tomli-w", "PyYAML")
 _BUILD_TORCH = "2.11"  # artifacts run on older ones: Debian 13 has 2.6
@@ -107,7 +108,7 @@ def _examine_build() -> Iterator[Finding]:
         yield Finding("build", "torch", f"{_BUILD_TORCH} or newer")
     else:
         found = f"older than {_BUILD_TORCH}: runs artifacts, builds none"
-        yield Finding("build", "torch", found, _BUILD_EXTRA)
+        yield Finding("build", "torch", found, _BUILD_ELSEWHERE)
     for name in _BUILD_PACKAGES:
         try:
             yield Finding("build", name, importlib.metadata.version(name))
@@ -158,7 +159,8 @@ def _release(version: str) -> tuple[int, ...]:
 
 def _examine_recipe(recipe: Recipe) -> Finding:
     missing = [name for name in ("timm", "safetensors") if importlib.util.find_spec(name) is None]
-    missing += [] if _torch_builds() else [f"torch {_BUILD_TORCH}"]
+    if not _torch_builds():
+        return Finding("recipe", recipe.name, f"needs torch {_BUILD_TORCH}", _BUILD_ELSEWHERE)
     if missing:
         return Finding("recipe", recipe.name, f"needs {' and '.join(missing)}", _BUILD_EXTRA)
     try:
