@@ -27,6 +27,8 @@ from mpm_deploy.errors import RecipeError
 from mpm_deploy.structure import StructureError, read_structure, to_mapping
 from mpm_deploy.windows import LARGEST_RATIO, LARGEST_SIDE
 
+_DEFAULT: Any = object()  # the value of a key that --set empties
+
 # Beside the package in a checkout, inside it in a wheel.
 _BUILTIN_FOLDERS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
 
@@ -216,7 +218,7 @@ class BackendRecipe:
             "backend.libtorch",
             f"none with backend {self.name!r}",
             self.libtorch,
-            "leave it out: native code runs on the torch that it was built with",
+            "leave it out, --set backend.libtorch=: native code runs on the torch that built it",
         )
 
 
@@ -322,7 +324,8 @@ class Recipe:
         """The same recipe with some values changed; they are checked together, like a file's.
 
         Args:
-            assignments: Each ``section.key=value`` with the value in TOML; a bare word is a string.
+            assignments: Each ``section.key=value`` with the value in TOML; a bare word is a string,
+                and no value at all brings back the default.
 
         Raises:
             RecipeError: Not of that form, an unknown key, or a value that is not allowed.
@@ -334,7 +337,10 @@ class Recipe:
                 table = values.setdefault(section, {})
                 if not isinstance(table, dict):
                     raise RecipeError(f"{section}: expected a section, got a key of the whole")
-                table[key] = value
+                if value is _DEFAULT and key in table:
+                    del table[key]
+                else:
+                    table[key] = value
             return self.from_dict(values)
 
     def with_weights(self, weights: str) -> Self:
@@ -413,7 +419,7 @@ def _parse_assignment(assignment: str) -> tuple[str, str, Any]:
         raise RecipeError(
             f"expected section.key=value, got {assignment!r}", "as in merge.before_blocks=[1,3]"
         )
-    return section, key, _parse_value(assignment, text.strip())
+    return section, key, _parse_value(assignment, text.strip()) if text.strip() else _DEFAULT
 
 
 def _parse_value(assignment: str, text: str) -> Any:

@@ -71,7 +71,7 @@ class TorchScript(Backend):
             if missing:
                 raise BuildError(
                     f"recipe {recipe.name!r}: {_lacking(recipe.backend.libtorch, missing)}",
-                    "write the model with operators that it has, or leave out backend.libtorch",
+                    "write the model with older ones, or promise nothing: --set backend.libtorch=",
                 )
         script.save(str(path))
         requires = Requires(

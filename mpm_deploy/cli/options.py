@@ -29,7 +29,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="section.key=value",
-        help="change a value of the recipe; may be given again",
+        help="change a value of the recipe, or without one take the default; may be given again",
     )
     parser.set_defaults(task=None)
 

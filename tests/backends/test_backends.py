@@ -132,7 +132,7 @@ def test_a_bfloat16_recipe_is_refused_where_the_cpu_has_none_of_it(monkeypatch):
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_gpu_recipe_without_a_gpu_is_a_build_error(name):
     recipe = load_recipe("cpu_portable_fp32").override(
-        "backend.device=cuda", f"backend.name={name}"
+        "backend.device=cuda", f"backend.name={name}", "backend.libtorch="
     )
     with pytest.raises(BuildError, match="CUDA device"):
         get_backend(name).check(recipe)
