@@ -77,7 +77,7 @@ format: .venv/.installed ## rewrite the sources as the formatters want them
 	$(BIN)/ruff format .
 	find cpp_runner mpm_deploy -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
 
-arm64: program ## both programs on Arm64 under emulation; as root, half an hour
+arm64: program ## both programs on Arm64 under emulation; as root, up to an hour
 	@tools/system-packages.sh < tools/arm64/host-packages.txt
 	tools/arm64/make_system.sh $(ARM64_SYSTEM)
 	$(CMAKE) -S . -B build/arm64 -G Ninja $(ARM64_CMAKE) -DMPM_SYSTEM_LIBTORCH=ON -DMPM_AOTINDUCTOR=OFF
