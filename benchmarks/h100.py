@@ -62,9 +62,7 @@ def measure(
         repeats=arguments.repeats,
         parity_images=arguments.images,
     )
-    todo = [
-        each for each in wanted if arguments.again or not has_part(record, each[0].name, each[1])
-    ]
+    todo = list(wanted if arguments.again else missing(record, wanted))
     for done, (subject, method) in enumerate(todo):
         if time.monotonic() > end:
             console.print(f"{len(todo) - done} parts are left: call it again.")

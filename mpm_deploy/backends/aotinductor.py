@@ -15,7 +15,7 @@ from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.backends.aoti_entry import Entry, open_entry
-from mpm_deploy.backends.base import Backend, Compiled, Program
+from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
 from mpm_deploy.backends.embedded import embedded_kernels
 from mpm_deploy.backends.onednn import lower_inner_products
 from mpm_deploy.errors import ArtifactError, BuildError
@@ -132,12 +132,7 @@ class AotInductor(Backend):
         try:
             return _AotInductorProgram(path, manifest, device)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ArtifactError(
-                f"{path}: torch {torch.__version__} cannot load it: {reason}",
-                f"it was built with torch {manifest.requires.torch}: rebuild it with this one, or "
-                "install that one",
-            ) from error
+            raise unloadable(path, manifest, error) from error
 
 
 def _batch_range(recipe: Recipe) -> BatchRange:

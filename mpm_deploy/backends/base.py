@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.backends.side_by_side import SideBySide
-from mpm_deploy.errors import InputError
+from mpm_deploy.errors import ArtifactError, InputError
 from mpm_deploy.ops import native
 from mpm_deploy.ops.window_label_map import window_label_map
 from mpm_deploy.recipe import Recipe
@@ -146,6 +146,16 @@ class Opened(NamedTuple):
 
     manifest: Manifest
     program: Program
+
+
+def unloadable(path: Path, manifest: Manifest, error: RuntimeError) -> ArtifactError:
+    """What to raise where torch cannot load an artifact; its first line says why."""
+    reason = str(error).strip().splitlines()[0]
+    return ArtifactError(
+        f"{path}: torch {torch.__version__} cannot load it: {reason}",
+        f"it was built with torch {manifest.requires.torch}: rebuild it with this one, or "
+        "install that one",
+    )
 
 
 class Backend(ABC):

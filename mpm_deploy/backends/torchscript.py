@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.backends.base import Backend, Compiled, Program
+from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
 from mpm_deploy.backends.operators import missing_operators
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.survivors import label_map
@@ -106,12 +106,7 @@ def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.Scr
         with _deprecation_accepted():
             return torch.jit.load(str(path), map_location=device).eval()
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ArtifactError(
-            f"{path}: torch {torch.__version__} cannot load it: {reason}",
-            f"it was built with torch {manifest.requires.torch}: rebuild it with this one, or "
-            "install that one",
-        ) from error
+        raise unloadable(path, manifest, error) from error
 
 
 def _lacking(libtorch: str, missing: tuple[str, ...]) -> str:
