@@ -1,23 +1,23 @@
 """The paper's H100 tables, measured anew: ``python -m benchmarks.h100``
 
-Builds each row of Tables 1, 2, 3, 5 and 6 merged by Mutual Pair Merging, ToMe and ALGM, and
-full-token; checks it against the eager model, and the C++ program's label maps against Python's;
-and times merged and full-token in turns at batch 1, 2 and 32. A model without weights is trained
-first, some minutes on procedural scenes, for trained features decide how much merges.
+Times each row of Tables 1, 2, 3, 5 and 6 merged by Mutual Pair Merging, ToMe and ALGM, in turns
+with full-token, at batch 1, 2 and 32; compares the C++ program's label maps with Python's; and
+profiles both. ``run.sh`` of the bundle (``make gpu-bundle``) calls it for each part:
 
     python -m benchmarks.h100 --list
-    python -m benchmarks.h100 --tables 5 --minutes 9
-    python -m benchmarks.h100 --rows seg_l16_mask-512-bfloat16 --methods mpm --again
-    python -m benchmarks.h100 --dry-run
+    python -m benchmarks.h100 --rows seg_l16_mask-512-bfloat16 --methods mpm --build-only merged
+    python -m benchmarks.h100 --rows seg_l16_mask-512-bfloat16 --methods mpm
+    python -m benchmarks.h100 --take FOLDER        at home: files what the bundle brought back
 
-Writes ``benchmarks/results/h100-<gpu>.json`` part by part. Called again, it goes on with what is
-not on file. ``--dry-run`` goes the whole way on a CPU with stand-ins, and measures nothing.
+Writes ``benchmarks/results/h100-<gpu>.json`` measurement by measurement.
 """
 
 import argparse
+import json
+import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,55 +25,82 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/h100.py`
 
-from benchmarks.gpu import dry_run, prepare
+from benchmarks.gpu import pages, prepare, rehearsal
 from benchmarks.gpu.methods import METHODS
-from benchmarks.gpu.part import Conditions, Part
+from benchmarks.gpu.part import VARIANTS, Conditions, Part
 from benchmarks.gpu.records import has_part, measured_before, name_of, start_record, with_part
 from benchmarks.gpu.results import GpuRecord
 from benchmarks.gpu.show import show
 from benchmarks.gpu.subjects import DTYPES, SUBJECTS, TABLES, Subject, choose
-from benchmarks.gpu.tables import kernels_table
-from benchmarks.record import write_result
+from benchmarks.record import RESULTS, write_result
 from mpm_deploy.structure import to_mapping
 
 
 def main() -> None:
     arguments = parse_arguments()
     wanted = [(subject, method) for subject in chosen(arguments) for method in arguments.methods]
-    console = Console(width=170)
     if arguments.list:
         print(*dict.fromkeys(subject.name for subject, _ in wanted), sep="\n")
-    elif arguments.dry_run:
-        dry_run.run(wanted, console)
+    elif arguments.take:
+        show(take(arguments.take), Console(width=170))
+    elif arguments.build_only:
+        for subject, method in wanted:
+            print(part_of(subject, method, arguments).build(arguments.build_only))
     else:
-        measure(wanted, arguments, console)
+        measure(wanted, arguments, Console(width=170))
 
 
 def measure(
     wanted: Iterable[tuple[Subject, str]], arguments: argparse.Namespace, console: Console
 ) -> None:
-    """Every part that is not on file, while there is time."""
-    if not torch.cuda.is_available():
-        sys.exit("torch sees no CUDA device: run this on a machine with an H100, or --dry-run")
-    end = time.monotonic() + 60 * arguments.minutes
-    record = measured_before() or start_record(torch.device("cuda"))
+    """Every part that is not on file."""
+    if not torch.cuda.is_available() and not arguments.stand_ins:
+        sys.exit("torch sees no CUDA device: run this on a machine with an H100")
+    if arguments.stand_ins:
+        rehearsal.use_one_thread()
+        record = rehearsal.measured_before() or rehearsal.start_record()
+    else:
+        record = measured_before() or start_record(torch.device("cuda"))
+    for subject, method in wanted if arguments.again else missing(record, wanted):
+        for result in part_of(subject, method, arguments).measure():
+            record = with_part(record, result)
+            write_result(name_of(record), to_mapping(record))
+        show(with_part(replace(record, parts=()), result), console)
+
+
+def part_of(subject: Subject, method: str, arguments: argparse.Namespace) -> Part:
+    """A row's part, or its stand-in."""
+    if arguments.stand_ins:
+        return rehearsal.part_of(subject, method)
     conditions = Conditions(
         images=prepare.scenes(arguments.images),
         repeats=arguments.repeats,
-        parity_images=arguments.images,
+        timed_images=arguments.images,
     )
-    todo = list(wanted if arguments.again else missing(record, wanted))
-    for done, (subject, method) in enumerate(todo):
-        if time.monotonic() > end:
-            console.print(f"{len(todo) - done} parts are left: call it again.")
-            break
-        weights = prepare.weights(subject, arguments.train_minutes)
-        part = Part(subject, method, weights, conditions)
-        if arguments.build_only:
-            console.print(*part.artifacts(), sep="\n")
-        else:
-            record = grow(record, part, console)
-    show(record, console)
+    return Part(subject, method, prepare.weights(subject), conditions)
+
+
+def take(folder: Path) -> GpuRecord:
+    """File the record that the bundle brought back, beside what was on file of that GPU.
+
+    Raises:
+        SystemExit: There is none, or it is a rehearsal's.
+    """
+    found = sorted(folder.glob("h100-*.json"))
+    if len(found) != 1:
+        sys.exit(f"{folder}: expected one h100-*.json, got {len(found)}: name run.sh's OUT")
+    brought = pages.read(found[0])
+    if brought.record.gpu == rehearsal.GPU:
+        sys.exit(f"{found[0]}: it is a rehearsal's: nothing in it was measured")
+    target = RESULTS / found[0].name
+    if target.exists():
+        record = pages.read(target).record
+        for part in brought.record.parts:
+            record = with_part(record, part)
+        brought.data.update(to_mapping(record))
+    target.write_text(json.dumps(brought.data, indent=2) + "\n")
+    subprocess.run([sys.executable, "-m", "benchmarks.render_readme"], check=True)
+    return pages.read(target).record
 
 
 def missing(
@@ -83,14 +110,6 @@ def missing(
     for subject, method in wanted:
         if not has_part(record, subject.name, method):
             yield subject, method
-
-
-def grow(record: GpuRecord, part: Part, console: Console) -> GpuRecord:
-    """The record with one part more, written at once."""
-    record = with_part(record, part.measure())
-    write_result(name_of(record), to_mapping(record))
-    console.print(kernels_table(record.parts[-1].profiles[-1]))
-    return record
 
 
 def chosen(arguments: argparse.Namespace) -> tuple[Subject, ...]:
@@ -113,19 +132,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
     parser.add_argument("--again", action="store_true", help="measure also what is on file")
     parser.add_argument(
-        "--build-only", action="store_true", help="weights and artifacts, and measure nothing"
-    )
-    parser.add_argument(
-        "--minutes", type=float, default=float("inf"), help="begin no part after so many"
+        "--build-only", choices=VARIANTS, help="one of the two artifacts, and measure nothing"
     )
     parser.add_argument("--repeats", type=int, default=3, help="turns of each artifact")
-    parser.add_argument("--images", type=int, default=512, help="different JPEGs")
-    parser.add_argument(
-        "--train-minutes", type=float, default=2.0, help="of a model without weights; 0: random"
-    )
+    parser.add_argument("--images", type=int, default=256, help="different JPEGs")
     parser.add_argument("--list", action="store_true", help="name the rows, and measure nothing")
     parser.add_argument(
-        "--dry-run", action="store_true", help="on a CPU with stand-ins: no measurement"
+        "--take", type=Path, metavar="FOLDER", help="file what the bundle's run.sh brought back"
+    )
+    parser.add_argument(
+        "--stand-ins", action="store_true", help="small models on a CPU: no measurement"
     )
     return parser.parse_args()
 

@@ -6,7 +6,7 @@ model FPS ratio │        ╱        on the line a model is as much faster as i
                  FLOP ratio
 """
 
-from benchmarks.gpu.results import GpuRecord, PartResult
+from benchmarks.gpu.results import GpuRecord, PartResult, timed
 from benchmarks.gpu.targets import ratio_of
 from mpm_deploy.charts import Line, Point, scatter_chart
 
@@ -20,8 +20,9 @@ def chart(record: GpuRecord) -> str:
     Raises:
         MissingPackageError: Altair or vl-convert is not installed.
     """
-    points = [_point(part) for part in record.parts]
-    methods = [name for name in _NAMES if any(part.method == name for part in record.parts)]
+    parts = timed(record.parts)
+    points = [_point(part) for part in parts]
+    methods = [name for name in _NAMES if any(part.method == name for part in parts)]
     most = max(max(point.x, point.y) for point in points)
     diagonal = tuple(Point(at, at, "as fast as FLOPs allow", "soft") for at in (1.0, most))
     return scatter_chart(
@@ -35,7 +36,7 @@ def chart(record: GpuRecord) -> str:
 
 
 def _point(part: PartResult) -> Point:
-    ratio = ratio_of(part.cpp)
+    ratio = ratio_of(part.speed)
     said = f"{part.name}, batch {ratio.batch_size}: × {ratio.model_fps_ratio.median:.2f}"
     return Point(
         x=ratio.flop_ratio,

@@ -81,9 +81,9 @@ class Gap:
 
 def gaps(part: PartResult, ceilings: Ceilings) -> tuple[Gap, ...]:
     """At every batch size; of Mutual Pair Merging's part the full-token model's too."""
-    comparison = part.cpp.comparison
+    comparison = part.speed.comparison
     assert comparison is not None
-    found = [_gap(part, part.method, measured, ceilings) for measured in part.cpp.results]
+    found = [_gap(part, part.method, measured, ceilings) for measured in part.speed.results]
     if part.method == "mpm":
         others = [ratio.against for ratio in comparison.results]
         found = [_gap(part, "full", measured, ceilings) for measured in others] + found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks.gpu.floor import floor_of, recipes, work_of
 from benchmarks.gpu.results import Ceilings, PartResult, Profile
+from mpm_deploy.measure.report import Measurement
 
 _KINDS = {  # the first that is found in a kernel's name
     "pairs": re.compile(r"flash|fmha|attention|_search|nearest_neighbor"),
@@ -36,11 +37,12 @@ def kind_of(kernel: str) -> str:
 
 def kinds(part: PartResult, profile: Profile, ceilings: Ceilings) -> tuple[KindOfWork, ...]:
     """Of one profile. The floors are at the tokens kept over all images that were timed."""
-    recipe, _ = recipes(part)
-    measured = next(r for r in part.cpp.results if r.batch_size == profile.batch_size)
+    merged, full_token = recipes(part)
+    recipe = merged if profile.merged else full_token
+    measured = _measured(part, profile)
     work = work_of(
         recipe,
-        part.flops,
+        part.flops if profile.merged else part.full_token_flops,
         part.parameters,
         measured.tokens_kept.mean,
         profile.batch_size,
@@ -52,6 +54,15 @@ def kinds(part: PartResult, profile: Profile, ceilings: Ceilings) -> tuple[KindO
         OTHERS: floor_of(work, ceilings, recipe.backend.dtype).bytes,
     }
     return tuple(_kind(kind, floor, profile) for kind, floor in floors.items())
+
+
+def _measured(part: PartResult, profile: Profile) -> Measurement:
+    """The figures of the profiled model at the profile's batch size."""
+    if profile.merged:
+        return next(r for r in part.speed.results if r.batch_size == profile.batch_size)
+    comparison = part.speed.comparison
+    assert comparison is not None
+    return next(r.against for r in comparison.results if r.batch_size == profile.batch_size)
 
 
 def _kind(kind: str, floor: float, profile: Profile) -> KindOfWork:

@@ -13,11 +13,12 @@ from typing import Any
 
 from benchmarks.gpu.figure import chart
 from benchmarks.gpu.records import read_record
-from benchmarks.gpu.results import GpuRecord
+from benchmarks.gpu.results import GpuRecord, timed
 from benchmarks.gpu.tables import (
     floors_table,
     kernels_table,
     kinds_table,
+    name_of,
     notes,
     paper_table,
     speed_table,
@@ -64,8 +65,8 @@ def read(path: Path) -> Kept:
 
 def readme_part(kept: Kept) -> str:
     """The paper's rows, and the figure."""
-    parts = kept.record.parts
-    batch = max((each.batch_size for part in parts for each in part.cpp.results), default=0)
+    parts = timed(kept.record.parts)
+    batch = max((each.batch_size for part in parts for each in part.speed.results), default=0)
     table = indented(as_text(paper_table(parts), WIDE))
     figure = FIGURE.format(name=kept.path.stem)
     return "\n".join([INTRODUCTION.format(batch=batch), table, figure, MORE, _written(kept), ""])
@@ -82,7 +83,7 @@ def page(kept: Kept) -> str:
         ("Targets", verdicts_table(record.verdicts)),
     ]
     for part, profile in told_profiles(record.parts):
-        name = f"{part.name}, batch {profile.batch_size}"
+        name = f"{name_of(part, profile)}, batch {profile.batch_size}"
         tables.append((f"Where the time goes: {name}", kinds_table(part, profile, record.ceilings)))
         tables.append((f"Kernels: {name}", kernels_table(profile)))
     texts = [f"## {title}\n\n{indented(as_text(table, WIDE))}" for title, table in tables]

@@ -3,9 +3,10 @@
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -27,7 +28,12 @@ from mpm_deploy.recipe import Recipe
 from mpm_deploy.structure import read_structure
 
 SLOW = 400.0  # GFLOPs of an image from which on a row is timed on fewer images
+VARIANTS = ("merged", "full_token")
 WITH_STAGES = "mpm"  # whose merges are timed one by one
+
+
+class MeasurementError(Exception):
+    """Some of a part could not be measured; the rest is kept."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ class Conditions:
     images: Path
     repeats: int = 3
     batch_sizes: tuple[int, ...] = (1, 2, 32)
-    parity_images: int = 512
-    timed_images: int = 512
+    parity_images: int = 128
+    timed_images: int = 256
     timed_images_slow: int = 128
     warmup: int = 10
     program: Path = ROOT / "build" / "cpp_runner"
@@ -66,11 +72,25 @@ class Part:
     weights: str
     conditions: Conditions
 
-    def measure(self) -> PartResult:
-        """All that is known of it."""
+    def measure(self) -> Iterator[PartResult]:
+        """What is known of it, after each measurement more; one that fails leaves its place empty.
+
+        Raises:
+            MeasurementError: At the end, where any failed; each has printed its trace.
+        """
+        result, failed = self._described(), []
+        for name, measurement in self._measurements(read_manifest(self.merged)).items():
+            try:
+                result = replace(result, **{name: measurement()})
+            except Exception:  # noqa: BLE001  whatever it is, the others are worth having
+                traceback.print_exc()
+                failed.append(name)
+            yield result
+        if failed:
+            raise MeasurementError(f"{result.name}: failed: {', '.join(failed)}")
+
+    def _described(self) -> PartResult:
         manifest, full_token = read_manifest(self.merged), read_manifest(self.full_token)
-        profiles, stages = self._inside()
-        largest = self.conditions.batch_sizes[-1]
         return PartResult(
             row=self.subject.name,
             method=self.method,
@@ -81,19 +101,20 @@ class Part:
             flops=manifest.flops,
             full_token_flops=full_token.flops,
             labels_agree=manifest.agreement.labels,
-            parity=self._parity(),
-            cpp=self._cpp(manifest),
-            python=self._python(self.full_token, manifest, largest),
-            profiles=profiles,
-            before_decoder=self._over_decoding_all(manifest, largest),
-            stages=stages,
             commit=current_commit(),
         )
 
-    def artifacts(self) -> tuple[Path, ...]:
-        """All files that it needs, built where they are not there."""
-        over = (self.before_decoder,) if self.method == WITH_STAGES else ()
-        return (self.merged, self.full_token, *over)
+    def _measurements(self, manifest: Manifest) -> dict[str, Callable[[], object]]:
+        """By the name of what they fill in, in the order of worth."""
+        found: dict[str, Callable[[], object]] = {
+            "cpp": partial(self._cpp, manifest),
+            "parity": self._parity,
+            "python": partial(self._python, manifest),
+            "profiles": self._profiles,
+        }
+        if self.method == WITH_STAGES:
+            found["stages"] = self._stages
+        return found
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -110,25 +131,30 @@ class Part:
         """The same model's without merging."""
         return self._build(self.recipe.full_token(), "full_token")
 
-    @cached_property
-    def before_decoder(self) -> Path:
-        """Merged too, and decoded as the paper does: all patches."""
-        recipe = self.recipe.override("merge.reconstruct=before_decoder")
-        return self._build(recipe, "before_decoder")
+    def build(self, variant: str) -> Path:
+        """The file of one of `VARIANTS`."""
+        return self.merged if variant == "merged" else self.full_token
 
     def _build(self, recipe: Recipe, variant: str) -> Path:
-        return self.conditions.build(recipe, f"{self.subject.name}_{variant}")
+        path = self.conditions.build(recipe, f"{self.subject.name}_{variant}")
+        # A report names its artifact: the folder of the machine it ran on says nothing.
+        here = Path.cwd()
+        return path.relative_to(here) if path.is_relative_to(here) else path
 
-    def _inside(self) -> tuple[tuple[Profile, ...], Stages | None]:
-        """The kernels of a forward, and its merges; afterwards the GPU is the engines' again."""
-        manifest, program = open_artifact(self.merged, None)
+    def _profiles(self) -> tuple[Profile, ...]:
+        """Of both models, at the least and the largest batch."""
         sizes = (self.conditions.batch_sizes[0], self.conditions.batch_sizes[-1])
-        batch = self._batch(manifest, program.device)
-        profiles = tuple(Profile(n, measure_kernels(program, batch[:n])) for n in sizes)
-        if self.method != WITH_STAGES:
-            return profiles, None
+        found = []
+        for artifact, merged in ((self.merged, True), (self.full_token, False)):
+            manifest, program = open_artifact(artifact, None)
+            batch = self._batch(manifest, program.device)
+            found += [Profile(n, measure_kernels(program, batch[:n]), merged) for n in sizes]
+        return tuple(found)
+
+    def _stages(self) -> Stages:
+        manifest, program = open_artifact(self.merged, None)
         model, _ = make_model(self.recipe)
-        return profiles, measure_stages(model, program, batch)
+        return measure_stages(model, program, self._batch(manifest, program.device))
 
     def _batch(self, manifest: Manifest, device: torch.device) -> Tensor:
         """The first images, ``(B, 3, H, W)`` uint8."""
@@ -136,17 +162,12 @@ class Part:
         size = (manifest.input.height, manifest.input.width)
         return torch.stack([fit(to_tensor(file), size) for file in files]).to(device)
 
-    def _over_decoding_all(self, manifest: Manifest, batch_size: int) -> Report | None:
-        if self.method != WITH_STAGES:
-            return None
-        return self._python(self.before_decoder, manifest, batch_size)
-
-    def _python(self, against: Path, manifest: Manifest, batch_size: int) -> Report:
+    def _python(self, manifest: Manifest) -> Report:
         return bench(
             self.merged,
             self.conditions.images,
-            against=against,
-            batch_sizes=(batch_size,),
+            against=self.full_token,
+            batch_sizes=self.conditions.batch_sizes,
             limit=self._limit(manifest),
             repeats=self.conditions.repeats,
             warmup=self.conditions.warmup,

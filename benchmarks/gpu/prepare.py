@@ -1,5 +1,9 @@
 """What a measurement needs, made once: scenes, and weights trained on them.
 
+    python -m benchmarks.gpu.prepare scenes COUNT
+    python -m benchmarks.gpu.prepare training COUNT
+    python -m benchmarks.gpu.prepare train MODEL SECONDS
+
 build/benchmarks/scenes/images/     JPEGs that no model is trained on
 build/benchmarks/training/          arrays to train on
 build/benchmarks/weights/           a model's weights, and beside them how they came about
@@ -15,18 +19,17 @@ from pathlib import Path
 import tomli_w
 from safetensors.torch import load_file, save_file
 
-from benchmarks.gpu.subjects import Subject
+from benchmarks.gpu.subjects import SUBJECTS, Subject
 from benchmarks.record import ROOT
 
 FOLDER = ROOT / "build" / "benchmarks"
 _SCRIPTS = ROOT / "examples" / "scenes"
-_SCENES, _TRAINING_SCENES = 1024, 3000
 CLASSES = 150  # as ADE20K has, the most of all rows
 _BY_CLASS = ("decoder.cls_emb", "decoder.mask_norm.", "decoder.head.")
 _CROP_SHARE = 0.8  # of the training, on crops; the rest is on whole scenes
 
 
-def scenes(count: int = _SCENES) -> Path:
+def scenes(count: int) -> Path:
     """A folder of different JPEGs."""
     folder = FOLDER / "scenes"
     if len(list((folder / "images").glob("*.jpg"))) < count:
@@ -34,33 +37,35 @@ def scenes(count: int = _SCENES) -> Path:
     return folder / "images"
 
 
-def weights(subject: Subject, minutes: float, scenes_to_see: int = _TRAINING_SCENES) -> str:
-    """Weights of this model, trained for some minutes if there are none; 0 minutes: random.
+def weights(subject: Subject) -> str:
+    """The weights trained for this model; ``"random"`` where none are.
 
     A model is trained once, at 512 pixels and for the most classes. A data set of fewer classes
     takes its first ones, and a build resizes the positions to another input.
     """
-    if minutes == 0:
-        return "random"
     path = FOLDER / "weights" / f"{subject.model}.safetensors"
     if not path.exists():
-        _train(subject, minutes, scenes_to_see, path)
+        return "random"
     classes = subject.task.classes
-    return str(path if classes == CLASSES else with_classes(path, classes))
+    found = path if classes == CLASSES else with_classes(path, classes)
+    return os.path.relpath(found)  # a manifest holds it: no folder of this machine
 
 
 def with_classes(path: Path, classes: int) -> Path:
     """The same weights with the first classes only, beside ``path``."""
     target = path.with_name(f"{path.stem}-{classes}.safetensors")
+    if target.exists():
+        return target
     tensors = {
         name: tensor[:classes] if name.startswith(_BY_CLASS) else tensor
         for name, tensor in load_file(path).items()
     }
     about = tomllib.loads(path.with_suffix(".toml").read_text())
     about |= {key: about[key][:classes] for key in ("classes", "palette")}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, target)
     target.with_suffix(".toml").write_text(tomli_w.dumps(about))
-    return target
+    whole = target.with_suffix(f".{os.getpid()}")  # builds run side by side
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, whole)
+    return whole.replace(target)
 
 
 def describe(weights: str) -> str:
@@ -71,22 +76,24 @@ def describe(weights: str) -> str:
     return f"trained {about['minutes']} min on scenes, {about['images_seen']} images"
 
 
-def _train(subject: Subject, minutes: float, scenes_to_see: int, path: Path) -> None:
+def train(model: str, seconds: float) -> None:
+    """Train a model on the training scenes; for 0 seconds it stays without weights."""
+    path = FOLDER / "weights" / f"{model}.safetensors"
+    if seconds == 0 or path.exists():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = FOLDER / "training"
-    if not (data / "labels.npy").exists():
-        _make_dataset("training", data, scenes_to_see)
+    minutes = seconds / 60
+    rate = next(each.matrix_rate for each in SUBJECTS.values() if each.model == model)
     settings = {
-        "data": data,
+        "data": FOLDER / "training",
         "output": path,
-        "checkpoint": path.with_suffix(".pt"),
-        "model": subject.model,
+        "model": model,
         "classes": CLASSES,
         "crop-minutes": minutes * _CROP_SHARE,
         "whole-minutes": minutes * (1 - _CROP_SHARE),
         "search-minutes": minutes,
         "warmup-minutes": minutes / 10,
-        "matrix-rate": subject.matrix_rate,
+        "matrix-rate": rate,
     }
     _run("train.py", *(f"--{name}={value}" for name, value in settings.items()))
 
@@ -98,3 +105,16 @@ def _make_dataset(kind: str, folder: Path, count: int) -> None:
 
 def _run(script: str, *arguments: str) -> None:
     subprocess.run([sys.executable, str(_SCRIPTS / script), *arguments], check=True)
+
+
+def main(kind: str, *arguments: str) -> None:
+    if kind == "scenes":
+        scenes(int(arguments[0]))
+    elif kind == "training":
+        _make_dataset("training", FOLDER / "training", int(arguments[0]))
+    else:
+        train(arguments[0], float(arguments[1]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

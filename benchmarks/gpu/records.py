@@ -40,8 +40,8 @@ def read_record(data: dict[str, Any]) -> GpuRecord:
 
 
 def has_part(record: GpuRecord, row: str, method: str) -> bool:
-    """Whether this was measured."""
-    return any((part.row, part.method) == (row, method) for part in record.parts)
+    """Whether this was measured, all of it."""
+    return any((p.row, p.method) == (row, method) and p.complete for p in record.parts)
 
 
 def with_part(record: GpuRecord, part: PartResult) -> GpuRecord:

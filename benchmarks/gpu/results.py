@@ -1,5 +1,6 @@
 """What was measured, as it lies in ``benchmarks/results/h100-<gpu>.json``."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,10 +77,17 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Profile:
-    """The kernels of one forward at one batch size, the longest first."""
+    """The kernels of one forward at one batch size, the longest first.
+
+    Attributes:
+        batch_size: Images.
+        kernels: Of the forward.
+        merged: Whether of the merged model; else of the full-token one.
+    """
 
     batch_size: int
     kernels: tuple[Kernel, ...]
+    merged: bool = True
 
 
 @dataclass(frozen=True)
@@ -113,14 +121,12 @@ class PartResult:
         flops: Of an image, by its tokens kept.
         full_token_flops: Of the model without merging.
         labels_agree: Share of labels equal to those of the eager model, measured at build.
-        parity: C++ against Python.
-        cpp: The C++ program's report, merged against full-token.
-        python: The Python one's, at the largest batch.
-        profiles: Of the forward, at the least and the largest batch.
-        before_decoder: Of Mutual Pair Merging the Python one's, merged against merged that
-            reconstructs as the paper does.
-        stages: Of Mutual Pair Merging, at the largest batch.
         commit: Of the checkout it was measured in.
+        cpp: The C++ program's report, merged against full-token.
+        parity: C++ against Python.
+        python: As ``cpp``, of the Python program.
+        profiles: Of the forwards, at the least and the largest batch.
+        stages: Of Mutual Pair Merging, at the largest batch.
     """
 
     row: str
@@ -132,13 +138,30 @@ class PartResult:
     flops: Flops
     full_token_flops: Flops
     labels_agree: float
-    parity: Parity
-    cpp: Report
-    python: Report
-    profiles: tuple[Profile, ...]
-    before_decoder: Report | None
-    stages: Stages | None
     commit: str
+    # Each is empty where it was not measured, or failed.
+    cpp: Report | None = None
+    parity: Parity | None = None
+    python: Report | None = None
+    profiles: tuple[Profile, ...] = ()
+    stages: Stages | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every measurement is there."""
+        return None not in (self.cpp, self.parity, self.python) and bool(self.profiles)
+
+    @property
+    def speed(self) -> Report:
+        """By the C++ program; where that is missing, by the Python one.
+
+        Raises:
+            ValueError: Neither is there: `timed` leaves such parts out.
+        """
+        report = self.cpp or self.python
+        if report is None:
+            raise ValueError(f"{self.name} was not timed")
+        return report
 
     @property
     def name(self) -> str:
@@ -165,3 +188,8 @@ class GpuRecord:
     merge_memory: MergeMemory
     parts: tuple[PartResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+
+
+def timed(parts: Iterable[PartResult]) -> list[PartResult]:
+    """Those with a figure."""
+    return [part for part in parts if part.cpp or part.python]

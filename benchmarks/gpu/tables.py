@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmarks.gpu.floor import Gap, gaps
 from benchmarks.gpu.kinds import kinds
 from benchmarks.gpu.methods import METHODS
-from benchmarks.gpu.results import Ceilings, GpuRecord, PartResult, Profile
+from benchmarks.gpu.results import Ceilings, GpuRecord, Parity, PartResult, Profile, timed
 from benchmarks.gpu.subjects import SUBJECTS
 from benchmarks.gpu.targets import largest, ratio_of
 from mpm_deploy.measure.report import Measurement
@@ -25,7 +25,7 @@ def speed_table(parts: Iterable[PartResult]) -> Table:
         *("row", "method", "batch", "full-token FPS", "merged FPS", "ratio", "FLOP ratio"),
         *("end-to-end FPS", "Python", "tokens kept", "labels equal"),
     )
-    for part in parts:
+    for part in timed(parts):
         for cells in _speed_rows(part):
             table.add_row(*cells)
         table.add_section()
@@ -39,7 +39,7 @@ def paper_table(parts: Sequence[PartResult]) -> Table:
         *("ToMe ratio", "FLOPs", "ALGM ratio", "FLOPs"),
     )
     for name, subject in SUBJECTS.items():
-        measured = {part.method: part for part in parts if part.row == name}
+        measured = {part.method: part for part in timed(parts) if part.row == name}
         if measured:
             number = str(subject.row.table) if subject.in_paper else "–"
             table.add_row(number, name, *_beside_paper(name, measured))
@@ -47,20 +47,18 @@ def paper_table(parts: Sequence[PartResult]) -> Table:
 
 
 def stages_table(parts: Iterable[PartResult]) -> Table:
-    """What merging costs, and what decoding merged tokens gains."""
+    """What merging costs."""
     table = _table(
         *("row", "batch", "forward ms", "merges ms", "reconstruction ms", "share"),
-        "over decoding all",
     )
     for part in parts:
         stages = part.stages
-        if stages is None or part.before_decoder is None:
+        if stages is None:
             continue
         table.add_row(
             *(part.row, str(stages.batch_size), f"{stages.forward:.2f}"),
             " + ".join(f"{merge:.2f}" for merge in stages.merges),
             *(f"{stages.reconstruction:.2f}", f"{stages.share:.1%}"),
-            f"{ratio_of(part.before_decoder).model_fps_ratio.median:.2f}",
         )
     return table
 
@@ -71,7 +69,7 @@ def floors_table(record: GpuRecord) -> Table:
         *("row", "method", "batch", "operations ms", "bytes ms", "activations ms", "floor ms"),
         *("took ms", "gap ms", "× floor"),
     )
-    for part in record.parts:
+    for part in timed(record.parts):
         for gap in gaps(part, record.ceilings):
             table.add_row(*_gap_cells(gap))
         table.add_section()
@@ -83,11 +81,16 @@ def kinds_table(part: PartResult, profile: Profile, ceilings: Ceilings) -> Table
     table = _table("row", "batch", "kind", "calls", "ms", "floor ms", "gap ms")
     for kind in kinds(part, profile, ceilings):
         table.add_row(
-            *(part.name, str(profile.batch_size), kind.kind, str(kind.calls)),
+            *(name_of(part, profile), str(profile.batch_size), kind.kind, str(kind.calls)),
             *(f"{kind.milliseconds:.3f}", f"{kind.floor:.3f}"),
             f"{kind.milliseconds - kind.floor:.3f}",
         )
     return table
+
+
+def name_of(part: PartResult, profile: Profile) -> str:
+    """Of the model that was profiled."""
+    return part.name if profile.merged else f"{part.row} full-token"
 
 
 def kernels_table(profile: Profile) -> Table:
@@ -100,7 +103,7 @@ def kernels_table(profile: Profile) -> Table:
 
 def told_profiles(parts: Iterable[PartResult]) -> Iterator[tuple[PartResult, Profile]]:
     """Those at 512 pixels whose kernels are told one by one."""
-    for part in parts:
+    for part in timed(parts):
         subject = SUBJECTS[part.row]
         if part.method != "mpm" or subject.row.dataset != "ade20k":
             continue
@@ -121,26 +124,29 @@ def notes(record: GpuRecord) -> Iterator[str]:
         f"({memory.tokens_mib:.0f} MiB) held {memory.peak_mib:.0f} MiB more."
     )
     for part in record.parts:
-        parity = part.parity
-        yield (
-            f"{part.name}: weights {part.weights}; labels as the eager model's: "
-            f"{part.labels_agree:.4f}; C++ label maps as Python's: {parity.equal_images} of "
-            f"{parity.images} images, {parity.equal_pixels:.4%} of the pixels."
-        )
+        said = f"{part.name}: weights {part.weights}; labels as the eager model's: "
+        yield f"{said}{part.labels_agree:.4f}; C++ label maps as Python's: {_alike(part.parity)}."
+
+
+def _alike(parity: Parity | None) -> str:
+    if parity is None:
+        return "not compared"
+    images = f"{parity.equal_images} of {parity.images} images"
+    return f"{images}, {parity.equal_pixels:.4%} of the pixels"
 
 
 def _speed_rows(part: PartResult) -> Iterator[tuple[str, ...]]:
-    comparison = part.cpp.comparison
+    comparison = part.speed.comparison
     assert comparison is not None
-    python = {each.batch_size: each for each in part.python.results}
-    for measured, ratio in zip(part.cpp.results, comparison.results, strict=True):
+    python = {each.batch_size: each for each in (part.python.results if part.python else ())}
+    for measured, ratio in zip(part.speed.results, comparison.results, strict=True):
         yield (
             *(part.row, part.method, str(measured.batch_size)),
             *(f"{ratio.against.model_fps:.0f}", f"{measured.model_fps:.0f}"),
             *(f"{ratio.model_fps_ratio.median:.2f}", f"{ratio.flop_ratio:.2f}"),
             *(f"{measured.end_to_end_fps:.0f}", _end_to_end(python.get(measured.batch_size))),
             " → ".join(f"{tokens:.0f}" for tokens in measured.tokens_kept.mean),
-            f"{part.parity.equal_pixels:.2%}",
+            f"{part.parity.equal_pixels:.2%}" if part.parity else "–",
         )
 
 
@@ -151,7 +157,7 @@ def _end_to_end(measured: Measurement | None) -> str:
 def _beside_paper(row: str, measured: dict[str, PartResult]) -> Iterator[str]:
     paper = SUBJECTS[row].paper
     fps = paper.fps if paper else {}
-    ratios = {method: ratio_of(part.cpp) for method, part in measured.items()}
+    ratios = {method: ratio_of(part.speed) for method, part in measured.items()}
     mpm = ratios.get("mpm")
     yield _both(next(iter(ratios.values())).against.model_fps, fps.get("full"), ".0f")
     yield _both(largest(measured["mpm"].cpp).model_fps if mpm else None, fps.get("mpm"), ".0f")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from benchmarks.gpu.results import PartResult
+from benchmarks.gpu.results import PartResult, timed
 from benchmarks.gpu.subjects import SUBJECTS
 from benchmarks.peers.results import Verdict
 from mpm_deploy.measure.report import Measurement, Ratio, Report, Spread
@@ -20,17 +20,18 @@ MOST_OF_THE_FORWARD = {
 
 def verdicts(part: PartResult) -> tuple[Verdict, ...]:
     """Every target of this part: speed of Mutual Pair Merging, and parity of every method."""
-    if part.method != "mpm":
-        return (_parity(part),)
+    parity = tuple(_parity(part))
+    if part.method != "mpm" or not timed([part]):
+        return parity
     found = [*_fps(part), *_of_the_flops(part), *_of_the_model(part)]
     if SUBJECTS[part.row].model == "seg_t16_mask":
         found += _never_slower(part)
-    return (*found, *_share_of_merging(part), _parity(part))
+    return (*found, *_share_of_merging(part), *parity)
 
 
 def _fps(part: PartResult) -> Iterator[Verdict]:
     if part.row in FPS:
-        reached = largest(part.cpp).model_fps
+        reached = largest(part.speed).model_fps
         yield _verdict(part, f"model FPS at batch {MANY}", FPS[part.row], reached)
 
 
@@ -39,19 +40,19 @@ def _of_the_flops(part: PartResult) -> Iterator[Verdict]:
     if SUBJECTS[part.row].dtype == "float32":
         wanted = OF_THE_FLOPS_IN_FLOAT32
     if wanted is not None:
-        ratio = ratio_of(part.cpp)
+        ratio = ratio_of(part.speed)
         name = f"model FPS over full-token, of {wanted} × FLOP ratio {ratio.flop_ratio:.2f}"
         yield _verdict(part, name, wanted * ratio.flop_ratio, ratio.model_fps_ratio)
 
 
 def _of_the_model(part: PartResult) -> Iterator[Verdict]:
-    measured = largest(part.cpp)
+    measured = largest(part.speed)
     reached = measured.end_to_end_fps / measured.model_fps
     yield _verdict(part, "end-to-end FPS over model FPS", OF_THE_MODEL, reached)
 
 
 def _never_slower(part: PartResult) -> Iterator[Verdict]:
-    for ratio in _ratios(part.cpp):
+    for ratio in _ratios(part.speed):
         name = f"model FPS over full-token at batch {ratio.batch_size}"
         yield _verdict(part, name, 1.0, ratio.model_fps_ratio)
 
@@ -63,10 +64,12 @@ def _share_of_merging(part: PartResult) -> Iterator[Verdict]:
         yield Verdict(name, most, Spread.of([share]), share <= most)
 
 
-def _parity(part: PartResult) -> Verdict:
+def _parity(part: PartResult) -> Iterator[Verdict]:
     parity = part.parity
+    if parity is None:
+        return
     equal = parity.equal_images / parity.images
-    return _verdict(part, f"C++ label maps as Python's, of {parity.images}", 1.0, equal)
+    yield _verdict(part, f"C++ label maps as Python's, of {parity.images}", 1.0, equal)
 
 
 def _verdict(part: PartResult, name: str, wanted: float, reached: Spread | float) -> Verdict:

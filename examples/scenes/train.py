@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ from mpm_deploy.measure.confusion import class_iou, confusion
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights import save_weights
 from mpm_deploy.models.zoo import create
+from mpm_deploy.ops import dispatch
+from mpm_deploy.ops.attention import attention
 
 MEAN = STD = (0.5, 0.5, 0.5)
 CROP = 256  # pixels, the first stage
@@ -170,7 +173,9 @@ def validate(model: Segmenter, count: int = 24) -> list[float]:
 class Trainer:
     """A model in training, with all that a later run needs to go on with it."""
 
-    def __init__(self, settings: Settings, data: Path, output: Path, checkpoint: Path) -> None:
+    def __init__(
+        self, settings: Settings, data: Path, output: Path, checkpoint: Path | None
+    ) -> None:
         self.settings, self.output, self.checkpoint = settings, output, checkpoint
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
@@ -248,12 +253,13 @@ class Trainer:
             )
 
     def _save(self) -> None:
-        """Validates the averaged weights, writes them and a checkpoint."""
+        """Validates the averaged weights, writes them and, where one is wanted, a checkpoint."""
         iou = validate(self.average)
         each = "  ".join(f"{name} {value:.2f}" for name, value in zip(CLASSES, iou, strict=True))
         print(f"{self.elapsed:6.2f} min  mIoU {np.nanmean(iou):.4f}  {each}", flush=True)
         save_weights(self.average, self.output, self.about())
-        torch.save(self.state(), self.checkpoint)
+        if self.checkpoint is not None:
+            torch.save(self.state(), self.checkpoint)
 
     def about(self) -> dict[str, object]:
         """The TOML that goes beside the weights."""
@@ -285,9 +291,9 @@ class Trainer:
             "progress": (self.elapsed, self.steps, self.seen),
         }
 
-    def resume(self) -> None:
+    def resume(self, checkpoint: Path) -> None:
         """Goes on from the checkpoint."""
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -304,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--data", type=Path, required=True, help="folder of make_dataset.py training"
     )
     parser.add_argument("--output", type=Path, required=True, help="weights to write, .safetensors")
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoint.pt"))
+    parser.add_argument("--checkpoint", type=Path, help="what a later run goes on from: written too")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0: torch's choice")
     for name, value in asdict(Settings()).items():
@@ -312,13 +318,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     places = [options.pop(name) for name in ("data", "output", "checkpoint")]
     resume, threads = options.pop("resume"), options.pop("threads")
+    if resume and places[-1] is None:
+        parser.error("--resume needs --checkpoint FILE")
     if threads:
         torch.set_num_threads(threads)
     trainer = Trainer(Settings(**options), *places)
     print(json.dumps(trainer.about()), flush=True)
     if resume:
-        trainer.resume()
-    trainer.run()
+        trainer.resume(places[-1])
+    # The kernels for packed rows promise no gradients; the plain attention's have them.
+    with mock.patch.object(dispatch, "varlen_attention", attention):
+        trainer.run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,250 @@
+"""Runs the steps of a rented GPU's minutes, each in a process of its own: ``run.sh`` calls it.
+
+A step starts as soon as all that it needs is done, beside others, in the order of the schedule; one
+that times something waits until nothing else runs, and nothing starts beside it. One that fails,
+dies or takes too long ends alone: its log is kept, what needs it is left out, and the others go on.
+At the end of the minutes whatever runs is killed.
+
+    OUT/steps.json     each step: how it ended, its seconds, and when it began
+    OUT/log.txt        what each one printed, as soon as it ends
+    OUT/h100-*.json    the record, part by part
+    OUT/weights-*      trained weights in bfloat16, where they fit
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from benchmarks.gpu.schedule import Step, schedule
+from benchmarks.record import RESULTS, ROOT
+
+_LARGEST_FILE, _MOST_FILES = 15 << 20, 8
+_LAST_SECONDS = 8.0  # to kill what runs, and to put the last files in place
+_POLL = 0.1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended.
+
+    Attributes:
+        name: Of the step.
+        ended: ``"done"``, or why not.
+        begin: Seconds since the first step.
+        seconds: That it ran.
+        allowed: Seconds that it may run.
+    """
+
+    name: str
+    ended: str
+    begin: float
+    seconds: float
+    allowed: float
+
+    @property
+    def done(self) -> bool:
+        """Whether others may build on it."""
+        return self.ended == "done"
+
+
+@dataclass
+class _Running:
+    step: Step
+    process: subprocess.Popen[bytes]
+    log: Path
+    begin: float
+
+
+@dataclass
+class Launch:
+    """One run of a schedule.
+
+    Attributes:
+        out: The folder that is taken home.
+        end: `time.monotonic` after which nothing runs.
+        side_by_side: Steps at a time.
+    """
+
+    out: Path
+    end: float
+    side_by_side: int
+    begin: float = field(default_factory=time.monotonic)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    running: list[_Running] = field(default_factory=list)
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """All that there is time for."""
+        waiting = list(steps)
+        with tempfile.TemporaryDirectory() as logs:
+            while waiting or self.running:
+                self._end_those_that_ended()
+                self._leave_out(waiting)
+                self._start(waiting, Path(logs))
+                time.sleep(_POLL)
+
+    def _start(self, waiting: list[Step], logs: Path) -> None:
+        for step in list(waiting):
+            if any(each.step.alone for each in self.running):
+                return
+            if step.alone and (self.running or not self._ready(step)):
+                return
+            if len(self.running) < self.side_by_side and self._ready(step):
+                waiting.remove(step)
+                self.running.append(self._launched(step, logs / f"{len(self.outcomes)}.{step.name}"))
+
+    def _ready(self, step: Step) -> bool:
+        return all(name in self.outcomes for name in (*step.needs, *step.after))
+
+    def _launched(self, step: Step, log: Path) -> _Running:
+        print(f"{self._now():6.1f} s  begins  {step.name}")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                step.command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=os.environ | step.environment,
+                start_new_session=True,  # so that it is killed with all that it started
+            )
+        return _Running(step, process, log, self._now())
+
+    def _leave_out(self, waiting: list[Step]) -> None:
+        """What cannot be done any more: a need failed, or the minutes are too few."""
+        for step in list(waiting):
+            failed = [name for name in step.needs if not self._possible(name)]
+            late = self._now() + step.expected > self._last()
+            if failed or late:
+                reason = f"needs {', '.join(failed)}" if failed else "no time left to begin it"
+                waiting.remove(step)
+                self._keep(Outcome(step.name, reason, self._now(), 0.0, step.seconds))
+
+    def _possible(self, name: str) -> bool:
+        return name not in self.outcomes or self.outcomes[name].done
+
+    def _end_those_that_ended(self) -> None:
+        for each in list(self.running):
+            took = self._now() - each.begin
+            code = each.process.poll()
+            if code is None and self._now() > self._last():
+                self._end(each, f"killed after {took:.0f} s: the minutes are over")
+            elif code is None and took > each.step.seconds:
+                self._end(each, f"killed after the {each.step.seconds:.0f} s it is allowed")
+            elif code is not None:
+                self._end(each, _reason(code))
+
+    def _end(self, each: _Running, reason: str) -> None:
+        _kill(each.process)  # also what it left running
+        self.running.remove(each)
+        took = self._now() - each.begin
+        self._append_log(each, reason, took)
+        self._keep(Outcome(each.step.name, reason, each.begin, took, each.step.seconds))
+
+    def _append_log(self, each: _Running, reason: str, took: float) -> None:
+        with (self.out / "log.txt").open("ab") as log:
+            title = f"{each.step.name}: {reason}, {took:.1f} s: {' '.join(each.step.command)}"
+            log.write(f"\n======== {title}\n".encode())
+            room = _LARGEST_FILE - log.tell()
+            text = each.log.read_bytes()
+            log.write(text if len(text) < room else text[: max(room, 0)] + b"\n[cut]\n")
+
+    def _keep(self, outcome: Outcome) -> None:
+        print(f"{self._now():6.1f} s  {outcome.seconds:6.1f} s  {outcome.name}: {outcome.ended}")
+        self.outcomes[outcome.name] = outcome
+        outcomes = [asdict(each) for each in self.outcomes.values()]
+        (self.out / "steps.json").write_text(json.dumps(outcomes, indent=1) + "\n")
+        for record in RESULTS.glob("h100-*.json"):
+            shutil.copy(record, self.out)
+
+    def _now(self) -> float:
+        return time.monotonic() - self.begin
+
+    def _last(self) -> float:
+        return self.end - _LAST_SECONDS - self.begin
+
+
+def _reason(code: int) -> str:
+    if code == 0:
+        return "done"
+    return f"failed with {signal.Signals(-code).name}" if code < 0 else f"failed with code {code}"
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def keep_weights(out: Path, folder: Path) -> None:
+    """Copy weights that fit into files of a size, smallest first, as many as are allowed."""
+    room = _MOST_FILES - len(list(out.iterdir()))
+    trained = sorted(folder.glob("seg_*_mask.safetensors"), key=lambda path: path.stat().st_size)
+    for path in trained:
+        data = path.read_bytes()
+        cuts = range(0, len(data), _LARGEST_FILE)
+        if len(cuts) + 1 > room:  # and what says how they came about
+            return
+        for number, cut in enumerate(cuts):
+            part = out / f"weights-{path.stem}-{number}.safetensors"
+            part.write_bytes(data[cut : cut + _LARGEST_FILE])
+        shutil.copy(path.with_suffix(".toml"), out / f"weights-{path.stem}.toml")
+        room -= len(cuts) + 1
+
+
+def show(outcomes: Iterable[Outcome]) -> None:
+    """A line a step."""
+    for each in outcomes:
+        allowed = f"of {each.allowed:4.0f} allowed"
+        print(f"{each.begin:7.1f}  {each.seconds:7.1f} s {allowed}  {each.name}: {each.ended}")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--spent", type=float, default=0.0, help="seconds that are gone already")
+    parser.add_argument(
+        "--stand-ins", action="store_true", help="small models on a CPU: no measurement"
+    )
+    parser.add_argument(
+        "--break",
+        nargs=2,
+        action="append",
+        default=[],
+        dest="broken",
+        metavar=("STEP", "COMMAND"),
+        help="run a shell command in a step's place, to see that the others go on",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    seconds = 60 * arguments.minutes - arguments.spent
+    steps = schedule(seconds, stand_ins=arguments.stand_ins)
+    broken = dict(arguments.broken)
+    steps = [
+        replace(step, command=("bash", "-c", broken[step.name])) if step.name in broken else step
+        for step in steps
+    ]
+    cores = len(os.sched_getaffinity(0))
+    launch = Launch(arguments.out, time.monotonic() + seconds, max(2, cores * 3 // 4))
+    launch.run(steps)
+    keep_weights(arguments.out, ROOT / "build" / "benchmarks" / "weights")
+    show(launch.outcomes.values())
+    failed = [each for each in launch.outcomes.values() if each.ended.startswith("failed")]
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

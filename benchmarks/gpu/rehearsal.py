@@ -1,0 +1,108 @@
+"""Small stand-ins for the paper's rows, so that all steps run where there is no GPU.
+
+A stand-in has the row's special tokens, decoder, class count and way of merging, the width of
+ViT-T, and a small input; the portable recipe builds it for a CPU. All else is what runs on a GPU.
+Rows that differ in size or precision alone have the same stand-in, which is built once by each way
+of merging. Nothing in its record is a measurement.
+"""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.gpu.part import Conditions, Part
+from benchmarks.gpu.prepare import FOLDER, scenes
+from benchmarks.gpu.records import read_record, slug
+from benchmarks.gpu.results import GpuRecord
+from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
+from benchmarks.gpu.subjects import Subject
+from benchmarks.record import RESULTS
+from mpm_deploy.backends import get_backend
+from mpm_deploy.build import build
+from mpm_deploy.recipe import Recipe, load_recipe
+
+GPU = "rehearsal on a CPU"
+RECIPE, SIDE, COUNT = "cpu_portable_fp32", 96, 8  # pixels, images
+
+
+@dataclass(frozen=True)
+class StandIn(Subject):
+    """A row's small model, under the row's name."""
+
+    def recipe(self, method: str, weights: str) -> Recipe:
+        """Merged as the row's."""
+        real = super().recipe(method, weights)
+        small = load_recipe(RECIPE).override(
+            f"model.name={stand_in(self.model)}",
+            f"model.weights={weights}",
+            f"model.image_size=[{SIDE}, {SIDE}]",
+            f"model.classes={real.model.classes}",
+        )
+        return replace(small, merge=real.merge)
+
+
+def stand_in(model: str) -> str:
+    """The tiny model with the same special tokens and decoder."""
+    return re.sub(r"[tsbl]\d+_", "t16_", model)
+
+
+@dataclass(frozen=True)
+class BuiltOnce:
+    """Artifacts in a folder, each recipe's built when it is first asked for."""
+
+    folder: Path
+
+    def __call__(self, recipe: Recipe, name: str) -> Path:
+        """The file of a recipe; rows of one stand-in share it, whatever its name."""
+        digest = hashlib.sha256(json.dumps(recipe.to_dict()).encode()).hexdigest()[:16]
+        path = self.folder / f"{digest}{get_backend(recipe.backend.name).suffix}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return path if path.exists() else build(recipe, path)
+
+
+def part_of(subject: Subject, method: str, conditions: Conditions | None = None) -> Part:
+    """A row's part, with its stand-in and random weights."""
+    stand_in = StandIn(subject.row, subject.in_paper)
+    return Part(stand_in, method, "random", conditions or small_conditions())
+
+
+def small_conditions() -> Conditions:
+    """Few images, and batches that a CPU has done in seconds."""
+    return Conditions(
+        images=scenes(COUNT),
+        repeats=1,
+        batch_sizes=(1, 2),
+        parity_images=COUNT,
+        timed_images=COUNT,
+        timed_images_slow=COUNT,
+        warmup=1,
+        build=BuiltOnce(FOLDER / "stand-ins"),
+    )
+
+
+def use_one_thread() -> None:
+    """Here and in the processes begun here."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+
+def measured_before() -> GpuRecord | None:
+    """The record so far."""
+    path = RESULTS / f"{slug(GPU)}.json"
+    return read_record(json.loads(path.read_text())) if path.exists() else None
+
+
+def start_record() -> GpuRecord:
+    """As of a GPU, of this CPU."""
+    cpu = torch.device("cpu")
+    return GpuRecord(
+        gpu=GPU,
+        driver="none",
+        ceilings=measure_ceilings(cpu, side=256, size=1 << 20),
+        merge_memory=measure_merge_memory(cpu, tokens=256),
+    )

@@ -1,0 +1,173 @@
+"""What a rented GPU does in its minutes, in the order of worth.
+
+place       the C++ program, scenes, right-or-wrong tests, and weights trained beside them
+Table 5     ViT-L and ViT-B in bfloat16, merged and full-token: built side by side, timed alone
+Table 1     ViT-S and ViT-T in bfloat16, then all sizes in float32
+Tables 2, 3, 6, then ToMe and ALGM in the rows of Tables 5 and 1
+
+What is on file is left out, so that the next minutes go on where these ended.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from benchmarks.gpu.part import VARIANTS
+from benchmarks.gpu.records import has_part, measured_before
+from benchmarks.gpu.subjects import SUBJECTS, Subject, choose
+
+_TRAINING_SHARE = 0.15  # of all minutes, for the weights of one group of models
+_MOST_TRAINING = 90.0  # seconds
+_SCENES, _TRAINING_SCENES = 256, 1500
+Pair = tuple[Subject, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and when it may run.
+
+    Attributes:
+        name: Of the step.
+        command: Its arguments, program first.
+        seconds: That it may take.
+        expected: That it takes about; it is not begun with fewer left.
+        needs: Steps that must have succeeded.
+        after: Steps that must have ended, well or not.
+        alone: Whether nothing else may run meanwhile, as it times something.
+        environment: Variables besides those there are.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    seconds: float
+    expected: float
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    alone: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def schedule(seconds: float, stand_ins: bool = False) -> list[Step]:
+    """Every step for what is not on file, in order.
+
+    Args:
+        seconds: That there are in all.
+        stand_ins: Small models on a CPU instead: a rehearsal.
+    """
+    training = min(_MOST_TRAINING, _TRAINING_SHARE * seconds)
+    steps = list(_place(stand_ins))
+    known: set[str] = set()
+    for group in _groups(stand_ins):
+        steps += _group(group, known, training, stand_ins)
+    return steps
+
+
+def _groups(stand_ins: bool) -> Iterator[list[Pair]]:
+    """Rows and methods that are trained and built side by side, and then timed one by one."""
+    flash, plain = ("bfloat16",), ("float32",)
+    large = [row for row in reversed(choose(tables=[5]))]  # L first
+    small = [row for row in choose(precisions=flash) if row.model in ("seg_s16_mask", "seg_t16_mask")]
+    table1 = [row for row in choose(tables=[1], precisions=plain) if "b8" not in row.model]
+    others = [row for row in choose(precisions=plain) if row not in table1]
+    patches_of_8 = [row for row in choose(precisions=flash) if "b8" in row.model]
+    groups = [
+        [(row, "mpm") for row in large],
+        [(row, "mpm") for row in (*small, *table1)],
+        [(row, "tome") for row in (*large, *table1)],
+        [(row, "mpm") for row in (*others, *patches_of_8)],
+        [(row, "algm") for row in (*large, *table1)],
+    ]
+    record = None if stand_ins else measured_before()
+    for group in groups:
+        left = [(r, m) for r, m in group if record is None or not has_part(record, r.name, m)]
+        if left:
+            yield left
+
+
+def _place(stand_ins: bool) -> Iterator[Step]:
+    compiler = " ".join(
+        [
+            "cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF",
+            f"-DMPM_WARNINGS_AS_ERRORS=OFF -DMPM_PYTHON={sys.executable}",
+            "&& cmake --build build --target cpp_runner mpm_kernels",
+            "&& cp $(find build -name 'libmpm_kernels.so') mpm_deploy/ops/",
+        ]
+    )
+    yield Step("cpp_runner", ("bash", "-c", compiler), 240, 40)
+    count = 40 if stand_ins else _SCENES
+    yield _module("scenes", "prepare", "scenes", str(count), seconds=60, expected=8)
+    count = 40 if stand_ins else _TRAINING_SCENES
+    yield _module("training scenes", "prepare", "training", str(count), seconds=60, expected=10)
+    tests = ("tests/ops/test_cuda.py", "tests/backends/test_cuda.py")
+    options = ("-m", "cuda", "-p", "no:cacheprovider", "-o", "filterwarnings=default", "-v")
+    required = {} if stand_ins else {"MPM_REQUIRE_CUDA": "1"}
+    command = (sys.executable, "-m", "pytest", *tests, *options)
+    yield Step("tests", command, seconds=120, expected=40, environment=required)
+
+
+def _group(
+    pairs: list[Pair], known: set[str], training: float, stand_ins: bool
+) -> Iterator[Step]:
+    few_threads = {"TORCHINDUCTOR_COMPILE_THREADS": "4", "OMP_NUM_THREADS": "4"}
+    for model in dict.fromkeys(row.model for row, _ in pairs):
+        if f"train {model}" not in known:
+            known.add(f"train {model}")
+            yield _train(model, training, stand_ins)
+    for row, method in pairs:
+        for variant in VARIANTS:
+            name = _build_name(row, method, variant)
+            if name not in known:
+                known.add(name)
+                options = ["--rows", row.name, "--methods", method, "--build-only", variant]
+                yield Step(
+                    name,
+                    _h100(options, stand_ins),
+                    seconds=300,
+                    expected=75,
+                    after=(f"train {row.model}",),
+                    environment=few_threads,
+                )
+    for row, method in pairs:
+        options = ["--rows", row.name, "--methods", method]
+        yield Step(
+            f"time {row.name} {method}",
+            _h100(options, stand_ins),
+            seconds=150,
+            expected=30,
+            needs=("scenes", *(_build_name(row, method, variant) for variant in VARIANTS)),
+            after=("cpp_runner", "tests"),
+            alone=True,
+        )
+
+
+def _train(model: str, seconds: float, stand_ins: bool) -> Step:
+    # A stand-in's weights are random: on a CPU nothing is learnt in seconds.
+    seconds = 0.0 if stand_ins else seconds
+    return _module(
+        *(f"train {model}", "prepare", "train", model, f"{seconds:.0f}"),
+        seconds=seconds + 45,
+        expected=seconds + 15,
+        needs=("training scenes",),
+    )
+
+
+def _build_name(row: Subject, method: str, variant: str) -> str:
+    """Full-token is one file, whatever merges beside it."""
+    return f"build {row.name} {variant if variant == 'full_token' else method}"
+
+
+def _h100(options: Iterable[str], stand_ins: bool) -> tuple[str, ...]:
+    more = ("--stand-ins",) if stand_ins else ()
+    return (sys.executable, "-m", "benchmarks.h100", *options, *more)
+
+
+def _module(
+    name: str,
+    module: str,
+    *arguments: str,
+    seconds: float,
+    expected: float,
+    needs: tuple[str, ...] = (),
+) -> Step:
+    command = (sys.executable, "-m", f"benchmarks.gpu.{module}", *arguments)
+    return Step(name, command, seconds, expected, needs)

@@ -1,0 +1,67 @@
+"""Artifacts for a GPU, built and run on one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mpm_deploy.backends.eager import EagerProgram
+from mpm_deploy.build import build, open_eager
+from mpm_deploy.images import find_images
+from mpm_deploy.recipe import Recipe
+from mpm_deploy.results import Result
+from mpm_deploy.runner import Runner
+from mpm_deploy.verify import verification_images
+from tests.conftest import small_recipe
+
+pytestmark = pytest.mark.cuda
+
+
+def recipe_for_here(name: str) -> Recipe:
+    major, minor = torch.cuda.get_device_capability()
+    return small_recipe(name).override(f"backend.cuda_capability=[{major}, {minor}]")
+
+
+@pytest.fixture(scope="module", params=["h100_bf16", "h100_fp32"])
+def built(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Recipe, Path]:
+    """A small merging model; its build has compared it with the eager one already."""
+    recipe = recipe_for_here(request.param)
+    return recipe, build(recipe, tmp_path_factory.mktemp(request.param) / "merged.pt2")
+
+
+def test_a_batch_has_the_label_maps_of_its_images(
+    built: tuple[Recipe, Path], image_folder: Path
+) -> None:
+    """Ragged rows are attended within each image: its neighbors in a batch do not show."""
+    recipe, path = built
+    images = find_images(image_folder)
+    maps = []
+    with Runner(path) as runner:
+        for batch_size in (1, 5):
+            results = list(runner.run(images, batch_size=batch_size))
+            assert all(isinstance(result, Result) for result in results)
+            maps.append([result.labels for result in results])  # type: ignore[union-attr]
+    agree = [float((one == other).mean()) for one, other in zip(*maps, strict=True)]
+    # cuBLAS takes another kernel for another number of rows, which adds in another order.
+    assert min(agree) >= (0.999 if recipe.backend.dtype == "float32" else 0.97)
+
+
+def test_a_gpu_says_what_a_cpu_says(tmp_path: Path, built: tuple[Recipe, Path]) -> None:
+    """The eager model on the CPU has none of the GPU's kernels."""
+    recipe, path = built
+    if recipe.backend.dtype != "float32":
+        pytest.skip("bfloat16 rounds otherwise on a CPU: the build compares it on the GPU")
+    on_cpu = recipe.override("backend.device=cpu", "backend.cuda_capability=", "backend.max_batch=1")
+    opened = open_eager(on_cpu)
+    assert isinstance(opened.program, EagerProgram)
+    images = verification_images(4, recipe.model.image_size or (0, 0))
+    with Runner(path) as runner:
+        pixels = [np.ascontiguousarray(image.permute(1, 2, 0).numpy()) for image in images]
+        ours = [result.labels for result in runner.run(pixels)]  # type: ignore[union-attr]
+    scores, _ = opened.program.scores(images)
+    theirs = opened.program.labels(scores, recipe.model.image_size or (0, 0)).cpu().numpy()
+    agree = [float((one == other).mean()) for one, other in zip(ours, theirs, strict=True)]
+    assert min(agree) >= 0.995
