@@ -1,4 +1,4 @@
-"""Makes the folder that a rented GPU is given: ``make gpu-bundle``, ``python -m benchmarks.gpu.bundle``
+"""Makes the folder that a rented GPU is given: ``make gpu-bundle``.
 
     build/gpu-bundle/
         run.sh       the one command
@@ -20,7 +20,15 @@ from benchmarks.record import ROOT, current_commit
 
 TARGET = ROOT / "build" / "gpu-bundle"
 LARGEST = 60 << 20  # bytes
-WHEELS = ("rich", "markdown-it-py", "mdurl", "pygments", "tomli-w", "hypothesis", "sortedcontainers")
+WHEELS = (
+    "rich",
+    "markdown-it-py",
+    "mdurl",
+    "pygments",
+    "tomli-w",
+    "hypothesis",
+    "sortedcontainers",
+)
 # Headers, and the libraries that they are linked with.
 DEBIAN = (
     *("libjpeg62-turbo-dev", "libjpeg62-turbo", "libpng-dev", "libpng16-16", "zlib1g-dev"),
@@ -84,7 +92,9 @@ def _write_system(folder: Path) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         # Some libraries lie in /lib, which is one with /usr/lib on a merged system.
         if (unpacked / "lib").exists():
-            shutil.copytree(unpacked / "lib", unpacked / "usr" / "lib", dirs_exist_ok=True, symlinks=True)
+            shutil.copytree(
+                unpacked / "lib", unpacked / "usr" / "lib", dirs_exist_ok=True, symlinks=True
+            )
             shutil.rmtree(unpacked / "lib")
         shutil.copytree(unpacked, folder, ignore_dangling_symlinks=True)
 

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -99,7 +100,9 @@ class Launch:
                 return
             if len(self.running) < self.side_by_side and self._ready(step):
                 waiting.remove(step)
-                self.running.append(self._launched(step, logs / f"{len(self.outcomes)}.{step.name}"))
+                self.running.append(
+                    self._launched(step, logs / f"{len(self.outcomes)}.{step.name}")
+                )
 
     def _ready(self, step: Step) -> bool:
         return all(name in self.outcomes for name in (*step.needs, *step.after))
@@ -178,10 +181,8 @@ def _reason(code: int) -> str:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

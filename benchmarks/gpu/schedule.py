@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.gpu.part import VARIANTS
 from benchmarks.gpu.records import has_part, measured_before
-from benchmarks.gpu.subjects import SUBJECTS, Subject, choose
+from benchmarks.gpu.subjects import Subject, choose
 
 _TRAINING_SHARE = 0.15  # of all minutes, for the weights of one group of models
 _MOST_TRAINING = 90.0  # seconds
@@ -66,7 +66,9 @@ def _groups(stand_ins: bool) -> Iterator[list[Pair]]:
     """Rows and methods that are trained and built side by side, and then timed one by one."""
     flash, plain = ("bfloat16",), ("float32",)
     large = [row for row in reversed(choose(tables=[5]))]  # L first
-    small = [row for row in choose(precisions=flash) if row.model in ("seg_s16_mask", "seg_t16_mask")]
+    small = [
+        row for row in choose(precisions=flash) if row.model in ("seg_s16_mask", "seg_t16_mask")
+    ]
     table1 = [row for row in choose(tables=[1], precisions=plain) if "b8" not in row.model]
     others = [row for row in choose(precisions=plain) if row not in table1]
     patches_of_8 = [row for row in choose(precisions=flash) if "b8" in row.model]
@@ -105,9 +107,7 @@ def _place(stand_ins: bool) -> Iterator[Step]:
     yield Step("tests", command, seconds=120, expected=40, environment=required)
 
 
-def _group(
-    pairs: list[Pair], known: set[str], training: float, stand_ins: bool
-) -> Iterator[Step]:
+def _group(pairs: list[Pair], known: set[str], training: float, stand_ins: bool) -> Iterator[Step]:
     few_threads = {"TORCHINDUCTOR_COMPILE_THREADS": "4", "OMP_NUM_THREADS": "4"}
     for model in dict.fromkeys(row.model for row, _ in pairs):
         if f"train {model}" not in known:

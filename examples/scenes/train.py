@@ -310,7 +310,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--data", type=Path, required=True, help="folder of make_dataset.py training"
     )
     parser.add_argument("--output", type=Path, required=True, help="weights to write, .safetensors")
-    parser.add_argument("--checkpoint", type=Path, help="what a later run goes on from: written too")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="what a later run goes on from: written too"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0: torch's choice")
     for name, value in asdict(Settings()).items():

@@ -54,7 +54,9 @@ def test_a_gpu_says_what_a_cpu_says(tmp_path: Path, built: tuple[Recipe, Path]) 
     recipe, path = built
     if recipe.backend.dtype != "float32":
         pytest.skip("bfloat16 rounds otherwise on a CPU: the build compares it on the GPU")
-    on_cpu = recipe.override("backend.device=cpu", "backend.cuda_capability=", "backend.max_batch=1")
+    on_cpu = recipe.override(
+        "backend.device=cpu", "backend.cuda_capability=", "backend.max_batch=1"
+    )
     opened = open_eager(on_cpu)
     assert isinstance(opened.program, EagerProgram)
     images = verification_images(4, recipe.model.image_size or (0, 0))
