@@ -35,7 +35,7 @@ DEBIAN = (
     *("zlib1g", "libssl-dev", "libssl3", "nlohmann-json3-dev", "libcli11-dev"),
 )
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-_NEEDLESS = ("usr/share", "usr/bin", "usr/lib/x86_64-linux-gnu/*.a")
+_NEEDLESS = ("usr/share/doc", "usr/share/man", "usr/bin", "usr/lib/x86_64-linux-gnu/*.a")
 
 
 def make(target: Path = TARGET) -> Path:
@@ -96,7 +96,10 @@ def _write_system(folder: Path) -> None:
                 unpacked / "lib", unpacked / "usr" / "lib", dirs_exist_ok=True, symlinks=True
             )
             shutil.rmtree(unpacked / "lib")
-        shutil.copytree(unpacked, folder, ignore_dangling_symlinks=True)
+        for path in list(unpacked.rglob("*")):
+            if path.is_symlink() and not path.exists():
+                path.unlink()
+        shutil.copytree(unpacked, folder)
 
 
 def main() -> None:

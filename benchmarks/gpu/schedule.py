@@ -65,10 +65,8 @@ def schedule(seconds: float, stand_ins: bool = False) -> list[Step]:
 def _groups(stand_ins: bool) -> Iterator[list[Pair]]:
     """Rows and methods that are trained and built side by side, and then timed one by one."""
     flash, plain = ("bfloat16",), ("float32",)
-    large = [row for row in reversed(choose(tables=[5]))]  # L first
-    small = [
-        row for row in choose(precisions=flash) if row.model in ("seg_s16_mask", "seg_t16_mask")
-    ]
+    large = list(reversed(choose(tables=[5])))  # L first
+    small = choose(models=["seg_s16_mask", "seg_t16_mask"], precisions=flash)
     table1 = [row for row in choose(tables=[1], precisions=plain) if "b8" not in row.model]
     others = [row for row in choose(precisions=plain) if row not in table1]
     patches_of_8 = [row for row in choose(precisions=flash) if "b8" in row.model]
