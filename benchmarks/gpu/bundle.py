@@ -35,7 +35,11 @@ DEBIAN = (
     *("zlib1g", "libssl-dev", "libssl3", "nlohmann-json3-dev", "libcli11-dev"),
 )
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-_NEEDLESS = ("usr/share/doc", "usr/share/man", "usr/bin", "usr/lib/x86_64-linux-gnu/*.a")
+_LIBRARIES = "usr/lib/x86_64-linux-gnu"
+_NEEDLESS = (
+    *("usr/share/doc", "usr/share/man", "usr/bin", f"{_LIBRARIES}/*.a", f"{_LIBRARIES}/libssl.*"),
+    *(f"{_LIBRARIES}/{folder}" for folder in ("engines-3", "ossl-modules", "pkgconfig")),
+)
 
 
 def make(target: Path = TARGET) -> Path:
@@ -100,6 +104,8 @@ def _write_system(folder: Path) -> None:
             if path.is_symlink() and not path.exists():
                 path.unlink()
         shutil.copytree(unpacked, folder)
+        for library in (folder / _LIBRARIES).glob("*.so.*.*"):
+            library.unlink()  # what it is found by are files of their own now
 
 
 def main() -> None:
