@@ -27,10 +27,10 @@ ARM64_CMAKE  := --toolchain $(CURDIR)/cpp_runner/cmake/aarch64-linux-gnu.cmake -
 DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
 
 .DEFAULT_GOAL := help
-.PHONY: help arm64 demo sweep benchmark readme test lint format system program cpp clean
+.PHONY: help arm64 demo sweep benchmark readme test lint format system program cpp gpu-bundle gpu-rehearsal clean
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 # ---- set-up ----
 
@@ -130,6 +130,28 @@ readme: demo ## write the demo's figures into the README
 	$(BIN)/python -m benchmarks.record $(DEMO)/python.json demo_python
 	$(BIN)/python -m benchmarks.record $(DEMO)/cpp.json demo_cpp
 	$(BIN)/python -m benchmarks.render_readme
+
+# ---- a rented GPU ----
+
+# What such a machine has: the bundle's wheels are for this Python, and this torch is the oldest.
+PYTHON312 ?= python3.12
+REHEARSAL := build/gpu-rehearsal
+BARE      := torch==2.11.0 torchvision==0.26.0 timm safetensors numpy Pillow PyYAML pytest cmake ninja
+
+gpu-bundle: .venv/.installed ## a folder that measures the paper's tables on a rented GPU, with no network
+	$(BIN)/python -m benchmarks.gpu.bundle
+
+$(REHEARSAL)/.venv/.installed:
+	$(PYTHON312) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check $(BARE)
+	@touch $@
+
+gpu-rehearsal: gpu-bundle $(REHEARSAL)/.venv/.installed ## the bundle where there is no GPU: torch 2.11.0, no network, stand-ins
+	rm -rf $(REHEARSAL)/bundle $(REHEARSAL)/out
+	cp -r build/gpu-bundle $(REHEARSAL)/bundle
+	PATH="$(CURDIR)/$(REHEARSAL)/.venv/bin:$$PATH" unshare --map-root-user --net \
+	  $(REHEARSAL)/bundle/run.sh 15 $(REHEARSAL)/out --stand-ins $(REHEARSAL_OPTIONS)
+	$(BIN)/python -m benchmarks.gpu.rehearsal $(REHEARSAL)/out
 
 clean: ## remove what was built; .venv stays
 	rm -rf build

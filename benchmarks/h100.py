@@ -38,6 +38,7 @@ from mpm_deploy.structure import to_mapping
 
 def main() -> None:
     arguments = parse_arguments()
+    torch._C._set_print_stack_traces_on_fatal_signal(True)  # what faulthandler does not see: C++
     wanted = [(subject, method) for subject in chosen(arguments) for method in arguments.methods]
     if arguments.list:
         print(*dict.fromkeys(subject.name for subject, _ in wanted), sep="\n")

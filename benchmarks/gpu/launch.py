@@ -115,7 +115,7 @@ class Launch:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=os.environ | step.environment,
+                env=os.environ | _environment(log) | step.environment,
                 start_new_session=True,  # so that it is killed with all that it started
             )
         return _Running(step, process, log, self._now())
@@ -172,6 +172,14 @@ class Launch:
 
     def _last(self) -> float:
         return self.end - _LAST_SECONDS - self.begin
+
+
+def _environment(log: Path) -> dict[str, str]:
+    return {
+        "PYTHONFAULTHANDLER": "1",  # a crash says where
+        # Builds side by side write files of the same name.
+        "TORCHINDUCTOR_CACHE_DIR": f"{log}.inductor",
+    }
 
 
 def _reason(code: int) -> str:

@@ -29,6 +29,8 @@ def start_record(device: torch.device) -> GpuRecord:
 
 def measured_before() -> GpuRecord | None:
     """The record of this GPU, if there is one."""
+    if not torch.cuda.is_available():
+        return None
     path = RESULTS / f"{slug(torch.cuda.get_device_name())}.json"
     return read_record(json.loads(path.read_text())) if path.exists() else None
 

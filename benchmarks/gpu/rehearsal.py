@@ -1,5 +1,7 @@
 """Small stand-ins for the paper's rows, so that all steps run where there is no GPU.
 
+    python -m benchmarks.gpu.rehearsal OUT     after run.sh: renders its record, says what is left
+
 A stand-in has the row's special tokens, decoder, class count and way of merging, the width of
 ViT-T, and a small input; the portable recipe builds it for a CPU. All else is what runs on a GPU.
 Rows that differ in size or precision alone have the same stand-in, which is built once by each way
@@ -10,11 +12,14 @@ import hashlib
 import json
 import os
 import re
+import sys
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from benchmarks.gpu import pages
 from benchmarks.gpu.part import Conditions, Part
 from benchmarks.gpu.prepare import FOLDER, scenes
 from benchmarks.gpu.records import read_record, slug
@@ -106,3 +111,38 @@ def start_record() -> GpuRecord:
         ceilings=measure_ceilings(cpu, side=256, size=1 << 20),
         merge_memory=measure_merge_memory(cpu, tokens=256),
     )
+
+
+def render(out: Path) -> None:
+    """The README's part, the page and the figures of a rehearsal's record, which go nowhere.
+
+    Raises:
+        SystemExit: There is no record, or both languages did not say the same of every image.
+    """
+    path = out / f"{slug(GPU)}.json"
+    if not path.exists():
+        sys.exit(f"{path}: it is not there: no part was timed; {out / 'log.txt'} says why")
+    kept = pages.read(path)
+    unlike = [p.name for p in kept.record.parts if not p.parity or p.parity.equal_pixels < 1]
+    if unlike:
+        sys.exit(f"label maps of C++ and Python differ: {', '.join(unlike)}")
+    with tempfile.TemporaryDirectory() as folder:
+        texts = {"README's part": pages.readme_part(kept), "docs/h100.md": pages.page(kept)}
+        texts |= {file.name: text for file, text in pages.figures(kept, Path(folder)).items()}
+    for name, text in texts.items():
+        print(f"rendered {name}: {len(text.splitlines())} lines")
+
+
+def what_is_left(minutes: float) -> None:
+    """What a GPU alone can tell: each step, and the seconds that it is allowed."""
+    from benchmarks.gpu.schedule import schedule
+
+    print(f"\nA GPU alone can tell what these give, in {minutes:.0f} minutes; seconds allowed:")
+    steps = [step for step in schedule(60 * minutes) if step.name not in ("scenes", "cpp_runner")]
+    for step in steps:
+        print(f"{step.seconds:6.0f} s  {step.name}")
+
+
+if __name__ == "__main__":
+    render(Path(sys.argv[1]))
+    what_is_left(minutes=10)

@@ -52,17 +52,19 @@ def schedule(seconds: float, stand_ins: bool = False) -> list[Step]:
 
     Args:
         seconds: That there are in all.
-        stand_ins: Small models on a CPU instead: a rehearsal.
+        stand_ins: A rehearsal: one row of each group, as a small model on a CPU, and once the way
+            of a GPU on one that computes nothing.
     """
     training = min(_MOST_TRAINING, _TRAINING_SHARE * seconds)
-    steps = list(_place(stand_ins))
+    steps = [*_place(stand_ins), *(_hollow() if stand_ins else ())]
     known: set[str] = set()
-    for group in _groups(stand_ins):
-        steps += _group(group, known, training, stand_ins)
+    for group in _groups():
+        left = group[:1] if stand_ins else _not_on_file(group)
+        steps += _group(left, known, training, stand_ins)
     return steps
 
 
-def _groups(stand_ins: bool) -> Iterator[list[Pair]]:
+def _groups() -> list[list[Pair]]:
     """Rows and methods that are trained and built side by side, and then timed one by one."""
     flash, plain = ("bfloat16",), ("float32",)
     large = list(reversed(choose(tables=[5])))  # L first
@@ -70,18 +72,31 @@ def _groups(stand_ins: bool) -> Iterator[list[Pair]]:
     table1 = [row for row in choose(tables=[1], precisions=plain) if "b8" not in row.model]
     others = [row for row in choose(precisions=plain) if row not in table1]
     patches_of_8 = [row for row in choose(precisions=flash) if "b8" in row.model]
-    groups = [
+    return [
         [(row, "mpm") for row in large],
         [(row, "mpm") for row in (*small, *table1)],
         [(row, "tome") for row in (*large, *table1)],
         [(row, "mpm") for row in (*others, *patches_of_8)],
         [(row, "algm") for row in (*large, *table1)],
     ]
-    record = None if stand_ins else measured_before()
-    for group in groups:
-        left = [(r, m) for r, m in group if record is None or not has_part(record, r.name, m)]
-        if left:
-            yield left
+
+
+def _not_on_file(group: list[Pair]) -> list[Pair]:
+    record = measured_before()
+    return [(r, m) for r, m in group if record is None or not has_part(record, r.name, m)]
+
+
+def _hollow() -> Iterator[Step]:
+    folder = "build/benchmarks/hollow"
+    python = (sys.executable, "-m")
+    command = (*python, "benchmarks.gpu.hollow", folder, "--", *python)
+    yield Step(
+        "a GPU that computes nothing",
+        (*command, "benchmarks.gpu.hollow.rehearse", folder),
+        seconds=300,
+        expected=100,
+        needs=("cpp_runner",),
+    )
 
 
 def _place(stand_ins: bool) -> Iterator[Step]:

@@ -44,6 +44,12 @@ _CUDA_OPTIONS = {
     # Not knowing the number of rows, Inductor would split the sums of each LayerNorm: three kernels
     # and two readings of the rows, where one does.
     "split_reductions": False,
+    # Kernels are tuned by running the model once on example images. By default each is tuned by
+    # itself on made-up tensors, where the offsets of images are all zero: an index past their end
+    # stops the build with a device-side assert (pytorch/pytorch issue 192143).
+    "triton.autotune_at_compile_time": False,
+    # Kernels lie in the library and not in files beside it: nothing looks for them on disk.
+    "aot_inductor.embed_kernel_binary": True,
 }
 
 _CPU_OPTIONS = {
@@ -56,6 +62,7 @@ _CPU_OPTIONS = {
 
 
 _TYPICAL_TOKENS = 640  # that an image keeps
+_TYPICAL_BATCH = 32  # images at once, for which kernels for a GPU are tuned
 
 
 class _Labels(nn.Module):
@@ -147,9 +154,13 @@ def _batch_range(recipe: Recipe) -> BatchRange:
 def _examples(
     size: tuple[int, int], batch: BatchRange, device: torch.device
 ) -> tuple[tuple[Tensor, Tensor], tuple[Any, Any]]:
-    """Inputs to export with: images ``(B, 3, H, W)`` and a canvas; and which sizes may vary."""
-    # A size of 1 would be taken for a constant.
-    images = torch.zeros(min(2, batch.max), 3, *size, dtype=torch.uint8, device=device)
+    """Inputs to export with: images ``(B, 3, H, W)`` and a canvas; and which sizes may vary.
+
+    More than one image, where a call may take more: a size of 1 would be taken for a constant.
+    """
+    noise = torch.Generator().manual_seed(0)
+    shape = (min(_TYPICAL_BATCH, batch.max), 3, *size)
+    images = torch.randint(0, 256, shape, generator=noise, dtype=torch.uint8).to(device)
     canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device).expand(size)
     any_batch = None
     if batch.max > 1:

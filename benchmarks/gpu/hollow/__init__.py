@@ -1,0 +1,97 @@
+"""A GPU that computes nothing, to rehearse the host's part of a GPU's work where there is none.
+
+    python -m benchmarks.gpu.hollow FOLDER        writes FOLDER/libcuda.so.1
+    python -m benchmarks.gpu.hollow FOLDER -- COMMAND ...
+
+Loaded before all others, the library stands in for CUDA's runtime, its driver and cuBLAS, for
+torch as for Triton: models are exported, compiled for an H100, packed, loaded and run by both
+programs. No kernel runs, and every result is zeros.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+_SOURCE = Path(__file__).parent / "device.cpp"
+_OURS = re.compile(r"^CUDA_API .*?\b(\w+)\(", re.MULTILINE)
+_ASKED_FOR = re.compile(r" U ((?:__)?cuda\w+|cublas\w+|cu[A-Z]\w*)")
+_NAMED = re.compile(r"\b(cu[A-Z]\w+)\b")
+_NOT_CUDA = ("cuFile",)
+# What a compiled model asks for, and our programs.
+_DRIVER = ("cuInit", "cuLaunchKernel", "cuFuncSetAttribute", "cuModuleUnload")
+
+
+def make(folder: Path) -> Path:
+    """Compile the library for the torch that is installed here; ``folder / "libcuda.so.1"``.
+
+    Raises:
+        ValueError: This torch is not built for CUDA.
+        CalledProcessError: The C++ compiler failed.
+    """
+    import torch
+
+    if torch.version.cuda is None:
+        raise ValueError(f"torch {torch.__version__} is not built for CUDA")
+    folder.mkdir(parents=True, exist_ok=True)
+    rest = folder / "rest.c"
+    rest.write_text("".join(f"int {name}(void) {{ return 0; }}\n" for name in _rest(_libraries())))
+    library = folder / "libcuda.so.1"
+    major, minor = torch.version.cuda.split(".")[:2]
+    version = f"-DCUDA_VERSION_SEEN={int(major) * 1000 + int(minor) * 10}"
+    options = ["-std=c++20", "-O1", "-fPIC", "-shared", version, "-Wl,-soname,libcuda.so.1"]
+    includes = [f"-I{path}" for path in _headers()]
+    objects = folder / "rest.o"
+    subprocess.run(["gcc", "-c", "-fPIC", "-w", rest, "-o", objects], check=True)
+    command = ["g++", *options, *includes, _SOURCE, objects, "-o", library, "-ldl"]
+    subprocess.run(command, check=True)
+    linked = folder / "libcuda.so"  # by which a linker finds it
+    linked.unlink(missing_ok=True)
+    linked.symlink_to(library.name)
+    return library
+
+
+def environment(library: Path) -> dict[str, str]:
+    """Variables under which a program takes the library for a GPU."""
+    folder = str(library.parent)
+    return {
+        "LD_PRELOAD": str(library),
+        "LIBRARY_PATH": os.pathsep.join(filter(None, [folder, os.environ.get("LIBRARY_PATH")])),
+        "TRITON_LIBCUDA_PATH": folder,
+        # Each tensor has memory of its own, which is zero: results do not depend on what was there.
+        "PYTORCH_NO_CUDA_MEMORY_CACHING": "1",
+    }
+
+
+def _rest(libraries: list[Path]) -> Iterator[str]:
+    """Every function that they ask for and that ``device.cpp`` has not."""
+    asked = set(_DRIVER) | set(_NAMED.findall(_triton_driver()))
+    for library in libraries:
+        command = ["nm", "--dynamic", "--undefined-only", "--without-symbol-versions", library]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        asked |= set(_ASKED_FOR.findall(said))
+    known = set(_OURS.findall(_SOURCE.read_text()))
+    yield from sorted(name for name in asked - known if not name.startswith(_NOT_CUDA))
+
+
+def _libraries() -> list[Path]:
+    import torch
+
+    return sorted((Path(torch.__file__).parent / "lib").glob("*.so"))
+
+
+def _triton_driver() -> str:
+    """The C source that Triton compiles to reach the driver."""
+    import triton
+
+    return (Path(triton.__file__).parent / "backends" / "nvidia" / "driver.c").read_text()
+
+
+def _headers() -> Iterator[Path]:
+    """Where CUDA's own are: of a toolkit, or of the packages that torch brings."""
+    import torch
+
+    places = [Path(torch.__file__).parent.parent / "nvidia" / "cu13" / "include"]
+    places += [Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "include"]
+    yield from (place for place in places if (place / "driver_types.h").exists())
