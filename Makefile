@@ -137,13 +137,14 @@ readme: demo ## write the demo's figures into the README
 PYTHON312 ?= python3.12
 REHEARSAL := build/gpu-rehearsal
 BARE      := torch==2.11.0 torchvision==0.26.0 timm safetensors numpy Pillow PyYAML pytest cmake ninja
+CUDA      := nvidia-cuda-crt==13.0.* nvidia-cuda-cccl==13.0.*  # headers, where a machine with a GPU has CUDA's toolkit
 
 gpu-bundle: .venv/.installed ## a folder that measures the paper's tables on a rented GPU, with no network
 	$(BIN)/python -m benchmarks.gpu.bundle
 
 $(REHEARSAL)/.venv/.installed:
 	$(PYTHON312) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check $(BARE)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check $(BARE) $(CUDA)
 	@touch $@
 
 gpu-rehearsal: gpu-bundle $(REHEARSAL)/.venv/.installed ## the bundle where there is no GPU: torch 2.11.0, no network, stand-ins

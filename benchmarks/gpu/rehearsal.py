@@ -76,10 +76,10 @@ def part_of(subject: Subject, method: str, conditions: Conditions | None = None)
     return Part(stand_in, method, "random", conditions or small_conditions())
 
 
-def small_conditions() -> Conditions:
+def small_conditions(images: Path | None = None) -> Conditions:
     """Few images, and batches that a CPU has done in seconds."""
     return Conditions(
-        images=scenes(COUNT),
+        images=images or scenes(COUNT),
         repeats=1,
         batch_sizes=(1, 2),
         parity_images=COUNT,

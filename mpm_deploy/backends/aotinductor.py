@@ -246,3 +246,16 @@ def _check_cuda(recipe: str, wanted: tuple[int, int] | None) -> None:
             f"recipe {recipe!r} is for CUDA capability {wanted}, and this GPU has {here}",
             f"--set backend.cuda_capability=[{here[0]},{here[1]}] builds for this one",
         )
+    headers = _cuda_headers()
+    if not (headers / "cuda.h").exists():
+        raise BuildError(
+            f"recipe {recipe!r} needs CUDA's headers, and there are none in {headers}",
+            "install CUDA's toolkit, or name where it is: CUDA_HOME=/usr/local/cuda mpm-deploy ...",
+        )
+
+
+def _cuda_headers() -> Path:
+    """Where Inductor looks for them."""
+    from torch.utils.cpp_extension import CUDA_HOME
+
+    return Path(CUDA_HOME or "/usr/local/cuda") / "include"

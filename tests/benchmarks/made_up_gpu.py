@@ -74,7 +74,6 @@ def part(row: str = ROW, method: str = "mpm", model_ratio: float = 1.35) -> Part
                 ),
             ),
         ),
-        before_decoder=report(32, 990.0, 1.1, 1.1) if method == "mpm" else None,
         stages=Stages(32, 40.0, (0.5, 0.25), 0.25) if method == "mpm" else None,
         commit="0" * 12,
     )

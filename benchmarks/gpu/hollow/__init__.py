@@ -18,6 +18,7 @@ _SOURCE = Path(__file__).parent / "device.cpp"
 _OURS = re.compile(r"^CUDA_API .*?\b(\w+)\(", re.MULTILINE)
 _ASKED_FOR = re.compile(r" U ((?:__)?cuda\w+|cublas\w+|cu[A-Z]\w*)")
 _NAMED = re.compile(r"\b(cu[A-Z]\w+)\b")
+_WHOLE = ("cuda.h", "crt/host_defines.h", "nv/target")  # each of another package
 _NOT_CUDA = ("cuFile",)
 # What a compiled model asks for, and our programs.
 _DRIVER = ("cuInit", "cuLaunchKernel", "cuFuncSetAttribute", "cuModuleUnload")
@@ -27,7 +28,7 @@ def make(folder: Path) -> Path:
     """Compile the library for the torch that is installed here; ``folder / "libcuda.so.1"``.
 
     Raises:
-        ValueError: This torch is not built for CUDA.
+        ValueError: This torch is not built for CUDA, or there are no headers of CUDA.
         CalledProcessError: The C++ compiler failed.
     """
     import torch
@@ -59,6 +60,7 @@ def environment(library: Path) -> dict[str, str]:
         "LD_PRELOAD": str(library),
         "LIBRARY_PATH": os.pathsep.join(filter(None, [folder, os.environ.get("LIBRARY_PATH")])),
         "TRITON_LIBCUDA_PATH": folder,
+        "CUDA_HOME": str(_headers()[0].parent),
         # Each tensor has memory of its own, which is zero: results do not depend on what was there.
         "PYTORCH_NO_CUDA_MEMORY_CACHING": "1",
     }
@@ -82,16 +84,24 @@ def _libraries() -> list[Path]:
 
 
 def _triton_driver() -> str:
-    """The C source that Triton compiles to reach the driver."""
+    """What Triton reaches the driver with: C, and Python that writes C."""
     import triton
 
-    return (Path(triton.__file__).parent / "backends" / "nvidia" / "driver.c").read_text()
+    folder = Path(triton.__file__).parent / "backends" / "nvidia"
+    return "".join((folder / name).read_text() for name in ("driver.c", "driver.py"))
 
 
-def _headers() -> Iterator[Path]:
-    """Where CUDA's own are: of a toolkit, or of the packages that torch brings."""
+def _headers() -> list[Path]:
+    """Where CUDA's own are: in the packages that torch brings, or in a toolkit."""
     import torch
 
-    places = [Path(torch.__file__).parent.parent / "nvidia" / "cu13" / "include"]
-    places += [Path(os.environ.get("CUDA_HOME", "/usr/local/cuda")) / "include"]
-    yield from (place for place in places if (place / "driver_types.h").exists())
+    packages = Path(torch.__file__).parent.parent / "nvidia"
+    places = [*sorted(packages.glob("cu*")), Path("/usr/local/cuda")]
+    includes = [home / "include" for home in places]
+    found = [each for each in includes if all((each / name).exists() for name in _WHOLE)]
+    if not found:
+        where = ", ".join(map(str, includes))
+        raise ValueError(
+            f"no CUDA headers in {where}: pip install nvidia-cuda-crt nvidia-cuda-cccl"
+        )
+    return found
