@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from benchmarks.gpu.methods import METHODS
 from benchmarks.gpu.part import VARIANTS
 from benchmarks.gpu.records import has_part, measured_before
 from benchmarks.gpu.subjects import Subject, choose
@@ -87,16 +88,17 @@ def _not_on_file(group: list[Pair]) -> list[Pair]:
 
 
 def _hollow() -> Iterator[Step]:
-    folder = "build/benchmarks/hollow"
     python = (sys.executable, "-m")
-    command = (*python, "benchmarks.gpu.hollow", folder, "--", *python)
-    yield Step(
-        "a GPU that computes nothing",
-        (*command, "benchmarks.gpu.hollow.rehearse", folder),
-        seconds=300,
-        expected=100,
-        needs=("cpp_runner",),
-    )
+    for method in METHODS:
+        folder = f"build/benchmarks/hollow/{method}"
+        rehearse = (*python, "benchmarks.gpu.hollow.rehearse", folder, method)
+        yield Step(
+            f"a GPU that computes nothing {method}",
+            (*python, "benchmarks.gpu.hollow", folder, "--", *rehearse),
+            seconds=300,
+            expected=100,
+            needs=("cpp_runner",),
+        )
 
 
 def _place(stand_ins: bool) -> Iterator[Step]:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
+from mpm_deploy.reduction.base import images_of
+
 
 def equal_offsets(images: int, length: int, device: torch.device) -> Tensor:
     """Offsets ``(B + 1,)`` int32 of ``images`` images that have ``length`` rows each."""
@@ -47,7 +49,7 @@ def replace_special(
     shift = equal_offsets(images, added - special_tokens, offsets.device)
     new_offsets = offsets + shift
     row = torch.arange(tokens.shape[0] + images * (added - special_tokens), device=tokens.device)
-    image = torch.bucketize(row, new_offsets[1:].long(), right=True)
+    image = images_of(row, new_offsets)
     local = row - new_offsets.long()[image]
     # Row of [front; tokens]: front's own, or past front's rows the image token that moved by shift.
     source = torch.where(local < added, local, row - shift.long()[image] + special_tokens)

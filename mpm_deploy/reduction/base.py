@@ -104,7 +104,7 @@ class ImageReduction(Reduction):
         merged_offsets = functional.pad((kept + special).cumsum(0), [1, 0])  # (B + 1,)
 
         row = torch.arange(packed.tokens.shape[0], device=offsets.device)
-        image = torch.bucketize(row, offsets[1:], right=True)  # (T,)
+        image = images_of(row, offsets)  # (T,)
         place = row - offsets[image] - special  # (T,), below 0 for special tokens
         token = torch.where(place < 0, place, image_map[image, place.clamp(min=0)])
         merge_map = merged_offsets[image] + special + token
@@ -148,6 +148,20 @@ class Method(ABC):
         Raises:
             ModelError: The method cannot merge that often.
         """
+
+
+def images_of(rows: Tensor, offsets: Tensor) -> Tensor:
+    """The image that each packed row belongs to.
+
+    Args:
+        rows: Numbers of rows, ``(T,)`` int64.
+        offsets: ``(B + 1,)`` integer.
+
+    Returns:
+        ``(T,)`` int64.
+    """
+    # All offsets, the first too: of a slice of them Inductor's code for a GPU finds no strides.
+    return torch.bucketize(rows, offsets.long(), right=True) - 1
 
 
 def patch_counts(packed: Packed) -> Tensor:

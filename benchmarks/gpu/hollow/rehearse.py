@@ -22,16 +22,21 @@ from mpm_deploy.verify import measure_agreement
 
 IMAGES = ROOT / "examples" / "scenes" / "images"
 SMALL = ("model.weights=random", "model.image_size=[64, 96]", "model.classes=7")
+METHODS = {
+    "mpm": (),
+    "tome": ("merge.method=tome", "merge.ratio=0.2"),
+    "algm": ("merge.method=algm", "merge.before_blocks=[0, 4]", "merge.threshold=0.9"),
+}
 _BATCH_SIZES, _IMAGES = (1, 8), 16
 
 
-def rehearse(folder: Path, program: Path = ROOT / "build" / "cpp_runner") -> None:
-    """A small merging model in bfloat16, on the way that the paper's rows take.
+def rehearse(folder: Path, method: str, program: Path = ROOT / "build" / "cpp_runner") -> None:
+    """A small model in bfloat16, merged by a method, on the way that the paper's rows take.
 
     Raises:
         CalledProcessError: The C++ program failed.
     """
-    artifact = build(folder / "hollow.pt2")
+    artifact = build(folder / f"{method}.pt2", method)
     report = bench(artifact, IMAGES, batch_sizes=_BATCH_SIZES, limit=_IMAGES, warmup=1)
     print(f"Python: batches of {', '.join(str(r.batch_size) for r in report.results)} ran")
     sizes = ",".join(map(str, _BATCH_SIZES))
@@ -40,9 +45,9 @@ def rehearse(folder: Path, program: Path = ROOT / "build" / "cpp_runner") -> Non
     print(f"C++: batches of {sizes} ran")
 
 
-def build(path: Path) -> Path:
+def build(path: Path, method: str) -> Path:
     """Build it; that zeros agree with zeros proves nothing, and is not asked."""
-    recipe = load_recipe("h100_bf16").override(*SMALL)
+    recipe = load_recipe("h100_bf16").override(*SMALL, *METHODS[method])
     # Inductor writes a graph's tensors as text into its trace, and only kernels can print one.
     with (
         mock.patch.object(Tensor, "__repr__", _shape),
@@ -62,4 +67,4 @@ def _agreeing(model: nn.Module, program: Program, images: Tensor) -> Agreement:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    rehearse(Path(sys.argv[1]))
+    rehearse(Path(sys.argv[1]), sys.argv[2])
