@@ -70,12 +70,12 @@ lint: .venv/.installed ## format, habits and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find cpp_runner mpm_deploy -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run -Werror
+	find cpp_runner mpm_deploy benchmarks -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 
 format: .venv/.installed ## rewrite the sources as the formatters want them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find cpp_runner mpm_deploy -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
+	find cpp_runner mpm_deploy benchmarks -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
 
 arm64: program ## both programs on Arm64 under emulation; as root, up to an hour
 	@tools/system-packages.sh < tools/arm64/host-packages.txt

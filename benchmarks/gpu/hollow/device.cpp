@@ -5,9 +5,9 @@
 //                                    │
 //                         memory is real and zero at first; a launch returns at once
 //
-// The whole path of a GPU runs on the host: export, compilation for sm_90, loading, streams, copies,
-// both programs. Results are zeros. What the host must not touch it cannot: device memory has two
-// addresses, and the one that a program sees may be neither read nor written.
+// The whole path of a GPU runs on the host: export, compilation for sm_90, loading, streams,
+// copies, both programs. Results are zeros. What the host must not touch it cannot: device memory
+// has two addresses, and the one that a program sees may be neither read nor written.
 //
 // What is not here is generated beside it (__init__.py): functions that succeed and do nothing.
 #include <driver_types.h>
@@ -115,22 +115,42 @@ int fill(void* target, int value, size_t size) {
 // By the number of a cudaDeviceAttr, which is that of a CUdevice_attribute.
 int attribute(int number) {
   switch (number) {
-    case 1: case 2: case 3: return 1024;  // threads of a block, and its sides
-    case 4: return 64;
-    case 5: return 2147483647;  // blocks of a grid, and its other sides
-    case 6: case 7: return 65535;
-    case 8: return 49152;  // shared memory of a block, in bytes
-    case 10: return 32;    // threads of a warp
-    case 12: case 82: return 65536;  // registers
-    case 16: return 132;   // multiprocessors
-    case 38: return 50 << 20;  // L2 cache
-    case 39: return 2048;  // threads of a multiprocessor
-    case 41: return 1;     // one address space
-    case 75: return 9;     // compute capability
-    case 81: return 233472;  // shared memory of a multiprocessor
-    case 97: return 232448;  // of a block that asks for more
-    case 106: return 32;   // blocks of a multiprocessor
-    default: return 0;
+    case 1:
+    case 2:
+    case 3:
+      return 1024;  // threads of a block, and its sides
+    case 4:
+      return 64;
+    case 5:
+      return 2147483647;  // blocks of a grid, and its other sides
+    case 6:
+    case 7:
+      return 65535;
+    case 8:
+      return 49152;  // shared memory of a block, in bytes
+    case 10:
+      return 32;  // threads of a warp
+    case 12:
+    case 82:
+      return 65536;  // registers
+    case 16:
+      return 132;  // multiprocessors
+    case 38:
+      return 50 << 20;  // L2 cache
+    case 39:
+      return 2048;  // threads of a multiprocessor
+    case 41:
+      return 1;  // one address space
+    case 75:
+      return 9;  // compute capability
+    case 81:
+      return 233472;  // shared memory of a multiprocessor
+    case 97:
+      return 232448;  // of a block that asks for more
+    case 106:
+      return 32;  // blocks of a multiprocessor
+    default:
+      return 0;
   }
 }
 
@@ -215,8 +235,8 @@ CUDA_API int cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t si
 CUDA_API int cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch,
                                size_t width, size_t height, int, void*) {
   for (size_t row = 0; row < height; ++row)
-    copy(static_cast<char*>(to) + row * to_pitch,
-         static_cast<const char*>(from) + row * from_pitch, width, cudaMemcpyDeviceToDevice);
+    copy(static_cast<char*>(to) + row * to_pitch, static_cast<const char*>(from) + row * from_pitch,
+         width, cudaMemcpyDeviceToDevice);
   return 0;
 }
 CUDA_API int cudaMemset(void* to, int value, size_t size) { return fill(to, value, size); }
