@@ -100,9 +100,8 @@ class Launch:
                 return
             if len(self.running) < self.side_by_side and self._ready(step):
                 waiting.remove(step)
-                self.running.append(
-                    self._launched(step, logs / f"{len(self.outcomes)}.{step.name}")
-                )
+                # Inductor's command lines take no folder with a space in its name.
+                self.running.append(self._launched(step, logs / step.name.replace(" ", "-")))
 
     def _ready(self, step: Step) -> bool:
         return all(name in self.outcomes for name in (*step.needs, *step.after))

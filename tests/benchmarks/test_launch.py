@@ -69,6 +69,14 @@ def test_one_that_dies_or_never_ends_is_told(tmp_path: Path) -> None:
     assert "begun" in (tmp_path / "out" / "log.txt").read_text()
 
 
+def test_a_compilers_folder_has_no_space_in_its_name(tmp_path: Path) -> None:
+    """Inductor writes it into command lines as it is."""
+    seen = tmp_path / "seen"
+    run(tmp_path / "out", step("build a model", f"echo $TORCHINDUCTOR_CACHE_DIR > {seen}"))
+    folder = seen.read_text().strip()
+    assert folder.endswith("build-a-model.inductor") and " " not in folder
+
+
 def test_all_ends_before_the_minutes_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "_LAST_SECONDS", 1.0)
     begin = time.monotonic()
