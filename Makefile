@@ -24,6 +24,7 @@ ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
 ARM64_SYSTEM := $(HOME)/.cache/mpm-deploy/arm64
 ARM64_CMAKE  := --toolchain $(CURDIR)/cpp_runner/cmake/aarch64-linux-gnu.cmake -DMPM_SYSROOT=$(ARM64_SYSTEM)
 
+PICTURE   := $(notdir $(word 12,$(wildcard $(IMAGES)/*_day.jpg)))
 DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
 
 .DEFAULT_GOAL := help
@@ -129,6 +130,7 @@ benchmark: program ## measure speed and memory against the targets and the peers
 readme: demo ## write the demo's figures into the README
 	$(BIN)/python -m benchmarks.record $(DEMO)/python.json demo_python
 	$(BIN)/python -m benchmarks.record $(DEMO)/cpp.json demo_cpp
+	$(BIN)/python -m benchmarks.picture $(DEMO)/merged.pt2 $(IMAGES)/$(PICTURE)
 	$(BIN)/python -m benchmarks.render_readme
 
 # ---- a rented GPU ----

@@ -1,4 +1,4 @@
-"""Ahead of every engine on the CPU? ``python benchmarks/cpu_peers.py``
+"""Compares this project with other engines on the CPU: ``python benchmarks/cpu_peers.py``
 
 The same weights and the same images through PyTorch eager, TorchScript, AOTInductor, ONNX Runtime,
 OpenVINO and this project's artifacts, in Python and in C++, each engine in a process of its own, in
@@ -47,8 +47,8 @@ from benchmarks.peers.subjects import SUBJECTS, Subject
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.peers.targets import verdicts
 from benchmarks.record import IMAGES, RESULTS, write_result
-from mpm_deploy.host import cpu_name
-from mpm_deploy.structure import read_structure, to_mapping
+from mpm_deploy.artifact.host import cpu_name
+from mpm_deploy.recipe.schema import read_structure, to_mapping
 
 _WARMUP_IMAGES = 3
 
@@ -92,7 +92,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(subject: Subject, arguments: argparse.Namespace, talk: Console) -> ModelResult:
-    """All engines with one model."""
+    """Time all engines with one model."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         return compare(
@@ -107,12 +107,14 @@ def measure(subject: Subject, arguments: argparse.Namespace, talk: Console) -> M
 
 
 def whole_batches(images: int) -> int:
-    """As many or a few more, so that side by side no core is left without one at the end."""
+    """Return that many images or a few more, so that side by side no core is left idle
+    at the end.
+    """
     return -(-images // cores()) * cores()
 
 
 def keep(results: list[ModelResult]) -> None:
-    """Write them into this machine's record, in which other models stay as they are."""
+    """Write the results into this machine's record, in which other models stay as they are."""
     name = f"cpu_peers-{machine()}"
     path = RESULTS / f"{name}.json"
     before = json.loads(path.read_text())["models"] if path.exists() else []
@@ -124,7 +126,7 @@ def keep(results: list[ModelResult]) -> None:
 
 
 def judge(result: ModelResult, known: Sequence[ModelResult]) -> ModelResult:
-    """Its targets, against the highest ceiling that this machine has shown.
+    """Judge the targets of a model, against the highest ceiling that this machine has shown.
 
     A ceiling can only be measured too low: by what else ran at that moment.
     """
@@ -135,7 +137,7 @@ def judge(result: ModelResult, known: Sequence[ModelResult]) -> ModelResult:
 
 
 def show(result: ModelResult, console: Console) -> None:
-    """Its tables, and what there is to say."""
+    """Print the tables of a model, and the notes on it."""
     console.print(f"\n{title(result)}", highlight=False)
     console.print(engines_table(result))
     for note in notes(result):
@@ -144,7 +146,7 @@ def show(result: ModelResult, console: Console) -> None:
 
 
 def machine() -> str:
-    """The processor and its cores, as in ``amd-epyc-2``."""
+    """Name the processor and its cores, as in ``amd-epyc-2``."""
     slug = re.sub(r"[^a-z0-9]+", "-", cpu_name().lower()).strip("-")
     return f"{slug}-{cores()}"
 

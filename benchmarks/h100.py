@@ -1,4 +1,4 @@
-"""The paper's H100 tables, measured anew: ``python -m benchmarks.h100``
+"""Measures the paper's H100 tables anew: ``python -m benchmarks.h100``
 
 Times each row of Tables 1, 2, 3, 5 and 6 merged by Mutual Pair Merging, ToMe and ALGM, in turns
 with full-token, at batch 1, 2 and 32; compares the C++ program's label maps with Python's; and
@@ -33,7 +33,7 @@ from benchmarks.gpu.results import GpuRecord
 from benchmarks.gpu.show import show
 from benchmarks.gpu.subjects import DTYPES, SUBJECTS, TABLES, Subject, choose
 from benchmarks.record import RESULTS, write_result
-from mpm_deploy.structure import to_mapping
+from mpm_deploy.recipe.schema import to_mapping
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
 def measure(
     wanted: Iterable[tuple[Subject, str]], arguments: argparse.Namespace, console: Console
 ) -> None:
-    """Every part that is not on file."""
+    """Measure every part that is not on file."""
     if not torch.cuda.is_available() and not arguments.stand_ins:
         sys.exit("torch sees no CUDA device: run this on a machine with an H100")
     if arguments.stand_ins:
@@ -70,7 +70,7 @@ def measure(
 
 
 def part_of(subject: Subject, method: str, arguments: argparse.Namespace) -> Part:
-    """A row's part, or its stand-in."""
+    """Return a row's part, or its stand-in."""
     if arguments.stand_ins:
         return rehearsal.part_of(subject, method)
     conditions = Conditions(
@@ -85,7 +85,7 @@ def take(folder: Path) -> GpuRecord:
     """File the record that the bundle brought back, beside what was on file of that GPU.
 
     Raises:
-        SystemExit: There is none, or it is a rehearsal's.
+        SystemExit: There is no record, or it is a rehearsal's.
     """
     found = sorted(folder.glob("h100-*.json"))
     if len(found) != 1:
@@ -107,14 +107,14 @@ def take(folder: Path) -> GpuRecord:
 def missing(
     record: GpuRecord, wanted: Iterable[tuple[Subject, str]]
 ) -> Iterator[tuple[Subject, str]]:
-    """What is not on file."""
+    """Yield the rows and methods that are not on file."""
     for subject, method in wanted:
         if not has_part(record, subject.name, method):
             yield subject, method
 
 
 def chosen(arguments: argparse.Namespace) -> tuple[Subject, ...]:
-    """The rows that the command line names."""
+    """Return the rows that the command line names."""
     subjects = choose(arguments.rows, arguments.tables, arguments.models, arguments.precisions)
     if not subjects:
         sys.exit("no row is all of that: --list names them")

@@ -1,4 +1,4 @@
-"""How long a label map takes on one core: ``python -m benchmarks.label_map``
+"""Measures how long a label map takes on one core: ``python -m benchmarks.label_map``
 
 Scores to the labels of 512 × 512 pixels, in milliseconds: the native kernel, its twin in plain
 torch, and torch's own interpolation and argmax, for
@@ -21,8 +21,9 @@ from torch.nn import functional
 
 from benchmarks.record import IMAGES, write_result
 from mpm_deploy.build import make_model
-from mpm_deploy.images import find_images, to_tensor
-from mpm_deploy.ops import native, survivors
+from mpm_deploy.images.decode import find_images, to_tensor
+from mpm_deploy.ops.label_map import native
+from mpm_deploy.ops.label_map import pruned as survivors
 from mpm_deploy.recipe import load_recipe
 
 SIZE = (512, 512)
@@ -62,13 +63,13 @@ def main() -> None:
 
 
 def interpolate(scores: Tensor, size: tuple[int, int]) -> Tensor:
-    """What anyone would write."""
+    """Compute the labels in the plain way: interpolation, then argmax."""
     upsampled = functional.interpolate(scores, size=size, mode="bilinear")
     return upsampled.argmax(dim=1).to(torch.uint8)
 
 
 def demo_scores() -> Tensor:
-    """``(1, 12, 32, 32)``."""
+    """Return the demo model's scores of a scene, ``(1, 12, 32, 32)``."""
     model, _ = make_model(load_recipe("cpu_portable_fp32"))
     (file,) = islice(find_images(IMAGES), 1)
     with torch.inference_mode():
@@ -77,26 +78,28 @@ def demo_scores() -> Tensor:
 
 
 def smooth_scores() -> Tensor:
-    """``(1, 150, 32, 32)``."""
+    """Return scores that change slowly from patch to patch, ``(1, 150, 32, 32)``."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn(1, CLASSES, 14, 14, generator=generator)
     return functional.interpolate(coarse, size=(GRID, GRID), mode="bicubic")
 
 
 def random_scores() -> Tensor:
-    """``(1, 150, 32, 32)``."""
+    """Return scores of pure noise, ``(1, 150, 32, 32)``."""
     return torch.randn(1, CLASSES, GRID, GRID, generator=torch.Generator().manual_seed(0))
 
 
 def survivors_a_cell(scores: Tensor) -> float:
-    """Classes that can win a pixel between four patches, the mean over all such cells."""
+    """Return the number of classes that can win a pixel between four patches, the mean
+    over all such cells.
+    """
     most = functional.max_pool2d(scores, 2, stride=1)
     least = -functional.max_pool2d(-scores, 2, stride=1)
     return float((most >= least.amax(dim=1, keepdim=True)).sum(dim=1).float().mean())
 
 
 def milliseconds(version: LabelMap, scores: Tensor) -> float:
-    """The median of some calls."""
+    """Return the median time of some calls."""
     version(scores, SIZE)
     seconds = []
     for _ in range(REPEATS):

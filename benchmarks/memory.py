@@ -1,4 +1,5 @@
-"""Does memory stay flat? ``python -m benchmarks.memory`` runs 2,000 images through both programs.
+"""Checks that memory stays flat: ``python -m benchmarks.memory`` runs 2,000 images
+through both programs.
 
 Resident memory after a tenth of the images, and after all: within 5 % of each other.
 Writes ``benchmarks/results/memory.json``.
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import IMAGES, ROOT, build_merged, write_result
-from mpm_deploy.images import find_images
-from mpm_deploy.measure.engine import PROGRAM, Engine
+from mpm_deploy.images.decode import find_images
+from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 
 PROGRAMS = {"Python": PROGRAM, "C++": (str(ROOT / "build" / "cpp_runner"),)}
 
@@ -34,7 +35,7 @@ def main() -> None:
 
 
 def growth(recipe: str, program: tuple[str, ...], images: Path, passes: int) -> dict[str, Any]:
-    """Resident memory in MiB along the way, and how much it grew."""
+    """Measure the resident memory in MiB along the way, and how much it grew."""
     merged = build_merged(recipe)
     resident: list[float] = []
     count = 0
@@ -52,7 +53,7 @@ def growth(recipe: str, program: tuple[str, ...], images: Path, passes: int) -> 
 
 
 def resident_mib(process_id: int) -> float:
-    """What a process holds in memory now."""
+    """Return the MiB that a process holds in memory now."""
     status = Path(f"/proc/{process_id}/status").read_text()
     found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     assert found is not None

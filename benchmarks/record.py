@@ -1,4 +1,4 @@
-"""What the benchmarks share: the artifacts they time, and how a result is kept.
+"""Provides what the benchmarks share: the artifacts they time, and the way a result is kept.
 
 ``python -m benchmarks.record REPORT NAME`` keeps a bench's report for the README: it writes
 ``benchmarks/results/NAME.json``, the report as it is with the commit it was measured at.
@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
+from mpm_deploy.artifact.host import cpu_name
 from mpm_deploy.backends import get_backend
 from mpm_deploy.build import build
-from mpm_deploy.host import cpu_name
 from mpm_deploy.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).parent.parent
@@ -26,18 +26,20 @@ IMAGES = ROOT / "examples" / "scenes" / "images"
 
 
 def build_pair(recipe: str) -> tuple[Path, Path]:
-    """The demo model of a recipe, merged and full-token, as this commit builds it."""
+    """Build the demo model of a recipe, merged and full-token, with this commit."""
     full_token = load_recipe(recipe).full_token()
     return build_merged(recipe), built(full_token, "full_token")
 
 
 def build_merged(recipe: str) -> Path:
-    """The merged one alone."""
+    """Build the merged artifact alone."""
     return built(load_recipe(recipe), "merged")
 
 
 def built(recipe: Recipe, variant: str) -> Path:
-    """The file of a recipe, as this commit builds it, in ``build/benchmarks/<commit>``."""
+    """Return the artifact of a recipe as this commit builds it, in
+    ``build/benchmarks/<commit>``.
+    """
     commit = current_commit()
     suffix = get_backend(recipe.backend.name).suffix
     path = ROOT / "build" / "benchmarks" / commit / f"{recipe.name}_{variant}{suffix}"
@@ -63,7 +65,8 @@ def write_result(name: str, data: dict[str, Any], folder: Path = RESULTS) -> Pat
 
 
 def current_commit() -> str:
-    """The commit of this checkout, marked where files differ from it; records themselves may.
+    """Return the commit of this checkout, marked where files differ from it; records
+    themselves may.
 
     Where the files came without their history, MPM_COMMIT names it.
     """

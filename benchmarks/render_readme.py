@@ -1,15 +1,15 @@
-"""Write what the README and docs say of speed, from ``benchmarks/results``.
+"""Writes what the README and docs say of speed and of commands, from records and from ``--help``.
 
-    results/demo_python.json ┐
-    results/demo_cpp.json    ┴─▶ README.md, between the two "demo output" comments
+    results/demo_python.json ┬─▶ README.md, between the two "proof" comments: one line
+    results/demo_cpp.json    ┴─▶ docs/results/demo.md: both programs' tables
     results/cpu_peers-*.json ┬─▶ README.md, between the two "cpu peers" comments: the fastest
-                             └─▶ docs/cpu_peers.md: all engines, what they cannot do, the targets
+                             └─▶ docs/results/cpu_peers.md: all engines, and the targets
     results/h100-*.json ─────┬─▶ README.md, between the two "h100" comments: the paper's rows
-                             ├─▶ docs/h100.md: every table
-                             └─▶ docs/figures/h100-*-light.svg and -dark.svg
-    results/demo_sweep.json ─┬─▶ README.md, between the two "sweep" comments: what none beats
-                             ├─▶ docs/demo_sweep.md: every row
-                             └─▶ docs/figures/demo_sweep-light.svg and -dark.svg
+                             ├─▶ docs/results/h100.md: every table
+                             └─▶ docs/results/figures/h100-*-light.svg and -dark.svg
+    results/demo_sweep.json ─┬─▶ docs/results/demo_sweep.md: what none beats, and every row
+                             └─▶ docs/results/figures/demo_sweep-light.svg and -dark.svg
+    mpm-deploy --help ───────▶ docs/cli.md
 
 ``render_readme.py --check`` only says whether they are up to date. Of a figure, whether it is of
 the same record: another version of the library that draws it may round another way.
@@ -18,25 +18,28 @@ the same record: another version of the library that draws it may round another 
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/render_readme.py`
 
 from benchmarks.gpu import pages as gpu_pages
 from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
-from benchmarks.record import ROOT
+from benchmarks.record import RESULTS, ROOT
 from benchmarks.text import as_text, indented
-from mpm_deploy.charts import standalone
-from mpm_deploy.charts.theme import Scheme
-from mpm_deploy.measure.report import Report
-from mpm_deploy.measure.sweep import Sweep
-from mpm_deploy.page.sweep import sweep_chart
-from mpm_deploy.structure import read_structure
-from mpm_deploy.tables import (
+from mpm_deploy.cli import COMMANDS
+from mpm_deploy.measure.search.sweep import Sweep
+from mpm_deploy.measure.speed.report import Ratio, Report
+from mpm_deploy.recipe.schema import read_structure
+from mpm_deploy.show.charts import standalone
+from mpm_deploy.show.charts.theme import Scheme
+from mpm_deploy.show.page.sweep import sweep_chart
+from mpm_deploy.show.tables import (
     comparison_table,
     results_table,
     rows_table,
@@ -45,7 +48,9 @@ from mpm_deploy.tables import (
 )
 
 README = ROOT / "README.md"
-PEERS_PAGE = ROOT / "docs" / "cpu_peers.md"
+DEMO_PAGE = ROOT / "docs" / "results" / "demo.md"
+CLI_PAGE = ROOT / "docs" / "cli.md"
+PEERS_PAGE = ROOT / "docs" / "results" / "cpu_peers.md"
 RECORDS = {"Python": "demo_python.json", "C++": "demo_cpp.json"}
 WIDTH, WIDE = 110, 156
 PEERS_INTRODUCTION = """
@@ -57,19 +62,40 @@ float32, each by the faster of its two ways; the table is in that order. "Labels
 labels, and after the slash to those of PyTorch eager merged.
 """
 PEERS_MORE = (
-    "All engines, larger models, and the targets: [docs/cpu_peers.md](docs/cpu_peers.md).\n"
+    "All engines, larger models, and the targets: "
+    "[docs/results/cpu_peers.md](docs/results/cpu_peers.md).\n"
 )
-H100_PAGE = ROOT / "docs" / "h100.md"
+H100_PAGE = ROOT / "docs" / "results" / "h100.md"
 SWEEP = ROOT / "benchmarks" / "results" / "demo_sweep.json"
-SWEEP_PAGE = ROOT / "docs" / "demo_sweep.md"
-FIGURES = ROOT / "docs" / "figures"
+SWEEP_PAGE = ROOT / "docs" / "results" / "demo_sweep.md"
+FIGURES = ROOT / "docs" / "results" / "figures"
 SWEEP_FIGURE = """<picture>
-  <source media="(prefers-color-scheme: dark)" srcset="docs/figures/demo_sweep-dark.svg">
-  <img src="docs/figures/demo_sweep-light.svg" alt="mIoU against end-to-end FPS" width="480">
+  <source media="(prefers-color-scheme: dark)" srcset="figures/demo_sweep-dark.svg">
+  <img src="figures/demo_sweep-light.svg" alt="mIoU against end-to-end FPS" width="480">
 </picture>
 """
 DEFAULT = "mpm [2, 5]"  # the recipes' own
-SWEEP_MORE = "Every row: [docs/demo_sweep.md](docs/demo_sweep.md).\n"
+# Whose --help is written down: argparse's own words change with Python's version.
+PYTHONS = ((3, 11), (3, 12))
+CLI_INTRODUCTION = """# Every command
+
+As each says of itself with `--help`. Data goes to stdout, talk to stderr.
+
+| exit code | means |
+|---|---|
+| 0 | done |
+| 1 | an error, said in one sentence with its cure |
+| 2 | wrong usage |
+| 3 | done, but some images were skipped; each is named |
+| 130 | interrupted |
+
+**End-to-end FPS** counts from image files on disk to label maps in host memory, **model FPS** from
+input tensors to scores. Each artifact is timed in a process of its own, the two in turns; no image
+comes twice in a pass; and every speed ratio stands beside the FLOP ratio at the tokens kept, which
+is what it could be (`docs/formats/report.md`).
+
+`build/cpp_runner ARTIFACT FOLDER` runs and times an artifact in C++; it has a `--help` of its own.
+"""
 
 Record = dict[str, Any]
 
@@ -87,15 +113,20 @@ def main() -> None:
 
 
 def same(path: Path, text: str) -> bool:
-    """Whether a file says what it should; of a figure, whether it names the same record."""
+    """Tell whether a file says what it should; for a figure, whether it names the same record."""
     if path.suffix != ".svg":
         return path.read_text() == text
     return path.read_text().splitlines()[0] == text.splitlines()[0]
 
 
 def pages() -> dict[Path, str]:
-    """Each file that figures are written into, as it should be."""
-    everything = {README: fill(README.read_text())}
+    """Return each file that figures are written into, as it should be."""
+    everything = {
+        README: fill(README.read_text(), README_PLACES),
+        DEMO_PAGE: fill(DEMO_PAGE.read_text(), {"demo output": demo_output}),
+    }
+    if sys.version_info[:2] in PYTHONS:
+        everything[CLI_PAGE] = cli_page()
     if peers_records():
         everything[PEERS_PAGE] = peers_page()
     if SWEEP.exists():
@@ -104,9 +135,9 @@ def pages() -> dict[Path, str]:
     return everything | h100_pages()
 
 
-def fill(text: str) -> str:
-    """The README with the places between the marks written anew."""
-    for name, output in PLACES.items():
+def fill(text: str, places: dict[str, Callable[[], str]]) -> str:
+    """Return a page with the places between its marks written anew."""
+    for name, output in places.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
         after = rest.split(end)[1]
@@ -114,8 +145,39 @@ def fill(text: str) -> str:
     return text
 
 
+def proof() -> str:
+    """Say in one sentence what merging gains; nothing before there are records."""
+    paths = [RESULTS / name for name in RECORDS.values()]
+    if not all(path.exists() for path in (*paths, SWEEP)):
+        return ""
+    python, cpp = (read_structure(Report, json.loads(p.read_text())["report"]) for p in paths)
+    gains = []
+    for report in (python, cpp):
+        assert report.comparison is not None
+        gains.append(report.comparison.results[0])
+    sweep = read_sweep_record()[1]
+    merged = next(row for row in sweep.every_row() if row.name == DEFAULT)
+    kept, whole = (100 * row.accuracy.mean_iou for row in (merged, sweep.full_token))
+    host, flops = python.host, gains[0].flop_ratio
+    where = f"{host.cpu}, {host.cores} cores, torch {host.torch}"
+    return f"""
+Merging makes the demo model, a ViT-T/16, **× {_of(gains[0])} as fast in Python and
+× {_of(gains[1])} in C++**, one image at a time, from files to label maps, where FLOPs allow
+× {flops:.2f}; its mIoU is {kept:.2f}, and full-token {whole:.2f} ({where}:
+[both programs](docs/results/demo.md), [all ways of merging](docs/results/demo_sweep.md)).
+
+"""
+
+
+def _of(ratio: Ratio) -> str:
+    spread = ratio.end_to_end_fps_ratio
+    return f"{spread.median:.2f} ({spread.min:.2f} – {spread.max:.2f})"
+
+
 def demo_output() -> str:
-    """Both programs' tables, and the machine they ran on; nothing before there are records."""
+    """Write both programs' tables, and the machine they ran on; nothing before there
+    are records.
+    """
     paths = {title: ROOT / "benchmarks" / "results" / name for title, name in RECORDS.items()}
     if not all(path.exists() for path in paths.values()):
         return ""
@@ -125,7 +187,7 @@ def demo_output() -> str:
 
 
 def of_program(title: str, record: Record) -> str:
-    """One program's tables and its verdict."""
+    """Write one program's tables and its verdict."""
     report = read_structure(Report, record["report"])
     tables = [title, as_text(results_table(report.results), WIDTH)]
     if report.comparison is None:
@@ -135,7 +197,7 @@ def of_program(title: str, record: Record) -> str:
 
 
 def machine(record: Record) -> str:
-    """What the figures were measured on, and with."""
+    """Say on which machine the figures were measured, and with what."""
     report = read_structure(Report, record["report"])
     host = report.host
     return (
@@ -146,45 +208,47 @@ def machine(record: Record) -> str:
 
 
 def peers_records() -> list[Record]:
-    """Of every machine that was compared on."""
+    """Read the record of every machine that was compared on."""
     paths = sorted((ROOT / "benchmarks" / "results").glob("cpu_peers-*.json"))
     return [json.loads(path.read_text()) for path in paths]
 
 
 def peers_output() -> str:
-    """Of every machine the demo model's fastest engines; nothing before there is a record."""
+    """Write every machine's fastest engines with the demo model; nothing before there
+    is a record.
+    """
     records = [{**record, "models": record["models"][:1]} for record in peers_records()]
     machines = [of_machine(record, fastest_of_model) for record in records]
     return "".join([PEERS_INTRODUCTION, *machines, PEERS_MORE, "\n"] if machines else [])
 
 
 def peers_page() -> str:
-    """Of every machine all engines."""
+    """Write every machine's tables of all engines."""
     machines = [of_machine(record, of_model) for record in peers_records()]
     return "".join(["# Other engines on a CPU\n", PEERS_INTRODUCTION, *machines])
 
 
 def of_machine(record: Record, of_one: Callable[[ModelResult], str]) -> str:
-    """One machine's tables, and what they were measured with."""
+    """Write one machine's tables, and what they were measured with."""
     results = [read_structure(ModelResult, result) for result in record["models"]]
     return "\n" + "\n".join([*map(of_one, results), peers_machine(record)]) + "\n"
 
 
 def fastest_of_model(result: ModelResult) -> str:
-    """One model's fastest engines."""
+    """Write one model's fastest engines."""
     table = as_text(engines_table(headline(result)), WIDE)
     return f"{title(result)}:\n\n{indented(table)}"
 
 
 def of_model(result: ModelResult) -> str:
-    """One model's engines, those that cannot run it, and the targets."""
+    """Write one model's engines, those that cannot run it, and the targets."""
     tables = [as_text(engines_table(result), WIDE), as_text(verdicts_table(result.verdicts), WIDE)]
     cannot = [f"- {note}" for note in notes(result)]
     return "\n".join([f"{title(result)}:\n", indented("\n".join(tables)), *cannot]) + "\n"
 
 
 def peers_machine(record: Record) -> str:
-    """What the engines ran on, and with."""
+    """Say on which machine the engines ran, and with what."""
     host, packages = record["machine"], record["packages"]
     commits = dict.fromkeys(model["commit"] for model in record["models"])
     return (
@@ -194,30 +258,21 @@ def peers_machine(record: Record) -> str:
     )
 
 
-def sweep_output() -> str:
-    """The figure, and the rows that no other beats; nothing before there is a record."""
-    if not SWEEP.exists():
-        return ""
+def sweep_page() -> str:
+    """Write the figure, the rows that no other beats, and every row."""
     record, sweep = read_sweep_record()
     kept = {*sweep.front, DEFAULT}
     rows = [row for row in sweep.every_row() if row.name in kept or row is sweep.full_token]
-    table = indented(as_text(rows_table(rows, sweep.front), WIDE))
+    best = indented(as_text(rows_table(rows, sweep.front), WIDE))
     remarks = "\n".join(f"- {remark}" for remark in sweep_remarks(sweep))
-    parts = [SWEEP_FIGURE, table, f"{remarks}\n", SWEEP_MORE, sweep_machine(record, sweep)]
-    return "\n" + "\n".join(parts) + "\n"
-
-
-def sweep_page() -> str:
-    """Every row."""
-    record, sweep = read_sweep_record()
     table = indented(as_text(sweep_table(sweep), WIDE))
-    remarks = "\n".join(f"- {remark}" for remark in sweep_remarks(sweep))
     head = "# Ways of merging the demo model, on the held-out scenes\n"
-    return "\n".join([head, table, f"{remarks}\n", sweep_machine(record, sweep)])
+    parts = [head, SWEEP_FIGURE, best, f"{remarks}\n", "## Every row\n", table]
+    return "\n".join([*parts, sweep_machine(record, sweep)])
 
 
 def sweep_figures() -> dict[Path, str]:
-    """Accuracy against speed, for readers in the light and in the dark."""
+    """Draw accuracy against speed twice: for a light and for a dark background."""
     svg = sweep_chart(read_sweep_record()[1])
     digest = hashlib.sha256(SWEEP.read_bytes()).hexdigest()
     head = f"<!-- drawn from benchmarks/results/{SWEEP.name}, SHA-256 {digest} -->\n"
@@ -229,13 +284,13 @@ def sweep_figures() -> dict[Path, str]:
 
 
 def read_sweep_record() -> tuple[Record, Sweep]:
-    """The record, and the sweep in it."""
+    """Read the record, and the sweep in it."""
     record = json.loads(SWEEP.read_text())
     return record, read_structure(Sweep, record["report"])
 
 
 def sweep_machine(record: Record, sweep: Sweep) -> str:
-    """What was measured on, and with."""
+    """Say on which machine the sweep was measured, and with what."""
     host = sweep.host
     return (
         f"({host.gpu or host.cpu}, {host.cores} cores, torch {host.torch}, commit "
@@ -243,30 +298,40 @@ def sweep_machine(record: Record, sweep: Sweep) -> str:
     )
 
 
+def cli_page() -> str:
+    """Write the help text of each command."""
+    texts = [CLI_INTRODUCTION]
+    with mock.patch.dict(os.environ, COLUMNS="100"):
+        for module in COMMANDS:
+            if module.HELP is not None:
+                name = module.__name__.rpartition(".")[2]
+                parser = argparse.ArgumentParser(
+                    prog=f"mpm-deploy {name}", description=module.HELP, allow_abbrev=False
+                )
+                module.add_options(parser)
+                texts.append(f"## {name}\n\n{indented(parser.format_help())}")
+    return "\n".join(texts)
+
+
 def h100_records() -> list[Path]:
-    """Of every GPU."""
+    """Return the record file of every GPU."""
     return sorted((ROOT / "benchmarks" / "results").glob("h100-*.json"))
 
 
 def h100_output() -> str:
-    """Of every GPU the paper's rows; nothing before there is a record."""
+    """Write the paper's rows of every GPU; nothing before there is a record."""
     return "".join(gpu_pages.readme_part(gpu_pages.read(path)) for path in h100_records())
 
 
 def h100_pages() -> dict[Path, str]:
-    """All that is known of every GPU, and its figure."""
+    """Write the pages with all that is known of every GPU, and its figures."""
     kept = [gpu_pages.read(path) for path in h100_records()]
     drawn = {path: text for each in kept for path, text in gpu_pages.figures(each, FIGURES).items()}
     texts = {H100_PAGE: "\n".join(map(gpu_pages.page, kept))} if kept else {}
     return {**texts, **drawn}
 
 
-PLACES = {
-    "demo output": demo_output,
-    "cpu peers": peers_output,
-    "sweep": sweep_output,
-    "h100": h100_output,
-}
+README_PLACES = {"proof": proof, "cpu peers": peers_output, "h100": h100_output}
 
 if __name__ == "__main__":
     main()

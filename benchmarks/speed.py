@@ -1,4 +1,4 @@
-"""Is merging worth its FLOPs, and does the pipeline hide the rest? ``python -m benchmarks.speed``
+"""Measures what merging gives, against its FLOPs and end to end: ``python -m benchmarks.speed``
 
 For each recipe: the demo model merged against full-token, in turns, by `mpm-deploy bench`:
 
@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.record import IMAGES, ROOT, build_pair, write_result
-from mpm_deploy.measure.bench import bench
-from mpm_deploy.measure.engine import PROGRAM, Engine
-from mpm_deploy.measure.report import Measurement, Ratio, Report
+from mpm_deploy.measure.speed.bench import bench
+from mpm_deploy.measure.speed.engine import PROGRAM, Engine
+from mpm_deploy.measure.speed.report import Measurement, Ratio, Report
 
 RECIPES = ("cpu_portable_fp32", "cpu_fp32")
 CPP_RUNNER = (str(ROOT / "build" / "cpp_runner"),)
@@ -55,14 +55,14 @@ def main() -> None:
 
 
 def merging_rows(recipe: str, report: Report) -> list[Row]:
-    """One row a batch size."""
+    """Return one row per batch size."""
     assert report.comparison is not None
     pairs = zip(report.results, report.comparison.results, strict=True)
     return [merging_row(recipe, measured, ratio) for measured, ratio in pairs]
 
 
 def merging_row(recipe: str, measured: Measurement, ratio: Ratio) -> Row:
-    """What merging gives, against what its FLOPs and its model time allow."""
+    """Compare what merging gives with what its FLOPs and its model time allow."""
     stages = measured.stages_ms
     seconds = 1 / measured.model_fps + stages.labels / 1e3
     return {
@@ -81,7 +81,7 @@ def merging_row(recipe: str, measured: Measurement, ratio: Ratio) -> Row:
 
 
 def language_rows(recipe: str, artifact: Path, images: Path, repeats: int) -> list[Row]:
-    """End-to-end FPS of the C++ program over the Python one's, turn by turn."""
+    """Compare end-to-end FPS of the C++ program with the Python one's, turn by turn."""
     with (
         Engine(artifact, images, program=CPP_RUNNER) as cpp,
         Engine(artifact, images, program=PROGRAM) as python,
@@ -90,7 +90,7 @@ def language_rows(recipe: str, artifact: Path, images: Path, repeats: int) -> li
 
 
 def language_row(recipe: str, cpp: Engine, python: Engine, batch_size: int, repeats: int) -> Row:
-    """One row, of ``repeats`` turns after a warm-up."""
+    """Measure one row, of ``repeats`` turns after a warm-up."""
     for engine in (cpp, python):
         engine.ask("warmup", batch_size=batch_size)
     ratios: dict[str, list[float]] = {"model": [], "end_to_end": []}
@@ -109,7 +109,7 @@ def language_row(recipe: str, cpp: Engine, python: Engine, batch_size: int, repe
 
 
 def as_table(title: str, rows: list[Row]) -> Table:
-    """Rows of one kind."""
+    """Make a table of rows of one kind."""
     table = Table(*(name.replace("_", " ") for name in rows[0]), title=title)
     for row in rows:
         table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))

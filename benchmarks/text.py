@@ -1,4 +1,4 @@
-"""Tables as plain text, for pages."""
+"""Writes tables as plain text, for pages."""
 
 import io
 
@@ -7,12 +7,12 @@ from rich.table import Table
 
 
 def as_text(table: Table, width: int) -> str:
-    """A table as plain text of at most ``width`` columns."""
+    """Write a table as plain text of at most ``width`` columns."""
     console = Console(width=width, file=io.StringIO(), record=True)
     console.print(table)
     return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
 
 
 def indented(text: str) -> str:
-    """As a block of code."""
+    """Indent a text as a block of code."""
     return "".join(f"    {line}".rstrip() + "\n" for line in text.splitlines())

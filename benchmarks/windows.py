@@ -1,4 +1,4 @@
-"""Sliding windows, images a second: ``python -m benchmarks.windows``
+"""Measures sliding windows, in images a second: ``python -m benchmarks.windows``
 
 The demo model slides over scenes that were enlarged until several windows lie on each; windows of
 several images fill a batch together. For each recipe and program, in turns:
@@ -25,8 +25,8 @@ from rich.table import Table
 
 from benchmarks.record import IMAGES, ROOT, built, write_result
 from mpm_deploy.artifact import read_manifest
-from mpm_deploy.images import find_images
-from mpm_deploy.measure.engine import PROGRAM, Engine
+from mpm_deploy.images.decode import find_images
+from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.recipe import load_recipe
 
 RECIPES = ("cpu_fp32", "cpu_portable_fp32")
@@ -39,7 +39,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Way:
-    """One program at one batch size, and what it answered."""
+    """One program at one batch size, and its answers."""
 
     name: str
     engine: Engine
@@ -48,7 +48,7 @@ class Way:
     windows_an_image: float = 0.0
 
     def take_turn(self) -> None:
-        """Both passes once."""
+        """Run both passes once."""
         for name, values in self.fps.items():
             answer = self.engine.ask(name, batch_size=self.batch_size)
             values.append(answer["images"] / answer["seconds"])
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def enlarge(files: Sequence[Path], folder: Path) -> None:
-    """The same scenes at `SIZE`, under their own names."""
+    """Write the same scenes at `SIZE`, under their own names."""
     for file in files:
         with Image.open(file) as scene:
             large = scene.convert("RGB").resize(SIZE[::-1], Image.Resampling.BICUBIC)
@@ -85,7 +85,7 @@ def enlarge(files: Sequence[Path], folder: Path) -> None:
 
 
 def measure(recipe: str, images: Path, arguments: argparse.Namespace) -> list[Row]:
-    """One row a program and batch size; all of them take turns."""
+    """Measure one row per program and batch size; all of them take turns."""
     slide = ("input.fit=slide", f"input.short_side={SHORT_SIDE}")
     artifact = built(load_recipe(recipe).override(*slide), "sliding")
     with ExitStack() as stack:
@@ -107,7 +107,7 @@ def measure(recipe: str, images: Path, arguments: argparse.Namespace) -> list[Ro
 
 
 def row_of(way: Way, alone: Way) -> Row:
-    """FPS, and how many times that of one window at a time, turn by turn."""
+    """Return a way's FPS, and its ratio to one window at a time, turn by turn."""
     row: Row = {
         "program": way.name,
         "batch_size": way.batch_size,
@@ -125,7 +125,7 @@ def row_of(way: Way, alone: Way) -> Row:
 
 
 def as_table(rows: Sequence[Row]) -> Table:
-    """What tells most, for who watches."""
+    """Make a table of the most telling figures, for those who watch."""
     names = ["recipe", "program", "batch_size", "windows_an_image"]
     names += [f"{name}_{what}" for name in PASSES for what in ("fps", "ratio")]
     table = Table(*(name.replace("_", " ") for name in names), title="sliding windows")

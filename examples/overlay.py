@@ -1,4 +1,4 @@
-"""Lay the labels of each image over it: ``overlay.py ARTIFACT IMAGES -o OVERLAYS``."""
+"""Lays the labels of each image over it: ``overlay.py ARTIFACT IMAGES -o OVERLAYS``."""
 
 import argparse
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 from PIL import Image
 
 from mpm_deploy import Result, Runner
-from mpm_deploy.images import decode, find_images
-from mpm_deploy.label_maps import label_map_names
-from mpm_deploy.visualize import overlay
+from mpm_deploy.images.decode import decode, find_images
+from mpm_deploy.run.label_maps import label_map_names
+from mpm_deploy.show.drawing import overlay
 
 
 def main() -> None:

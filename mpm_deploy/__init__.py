@@ -26,10 +26,10 @@ from mpm_deploy.errors import (
 
 if TYPE_CHECKING:
     from mpm_deploy.models.patch import patch, unpatch
+    from mpm_deploy.models.reductions import mutual_pair_merge
     from mpm_deploy.recipe import Recipe, load_recipe
-    from mpm_deploy.reduction import mutual_pair_merge
-    from mpm_deploy.results import Result
-    from mpm_deploy.runner import Runner
+    from mpm_deploy.run.results import Result
+    from mpm_deploy.run.runner import Runner
 
 __version__ = "0.1.0"
 
@@ -58,10 +58,10 @@ __all__ = [
 # touches what only a build needs.
 _HOME = {
     "Recipe": "recipe",
-    "Result": "results",
-    "Runner": "runner",
+    "Result": "run.results",
+    "Runner": "run.runner",
     "load_recipe": "recipe",
-    "mutual_pair_merge": "reduction",
+    "mutual_pair_merge": "models.reductions",
     "patch": "models.patch",
     "unpatch": "models.patch",
 }

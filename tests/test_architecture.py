@@ -13,29 +13,23 @@ import mpm_deploy
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mpm_deploy"
+CPP = ROOT / "cpp_runner"
 
 # A module or folder imports only from floors below its own.
 FLOORS = [
     {"errors"},
-    {"charts", "files", "formats", "own_threads", "structure", "windows"},
-    {
-        *("artifact", "datasets", "images", "label_maps", "ops", "paper", "pipeline", "recipe"),
-        "visualize",
-    },
-    {"host", "reduction"},
+    {"support"},
+    {"images"},
+    {"recipe"},
+    {"artifact", "ops"},
     {"models"},
     {"backends"},
-    {"fitting", "results"},
-    {"gathering"},
-    {"runner", "verify"},
-    {"build", "doctor"},
+    {"build", "run"},
     {"measure"},
-    {"gallery"},
-    {"tables"},
-    {"page"},
+    {"show"},
     {"cli"},
 ]
-BUILD_SIDE = {"build", "models", "reduction", "verify"}
+BUILD_SIDE = {"build", "models"}
 BUILD_PACKAGES = ["timm", "torchvision", "safetensors", "tomli_w", "yaml"]
 
 
@@ -85,6 +79,24 @@ def test_every_part_has_one_floor() -> None:
     assert {part_of(path) for path in inner_modules()} <= set(parts)
 
 
+# The same rooms in C++, for what it does. Its public headers and kernels lie below all.
+CPP_FLOORS = ["support", "images", "artifact", "backends", "run", "program"]
+
+
+def test_cpp_has_the_same_rooms() -> None:
+    folders = {path.name for path in CPP.iterdir() if path.is_dir()}
+    assert folders == {*CPP_FLOORS, "include", "kernels", "cmake", "tests"}
+    assert {*CPP_FLOORS} - {"program"} <= {part for floor in FLOORS for part in floor}
+
+
+@pytest.mark.parametrize("room", CPP_FLOORS)
+def test_cpp_includes_go_down(room: str) -> None:
+    below = {*CPP_FLOORS[: CPP_FLOORS.index(room)], room, "mpm_runner", "mpm_kernels"}
+    for path in [*(CPP / room).rglob("*.cpp"), *(CPP / room).rglob("*.hpp")]:
+        others = re.findall(r'#include "(\w+)/', path.read_text())
+        assert {*others} <= below, path
+
+
 def test_running_needs_nothing_of_the_build() -> None:
     """Neither its packages nor its modules: they meet at the artifact."""
     code = (
@@ -99,7 +111,7 @@ def test_running_needs_nothing_of_the_build() -> None:
 def test_building_does_not_run() -> None:
     for part in BUILD_SIDE:
         for path in (path for path in inner_modules() if part_of(path) == part):
-            assert "runner" not in parts_imported(path), path
+            assert "run" not in parts_imported(path), path
 
 
 def test_public_names() -> None:

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import mpm_deploy
-from mpm_deploy.ops import native
+from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import builtin_recipes
 
 ROOT = Path(__file__).parent.parent
@@ -119,7 +119,7 @@ def assert_holds_the_package(wheel: Path) -> None:
     described = f"mpm_deploy-{mpm_deploy.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"mpm_deploy", described}
     cpp = [name for name in names if name.endswith((".cpp", ".h"))]
-    assert all(name.startswith("mpm_deploy/backends/kernels/") for name in cpp)
+    assert all(name.startswith("mpm_deploy/backends/aotinductor/kernels/") for name in cpp)
     assert not [name for name in names if name.endswith(".pyc")]
 
 
@@ -127,7 +127,7 @@ INSTALLED = """
 import json
 import torch
 import mpm_deploy
-from mpm_deploy.ops import label_map, native
+from mpm_deploy.ops.label_map import label_map, native
 from mpm_deploy.recipe import builtin_recipes
 
 scores = torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))

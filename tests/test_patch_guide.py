@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mpm_deploy import Runner, cli
-from tests.scripts import ROOT
+from tests.support.scripts import ROOT
 
 pytest.importorskip("timm")
 
@@ -16,14 +16,14 @@ pytest.importorskip("timm")
 def test_the_guide_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (ROOT / "docs" / "patch.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "patch.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (command,) = re.findall(r"^    mpm-deploy (.*)$", text, re.MULTILINE)
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     guide: dict[str, Any] = {}
     for block in blocks:
-        exec(compile(block, "docs/patch.md", "exec"), guide)
+        exec(compile(block, "docs/guides/patch.md", "exec"), guide)
     assert capsys.readouterr().out.count("tensor(") == 2
     assert "forward_features" not in vars(guide["vit"])
 

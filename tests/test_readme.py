@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import INPUT_SIZE
-from tests.scripts import ROOT, load_script
+from tests.support.scripts import ROOT, load_script
 
 
 def test_the_python_example_runs(
@@ -32,3 +32,20 @@ def test_the_figures_are_those_of_the_results() -> None:
     render = load_script("benchmarks/render_readme.py")
     for path, text in render.pages().items():
         assert path.read_text() == text, path.name
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    linked = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'(?:src|srcset)="([^":]+)"', text)
+    missing = [target for target in linked if not (page.parent / target).exists()]
+    named = re.findall(r"`(docs/[\w/.-]+\.md)`", text)
+    assert missing + [target for target in named if not (ROOT / target).exists()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 130

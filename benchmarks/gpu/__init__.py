@@ -1,4 +1,4 @@
-"""The paper's GPU tables, measured anew in a rented GPU's minutes: ``run.sh``.
+"""Measures the paper's GPU tables anew in a rented GPU's minutes: ``run.sh``.
 
 schedule   what runs, in the order of worth   launch    runs it, each step a process of its own
 bundle     the folder that is carried there    rehearsal the same on a CPU, with stand-ins

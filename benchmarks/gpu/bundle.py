@@ -43,7 +43,7 @@ _NEEDLESS = (
 
 
 def make(target: Path = TARGET) -> Path:
-    """Make the folder anew.
+    """Make the folder anew, and return it.
 
     Raises:
         SystemExit: It is too large to be carried.
@@ -62,7 +62,7 @@ def make(target: Path = TARGET) -> Path:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files under it."""
+    """Return the bytes of all files under a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
@@ -83,7 +83,7 @@ def _write_packages(folder: Path) -> None:
 
 
 def _write_system(folder: Path) -> None:
-    """Debian's packages unpacked, each link made the file it points to."""
+    """Unpack Debian's packages, with each link replaced by the file it points to."""
     with tempfile.TemporaryDirectory() as temporary:
         # apt gives up its rights to download, and then has none in this folder: that is but a note.
         command = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *DEBIAN]

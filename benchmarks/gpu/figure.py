@@ -1,4 +1,4 @@
-"""What merging gains beside what its FLOPs allow, as a plot of all rows at the largest batch.
+"""Plots what merging gains beside what its FLOPs allow: all rows at the largest batch.
 
 model FPS ratio │        ╱        on the line a model is as much faster as it computes less
                 │     ╱ ●         ●: MPM   ▲: ToMe   ◆: ALGM, each against full-token
@@ -8,14 +8,14 @@ model FPS ratio │        ╱        on the line a model is as much faster as i
 
 from benchmarks.gpu.results import GpuRecord, PartResult, timed
 from benchmarks.gpu.targets import ratio_of
-from mpm_deploy.charts import Line, Point, scatter_chart
+from mpm_deploy.show.charts import Line, Point, scatter_chart
 
 _COLORS = {"mpm": "c0", "tome": "c1", "algm": "c2"}
 _NAMES = {"mpm": "MPM", "tome": "ToMe", "algm": "ALGM"}
 
 
 def chart(record: GpuRecord) -> str:
-    """As SVG, with colours that a page resolves.
+    """Draw the plot as SVG, with color names that a page resolves.
 
     Raises:
         MissingPackageError: Altair or vl-convert is not installed.

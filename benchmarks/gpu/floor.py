@@ -1,4 +1,4 @@
-"""The least time that a forward can take, from the measured ceilings: ``max(operations, bytes)``.
+"""Computes the least time of a forward from measured ceilings: ``max(operations, bytes)``.
 
 operations    FLOPs at the tokens kept, over the matrix rate of the precision
 bytes         weights and images read once, scores and merge maps written once, over the copy rate
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks.gpu.results import Ceilings, PartResult
 from mpm_deploy.artifact import Flops
-from mpm_deploy.measure.report import Measurement
+from mpm_deploy.measure.speed.report import Measurement
 from mpm_deploy.models.zoo import MASK_DEPTH, ModelSpec, find_model
 from mpm_deploy.recipe import Recipe
 
@@ -24,13 +24,13 @@ _WIDTHS_OF_A_BLOCK = 26
 
 @dataclass(frozen=True)
 class Work:
-    """Of one batch: FLOPs and bytes.
+    """The FLOPs and bytes of one batch.
 
     Attributes:
         products: FLOPs of what is linear in the tokens: layers.
         pairs: FLOPs of what is quadratic in them: attention and similarities.
-        must_move: Bytes.
-        activations: Bytes.
+        must_move: Bytes that must be read and written.
+        activations: Bytes that the activations take, read and written.
     """
 
     products: float
@@ -41,7 +41,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Floor:
-    """Of one batch, in milliseconds."""
+    """The floor of one batch by operations and by bytes, in milliseconds."""
 
     operations: float
     bytes: float
@@ -49,17 +49,17 @@ class Floor:
 
     @property
     def least(self) -> float:
-        """Of the forward."""
+        """The floor of the forward, in milliseconds."""
         return max(self.operations, self.bytes)
 
 
 @dataclass(frozen=True)
 class Gap:
-    """One row, method and batch size: the floor, and what it took.
+    """The floor of one row, method and batch size, and the time that it took.
 
     Attributes:
         method: One of `METHODS`, or ``"full"``.
-        milliseconds: Of a batch, by the model FPS of the C++ program.
+        milliseconds: The time of a batch, by the model FPS of the C++ program.
     """
 
     row: str
@@ -70,17 +70,19 @@ class Gap:
 
     @property
     def gap(self) -> float:
-        """Milliseconds over the floor."""
+        """The milliseconds over the floor."""
         return self.milliseconds - self.floor.least
 
     @property
     def times(self) -> float:
-        """How many floors it took."""
+        """The measured time, as a multiple of the floor."""
         return self.milliseconds / self.floor.least
 
 
 def gaps(part: PartResult, ceilings: Ceilings) -> tuple[Gap, ...]:
-    """At every batch size; of Mutual Pair Merging's part the full-token model's too."""
+    """Return the gap at every batch size; for Mutual Pair Merging's part, the
+    full-token model's too.
+    """
     comparison = part.speed.comparison
     assert comparison is not None
     found = [_gap(part, part.method, measured, ceilings) for measured in part.speed.results]
@@ -91,7 +93,7 @@ def gaps(part: PartResult, ceilings: Ceilings) -> tuple[Gap, ...]:
 
 
 def floor_of(work: Work, ceilings: Ceilings, dtype: str) -> Floor:
-    """The times of some work."""
+    """Compute the floor of some work from the measured ceilings."""
     rate = 1e9 * ceilings.matrix_tflops[dtype]  # FLOPs a millisecond
     copies = 1e6 * ceilings.copy_gb_per_s  # bytes a millisecond
     return Floor(
@@ -108,14 +110,14 @@ def work_of(
     kept: tuple[float, ...],
     batch_size: int,
 ) -> Work:
-    """Of one batch.
+    """Count the work of one batch.
 
     Args:
-        recipe: Of the artifact, with model, size and classes named.
-        flops: Of an image.
-        parameters: How many numbers the weights are.
+        recipe: The artifact's recipe, with model, size and classes named.
+        flops: The FLOPs of an image.
+        parameters: The number of parameters.
         kept: Mean tokens after each merge.
-        batch_size: Images.
+        batch_size: Images a batch.
     """
     wanted, item = recipe.model, _ITEM[recipe.backend.dtype]
     assert wanted.name and wanted.image_size and wanted.classes, recipe.name
@@ -134,7 +136,7 @@ def work_of(
 
 
 def _rows(spec: ModelSpec, classes: int, blocks: tuple[int, ...], tokens: list[float]) -> float:
-    """Of one image, through all blocks of encoder and decoder."""
+    """Count the tokens of one image over all blocks of encoder and decoder."""
     rows = 0.0
     for block in range(spec.depth):
         merges = sum(block >= at for at in blocks)
@@ -145,7 +147,7 @@ def _rows(spec: ModelSpec, classes: int, blocks: tuple[int, ...], tokens: list[f
 
 
 def recipes(part: PartResult) -> tuple[Recipe, Recipe]:
-    """Of a part's artifacts: merged, and full-token."""
+    """Return the recipes of a part's two artifacts: merged, and full-token."""
     merged = Recipe.from_dict(part.recipe)
     return merged, merged.full_token()
 

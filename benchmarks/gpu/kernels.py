@@ -1,4 +1,4 @@
-"""Every Triton kernel of the package, compiled for an H100 without one.
+"""Compiles every Triton kernel of the package for an H100, without one.
 
     python -m benchmarks.gpu.kernels
 
@@ -31,9 +31,9 @@ class Case:
     """A kernel as it is launched for tokens of one type.
 
     Attributes:
-        module: That it stands in.
-        kernel: Its function.
-        dtype: Of the tokens.
+        module: The module that it stands in.
+        kernel: The name of its function.
+        dtype: The type of the tokens.
     """
 
     module: str
@@ -42,20 +42,20 @@ class Case:
 
     @property
     def name(self) -> str:
-        """As in ``mpm_deploy.ops.streaming._search``."""
+        """The kernel's full name, as in ``mpm_deploy.ops.nearest_neighbor.triton._search``."""
         return f"{self.module}.{self.kernel}"
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What a kernel needs.
+    """The resources that a compiled kernel needs.
 
     Attributes:
-        case: Which it is.
-        registers: Of a thread.
-        shared: Bytes of a block.
-        spilled: Bytes of a thread, in local memory and on the stack.
-        warps: Of a block.
+        case: The kernel and the type of its tokens.
+        registers: Registers of a thread.
+        shared: Bytes of shared memory of a block.
+        spilled: Spilled bytes of a thread, in local memory and on the stack.
+        warps: Warps of a block.
         wgmma: Whether it uses Hopper's own matrix instruction.
     """
 
@@ -68,20 +68,20 @@ class Compiled:
 
     @property
     def fits(self) -> bool:
-        """Whether an H100 can launch it, and it spills nothing."""
+        """True if an H100 can launch the kernel, and it spills nothing."""
         fits = self.shared <= MOST_SHARED and self.registers <= MOST_REGISTERS
         return fits and self.spilled == 0
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How a kernel is launched: types of its arguments, and what it is compiled for.
+    """The types of a kernel's arguments when it is launched, and the values it is compiled for.
 
     Attributes:
         signature: A type for each argument that is no constant.
-        constants: A value for each that is.
+        constants: A value for each argument that is a constant.
         aligned: Arguments that are multiples of 16, as Triton finds them where it launches.
-        warps: Of a block.
+        warps: Warps of a block.
     """
 
     signature: dict[str, str]
@@ -112,15 +112,17 @@ def _search(module: Any, dtype: str) -> Launch:
 
 
 # Each kernel of the package; a test holds that none is missing.
-LAUNCHES: dict[str, Callable[[Any, str], Launch]] = {"mpm_deploy.ops.streaming._search": _search}
+LAUNCHES: dict[str, Callable[[Any, str], Launch]] = {
+    "mpm_deploy.ops.nearest_neighbor.triton._search": _search
+}
 CASES = tuple(Case(*name.rsplit(".", 1), dtype) for name in LAUNCHES for dtype in _TYPES)
 
 
 def compile_case(case: Case) -> Compiled:
-    """For compute capability 9.0.
+    """Compile a kernel for compute capability 9.0.
 
     Raises:
-        CompilationError: Triton cannot; of its own kind.
+        CompilationError: Triton cannot compile it; the error is Triton's own.
     """
     import triton
     from triton.backends.compiler import GPUTarget
@@ -149,7 +151,7 @@ def compile_case(case: Case) -> Compiled:
 
 
 def resource_usage(cubin: bytes) -> dict[str, int]:
-    """Registers of a thread, and bytes of it that did not fit into them."""
+    """Return the registers of a thread, and the bytes of it that did not fit into them."""
     import triton
 
     tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
@@ -163,7 +165,7 @@ def resource_usage(cubin: bytes) -> dict[str, int]:
 
 
 def kernels_table(compiled: Iterable[Compiled]) -> Table:
-    """One line a kernel and type."""
+    """Make a table with one line per kernel and type."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("kernel")
     table.add_column("tokens")
@@ -179,7 +181,7 @@ def kernels_table(compiled: Iterable[Compiled]) -> Table:
 
 
 def show(console: Console) -> None:
-    """Compile all, and say what each needs.
+    """Compile all kernels, and print what each needs.
 
     Raises:
         SystemExit: One does not fit.

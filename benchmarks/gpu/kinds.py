@@ -1,4 +1,4 @@
-"""The kernels of a forward by what they do, each kind beside its own floor.
+"""Groups the kernels of a forward by what they do, each kind beside its own floor.
 
 products    layers: cuBLAS and CUTLASS, Inductor's templates
 pairs       attention and the nearest neighbor
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks.gpu.floor import floor_of, recipes, work_of
 from benchmarks.gpu.results import Ceilings, PartResult, Profile
-from mpm_deploy.measure.report import Measurement
+from mpm_deploy.measure.speed.report import Measurement
 
 _KINDS = {  # the first that is found in a kernel's name
     "pairs": re.compile(r"flash|fmha|attention|_search|nearest_neighbor"),
@@ -30,13 +30,15 @@ class KindOfWork:
 
 
 def kind_of(kernel: str) -> str:
-    """By its name."""
+    """Tell a kernel's kind by its name."""
     name = kernel.lower()
     return next((kind for kind, found in _KINDS.items() if found.search(name)), OTHERS)
 
 
 def kinds(part: PartResult, profile: Profile, ceilings: Ceilings) -> tuple[KindOfWork, ...]:
-    """Of one profile. The floors are at the tokens kept over all images that were timed."""
+    """Group the kernels of one profile. The floors are at the tokens kept over all
+    images that were timed.
+    """
     merged, full_token = recipes(part)
     recipe = merged if profile.merged else full_token
     measured = _measured(part, profile)
@@ -57,7 +59,7 @@ def kinds(part: PartResult, profile: Profile, ceilings: Ceilings) -> tuple[KindO
 
 
 def _measured(part: PartResult, profile: Profile) -> Measurement:
-    """The figures of the profiled model at the profile's batch size."""
+    """Return the figures of the profiled model at the profile's batch size."""
     if profile.merged:
         return next(r for r in part.speed.results if r.batch_size == profile.batch_size)
     comparison = part.speed.comparison

@@ -35,13 +35,13 @@ _POLL = 0.1
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a step ended.
+    """The end of a step: how it ended, and when.
 
     Attributes:
-        name: Of the step.
+        name: The step's name.
         ended: ``"done"``, or why not.
         begin: Seconds since the first step.
-        seconds: That it ran.
+        seconds: Seconds that it ran.
         allowed: Seconds that it may run.
     """
 
@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def done(self) -> bool:
-        """Whether others may build on it."""
+        """True if the step succeeded, so that others may build on it."""
         return self.ended == "done"
 
 
@@ -83,7 +83,7 @@ class Launch:
     running: list[_Running] = field(default_factory=list)
 
     def run(self, steps: Sequence[Step]) -> None:
-        """All that there is time for."""
+        """Run all steps that there is time for."""
         waiting = list(steps)
         with tempfile.TemporaryDirectory() as logs:
             while waiting or self.running:
@@ -120,7 +120,9 @@ class Launch:
         return _Running(step, process, log, self._now())
 
     def _leave_out(self, waiting: list[Step]) -> None:
-        """What cannot be done any more: a need failed, or the minutes are too few."""
+        """Drop the steps that cannot be done any more: a need failed, or too little
+        time is left.
+        """
         for step in list(waiting):
             failed = [name for name in step.needs if not self._possible(name)]
             late = self._now() + step.expected > self._last()
@@ -210,7 +212,7 @@ def keep_weights(out: Path, folder: Path) -> None:
 
 
 def show(outcomes: Iterable[Outcome]) -> None:
-    """A line a step."""
+    """Print one line per step."""
     for each in outcomes:
         allowed = f"of {each.allowed:4.0f} allowed"
         print(f"{each.begin:7.1f}  {each.seconds:7.1f} s {allowed}  {each.name}: {each.ended}")

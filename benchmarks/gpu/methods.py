@@ -1,4 +1,5 @@
-"""How tokens merge: Mutual Pair Merging as the paper does, and the methods it is held against.
+"""Defines how tokens merge: Mutual Pair Merging as in the paper, and the methods it is
+compared with.
 
 mpm    before blocks 2 and 5
 tome   inside blocks 2 and 5 too, so that only who merges differs. How much is a choice that ToMe
@@ -15,26 +16,26 @@ from functools import cache
 import torch
 
 from mpm_deploy.models.flops import count_flops
+from mpm_deploy.models.reductions import Tome
+from mpm_deploy.models.reductions.tome import SoftMatching
 from mpm_deploy.models.zoo import create
-from mpm_deploy.reduction import Tome
-from mpm_deploy.reduction.tome import SoftMatching
 
 METHODS = ("mpm", "tome", "algm")
 BLOCKS = (2, 5)
-_THRESHOLDS = {"t": 0.90, "s": 0.88, "b": 0.94, "l": 0.95}  # mpm_deploy/reduction/algm.py
+_THRESHOLDS = {"t": 0.90, "s": 0.88, "b": 0.94, "l": 0.95}  # mpm_deploy/models/reductions/algm.py
 
 
 def settings_of(
     method: str, model: str, window: int, classes: int, share: float
 ) -> tuple[str, ...]:
-    """What a recipe of Mutual Pair Merging has to be told besides.
+    """Return the settings that turn a recipe of Mutual Pair Merging into one of a method.
 
     Args:
         method: One of `METHODS`.
-        model: One of the zoo's.
+        model: The name of a model of the zoo.
         window: Side of the input in pixels.
-        classes: How many.
-        share: Of the full-token model's FLOPs, for ToMe.
+        classes: The number of classes.
+        share: The share of the full-token model's FLOPs that ToMe shall have.
     """
     if method == "mpm":
         return (f"merge.before_blocks={[*BLOCKS]}",)
@@ -52,7 +53,9 @@ def settings_of(
 
 @cache
 def tome_ratio(model: str, window: int, classes: int, share: float) -> float:
-    """The ratio, in hundredths, at which ToMe computes nearest to a share of all FLOPs."""
+    """Return the ratio, in hundredths, at which ToMe's FLOPs are nearest to a share of
+    all FLOPs.
+    """
     ratios = [hundredth / 100 for hundredth in range(1, 51)]
     shares = tome_shares(model, window, classes, tuple(ratios))
     return min(ratios, key=lambda ratio: abs(shares[ratio] - share))
@@ -61,7 +64,7 @@ def tome_ratio(model: str, window: int, classes: int, share: float) -> float:
 def tome_shares(
     model: str, window: int, classes: int, ratios: tuple[float, ...]
 ) -> dict[float, float]:
-    """ToMe's FLOPs by ratio, as shares of the full-token model's."""
+    """Return ToMe's FLOPs by ratio, as shares of the full-token model's."""
     size = (window, window)
     with torch.device("meta"):  # shapes alone
         full = create(model, classes=classes, image_size=size, before_blocks=())
@@ -74,7 +77,7 @@ def tome_shares(
 
 
 def _tokens(patches: int, ratio: float) -> list[int]:
-    """Before merging, and after each merge."""
+    """Return the tokens before merging, and after each merge."""
     kept = SoftMatching(0, ratio, 0).kept
     tokens = [patches]
     for _ in BLOCKS:

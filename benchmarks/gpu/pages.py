@@ -1,8 +1,8 @@
-"""What the README and docs say of a GPU, from its record.
+"""Writes what the README and docs say of a GPU, from its record.
 
 results/h100-<gpu>.json ─┬─▶ README.md, between the two "h100" comments: the paper's rows
-                         ├─▶ docs/h100.md: every table
-                         └─▶ docs/figures/h100-<gpu>-light.svg and -dark.svg
+                         ├─▶ docs/results/h100.md: every table
+                         └─▶ docs/results/figures/h100-<gpu>-light.svg and -dark.svg
 """
 
 import hashlib
@@ -27,8 +27,8 @@ from benchmarks.gpu.tables import (
 )
 from benchmarks.peers.tables import verdicts_table
 from benchmarks.text import as_text, indented
-from mpm_deploy.charts import standalone
-from mpm_deploy.charts.theme import Scheme
+from mpm_deploy.show.charts import standalone
+from mpm_deploy.show.charts.theme import Scheme
 
 WIDE = 156
 INTRODUCTION = """
@@ -41,16 +41,19 @@ without training, ToMe's ratio set to the paper's share of FLOPs. The paper's: e
 images and weights, PyTorch, ALGM trained. How many tokens merge depends on images and weights.
 """
 FIGURE = """<picture>
-  <source media="(prefers-color-scheme: dark)" srcset="docs/figures/{name}-dark.svg">
-  <img src="docs/figures/{name}-light.svg" alt="speed gained against FLOPs saved" width="480">
+  <source media="(prefers-color-scheme: dark)" srcset="docs/results/figures/{name}-dark.svg">
+  <img src="docs/results/figures/{name}-light.svg" width="480"
+       alt="speed gained against FLOPs saved">
 </picture>
 """
-MORE = "Every batch size, floors, kernels and targets: [docs/h100.md](docs/h100.md).\n"
+MORE = (
+    "Every batch size, floors, kernels and targets: [docs/results/h100.md](docs/results/h100.md).\n"
+)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A record as it lies on disk."""
+    """A record, and the file that it is kept in."""
 
     path: Path
     data: dict[str, Any]
@@ -58,13 +61,13 @@ class Kept:
 
 
 def read(path: Path) -> Kept:
-    """Of a file that `write_result` wrote."""
+    """Read a file that `write_result` wrote."""
     data = json.loads(path.read_text())
     return Kept(path, data, read_record(data))
 
 
 def readme_part(kept: Kept) -> str:
-    """The paper's rows, and the figure."""
+    """Write the README's part: the paper's rows, and the figure."""
     parts = timed(kept.record.parts)
     batch = max((each.batch_size for part in parts for each in part.speed.results), default=0)
     table = indented(as_text(paper_table(parts), WIDE))
@@ -73,7 +76,7 @@ def readme_part(kept: Kept) -> str:
 
 
 def page(kept: Kept) -> str:
-    """Every table."""
+    """Write the page with every table."""
     record = kept.record
     tables = [
         ("Beside the paper", paper_table(record.parts)),
@@ -92,7 +95,7 @@ def page(kept: Kept) -> str:
 
 
 def figures(kept: Kept, folder: Path) -> dict[Path, str]:
-    """For readers in the light and in the dark."""
+    """Draw the figure twice: for a light and for a dark background."""
     svg = chart(kept.record)
     digest = hashlib.sha256(kept.path.read_bytes()).hexdigest()
     head = f"<!-- drawn from benchmarks/results/{kept.path.name}, SHA-256 {digest} -->\n"

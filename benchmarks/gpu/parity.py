@@ -1,4 +1,4 @@
-"""The C++ program's label maps against Python's, over a folder of images.
+"""Compares the C++ program's label maps with Python's, over a folder of images.
 
 The program writes a PNG an image (``--output``), whose palette is the classes' colours and whose
 samples are the classes. Python's `Runner` gives its label maps in memory.
@@ -14,20 +14,21 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.gpu.results import Parity
-from mpm_deploy.images import find_images
-from mpm_deploy.label_maps import label_map_names
-from mpm_deploy.results import Result
-from mpm_deploy.runner import Runner
+from mpm_deploy.images.decode import find_images
+from mpm_deploy.run.label_maps import label_map_names
+from mpm_deploy.run.results import Result
+from mpm_deploy.run.runner import Runner
 
 _NAMED = 5  # of the images that differ
 
 
 def measure_parity(program: Path, artifact: Path, folder: Path, count: int) -> Parity:
-    """Of the first ``count`` images, one a call in both programs.
+    """Run the first ``count`` images through both programs, one per call, and compare
+    the label maps.
 
     Raises:
         CalledProcessError: The C++ program failed.
-        ValueError: An image that either could not read.
+        ValueError: One of the programs could not read an image.
     """
     with tempfile.TemporaryDirectory() as written:
         # A pass of its bench follows the label maps: as short as there can be one.
@@ -37,7 +38,7 @@ def measure_parity(program: Path, artifact: Path, folder: Path, count: int) -> P
 
 
 def compare(artifact: Path, images: list[Path], written: Path) -> Parity:
-    """Python's label maps against those that lie in a folder."""
+    """Compare Python's label maps with those in a folder."""
     equal, different, pixels, all_pixels = 0, [], 0, 0
     for image, ours in _labels(artifact, images):
         with Image.open(written / image) as picture:
@@ -53,7 +54,7 @@ def compare(artifact: Path, images: list[Path], written: Path) -> Parity:
 
 
 def _labels(artifact: Path, images: list[Path]) -> Iterator[tuple[str, np.ndarray]]:
-    """The name of each label map, and Python's."""
+    """Yield the name of each label map, and Python's labels."""
     with Runner(artifact) as runner, closing(runner.run(images)) as outcomes:
         for name, outcome in zip(label_map_names(images), outcomes, strict=True):
             if not isinstance(outcome, Result):

@@ -1,4 +1,4 @@
-"""One part of the record: a row, merged by one method, built and timed against full-token."""
+"""Measures one part of the record: a row by one method, built and timed against full-token."""
 
 import json
 import subprocess
@@ -21,11 +21,11 @@ from benchmarks.record import ROOT, built, current_commit
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.backends import open_artifact
 from mpm_deploy.build import make_model
-from mpm_deploy.images import find_images, fit, to_tensor
-from mpm_deploy.measure.bench import bench
-from mpm_deploy.measure.report import Report
+from mpm_deploy.images.decode import find_images, fit, to_tensor
+from mpm_deploy.measure.speed.bench import bench
+from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.structure import read_structure
+from mpm_deploy.recipe.schema import read_structure
 
 SLOW = 400.0  # GFLOPs of an image from which on a row is timed on fewer images
 VARIANTS = ("merged", "full_token")
@@ -33,23 +33,23 @@ WITH_STAGES = "mpm"  # whose merges are timed one by one
 
 
 class MeasurementError(Exception):
-    """Some of a part could not be measured; the rest is kept."""
+    """Raised when some of a part could not be measured; the rest is kept."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What parts are measured on, and how.
+    """The images, batch sizes and programs that parts are measured with.
 
     Attributes:
         images: A folder of different JPEGs.
         repeats: Turns of each artifact.
-        batch_sizes: Rising.
-        parity_images: That label maps are compared of.
-        timed_images: Of a pass.
-        timed_images_slow: Of a pass of a row of `SLOW` GFLOPs or more.
+        batch_sizes: Images a call, in rising order.
+        parity_images: The number of images whose label maps are compared.
+        timed_images: Images of a timed pass.
+        timed_images_slow: The same for a row of `SLOW` GFLOPs or more.
         warmup: Batches before timing.
-        program: The C++ one.
-        build: Gives the file of a recipe by a name.
+        program: The C++ program.
+        build: Builds a recipe under a name, and returns the file.
     """
 
     images: Path
@@ -65,7 +65,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Part:
-    """One row, and how its tokens merge."""
+    """One row of the paper, and the method that merges its tokens."""
 
     subject: Subject
     method: str
@@ -73,7 +73,7 @@ class Part:
     conditions: Conditions
 
     def measure(self) -> Iterator[PartResult]:
-        """What is known of it, after each measurement more; one that fails leaves its place empty.
+        """Yield the result so far after each measurement; one that fails leaves its place empty.
 
         Raises:
             MeasurementError: At the end, where any failed; each has printed its trace.
@@ -105,7 +105,9 @@ class Part:
         )
 
     def _measurements(self, manifest: Manifest) -> dict[str, Callable[[], object]]:
-        """By the name of what they fill in, in the order of worth."""
+        """Return the measurements to make, by the name of the field they fill in, the
+        most valuable first.
+        """
         found: dict[str, Callable[[], object]] = {
             "cpp": partial(self._cpp, manifest),
             "parity": self._parity,
@@ -118,21 +120,21 @@ class Part:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """Of the merged artifact."""
+        """The recipe of the merged artifact."""
         return self.subject.recipe(self.method, self.weights)
 
     @cached_property
     def merged(self) -> Path:
-        """Its file."""
+        """The file of the merged artifact."""
         return self._build(self.recipe, self.method)
 
     @cached_property
     def full_token(self) -> Path:
-        """The same model's without merging."""
+        """The file of the full-token artifact."""
         return self._build(self.recipe.full_token(), "full_token")
 
     def build(self, variant: str) -> Path:
-        """The file of one of `VARIANTS`."""
+        """Build the artifact of one of `VARIANTS`, and return its file."""
         return self.merged if variant == "merged" else self.full_token
 
     def _build(self, recipe: Recipe, variant: str) -> Path:
@@ -142,7 +144,7 @@ class Part:
         return path.relative_to(here) if path.is_relative_to(here) else path
 
     def _profiles(self) -> tuple[Profile, ...]:
-        """Of both models, at the least and the largest batch."""
+        """Profile both models, at the least and the largest batch."""
         sizes = (self.conditions.batch_sizes[0], self.conditions.batch_sizes[-1])
         found = []
         for artifact, merged in ((self.merged, True), (self.full_token, False)):
@@ -157,7 +159,7 @@ class Part:
         return measure_stages(model, program, self._batch(manifest, program.device))
 
     def _batch(self, manifest: Manifest, device: torch.device) -> Tensor:
-        """The first images, ``(B, 3, H, W)`` uint8."""
+        """Return the first images, ``(B, 3, H, W)`` uint8."""
         files = find_images(self.conditions.images)[: self.conditions.batch_sizes[-1]]
         size = (manifest.input.height, manifest.input.width)
         return torch.stack([fit(to_tensor(file), size) for file in files]).to(device)
@@ -196,10 +198,10 @@ class Part:
         return measure_parity(conditions.program, self.merged, conditions.images, count)
 
     def timed_images(self, gflops: float) -> int:
-        """As many as let a slow row be done within minutes.
+        """Return how many images to time, so that a slow row is done within minutes.
 
         Args:
-            gflops: Of an image through the full-token model.
+            gflops: The GFLOPs of an image through the full-token model.
         """
         conditions = self.conditions
         return conditions.timed_images_slow if gflops >= SLOW else conditions.timed_images

@@ -1,4 +1,4 @@
-"""Floors of every row from the vendor's peak figures: ``python -m benchmarks.gpu.predict``
+"""Predicts every row's floors from the vendor's figures: ``python -m benchmarks.gpu.predict``
 
 They stand in benchmarks/notes/h100.md, written before any measurement. Tokens kept are assumed to
 be those of the demo model, as shares of the patches.
@@ -10,9 +10,9 @@ from benchmarks.gpu.floor import Floor, floor_of, work_of
 from benchmarks.gpu.results import Ceilings
 from benchmarks.gpu.subjects import SUBJECTS, Subject
 from mpm_deploy.models.flops import count_flops
+from mpm_deploy.models.reductions import method_of
 from mpm_deploy.models.zoo import create
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.reduction import method_of
 
 # NVIDIA H100 SXM, data sheet: 989.4 TFLOP/s bfloat16 without sparsity, 67 TFLOP/s float32 and
 # 3.35 TB/s. Peaks of the vendor: nobody measured them here, and no program reaches them.
@@ -28,7 +28,7 @@ KEPT = (760 / 1024, 587 / 1024)
 
 
 def predict(recipe: Recipe, batch_size: int) -> Floor:
-    """Of one artifact."""
+    """Predict the floor of one artifact."""
     wanted = recipe.model
     assert wanted.name and wanted.image_size and wanted.classes, recipe.name
     with torch.device("meta"):  # shapes alone
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def as_markdown() -> str:
-    """A line a row; ViT-T also at batch 1."""
+    """Write a table in Markdown with one line per row; ViT-T is also there at batch 1."""
     lines = [_HEAD, "|---|" + "--:|" * 6]
     for subject in SUBJECTS.values():
         lines.append(_line(subject, 32))

@@ -1,4 +1,4 @@
-"""What a measurement needs, made once: scenes, and weights trained on them.
+"""Prepares what a measurement needs, once: scenes, and weights trained on them.
 
     python -m benchmarks.gpu.prepare scenes COUNT
     python -m benchmarks.gpu.prepare training COUNT
@@ -30,7 +30,7 @@ _CROP_SHARE = 0.8  # of the training, on crops; the rest is on whole scenes
 
 
 def scenes(count: int) -> Path:
-    """A folder of different JPEGs."""
+    """Make a folder of different JPEGs, unless it is there, and return it."""
     folder = FOLDER / "scenes"
     if len(list((folder / "images").glob("*.jpg"))) < count:
         _make_dataset("held-out", folder, count)
@@ -38,7 +38,7 @@ def scenes(count: int) -> Path:
 
 
 def weights(subject: Subject) -> str:
-    """The weights trained for this model; ``"random"`` where none are.
+    """Return the weights trained for this model, or ``"random"`` where there are none.
 
     A model is trained once, at 512 pixels and for the most classes. A data set of fewer classes
     takes its first ones, and a build resizes the positions to another input.
@@ -52,7 +52,7 @@ def weights(subject: Subject) -> str:
 
 
 def with_classes(path: Path, classes: int) -> Path:
-    """The same weights with the first classes only, beside ``path``."""
+    """Write the same weights with the first classes only, beside ``path``, and return that file."""
     target = path.with_name(f"{path.stem}-{classes}.safetensors")
     if target.exists():
         return target
@@ -69,7 +69,7 @@ def with_classes(path: Path, classes: int) -> Path:
 
 
 def describe(weights: str) -> str:
-    """Where they come from, in words."""
+    """Say in words where the weights come from."""
     if weights == "random":
         return "random"
     about = tomllib.loads(Path(weights).with_suffix(".toml").read_text())["provenance"]
@@ -77,7 +77,7 @@ def describe(weights: str) -> str:
 
 
 def train(model: str, seconds: float) -> None:
-    """Train a model on the training scenes; for 0 seconds it stays without weights."""
+    """Train a model on the training scenes; with 0 seconds, leave it without weights."""
     path = FOLDER / "weights" / f"{model}.safetensors"
     if seconds == 0 or path.exists():
         return

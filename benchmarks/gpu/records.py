@@ -1,4 +1,4 @@
-"""The record of a GPU: begun, read, and grown part by part."""
+"""Keeps the record of a GPU: begins it, reads it, and adds part by part."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from benchmarks.gpu.results import GpuRecord, PartResult
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
 from benchmarks.gpu.targets import verdicts
 from benchmarks.record import RESULTS
-from mpm_deploy.structure import read_structure
+from mpm_deploy.recipe.schema import read_structure
 
 
 def start_record(device: torch.device) -> GpuRecord:
-    """What is known of the GPU before any model runs."""
+    """Begin a record with what is known of the GPU before any model runs."""
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout
     return GpuRecord(
@@ -28,7 +28,7 @@ def start_record(device: torch.device) -> GpuRecord:
 
 
 def measured_before() -> GpuRecord | None:
-    """The record of this GPU, if there is one."""
+    """Read the record of this GPU; return None where there is none."""
     if not torch.cuda.is_available():
         return None
     path = RESULTS / f"{slug(torch.cuda.get_device_name())}.json"
@@ -36,18 +36,18 @@ def measured_before() -> GpuRecord | None:
 
 
 def read_record(data: dict[str, Any]) -> GpuRecord:
-    """Of a file that `write_result` wrote."""
+    """Read the record from the contents of a file that `write_result` wrote."""
     names = GpuRecord.__dataclass_fields__
     return read_structure(GpuRecord, {name: data[name] for name in names})
 
 
 def has_part(record: GpuRecord, row: str, method: str) -> bool:
-    """Whether this was measured, all of it."""
+    """Tell whether all of this part was measured."""
     return any((p.row, p.method) == (row, method) and p.complete for p in record.parts)
 
 
 def with_part(record: GpuRecord, part: PartResult) -> GpuRecord:
-    """The record with this part, in place of an older one."""
+    """Return the record with this part, in place of an older one."""
     key = (part.row, part.method)
     others = [each for each in record.parts if (each.row, each.method) != key]
     parts = (*others, part)
@@ -55,10 +55,10 @@ def with_part(record: GpuRecord, part: PartResult) -> GpuRecord:
 
 
 def name_of(record: GpuRecord) -> str:
-    """Of its file."""
+    """Return the name of the record's file, without its suffix."""
     return slug(record.gpu)
 
 
 def slug(gpu: str) -> str:
-    """As in ``h100-nvidia-h100-80gb-hbm3``."""
+    """Turn a GPU's product name into a file name, as in ``h100-nvidia-h100-80gb-hbm3``."""
     return "h100-" + re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")

@@ -1,4 +1,4 @@
-"""Small stand-ins for the paper's rows, so that all steps run where there is no GPU.
+"""Runs small stand-ins for the paper's rows, so that all steps can be tried where there is no GPU.
 
     python -m benchmarks.gpu.rehearsal OUT     after run.sh: renders its record, says what is left
 
@@ -37,10 +37,10 @@ RECIPE, SIDE, COUNT = "cpu_portable_fp32", 96, 8  # pixels, images
 
 @dataclass(frozen=True)
 class StandIn(Subject):
-    """A row's small model, under the row's name."""
+    """A small model that stands in for a row's, under the row's name."""
 
     def recipe(self, method: str, weights: str) -> Recipe:
-        """Merged as the row's."""
+        """Return the recipe of the small model, merged as the row's."""
         real = super().recipe(method, weights)
         small = load_recipe(RECIPE).override(
             f"model.name={stand_in(self.model)}",
@@ -52,18 +52,20 @@ class StandIn(Subject):
 
 
 def stand_in(model: str) -> str:
-    """The tiny model with the same special tokens and decoder."""
+    """Name the tiny model that has the same special tokens and decoder."""
     return re.sub(r"[tsbl]\d+_", "t16_", model)
 
 
 @dataclass(frozen=True)
 class BuiltOnce:
-    """Artifacts in a folder, each recipe's built when it is first asked for."""
+    """A folder of artifacts, each built when its recipe is first asked for."""
 
     folder: Path
 
     def __call__(self, recipe: Recipe, name: str) -> Path:
-        """The file of a recipe; rows of one stand-in share it, whatever its name."""
+        """Return the artifact of a recipe; rows with the same stand-in share it,
+        whatever its name.
+        """
         digest = hashlib.sha256(json.dumps(recipe.to_dict()).encode()).hexdigest()[:16]
         path = self.folder / f"{digest}{get_backend(recipe.backend.name).suffix}"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -71,13 +73,13 @@ class BuiltOnce:
 
 
 def part_of(subject: Subject, method: str, conditions: Conditions | None = None) -> Part:
-    """A row's part, with its stand-in and random weights."""
+    """Return a row's part, with its stand-in and random weights."""
     stand_in = StandIn(subject.row, subject.in_paper)
     return Part(stand_in, method, "random", conditions or small_conditions())
 
 
 def small_conditions(images: Path | None = None) -> Conditions:
-    """Few images, and batches that a CPU has done in seconds."""
+    """Return conditions with few images, and batches that a CPU finishes in seconds."""
     return Conditions(
         images=images or scenes(COUNT),
         repeats=1,
@@ -91,19 +93,19 @@ def small_conditions(images: Path | None = None) -> Conditions:
 
 
 def use_one_thread() -> None:
-    """Here and in the processes begun here."""
+    """Use one thread, in this process and in those it starts."""
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
 
 
 def measured_before() -> GpuRecord | None:
-    """The record so far."""
+    """Read the record so far; return None where there is none."""
     path = RESULTS / f"{slug(GPU)}.json"
     return read_record(json.loads(path.read_text())) if path.exists() else None
 
 
 def start_record() -> GpuRecord:
-    """As of a GPU, of this CPU."""
+    """Begin a record like a GPU's, for this CPU."""
     cpu = torch.device("cpu")
     return GpuRecord(
         gpu=GPU,
@@ -114,7 +116,8 @@ def start_record() -> GpuRecord:
 
 
 def render(out: Path) -> None:
-    """The README's part, the page and the figures of a rehearsal's record, which go nowhere.
+    """Render the README's part, the page and the figures of a rehearsal's record; they
+    are not kept.
 
     Raises:
         SystemExit: There is no record, or both languages did not say the same of every image.
@@ -127,14 +130,14 @@ def render(out: Path) -> None:
     if unlike:
         sys.exit(f"label maps of C++ and Python differ: {', '.join(unlike)}")
     with tempfile.TemporaryDirectory() as folder:
-        texts = {"README's part": pages.readme_part(kept), "docs/h100.md": pages.page(kept)}
+        texts = {"README's part": pages.readme_part(kept), "docs/results/h100.md": pages.page(kept)}
         texts |= {file.name: text for file, text in pages.figures(kept, Path(folder)).items()}
     for name, text in texts.items():
         print(f"rendered {name}: {len(text.splitlines())} lines")
 
 
 def what_is_left(minutes: float) -> None:
-    """What a GPU alone can tell: each step, and the seconds that it is allowed."""
+    """Print the steps that only a GPU can do, and the seconds that each is allowed."""
     from benchmarks.gpu.schedule import schedule
 
     print(f"\nA GPU alone can tell what these give, in {minutes:.0f} minutes; seconds allowed:")

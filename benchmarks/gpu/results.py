@@ -1,4 +1,4 @@
-"""What was measured, as it lies in ``benchmarks/results/h100-<gpu>.json``."""
+"""Defines the results of a GPU, as they lie in ``benchmarks/results/h100-<gpu>.json``."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from typing import Any
 
 from benchmarks.peers.results import Verdict
 from mpm_deploy.artifact import Flops
-from mpm_deploy.measure.report import Report
+from mpm_deploy.measure.speed.report import Report
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What the GPU gives at most.
+    """The highest rates that were measured on the GPU.
 
     Attributes:
-        copy_gb_per_s: Of a copy within its memory, bytes read and written.
-        matrix_tflops: Of a large matrix product, by precision; float32 is without TF32.
+        copy_gb_per_s: GB/s of a copy within its memory, bytes read and written.
+        matrix_tflops: TFLOP/s of a large matrix product, by precision; float32 is without TF32.
     """
 
     copy_gb_per_s: float
@@ -24,14 +24,14 @@ class Ceilings:
 
 @dataclass(frozen=True)
 class MergeMemory:
-    """Of one merge of one image.
+    """The memory that one merge of one image takes.
 
     Attributes:
-        tokens: Of the image.
-        width: Of a token.
-        dtype: Of the tokens.
-        tokens_mib: The tokens themselves.
-        peak_mib: What the merge held at most, besides them.
+        tokens: The tokens of the image.
+        width: The width of a token.
+        dtype: The type of the tokens.
+        tokens_mib: MiB of the tokens themselves.
+        peak_mib: MiB that the merge held at most, besides them.
     """
 
     tokens: int
@@ -43,14 +43,14 @@ class MergeMemory:
 
 @dataclass(frozen=True)
 class Stages:
-    """Where the time of a forward goes, at one batch size, in milliseconds.
+    """The times of merges and reconstruction in a forward, at one batch size, in milliseconds.
 
     Merges and reconstruction are those of the eager model on the same features, which fuses
     nothing: what the artifact needs is less.
 
     Attributes:
-        batch_size: Images.
-        forward: Of the artifact.
+        batch_size: Images a call.
+        forward: The whole forward of the artifact.
         merges: Each merge.
         reconstruction: The gathering of the patches' scores.
     """
@@ -62,13 +62,13 @@ class Stages:
 
     @property
     def share(self) -> float:
-        """Of merging and reconstruction in the forward."""
+        """The share of merging and reconstruction in the forward."""
         return (sum(self.merges) + self.reconstruction) / self.forward
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel of one forward: how often it ran, and for how long in all."""
+    """A kernel of one forward: how often it ran, and its total time."""
 
     name: str
     calls: int
@@ -80,9 +80,9 @@ class Profile:
     """The kernels of one forward at one batch size, the longest first.
 
     Attributes:
-        batch_size: Images.
-        kernels: Of the forward.
-        merged: Whether of the merged model; else of the full-token one.
+        batch_size: Images a call.
+        kernels: The kernels of the forward.
+        merged: Whether this is the merged model; else it is the full-token one.
     """
 
     batch_size: int
@@ -92,11 +92,11 @@ class Profile:
 
 @dataclass(frozen=True)
 class Parity:
-    """The C++ program's label maps against Python's, of one artifact.
+    """The comparison of the C++ program's label maps with Python's, for one artifact.
 
     Attributes:
-        images: Different files.
-        equal_images: Of them, with every pixel alike.
+        images: The number of different files.
+        equal_images: The number of images with every pixel alike.
         equal_pixels: Share of all pixels.
         different: The names of some that differ.
     """
@@ -109,24 +109,24 @@ class Parity:
 
 @dataclass(frozen=True)
 class PartResult:
-    """One row, merged by one method.
+    """The results of one row, merged by one method.
 
     Attributes:
         row: Its name.
         method: How tokens merge.
-        recipe: The artifact's, whole.
+        recipe: The artifact's whole recipe.
         weights: Where they come from, in words.
-        parameters: How many numbers the weights are.
+        parameters: The number of parameters.
         patches: Tokens of an image before merging.
-        flops: Of an image, by its tokens kept.
-        full_token_flops: Of the model without merging.
+        flops: The FLOPs of an image, by its tokens kept.
+        full_token_flops: The same of the model without merging.
         labels_agree: Share of labels equal to those of the eager model, measured at build.
-        commit: Of the checkout it was measured in.
+        commit: The commit of the checkout it was measured in.
         cpp: The C++ program's report, merged against full-token.
         parity: C++ against Python.
         python: As ``cpp``, of the Python program.
-        profiles: Of the forwards, at the least and the largest batch.
-        stages: Of Mutual Pair Merging, at the largest batch.
+        profiles: The kernels of the forwards, at the least and the largest batch.
+        stages: The stages of Mutual Pair Merging, at the largest batch.
     """
 
     row: str
@@ -148,12 +148,12 @@ class PartResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every measurement is there."""
+        """True if every measurement is there."""
         return None not in (self.cpp, self.parity, self.python) and bool(self.profiles)
 
     @property
     def speed(self) -> Report:
-        """By the C++ program; where that is missing, by the Python one.
+        """The report of the C++ program, or of the Python program where that is missing.
 
         Raises:
             ValueError: Neither is there: `timed` leaves such parts out.
@@ -165,21 +165,21 @@ class PartResult:
 
     @property
     def name(self) -> str:
-        """Of the row and the method."""
+        """The names of the row and the method."""
         return f"{self.row} {self.method}"
 
 
 @dataclass(frozen=True)
 class GpuRecord:
-    """All parts measured on one GPU.
+    """The record of one GPU: all parts measured on it.
 
     Attributes:
         gpu: Its product name.
         driver: Its driver's version.
-        ceilings: Of this GPU.
-        merge_memory: Of a merge of many tokens.
-        parts: By row and method.
-        verdicts: The targets.
+        ceilings: The ceilings of this GPU.
+        merge_memory: The memory of a merge of many tokens.
+        parts: The results by row and method.
+        verdicts: The targets, and whether they were met.
     """
 
     gpu: str
@@ -191,5 +191,5 @@ class GpuRecord:
 
 
 def timed(parts: Iterable[PartResult]) -> list[PartResult]:
-    """Those with a figure."""
+    """Return the parts that have a speed."""
     return [part for part in parts if part.cpp or part.python]

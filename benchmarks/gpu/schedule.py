@@ -1,4 +1,4 @@
-"""What a rented GPU does in its minutes, in the order of worth.
+"""Plans what a rented GPU does in its minutes, the most valuable steps first.
 
 place       the C++ program, scenes, right-or-wrong tests, and weights trained beside them
 Table 5     ViT-L and ViT-B in bfloat16, merged and full-token: built side by side, timed alone
@@ -25,13 +25,13 @@ Pair = tuple[Subject, str]
 
 @dataclass(frozen=True)
 class Step:
-    """A command, and when it may run.
+    """A command, and the conditions under which it may run.
 
     Attributes:
-        name: Of the step.
+        name: The step's name.
         command: Its arguments, program first.
-        seconds: That it may take.
-        expected: That it takes about; it is not begun with fewer left.
+        seconds: Seconds that it may take.
+        expected: Seconds that it takes about; it is not begun with fewer left.
         needs: Steps that must have succeeded.
         after: Steps that must have ended, well or not.
         alone: Whether nothing else may run meanwhile, as it times something.
@@ -49,10 +49,10 @@ class Step:
 
 
 def schedule(seconds: float, stand_ins: bool = False) -> list[Step]:
-    """Every step for what is not on file, in order.
+    """List every step for what is not on file, in order.
 
     Args:
-        seconds: That there are in all.
+        seconds: Seconds that there are in all.
         stand_ins: A rehearsal: one row of each group, as a small model on a CPU, and once the way
             of a GPU on one that computes nothing.
     """
@@ -66,7 +66,9 @@ def schedule(seconds: float, stand_ins: bool = False) -> list[Step]:
 
 
 def _groups() -> list[list[Pair]]:
-    """Rows and methods that are trained and built side by side, and then timed one by one."""
+    """List the rows and methods that are trained and built side by side, and then timed
+    one by one.
+    """
     flash, plain = ("bfloat16",), ("float32",)
     large = list(reversed(choose(tables=[5])))  # L first
     small = choose(models=["seg_s16_mask", "seg_t16_mask"], precisions=flash)
@@ -167,7 +169,7 @@ def _train(model: str, seconds: float, stand_ins: bool) -> Step:
 
 
 def _build_name(row: Subject, method: str, variant: str) -> str:
-    """Full-token is one file, whatever merges beside it."""
+    """Name the step that builds an artifact; full-token is one file, whatever merges beside it."""
     return f"build {row.name} {variant if variant == 'full_token' else method}"
 
 

@@ -1,4 +1,4 @@
-"""The record on a console."""
+"""Prints the record on a console."""
 
 from rich.console import Console
 
@@ -16,7 +16,7 @@ from benchmarks.peers.tables import verdicts_table
 
 
 def show(record: GpuRecord, console: Console) -> None:
-    """Its tables."""
+    """Print the tables and notes of a record."""
     console.print(paper_table(record.parts))
     console.print(speed_table(record.parts))
     console.print(stages_table(record.parts))

@@ -1,4 +1,4 @@
-"""Where the time of a forward goes: merges, reconstruction, and the kernels by name."""
+"""Measures where the time of a forward goes: merges, reconstruction, and the kernels by name."""
 
 import statistics
 import time
@@ -12,9 +12,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu.results import Ceilings, Kernel, MergeMemory, Stages
 from mpm_deploy.backends.base import Program
+from mpm_deploy.models.reductions import mpm
+from mpm_deploy.models.reductions.mpm import merge_mutual_pairs, reconstruct
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.reduction import mpm
-from mpm_deploy.reduction.mpm import merge_mutual_pairs, reconstruct
 
 _REPEATS = 20
 _MATRIX, _COPY = 8192, 1 << 30  # rows and columns, bytes
@@ -22,7 +22,7 @@ _MANY_TOKENS, _WIDTH = 16384, 768
 
 
 def milliseconds(call: Callable[[], object], device: torch.device) -> float:
-    """The median of some calls, after as many to warm up; each is waited for."""
+    """Return the median time of some calls, after as many to warm up; each is waited for."""
     times = []
     for _ in range(2 * _REPEATS):
         _wait(device)
@@ -35,7 +35,7 @@ def milliseconds(call: Callable[[], object], device: torch.device) -> float:
 
 @torch.inference_mode()
 def measure_stages(model: Segmenter, program: Program, images: Tensor) -> Stages:
-    """Times of one batch.
+    """Time the merges, the reconstruction and the whole forward of one batch.
 
     Args:
         model: The eager model of the program's recipe, on its device.
@@ -57,7 +57,9 @@ def measure_stages(model: Segmenter, program: Program, images: Tensor) -> Stages
 
 
 def _inputs_of_merges(model: Segmenter, images: Tensor) -> tuple[list[tuple[Any, ...]], Tensor]:
-    """What each merge of a forward is given; and ``(B, N)``, the row each patch went to."""
+    """Return the arguments of each merge of a forward, and ``(B, N)``: the row each
+    patch went to.
+    """
     inputs = []
 
     def noted(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -71,7 +73,7 @@ def _inputs_of_merges(model: Segmenter, images: Tensor) -> tuple[list[tuple[Any,
 
 
 def measure_kernels(program: Program, images: Tensor) -> tuple[Kernel, ...]:
-    """The kernels of one forward, on a CPU the operators; the longest first."""
+    """List the kernels of one forward, the longest first; on a CPU, the operators."""
     on_gpu = images.device.type == "cuda"
     activity = ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU
     program.scores(images)
@@ -92,7 +94,9 @@ def measure_kernels(program: Program, images: Tensor) -> tuple[Kernel, ...]:
 
 @torch.inference_mode()
 def measure_ceilings(device: torch.device, side: int = _MATRIX, size: int = _COPY) -> Ceilings:
-    """Of a copy within the device's memory, and of a product of square matrices."""
+    """Measure the rates of a copy within the device's memory, and of a product of
+    square matrices.
+    """
     source = torch.ones(size, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copy = milliseconds(lambda: target.copy_(source), device)
@@ -112,7 +116,9 @@ def _matrix_tflops(device: torch.device, dtype: torch.dtype, side: int) -> float
 
 @torch.inference_mode()
 def measure_merge_memory(device: torch.device, tokens: int = _MANY_TOKENS) -> MergeMemory:
-    """Of one image with many tokens; on a CPU the peak is not known, and 0."""
+    """Measure the memory of merging one image with many tokens; on a CPU the peak is
+    unknown and given as 0.
+    """
     rows = torch.randn(tokens, _WIDTH, device=device).bfloat16()
     offsets = torch.tensor([0, tokens], dtype=torch.int32, device=device)
     merge_mutual_pairs(rows, offsets, tokens, 0)  # kernels are compiled at the first call

@@ -1,6 +1,6 @@
-"""The rows of the paper's Tables 1, 2, 3, 5 and 6 as models that are timed on a GPU.
+"""Lists the rows of the paper's Tables 1, 2, 3, 5 and 6 as models that are timed on a GPU.
 
-A row is ``mpm_deploy.paper.ROWS``'s, and named by what is particular of it, as
+A row is ``mpm_deploy.measure.paper.ROWS``'s, and named by what is particular of it, as
 ``seg_b16_mask-512-bfloat16``. Beside them stand the other models of Table 1 in bfloat16, of which
 the paper has no figures.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.gpu.methods import settings_of
 from benchmarks.paper import PaperRow, paper_row
-from mpm_deploy.paper import ROWS, Row, Task, find_task
+from mpm_deploy.measure.paper import ROWS, Row, Task, find_task
 from mpm_deploy.recipe import Recipe, load_recipe
 
 DTYPES = {"h100_bf16": "bfloat16", "h100_fp32": "float32"}
@@ -33,8 +33,8 @@ class Subject:
     """A model of one table, in one precision.
 
     Attributes:
-        row: Of the paper; of a row that it does not have, as it would be.
-        in_paper: Whether it has it.
+        row: The paper's row; where it has none, the row as it would be.
+        in_paper: Whether the paper has this row.
     """
 
     row: Row
@@ -42,32 +42,32 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """On the command line and in the record."""
+        """The row's name on the command line and in the record."""
         return f"{self.model}-{self.task.window}-{self.dtype}"
 
     @property
     def model(self) -> str:
-        """Its name in the zoo."""
+        """The model's name in the zoo."""
         return self.row.model
 
     @property
     def dtype(self) -> str:
-        """What it computes in."""
+        """The precision that the model computes in."""
         return DTYPES[self.row.recipe]
 
     @property
     def task(self) -> Task:
-        """What the data set asks of it; here an image is resized to the window."""
+        """The task that the data set sets; here an image is resized to the window."""
         return find_task(self.row.dataset)
 
     @property
     def paper(self) -> PaperRow | None:
-        """What the paper measured of it."""
+        """The paper's row with its measurements; None where it has no such row."""
         return paper_row(self.row.table, self.title) if self.in_paper else None
 
     @property
     def title(self) -> str:
-        """What its table calls it."""
+        """The model's name in the paper's table."""
         family, size, patch, head = _parts(self.model)
         family = "DeiT" if family else "ViT"
         return _TITLES[self.row.table].format(
@@ -76,11 +76,11 @@ class Subject:
 
     @property
     def matrix_rate(self) -> float:
-        """Learning rate of its matrices, where it is trained for this."""
+        """The learning rate of its matrices, where it is trained for this."""
         return _RATES[_parts(self.model)[1]]
 
     def recipe(self, method: str, weights: str) -> Recipe:
-        """The built-in recipe of its precision, for this model merged by ``method``.
+        """Return the built-in recipe of its precision, for this model merged by ``method``.
 
         Args:
             method: One of `METHODS`.
@@ -101,7 +101,9 @@ class Subject:
         return load_recipe(self.row.recipe).override(*settings)
 
     def _share(self) -> float:
-        """Of the FLOPs that ToMe has in the paper; where it has none there, in Table 1's model."""
+        """Return the share of FLOPs that ToMe has in the paper; where it has none there, that of
+        Table 1's model.
+        """
         own = self.paper.share("tome") if self.paper else None
         share = own or paper_row(1, f"Seg-{_parts(self.model)[1].upper()}/16").share("tome")
         assert share is not None  # results.csv has it of every size
@@ -114,7 +116,7 @@ def choose(
     models: Collection[str] = (),
     precisions: Collection[str] = (),
 ) -> tuple[Subject, ...]:
-    """Those that every choice has; an empty choice has all."""
+    """Return the rows that match every choice; an empty choice matches all."""
     return tuple(
         subject
         for subject in SUBJECTS.values()

@@ -1,4 +1,4 @@
-"""The record as tables."""
+"""Makes tables of the record."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,7 +11,7 @@ from benchmarks.gpu.methods import METHODS
 from benchmarks.gpu.results import Ceilings, GpuRecord, Parity, PartResult, Profile, timed
 from benchmarks.gpu.subjects import SUBJECTS
 from benchmarks.gpu.targets import largest, ratio_of
-from mpm_deploy.measure.report import Measurement
+from mpm_deploy.measure.speed.report import Measurement
 
 _SHOWN_KERNELS = 12
 _WORDS = ("row", "method", "kernel", "kind", "table")
@@ -20,7 +20,7 @@ TOLD = (("seg_l16_mask", 32), ("seg_b16_mask", 32), ("seg_t16_mask", 1))
 
 
 def speed_table(parts: Iterable[PartResult]) -> Table:
-    """Model FPS of both models at each batch size, by the C++ program."""
+    """Make a table of both models' model FPS at each batch size, by the C++ program."""
     table = _table(
         *("row", "method", "batch", "full-token FPS", "merged FPS", "ratio", "FLOP ratio"),
         *("end-to-end FPS", "Python", "tokens kept", "labels equal"),
@@ -33,7 +33,9 @@ def speed_table(parts: Iterable[PartResult]) -> Table:
 
 
 def paper_table(parts: Sequence[PartResult]) -> Table:
-    """One line a row, at the largest batch: ours, and after the slash the paper's."""
+    """Make a table with one line per row, at the largest batch: our figure, and after
+    the slash the paper's.
+    """
     table = _table(
         *("table", "row", "full-token FPS", "MPM FPS", "MPM ratio", "FLOPs"),
         *("ToMe ratio", "FLOPs", "ALGM ratio", "FLOPs"),
@@ -47,7 +49,7 @@ def paper_table(parts: Sequence[PartResult]) -> Table:
 
 
 def stages_table(parts: Iterable[PartResult]) -> Table:
-    """What merging costs."""
+    """Make a table of what merging costs."""
     table = _table(
         *("row", "batch", "forward ms", "merges ms", "reconstruction ms", "share"),
     )
@@ -64,7 +66,9 @@ def stages_table(parts: Iterable[PartResult]) -> Table:
 
 
 def floors_table(record: GpuRecord) -> Table:
-    """The floor of each forward, what it took, and the gap, in milliseconds of a batch."""
+    """Make a table of each forward's floor, its measured time and the gap, in
+    milliseconds of a batch.
+    """
     table = _table(
         *("row", "method", "batch", "operations ms", "bytes ms", "activations ms", "floor ms"),
         *("took ms", "gap ms", "× floor"),
@@ -77,7 +81,7 @@ def floors_table(record: GpuRecord) -> Table:
 
 
 def kinds_table(part: PartResult, profile: Profile, ceilings: Ceilings) -> Table:
-    """Where the time of one forward goes, each kind of kernel beside its floor."""
+    """Make a table of where the time of one forward goes, each kind of kernel beside its floor."""
     table = _table("row", "batch", "kind", "calls", "ms", "floor ms", "gap ms")
     for kind in kinds(part, profile, ceilings):
         table.add_row(
@@ -89,12 +93,12 @@ def kinds_table(part: PartResult, profile: Profile, ceilings: Ceilings) -> Table
 
 
 def name_of(part: PartResult, profile: Profile) -> str:
-    """Of the model that was profiled."""
+    """Name the model that was profiled."""
     return part.name if profile.merged else f"{part.row} full-token"
 
 
 def kernels_table(profile: Profile) -> Table:
-    """The longest kernels of one forward."""
+    """Make a table of the longest kernels of one forward."""
     table = _table("kernel", "calls", "ms")
     for kernel in profile.kernels[:_SHOWN_KERNELS]:
         table.add_row(kernel.name[:90], str(kernel.calls), f"{kernel.milliseconds:.3f}")
@@ -102,7 +106,7 @@ def kernels_table(profile: Profile) -> Table:
 
 
 def told_profiles(parts: Iterable[PartResult]) -> Iterator[tuple[PartResult, Profile]]:
-    """Those at 512 pixels whose kernels are told one by one."""
+    """Yield the profiles at 512 pixels whose kernels are listed one by one."""
     for part in timed(parts):
         subject = SUBJECTS[part.row]
         if part.method != "mpm" or subject.row.dataset != "ade20k":
@@ -113,7 +117,7 @@ def told_profiles(parts: Iterable[PartResult]) -> Iterator[tuple[PartResult, Pro
 
 
 def notes(record: GpuRecord) -> Iterator[str]:
-    """What else there is to say."""
+    """Yield sentences on what the tables do not show."""
     ceilings, memory = record.ceilings, record.merge_memory
     rates = ", ".join(f"{rate:.0f} TFLOP/s {name}" for name, rate in ceilings.matrix_tflops.items())
     yield (

@@ -1,11 +1,11 @@
-"""The targets, computed from what was measured."""
+"""Computes the targets from what was measured."""
 
 from collections.abc import Iterator
 
 from benchmarks.gpu.results import PartResult, timed
 from benchmarks.gpu.subjects import SUBJECTS
 from benchmarks.peers.results import Verdict
-from mpm_deploy.measure.report import Measurement, Ratio, Report, Spread
+from mpm_deploy.measure.speed.report import Measurement, Ratio, Report, Spread
 
 MANY = 32  # images a batch, as in the paper
 OF_THE_MODEL = 0.9  # end to end
@@ -19,7 +19,7 @@ MOST_OF_THE_FORWARD = {
 
 
 def verdicts(part: PartResult) -> tuple[Verdict, ...]:
-    """Every target of this part: speed of Mutual Pair Merging, and parity of every method."""
+    """Judge every target of this part: speed of Mutual Pair Merging, and parity of every method."""
     parity = tuple(_parity(part))
     if part.method != "mpm" or not timed([part]):
         return parity
@@ -36,7 +36,9 @@ def _fps(part: PartResult) -> Iterator[Verdict]:
 
 
 def _over_full_token(part: PartResult) -> Iterator[Verdict]:
-    """Of bfloat16 a figure of ours; of float32 the paper's, which it must be ahead of."""
+    """Judge the speed over full-token: in bfloat16 by a figure of ours, in float32 by the paper's,
+    which it must beat.
+    """
     subject, ratio = SUBJECTS[part.row], ratio_of(part.speed)
     wanted = OVER_FULL_TOKEN.get(part.row)
     if subject.dtype == "float32" and subject.paper:
@@ -82,12 +84,12 @@ def _verdict(part: PartResult, name: str, wanted: float, reached: Spread | float
 
 
 def largest(report: Report) -> Measurement:
-    """At the largest batch."""
+    """Return the measurement at the largest batch."""
     return max(report.results, key=lambda each: each.batch_size)
 
 
 def ratio_of(report: Report) -> Ratio:
-    """At the largest batch."""
+    """Return the ratio at the largest batch."""
     return max(_ratios(report), key=lambda each: each.batch_size)
 
 

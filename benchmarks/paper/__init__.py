@@ -1,4 +1,4 @@
-"""What the paper measured: ``results.csv``, one row a result of its tables 1 to 7.
+"""Reads what the paper measured: ``results.csv``, one row per result of its tables 1 to 7.
 
 Source: "Mutual Pair Merging", the tables named in the first column.
 """
@@ -13,29 +13,33 @@ METHODS = {"full": "full", "mpm": "MPM (2,5)", "tome": "ToMe", "algm": "ALGM"}
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One model of one table, on an H100 at batch 32, by method.
+    """The figures of one model of one table, on an H100 at batch 32, by method.
 
     Attributes:
-        fps: Images a second, of ``"full"``, ``"mpm"``, ``"tome"`` and ``"algm"``; where the table
+        fps: Images a second by ``"full"``, ``"mpm"``, ``"tome"`` and ``"algm"``; where the table
             has none, the method is not there.
-        gflops: 10⁹ FLOPs of an image, likewise.
+        gflops: GFLOPs of an image by method, likewise.
     """
 
     fps: dict[str, float]
     gflops: dict[str, float]
 
     def ratio(self, method: str) -> float | None:
-        """How many times faster than full-token a method is."""
+        """Return how many times as fast as full-token a method is; None where the table
+        does not say.
+        """
         return self.fps[method] / self.fps["full"] if method in self.fps else None
 
     def share(self, method: str) -> float | None:
-        """Of the full-token model's FLOPs."""
+        """Return a method's share of the full-token model's FLOPs; None where the table
+        does not say.
+        """
         both = method in self.gflops and "full" in self.gflops
         return self.gflops[method] / self.gflops["full"] if both else None
 
 
 def paper_row(table: int, model: str) -> PaperRow:
-    """Of the model as the table calls it.
+    """Return the row of a model, named as in the table.
 
     Raises:
         KeyError: There is no such row.

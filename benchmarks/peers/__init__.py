@@ -1,4 +1,4 @@
-"""The benchmark against peers, in parts; ``benchmarks/cpu_peers.py`` runs it.
+"""Compares this project with peers, in parts; ``benchmarks/cpu_peers.py`` runs it.
 
 subjects ──▶ contestants ──▶ rounds ──▶ results ──▶ targets, tables
 which model   each engine,     in turns   per round,   met or missed

@@ -1,4 +1,4 @@
-"""How far two folders of label maps agree."""
+"""Measures how far two folders of label maps agree."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def share_equal(folder: Path, reference: Path) -> float:
-    """Share of pixels with equal labels, over all images of ``reference``."""
+    """Return the share of pixels with equal labels, over all images of ``reference``."""
     shares = [
         float((read_labels(folder / path.name) == read_labels(path)).mean())
         for path in sorted(reference.iterdir())
@@ -17,6 +17,6 @@ def share_equal(folder: Path, reference: Path) -> float:
 
 
 def read_labels(path: Path) -> NDArray[np.integer]:
-    """``(height, width)`` class indices of a palette or grey PNG."""
+    """Read the ``(height, width)`` class indices of a palette or gray PNG."""
     with Image.open(path) as picture:
         return np.array(picture)

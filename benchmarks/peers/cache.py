@@ -1,4 +1,4 @@
-"""Where conversions are kept: a folder for each state of the sources and packages.
+"""Finds the folder where conversions are kept, one for each state of the sources and packages.
 
 A commit's name would not do: a checkout with changes has none, and converting takes minutes.
 """
@@ -9,14 +9,14 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.record import ROOT
-from mpm_deploy.host import cpu_name
+from mpm_deploy.artifact.host import cpu_name
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "openvino")
 _SOURCES = ("mpm_deploy", "recipes", "benchmarks/peers/engines", "benchmarks/peers/subjects.py")
 
 
 def cache_folder() -> Path:
-    """The folder of this state; another state's files never answer for it."""
+    """Return the folder of this state; files of another state are never taken for its own."""
     digest = hashlib.sha256(f"{cpu_name()} {sorted(versions().items())}".encode())
     for path in _source_files():
         digest.update(path.relative_to(ROOT).as_posix().encode())
@@ -25,7 +25,7 @@ def cache_folder() -> Path:
 
 
 def versions() -> dict[str, str]:
-    """The installed ones of the packages that the peers need."""
+    """Return the installed versions of the packages that the peers need."""
     return {name: found for name in PACKAGES if (found := _version(name)) is not None}
 
 

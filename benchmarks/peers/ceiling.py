@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: ``python -m benchmarks.peers.ceiling``.
+"""Measures how fast this machine multiplies matrices: ``python -m benchmarks.peers.ceiling``.
 
 The best of a few large shapes, as a ViT has them, and of the two libraries in torch, in GFLOP/s for
 each precision, as JSON. Products in float32 are MKL's, which on AMD processors reaches less than
@@ -21,7 +21,7 @@ _CALLS = 60  # together some seconds: a moment when others had the cores must no
 
 
 def measure_ceiling() -> dict[str, float]:
-    """GFLOP/s of the best product by precision, measured in a process of its own."""
+    """Measure the GFLOP/s of the best product by precision, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.peers.ceiling"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     ceiling: dict[str, float] = json.loads(done.stdout)
@@ -29,7 +29,7 @@ def measure_ceiling() -> dict[str, float]:
 
 
 def best_product(dtype: torch.dtype) -> float:
-    """GFLOP/s."""
+    """Return the GFLOP/s of the fastest matrix product in this precision."""
     products = [torch.nn.functional.linear]
     if torch.backends.mkldnn.is_available():
         products.append(_onednn)

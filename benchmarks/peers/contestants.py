@@ -1,4 +1,4 @@
-"""What is timed: every peer in each of its variants, and ours in each recipe and program."""
+"""Lists what is timed: every peer in each of its variants, and ours in each recipe and program."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from benchmarks.peers.subjects import Subject
 from benchmarks.record import ROOT
 from mpm_deploy.backends import get_backend
 from mpm_deploy.errors import MpmError
-from mpm_deploy.measure.engine import PROGRAM, Engine
+from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.recipe import Recipe, builtin_recipes
 
 CPP_RUNNER = (str(ROOT / "build" / "cpp_runner"),)
@@ -24,11 +24,11 @@ _PEERS_PROGRAM = (sys.executable, "-m", "benchmarks.peers")
 
 @dataclass(frozen=True)
 class Contestant(ABC):
-    """One row of the table.
+    """One row of the table: an engine with one model.
 
     Attributes:
         subject: The model.
-        name: As the table shows it.
+        name: The name that the table shows.
         variant: Its precision, and whether it merges.
         cache: The folder for what is converted and built.
     """
@@ -40,32 +40,32 @@ class Contestant(ABC):
 
     @abstractmethod
     def prepare(self, folder: Path) -> str:
-        """Convert or build, in a process that ends; what is there already is kept.
+        """Convert or build, in a process that ends; files that are there already are kept.
 
         Returns:
             What a reader should know, as the route taken.
 
         Raises:
-            MpmError: It cannot run this model, and why.
+            MpmError: It cannot run this model; the error says why.
         """
 
     @abstractmethod
     def start(self, folder: Path) -> Engine:
-        """Its process, for the images of a folder."""
+        """Start its process, for the images of a folder."""
 
     @abstractmethod
     def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
-        """A PNG an image into the empty folder ``output``."""
+        """Write a PNG per image into the empty folder ``output``."""
 
     @property
     def batch_side_by_side(self) -> int:
-        """The batch that it is asked for to have an image on each core."""
+        """The batch size at which it has an image on each core."""
         return cores()
 
 
 @dataclass(frozen=True)
 class PeerContestant(Contestant):
-    """A member of `PEERS`."""
+    """A peer, one of `PEERS`."""
 
     peer: Peer
 
@@ -87,9 +87,9 @@ class OwnContestant(Contestant):
     """An artifact in one of our two programs.
 
     Attributes:
-        recipe: A built-in one, for the subject.
-        program: The command whose ``worker`` it is.
-        arguments: Of the command that writes label maps, before the artifact.
+        recipe: A built-in recipe, for the subject.
+        program: The command whose ``worker`` subcommand is started.
+        arguments: Arguments of the command that writes label maps, before the artifact.
     """
 
     recipe: Recipe
@@ -98,7 +98,7 @@ class OwnContestant(Contestant):
 
     @property
     def artifact(self) -> Path:
-        """The file, in the cache."""
+        """The artifact's file, in the cache."""
         suffix = get_backend(self.recipe.backend.name).suffix
         folder = self.cache / self.subject.name / "mpm_deploy"
         return folder / f"{self.recipe.name}-{self.variant.name}{suffix}"
@@ -118,7 +118,9 @@ class OwnContestant(Contestant):
 
     @property
     def batch_side_by_side(self) -> int:
-        """Some images for each core: the one that is done with its first takes another then."""
+        """The batch size: four images for each core, so that a core that is done with its first
+        takes another.
+        """
         return 4 * cores()
 
     def _build_options(self) -> list[str]:
@@ -130,7 +132,7 @@ class OwnContestant(Contestant):
 def contestants(
     subject: Subject, cache: Path, names: Sequence[str] | None = None
 ) -> list[Contestant]:
-    """All whose packages and programs are here, with what they convert in ``cache``.
+    """Return all contestants whose packages and programs are here; they convert into ``cache``.
 
     Args:
         subject: The model.
@@ -142,7 +144,7 @@ def contestants(
 
 
 def left_out() -> list[str]:
-    """A sentence for everything that is not here, with its cure."""
+    """Return a sentence for everything that is not installed here, with its cure."""
     sentences = [
         f"{peer.name} is left out: {', '.join(peer.missing())} not installed: "
         "pip install 'mpm-deploy[peers]'"
@@ -178,10 +180,10 @@ def _own(subject: Subject, cache: Path) -> Iterator[Contestant]:
 
 
 def _run(command: list[str]) -> None:
-    """A command of ours, to its end.
+    """Run a command of ours to its end.
 
     Raises:
-        MpmError: It failed; the last line it said.
+        MpmError: It failed; the error holds the last line it printed.
     """
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:

@@ -1,8 +1,8 @@
-"""How many images go side by side."""
+"""Says how many images run side by side."""
 
 import os
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))

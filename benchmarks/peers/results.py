@@ -1,35 +1,37 @@
-"""What was measured, as it lies in ``benchmarks/results/cpu_peers-<machine>.json``."""
+"""Defines the results of the comparison, kept in
+``benchmarks/results/cpu_peers-<machine>.json``.
+"""
 
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mpm_deploy.measure.report import Spread
+from mpm_deploy.measure.speed.report import Spread
 
 Figure = Literal["model_fps", "end_to_end_fps", "side_by_side_fps", "best_fps"]
 
 
 @dataclass(frozen=True)
 class EngineResult:
-    """One engine with one model, in one precision.
+    """The figures of one engine with one model, in one precision.
 
     Attributes:
         name: The engine; for ours the recipe and the program.
         ours: Whether it is this project's.
-        dtype: What it computes in.
+        dtype: The precision that it computes in.
         merged: Whether the model merges tokens.
         note: What a reader should know, as the route into the engine.
-        cannot: Why there are no figures; None where there are.
+        cannot: The reason why there are no figures; None where there are.
         model_fps: Images a second of each round, uint8 input to class scores.
-        end_to_end_fps: Of each round, image file to label map in host memory, one image at a time.
+        end_to_end_fps: The same from image file to label map in host memory, one image at a time.
         side_by_side_fps: The same with an image on each core; empty where the engine cannot.
-        not_side_by_side: Why there are none of these; None where there are.
+        not_side_by_side: The reason why there are none of these; None where there are.
         equal_to_full_token: Share of labels equal to PyTorch eager full-token in float32.
         equal_to_merged: The same with PyTorch eager merged; None for full-token engines.
-        gflops: Of one image, mean at its tokens kept; None where the engine does not say.
-        tokens_kept: After each merge, mean; None where the engine does not say.
-        labels_ms: Of one image, scores to label map; None where the engine does not say.
+        gflops: GFLOPs of one image, mean at its tokens kept; None where the engine does not say.
+        tokens_kept: Mean tokens after each merge; None where the engine does not say.
+        labels_ms: Milliseconds of an image, scores to labels; None where the engine does not say.
     """
 
     name: str
@@ -50,12 +52,14 @@ class EngineResult:
 
     @property
     def best_fps(self) -> tuple[float, ...]:
-        """End to end, by the way with the higher median: one image at a time, or side by side."""
+        """The end-to-end FPS of the way with the higher median: one image at a time, or
+        side by side.
+        """
         ways = [fps for fps in (self.end_to_end_fps, self.side_by_side_fps) if fps]
         return max(ways, key=statistics.median, default=())
 
     def median(self, figure: Figure) -> float:
-        """Over the rounds."""
+        """Return the median of a figure over the rounds."""
         return statistics.median(getattr(self, figure))
 
 
@@ -64,10 +68,10 @@ class Verdict:
     """A target, and whether it was met.
 
     Attributes:
-        target: In words, with the two engines' names.
+        target: The target in words, with the two engines' names.
         wanted: The least that meets it.
-        reached: Over the rounds.
-        met: Whether the median does.
+        reached: The spread of what was reached over the rounds.
+        met: Whether the median meets it.
     """
 
     target: str
@@ -78,19 +82,19 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """All engines with one model.
+    """The results of all engines with one model.
 
     Attributes:
-        subject: What the command line calls it.
+        subject: The model's name on the command line.
         model: The model's name.
         weights: ``"demo"`` or ``"random"``.
-        classes: How many.
+        classes: The number of classes.
         images: Different images of a pass.
         rounds: Turns of each engine.
-        commit: Of the checkout it was measured in.
+        commit: The commit of the checkout it was measured in.
         ceiling: GFLOP/s of the best matrix product of this machine, by precision.
         engines: Those of one precision took turns with each other.
-        verdicts: The targets.
+        verdicts: The targets, and whether they were met.
     """
 
     subject: str
@@ -108,20 +112,22 @@ class ModelResult:
 def find(
     engines: Iterable[EngineResult], name: str, dtype: str = "float32", merged: bool = False
 ) -> EngineResult | None:
-    """The engine of that name, if it has figures."""
+    """Return the engine of that name if it has figures, else None."""
     wanted = (name, dtype, merged)
     found = (e for e in engines if (e.name, e.dtype, e.merged) == wanted and e.cannot is None)
     return next(found, None)
 
 
 def fastest(engines: Iterable[EngineResult], figure: Figure) -> EngineResult | None:
-    """The one with the highest median, of those that have figures."""
+    """Return the engine with the highest median, of those that have figures."""
     running = [engine for engine in engines if engine.cannot is None]
     return max(running, key=lambda engine: engine.median(figure), default=None)
 
 
 def headline(result: ModelResult) -> ModelResult:
-    """The same with few engines: in each precision ours, merged and not, and the fastest peer."""
+    """Return the result with few engines: in each precision ours, merged and not, and
+    the fastest peer.
+    """
     kept = [find(result.engines, "PyTorch eager")]
     for dtype in dict.fromkeys(engine.dtype for engine in result.engines):
         alike = [engine for engine in result.engines if engine.dtype == dtype]
@@ -133,11 +139,11 @@ def headline(result: ModelResult) -> ModelResult:
 
 
 def ratio(engine: EngineResult, other: EngineResult, figure: Figure) -> Spread:
-    """How many times faster ``engine`` is, round by round."""
+    """Return how many times as fast ``engine`` is as ``other``, round by round."""
     pairs = zip(getattr(engine, figure), getattr(other, figure), strict=True)
     return Spread.of([fps / others for fps, others in pairs])
 
 
 def scaled(values: Sequence[float], factor: float) -> Spread:
-    """The spread of values that are multiplied by a constant."""
+    """Return the spread of values that are multiplied by a constant."""
     return Spread.of([value * factor for value in values])

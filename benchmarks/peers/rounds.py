@@ -1,4 +1,4 @@
-"""All engines with one model, in turns.
+"""Runs all engines with one model, in turns.
 
     for each precision:   start and warm up all
     then, R times:        A model, A end to end, A side by side, B model ...
@@ -32,8 +32,8 @@ from benchmarks.peers.targets import verdicts
 from benchmarks.record import current_commit
 from mpm_deploy.build import make_model
 from mpm_deploy.errors import MpmError
-from mpm_deploy.images import find_images
-from mpm_deploy.measure.engine import Engine
+from mpm_deploy.images.decode import find_images
+from mpm_deploy.measure.speed.engine import Engine
 
 PAUSE_SECONDS = 0.25  # OpenMP of Intel's kind spins for 0.2 s, the others for less
 
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Entry:
-    """A contestant and what became of it."""
+    """A contestant, and what became of it."""
 
     contestant: Contestant
     maps: Path
@@ -55,12 +55,14 @@ class Entry:
     not_side_by_side: str | None = None
 
     def attempt(self, action: Callable[[], object]) -> None:
-        """Do something with it, unless it failed before; failing is an outcome."""
+        """Do something with the contestant, unless it failed before; a failure is kept
+        as an outcome.
+        """
         if self.cannot is None:
             self.cannot = _failure(action)
 
     def attempt_side_by_side(self, action: Callable[[], object]) -> None:
-        """The same, but what it does one image at a time stands where this fails."""
+        """Do the same side by side; a failure leaves the figures of one image at a time."""
         if self.cannot is None and self.not_side_by_side is None:
             self.not_side_by_side = _failure(action)
 
@@ -100,7 +102,7 @@ def compare(
 
 
 def some_images(folder: Path, count: int, target: Path) -> Path:
-    """Copies of ``count`` images, spread over the folder's, in ``target``."""
+    """Copy ``count`` images, spread over the folder's, into ``target``, and return it."""
     files = find_images(folder)
     target.mkdir(parents=True)
     for index in np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int):
@@ -207,7 +209,7 @@ def _engine_result(entry: Entry, full_token: Path | None, merged: Path | None) -
 
 
 def _reference(entries: list[Entry], variant: Variant) -> Path | None:
-    """The label maps of PyTorch eager."""
+    """Return the folder of PyTorch eager's label maps in this variant."""
     eager = (e for e in _running(entries) if e.contestant.name == Eager.name)
     return next((e.maps for e in eager if e.contestant.variant == variant), None)
 
@@ -217,7 +219,7 @@ def _fps(answers: list[Answer]) -> tuple[float, ...]:
 
 
 def _failure(action: Callable[[], object]) -> str | None:
-    """Why it failed, if it did."""
+    """Run an action, and return why it failed; None where it did not."""
     try:
         action()
     except MpmError as error:

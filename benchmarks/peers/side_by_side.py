@@ -1,4 +1,5 @@
-"""A peer's images side by side, a core each, as `mpm_deploy.backends.side_by_side` has ours.
+"""Runs a peer's images side by side, one per core, as
+`mpm_deploy.backends.image_parallel` runs ours.
 
 decoded images ──▶ threads that each take the next one ──▶ label maps in order
                    one session for all, one core a call
@@ -13,16 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.peers.engines import Peer, Task
-from mpm_deploy.own_threads import set_own_threads
-from mpm_deploy.pipeline import prefetch
+from mpm_deploy.run.pipeline import prefetch
+from mpm_deploy.support.threads import set_intra_op_threads
 
 
 class SideBySide:
     """An open peer and the threads that call it.
 
     Args:
-        peer: What is called; it has converted the task already.
-        task: What it is to run.
+        peer: The peer that is called; it has converted the task already.
+        task: The task that it runs.
         at_once: Images side by side.
 
     Raises:
@@ -32,10 +33,11 @@ class SideBySide:
     def __init__(self, peer: Peer, task: Task, at_once: int) -> None:
         self._at_once = at_once
         self._session = peer.open(replace(task, threads=1, at_once=at_once))
-        self._threads = ThreadPoolExecutor(at_once, "side-by-side", set_own_threads, (1,))
+        self._threads = ThreadPoolExecutor(at_once, "side-by-side", set_intra_op_threads, (1,))
 
     def label_maps(self, images: Iterable[Tensor]) -> Iterator[NDArray[np.uint8]]:
-        """The label map ``(H, W)`` of every ``(1, 3, H, W)`` uint8 image, in the images' order.
+        """Return the label map ``(H, W)`` of every ``(1, 3, H, W)`` uint8 image, in the
+        images' order.
 
         Raises:
             Exception: Whatever the engine or ``images`` raise.

@@ -1,4 +1,4 @@
-"""The models that are compared, and what is to be reached with each."""
+"""Lists the models that are compared, and the goals of each."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ class Goals:
     """Ratios of end-to-end FPS to reach, each engine by its best way.
 
     Attributes:
-        over_plain: Over PyTorch eager full-token, float32.
-        over_best_peer: Over the fastest full-token peer of the same precision.
+        over_plain: The ratio over PyTorch eager full-token, float32.
+        over_best_peer: The ratio over the fastest full-token peer of the same precision.
     """
 
     over_plain: float
@@ -23,10 +23,10 @@ class Subject:
     """A model with its weights.
 
     Attributes:
-        name: What the command line calls it.
-        settings: What it changes in a built-in recipe.
+        name: The model's name on the command line.
+        settings: Assignments that change a built-in recipe.
         images: Images of one pass, so that a pass takes seconds with each.
-        goals: What is to be reached.
+        goals: The ratios to reach.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Subject:
     goals: Goals
 
     def recipe(self, name: str = "cpu_portable_fp32") -> Recipe:
-        """A built-in recipe for this model."""
+        """Return a built-in recipe, changed for this model."""
         recipe = load_recipe(name)
         return recipe.override(*self.settings_in(recipe.backend.dtype))
 
     def settings_in(self, dtype: str) -> tuple[str, ...]:
-        """What it changes in a recipe that computes in ``dtype``."""
+        """Return the assignments that change a recipe that computes in ``dtype``."""
         random = "model.weights=random" in self.settings
         if dtype == "float32" or not random:
             return self.settings

@@ -1,4 +1,4 @@
-"""The comparison as rich's tables and sentences, from results alone."""
+"""Shows the comparison as rich's tables and sentences, from results alone."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from rich.table import Table
 
 from benchmarks.peers.engines.eager import Eager
 from benchmarks.peers.results import EngineResult, Figure, ModelResult, Verdict, find, ratio
-from mpm_deploy.measure.report import Spread
+from mpm_deploy.measure.speed.report import Spread
 
 _COLUMNS = ("engine", "precision", "tokens", "model FPS", "end-to-end FPS", "side by side")
 _RATIOS = ("× plain", "labels equal", "GFLOP/s")
@@ -15,7 +15,7 @@ RANDOM = "random weights: speeds are real, label maps mean nothing"
 
 
 def title(result: ModelResult) -> str:
-    """Which model, with what."""
+    """Say which model was timed, and with which weights, images and rounds."""
     weights = RANDOM if result.weights == "random" else f"{result.weights} weights"
     return (
         f"{result.model}, {result.classes} classes, {weights}; {result.images} images, "
@@ -24,7 +24,9 @@ def title(result: ModelResult) -> str:
 
 
 def engines_table(result: ModelResult) -> Table:
-    """One row an engine that has figures, the fastest of each precision first."""
+    """Make a table with one row per engine that has figures, the fastest of each
+    precision first.
+    """
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in (*_COLUMNS, *_RATIOS):
         justify = "left" if column in _COLUMNS[:3] else "right"
@@ -40,7 +42,7 @@ def engines_table(result: ModelResult) -> Table:
 
 
 def notes(result: ModelResult) -> list[str]:
-    """What has no figures and why, and which routes were taken."""
+    """Say which engines have no figures and why, and which routes were taken."""
     cannot = [f"{_name(e)} cannot: {e.cannot}" for e in result.engines if e.cannot is not None]
     one_at_a_time = [
         f"{_name(e)} cannot side by side: {e.not_side_by_side}"
@@ -52,7 +54,9 @@ def notes(result: ModelResult) -> list[str]:
 
 
 def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
-    """The targets, with what was wanted and what was reached, median (least – most)."""
+    """Make a table of the targets, with what was wanted and what was reached, median
+    (least – most).
+    """
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column, justify in (("target", "left"), ("wanted", "right"), ("reached", "right")):
         table.add_column(column, justify=justify)
@@ -64,7 +68,7 @@ def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
 
 
 def spread(reached: Spread) -> str:
-    """Median (least – most)."""
+    """Write a spread as median (least – most)."""
     return f"{reached.median:.2f} ({reached.min:.2f} – {reached.max:.2f})"
 
 
@@ -91,7 +95,9 @@ def _fps(engine: EngineResult, figure: Figure) -> str:
 
 
 def _over_plain(engine: EngineResult, plain: EngineResult | None) -> str:
-    """End to end, each by its best way. Other precisions took turns apart: medians, no spread."""
+    """Write the end-to-end ratio over plain PyTorch, each by its best way. Other precisions took
+    turns apart: medians, no spread.
+    """
     if plain is None:
         return "–"
     if engine.dtype == plain.dtype:
@@ -100,7 +106,9 @@ def _over_plain(engine: EngineResult, plain: EngineResult | None) -> str:
 
 
 def _equal(engine: EngineResult) -> str:
-    """To the eager float32 model's, full-token; of merged ones also to the merged one's."""
+    """Write the share of labels equal to the eager float32 full-token model's; for merged ones also
+    to the merged one's.
+    """
     shares = [engine.equal_to_full_token]
     if engine.merged:
         shares.append(engine.equal_to_merged)

@@ -1,4 +1,4 @@
-"""The targets, computed from what was measured."""
+"""Computes the targets from what was measured."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from benchmarks.peers.results import (
     scaled,
 )
 from benchmarks.peers.subjects import Goals
-from mpm_deploy.measure.report import Spread
+from mpm_deploy.measure.speed.report import Spread
 
 OF_THE_FLOPS = 0.92
 OF_THE_CEILING = 0.7
@@ -22,7 +22,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def verdicts(result: ModelResult, goals: Goals) -> tuple[Verdict, ...]:
-    """Every target that the engines at hand allow to judge."""
+    """Judge every target that the engines at hand allow to judge."""
     found = [*_over_plain(result, goals)]
     for dtype in PRECISIONS:
         engines = [engine for engine in result.engines if engine.dtype == dtype]
@@ -33,7 +33,7 @@ def verdicts(result: ModelResult, goals: Goals) -> tuple[Verdict, ...]:
 
 
 def _over_plain(result: ModelResult, goals: Goals) -> Iterator[Verdict]:
-    """End to end, each by its best way."""
+    """Judge end-to-end FPS over plain PyTorch, each by its best way."""
     ours = _ours(result.engines, "float32", "best_fps")
     plain = find(result.engines, Eager.name)
     if ours is not None and plain is not None:
@@ -42,7 +42,7 @@ def _over_plain(result: ModelResult, goals: Goals) -> Iterator[Verdict]:
 
 
 def _over_best_peer(engines: list[EngineResult], goals: Goals) -> Iterator[Verdict]:
-    """End to end, each by its best way."""
+    """Judge end-to-end FPS over the best peer, each by its best way."""
     figure: Figure = "best_fps"
     ours = fastest((e for e in engines if e.ours and e.merged), figure)
     peer = fastest((e for e in engines if not e.ours and not e.merged), figure)
@@ -52,7 +52,9 @@ def _over_best_peer(engines: list[EngineResult], goals: Goals) -> Iterator[Verdi
 
 
 def _of_the_flops(engines: list[EngineResult]) -> Iterator[Verdict]:
-    """Model alone, merged against full-token by the same recipe and program."""
+    """Judge model FPS, merged against full-token by the same recipe and program,
+    against the FLOPs.
+    """
     pairs = [(merged, find(engines, merged.name, merged.dtype)) for merged in _merged_ours(engines)]
     timed = {merged.name: (merged, full) for merged, full in pairs if full is not None}
     ours = fastest((merged for merged, _ in timed.values()), "model_fps")

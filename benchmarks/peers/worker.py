@@ -1,4 +1,4 @@
-"""The passes of a peer, as `mpm_deploy.measure.worker` has them for an artifact.
+"""Runs the passes of a peer, as `mpm_deploy.measure.speed.worker` runs them for an artifact.
 
 A `batch_size` above 1 means images side by side: a batch of ours runs so too.
 """
@@ -23,9 +23,9 @@ from benchmarks.peers.engines.routes import innermost
 from benchmarks.peers.side_by_side import SideBySide
 from benchmarks.peers.subjects import SUBJECTS
 from mpm_deploy.errors import InputError
-from mpm_deploy.images import decode, find_images, fit
-from mpm_deploy.label_maps import label_map_names, write_label_map
-from mpm_deploy.pipeline import prefetch
+from mpm_deploy.images.decode import decode, find_images, fit
+from mpm_deploy.run.label_maps import label_map_names, write_label_map
+from mpm_deploy.run.pipeline import prefetch
 
 AHEAD = 2  # images decoded or being decoded, for each one that is in the model
 
@@ -33,7 +33,7 @@ Message = dict[str, Any]
 
 
 def open_task(folder: Path) -> tuple[Peer, Task]:
-    """The peer of a folder ``.../SUBJECT/PEER/VARIANT``, and what it is to run."""
+    """Return the peer of a folder ``.../SUBJECT/PEER/VARIANT``, and the task it is to run."""
     models, (subject, name, wanted) = folder.parents[1], folder.parts[-3:]
     peer = PEERS[name]
     variant = next(variant for variant in peer.variants if variant.name == wanted)
@@ -63,7 +63,7 @@ def serve(peer: Peer, task: Task, folder: Path, requests: Iterable[str], answers
 
 @dataclass
 class Worker:
-    """A peer with its images; it converts and opens only when it is asked to."""
+    """Holds a peer with its images; it converts and opens only when it is asked to."""
 
     peer: Peer
     task: Task
@@ -71,7 +71,7 @@ class Worker:
     _side_by_side: dict[int, SideBySide] = field(default_factory=dict)  # by images at once
 
     def answer(self, request: Message) -> Message:
-        """Do one pass.
+        """Run the pass that a request names, and return its answer.
 
         Raises:
             InputError: A pass of another name.
@@ -92,21 +92,21 @@ class Worker:
 
     @cached_property
     def files(self) -> list[Path]:
-        """The images."""
+        """The image files."""
         return find_images(self.folder)
 
     @cached_property
     def session(self) -> Session:
-        """The open peer."""
+        """The open session of the peer."""
         return self.peer.open(self.task)
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """Of the model's input, and of every image here: ``(height, width)``."""
+        """The size of the model's input, and of every image here: ``(height, width)``."""
         return self.task.recipe.model.image_size or (512, 512)
 
     def _convert(self, _: Message) -> Message:
-        """Once; what it noted is kept beside the files."""
+        """Convert the model once; the peer's note is kept beside the files."""
         done = self.task.folder / "converted.txt"
         if not done.exists():
             begin = time.perf_counter()
@@ -120,7 +120,7 @@ class Worker:
         return {"images": len(self.files), "threads": self.task.threads}
 
     def _warmup(self, request: Message) -> Message:
-        """As the other two passes, on images that may come again."""
+        """Run both timed passes to warm up, on images that may be used again."""
         batches, at_once = request["batches"], _at_once(request)
         begin = time.perf_counter()
         for file in self._again(batches):
@@ -130,7 +130,7 @@ class Worker:
         return {"seconds": time.perf_counter() - begin, "images": batches * at_once}
 
     def _model(self, _: Message) -> Message:
-        """Only the scores are timed, and nothing is decoded meanwhile."""
+        """Time the scores alone; nothing is decoded meanwhile."""
         images = [self._load(file) for file in self.files]
         begin = time.perf_counter()
         for image in images:
@@ -138,14 +138,14 @@ class Worker:
         return {"seconds": time.perf_counter() - begin, "images": len(images)}
 
     def _end_to_end(self, request: Message) -> Message:
-        """Every file once, from the disk to a label map in host memory."""
+        """Time every file once, from the disk to a label map in host memory."""
         begin = time.perf_counter()
         for _ in self._segment(self.files, _at_once(request)):
             pass
         return {"seconds": time.perf_counter() - begin, "images": len(self.files)}
 
     def _label_maps(self, request: Message) -> Message:
-        """As `mpm-deploy run` writes them."""
+        """Write the label maps as `mpm-deploy run` writes them."""
         output = Path(request["folder"])
         palette = [(index, index, index) for index in range(256)]
         names = label_map_names(self.files)
@@ -154,11 +154,13 @@ class Worker:
         return {"images": len(names)}
 
     def _again(self, count: int) -> Iterator[Path]:
-        """As many images, from the first on again where there are fewer."""
+        """Return ``count`` images, starting again from the first where there are fewer."""
         return itertools.islice(itertools.cycle(self.files), count)
 
     def _segment(self, files: Iterable[Path], at_once: int) -> Iterator[NDArray[np.uint8]]:
-        """Label maps ``(H, W)`` in the files' order, of as many images at once."""
+        """Return the label maps ``(H, W)`` in the files' order, with ``at_once`` images
+        side by side.
+        """
         images = self._ahead(files, at_once)
         if at_once == 1:
             return map(self.session.label_map, images)
@@ -167,13 +169,15 @@ class Worker:
         return self._side_by_side[at_once].label_maps(images)
 
     def _ahead(self, files: Iterable[Path], at_once: int) -> Iterator[Tensor]:
-        """Images ready for the model, decoded on as many threads as it takes images at once."""
+        """Yield images ready for the model, decoded on as many threads as it takes
+        images at once.
+        """
         with ThreadPoolExecutor(at_once, "decode") as decoders:
             ahead = AHEAD * at_once
             yield from prefetch(lambda file: decoders.submit(self._load, file), files, ahead)
 
     def _load(self, file: Path) -> Tensor:
-        """``(1, 3, H, W)`` uint8."""
+        """Decode a file to ``(1, 3, H, W)`` uint8."""
         pixels = decode(file)
         if tuple(pixels.shape[1:]) != self.size:
             raise InputError(

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a bench measured, as docs/report.md writes it down.
+// What a bench measured, as docs/formats/report.md writes it down.
 
 #include <optional>
 #include <string>

@@ -74,7 +74,7 @@ class Worker {
     for (const fs::path& file : files_) {
       if (windows_.size() >= most_inputs) return;
       try {
-        Fitted fitted = runner_.fit(decode(file));
+        ImageWindows fitted = runner_.fit(decode(file));
         std::move(fitted.windows.begin(), fitted.windows.end(), std::back_inserter(windows_));
         usable_.push_back(file);
       } catch (const ImageError&) {  // the end-to-end pass names it

@@ -1,7 +1,7 @@
 #pragma once
 
 // The bench's worker: one artifact in one process, timed pass by pass on request. It speaks the
-// protocol of docs/report.md, one JSON object a line:
+// protocol of docs/formats/report.md, one JSON object a line:
 //
 //   {"pass": "open"}                                            what can be measured
 //   {"pass": "warmup", "batch_size": n, "batches": k or null}

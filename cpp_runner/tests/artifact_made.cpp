@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "archive.hpp"
+#include "artifact/archive.hpp"
 
 namespace mpm::tests {
 

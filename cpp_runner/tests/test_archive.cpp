@@ -2,11 +2,11 @@
 
 #include <random>
 
-#include "archive.hpp"
+#include "artifact/archive.hpp"
+#include "artifact/sha256.hpp"
 #include "artifact_made.hpp"
 #include "mpm_runner/error.hpp"
 #include "mpm_runner/manifest.hpp"
-#include "sha256.hpp"
 #include "temporary_folder.hpp"
 
 using namespace mpm;

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "images/exif.hpp"
+#include "images/formats/exif.hpp"
 #include "images_made.hpp"
 
 using namespace mpm;

@@ -2,8 +2,8 @@
 
 #include <sstream>
 
-#include "cuda_driver.hpp"
-#include "host.hpp"
+#include "artifact/cuda_driver.hpp"
+#include "artifact/host.hpp"
 #include "host_facts.hpp"
 #include "mpm_runner/error.hpp"
 

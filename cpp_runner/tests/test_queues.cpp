@@ -3,9 +3,9 @@
 #include <atomic>
 #include <chrono>
 
-#include "bounded_queue.hpp"
-#include "producer.hpp"
-#include "read_ahead.hpp"
+#include "run/producer.hpp"
+#include "run/read_ahead.hpp"
+#include "support/bounded_queue.hpp"
 
 using namespace mpm;
 

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "sha256.hpp"
+#include "artifact/sha256.hpp"
 
 TEST_SUITE("sha256") {
   TEST_CASE("the examples of FIPS 180") {

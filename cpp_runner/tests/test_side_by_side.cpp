@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "backends/side_by_side.hpp"
+#include "backends/image_parallel.hpp"
 
 using namespace mpm;
 

@@ -7,12 +7,12 @@
 
 #include "artifacts.hpp"
 #include "backends/window_labels.hpp"
-#include "fitting.hpp"
+#include "images/windows.hpp"
 #include "images_made.hpp"
 #include "mpm_kernels/window_label_map.h"
 #include "mpm_runner/mpm_runner.hpp"
+#include "run/prepare.hpp"
 #include "temporary_folder.hpp"
-#include "windows.hpp"
 
 using namespace mpm;
 using namespace mpm::tests;
@@ -82,7 +82,7 @@ TEST_SUITE("windows") {
 
   TEST_CASE("windows are cut from the scaled image, row by row") {
     const Image scene = make_scene({40, 60});  // scaled already
-    const Fitted fitted = make_fitting(sliding, std::nullopt)->fit(scene);
+    const ImageWindows fitted = make_image_fit(sliding, std::nullopt)->fit(scene);
     REQUIRE(fitted.grid);
     CHECK(fitted.grid->tops == Starts{0, 8});
     CHECK(fitted.grid->lefts == Starts{0, 12});
@@ -100,13 +100,13 @@ TEST_SUITE("windows") {
   TEST_CASE("a stride that cannot be, and an image that would become huge, are refused") {
     InputInfo resized = sliding;
     resized.fit = "resize";
-    CHECK_THROWS_AS(make_fitting(resized, 8), InputError);
-    CHECK_THROWS_AS(make_fitting(sliding, 0), InputError);
-    CHECK_THROWS_AS(make_fitting(sliding, 33), InputError);
-    CHECK_THROWS_AS(make_fitting(sliding, std::nullopt)->fit(Image{{4, 4}, {1, 2}}), InputError);
+    CHECK_THROWS_AS(make_image_fit(resized, 8), InputError);
+    CHECK_THROWS_AS(make_image_fit(sliding, 0), InputError);
+    CHECK_THROWS_AS(make_image_fit(sliding, 33), InputError);
+    CHECK_THROWS_AS(make_image_fit(sliding, std::nullopt)->fit(Image{{4, 4}, {1, 2}}), InputError);
     InputInfo wide{512, 512, {}, {}, "slide", 512, 512, 100.0};
     const Image narrow{{2, 40000}, std::vector<std::uint8_t>(3 * 2 * 40000)};
-    CHECK_THROWS_AS(make_fitting(wide, std::nullopt)->fit(narrow), ImageError);
+    CHECK_THROWS_AS(make_image_fit(wide, std::nullopt)->fit(narrow), ImageError);
   }
 
   TEST_CASE("windows of several images fill a batch, and the label maps are those of each alone") {

@@ -1,4 +1,4 @@
-"""Training batches: crops of what make_dataset.py wrote, mirrored and tinted at random."""
+"""Makes training batches: crops of what make_dataset.py wrote, mirrored and tinted at random."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ class Batches:
     """
 
     def __init__(self, folder: Path, interest: Tensor, seed: int = 0) -> None:
-        """Batches from `folder`; `interest` (K,) says how much a pixel of each class is worth."""
+        """Opens `folder`; `interest` (K,) says how much a pixel of each class is worth."""
         self.folder = folder
         self.images = np.load(folder / "images.npy", mmap_mode="r")
         self.labels = np.load(folder / "labels.npy", mmap_mode="r")
@@ -33,7 +33,7 @@ class Batches:
     def draw(
         self, batch: int, size: int, candidates: int = 1
     ) -> tuple[Tensor, Tensor, tuple[int, int]]:
-        """A batch of `size`-pixel crops, each the most interesting of so many `candidates`.
+        """Draws a batch of `size`-pixel crops, each the most interesting of so many `candidates`.
 
         Returns:
             images (B, 3, size, size) float32 on 0..255, labels (B, size, size) int64, and the
@@ -58,7 +58,7 @@ class Batches:
         )
 
     def _pick(self, rows: slice, columns: slice, step: int, candidates: int) -> int:
-        """The next scene, or of the next few the one with most of interest in the window."""
+        """Picks the next scene, or of the next few the one with most of interest in the window."""
         indices = [next(self._order) for _ in range(candidates)]
         if candidates == 1:
             return indices[0]
@@ -70,14 +70,14 @@ class Batches:
             yield from self._rng.permutation(len(self.images)).tolist()
 
     def _tint(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Mild changes of white balance, exposure and black level."""
+        """Changes white balance, exposure and black level mildly."""
         gain = self._rng.uniform(0.85, 1.15) * self._rng.uniform(0.94, 1.06, 3)
         lift = self._rng.uniform(-10, 10)
         return np.clip(image * gain.astype(np.float32) + np.float32(lift), 0, 255)
 
 
 def class_frequencies(folder: Path, classes: int, samples: int = 300) -> Tensor:
-    """Each class's share of all pixels (K,), from every so-many-th label map."""
+    """Returns each class's share of all pixels (K,), from every so-many-th label map."""
     labels = np.load(folder / "labels.npy", mmap_mode="r")
     picked = labels[:: max(len(labels) // samples, 1), ::4, ::4]
     counts = np.bincount(picked.ravel(), minlength=classes)

@@ -1,4 +1,4 @@
-"""Accuracy of a weights file on the held-out scenes, full-token and merged.
+"""Measures the accuracy of a weights file on the held-out scenes, full-token and merged.
 
     python examples/scenes/evaluate.py --output benchmarks/results/demo_accuracy.json
     python examples/scenes/evaluate.py --weights my.safetensors --schedule 3 --schedule 2,5
@@ -19,11 +19,11 @@ import torch
 from generator import CLASSES
 from torch.nn import functional
 
-from mpm_deploy.datasets.folder import Folder
-from mpm_deploy.images import decode
-from mpm_deploy.measure.confusion import class_iou, confusion
+from mpm_deploy.images.decode import decode
+from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
+from mpm_deploy.measure.accuracy.datasets.folder import Folder
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights import DEMO_WEIGHTS, load_into, read_weights
+from mpm_deploy.models.weights.files import DEMO_WEIGHTS, load_into, read_weights
 from mpm_deploy.models.zoo import create
 
 Schedule = tuple[int, ...]
@@ -32,7 +32,7 @@ HELD_OUT = Folder(Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What one model reached."""
+    """The accuracy that one model reached."""
 
     class_iou: list[float]
     tokens_kept: list[float]  # mean over the images, after each merge
@@ -42,14 +42,16 @@ class Accuracy:
         return round(float(np.mean(self.class_iou)), 4)
 
     def to_dict(self) -> dict[str, object]:
-        """As a JSON object."""
+        """Returns this as plain values that JSON can hold."""
         each = {name: round(iou, 4) for name, iou in zip(CLASSES, self.class_iou, strict=True)}
         kept = [round(tokens, 1) for tokens in self.tokens_kept]
         return {"mean_iou": self.mean_iou, "tokens_kept": kept, "class_iou": each}
 
 
 def load(weights: Path, schedule: Schedule) -> Segmenter:
-    """The model of a weights file with a merge schedule; none is the full-token model."""
+    """Loads the model of a weights file with a merge schedule; an empty one is the
+    full-token model.
+    """
     tensors, info = read_weights(weights)
     model = create(
         info.model,

@@ -1,4 +1,4 @@
-"""Procedural street scenes with exact label maps: the same seed always gives the same scene.
+"""Draws procedural street scenes with exact label maps: the same seed always gives the same scene.
 
 image, labels = scene(7)                  # (512, 512, 3) uint8, (512, 512) uint8
 image, labels = scene(7, "night")         # the same street after dark
@@ -15,7 +15,8 @@ __all__ = ["CLASSES", "PALETTE", "SIZE", "hour_of", "scene"]
 
 
 def scene(seed: int, hour: Hour | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The scene of a seed: image (512, 512, 3) uint8 and labels (512, 512) uint8, classes 0 to 11.
+    """Draws the scene of a seed: image (512, 512, 3) uint8 and labels (512, 512) uint8,
+    classes 0 to 11.
 
     `hour` changes only the light: the label map stays the same, pixel by pixel.
     """
@@ -25,5 +26,5 @@ def scene(seed: int, hour: Hour | None = None) -> tuple[NDArray[np.uint8], NDArr
 
 
 def hour_of(seed: int) -> Hour:
-    """The time of day that a seed draws."""
+    """Returns the time of day that a seed draws."""
     return sample_light(np.random.default_rng([seed, 1])).hour

@@ -1,5 +1,4 @@
-"""Writes scenes to disk: the held-out set as files, a street by day and by night, or a training set
-as arrays.
+"""Writes scenes to disk: the held-out set, a street by day and by night, or training arrays.
 
     python examples/scenes/make_dataset.py held-out
     python examples/scenes/make_dataset.py day-night
@@ -29,7 +28,7 @@ JPEG_QUALITY = 90
 
 
 def held_out_seeds(count: int = HELD_OUT_COUNT) -> list[int]:
-    """The seeds of the held-out scenes: half by day, a tenth at dusk, the rest at night."""
+    """Returns the seeds of the held-out scenes: half by day, a tenth at dusk, the rest at night."""
     wanted = {"day": count // 2, "dusk": count // 9}
     wanted["night"] = count - sum(wanted.values())
     chosen = []
@@ -44,12 +43,12 @@ def held_out_seeds(count: int = HELD_OUT_COUNT) -> list[int]:
 
 
 def held_out_name(seed: int) -> str:
-    """The base name of a held-out scene, of its image and of its label map."""
+    """Returns the base name of a held-out scene, of its image and of its label map."""
     return f"scene_{seed:04d}_{hour_of(seed)}"
 
 
 def encode(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
-    """An image (H, W, 3) as a JPEG file."""
+    """Encodes an image (H, W, 3) as a JPEG file."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

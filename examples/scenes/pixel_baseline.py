@@ -1,4 +1,4 @@
-"""How far colour alone goes: classifies each held-out pixel by its colour and nothing else.
+"""Measures how far color alone goes: classifies each held-out pixel by its color and nothing else.
 
     python examples/scenes/pixel_baseline.py --output benchmarks/results/pixel_baseline.json
 
@@ -17,22 +17,22 @@ from generator import CLASSES, scene
 from make_dataset import TRAINING_SEED
 from numpy.typing import NDArray
 
-from mpm_deploy.datasets.folder import Folder
-from mpm_deploy.images import decode
-from mpm_deploy.measure.confusion import class_iou, confusion
+from mpm_deploy.images.decode import decode
+from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
+from mpm_deploy.measure.accuracy.datasets.folder import Folder
 
 BITS = 5  # of each channel
 CELLS = 1 << 3 * BITS
 
 
 def cells(image: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The colour cell of each pixel: (H, W, 3) -> (H, W)."""
+    """Returns the color cell of each pixel: (H, W, 3) -> (H, W)."""
     red, green, blue = np.moveaxis(image.astype(np.int64) >> (8 - BITS), -1, 0)
     return red << 2 * BITS | green << BITS | blue
 
 
 def histogram(count: int) -> NDArray[np.int64]:
-    """How often each class has each colour (CELLS, K), over `count` training scenes."""
+    """Counts how often each class has each color (CELLS, K), over `count` training scenes."""
     total = np.zeros(CELLS * len(CLASSES), np.int64)
     for seed in range(TRAINING_SEED, TRAINING_SEED + count):
         image, labels = scene(seed)
@@ -41,7 +41,9 @@ def histogram(count: int) -> NDArray[np.int64]:
 
 
 def rules(counts: NDArray[np.int64]) -> dict[str, NDArray[np.uint8]]:
-    """The class of each cell (CELLS,) by each rule; unseen cells take the most frequent class."""
+    """Returns the class of each cell (CELLS,) by each rule; unseen cells take the most
+    frequent class.
+    """
     seen = counts.sum(axis=1) > 0
     common = counts.sum(axis=0).argmax()
     shares = counts / np.sqrt(counts.sum(axis=0))
@@ -52,7 +54,7 @@ def rules(counts: NDArray[np.int64]) -> dict[str, NDArray[np.uint8]]:
 
 
 def evaluate(rule: NDArray[np.uint8]) -> list[float]:
-    """Each class's IoU on the held-out scenes."""
+    """Returns each class's IoU on the held-out scenes."""
     total = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
     held_out = Folder(Path(__file__).parent)
     for sample in held_out:

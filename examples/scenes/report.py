@@ -1,4 +1,4 @@
-"""What a result file says of where it came from."""
+"""Writes results to files, with where they came from."""
 
 import json
 import platform
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def origin() -> dict[str, object]:
-    """Machine, versions, date, and the commit where there is one."""
+    """Returns the machine, versions, date, and the commit where there is one."""
     return {
         "machine": {"cpu": _processor(), "system": platform.platform(terse=True)},
         "versions": {
@@ -35,7 +35,7 @@ def write(path: Path, result: Mapping[str, object]) -> None:
 
 
 def table(classes: tuple[str, ...], columns: Mapping[str, list[float]]) -> str:
-    """Each class's IoU, one column a model, and the means below."""
+    """Writes each class's IoU as text, one column per model, and the means below."""
     lines = ["class     " + "".join(f"{name:>14}" for name in columns)]
     for index, label in enumerate(classes):
         lines.append(f"{label:10}" + "".join(f"{iou[index]:14.3f}" for iou in columns.values()))

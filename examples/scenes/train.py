@@ -1,7 +1,7 @@
 """Trains a Segmenter from random weights: by default the demo model, a ViT-T/16 at 512 pixels.
 
     python examples/scenes/make_dataset.py training --output /tmp/scenes --count 5000
-    python examples/scenes/train.py --data /tmp/scenes --output mpm_deploy/weights/demo.safetensors
+    python examples/scenes/train.py --data /tmp/scenes --output demo.safetensors
 
 Two stages share one learning-rate schedule, which follows the clock: 256-pixel crops at full scale,
 each with its window of the position embedding, then whole 512-pixel scenes. The defaults are what
@@ -24,12 +24,11 @@ from generator import CLASSES, PALETTE, SIZE, scene
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.measure.confusion import class_iou, confusion
+from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights import save_weights
+from mpm_deploy.models.weights.files import save_weights
 from mpm_deploy.models.zoo import create
-from mpm_deploy.ops import dispatch
-from mpm_deploy.ops.attention import attention
+from mpm_deploy.ops.attention import flash, reference
 
 MEAN = STD = (0.5, 0.5, 0.5)
 CROP = 256  # pixels, the first stage
@@ -39,7 +38,7 @@ POSITION = "encoder.position"
 
 @dataclass(frozen=True)
 class Settings:
-    """What to train and how; the times are wall-clock minutes."""
+    """The model to train and the settings of training; the times are wall-clock minutes."""
 
     model: str = "seg_t16_mask"
     classes: int = len(CLASSES)  # more than the scenes have never occur
@@ -63,14 +62,16 @@ class Settings:
         return self.crop_minutes + self.whole_minutes
 
     def rate_share(self, elapsed: float) -> float:
-        """Share of the peak rates after `elapsed` minutes: a linear warm-up, then half a cosine."""
+        """Returns the share of the peak rates after `elapsed` minutes: a linear
+        warm-up, then half a cosine.
+        """
         warm = min(elapsed / self.warmup_minutes + 0.01, 1.0)
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(elapsed / self.minutes, 1.0))
         return warm * (self.final_share + (1 - self.final_share) * cosine)
 
 
 class CropModel:
-    """The model on crops: a smaller twin runs on the same parameters.
+    """Runs the model on crops: a smaller twin runs on the same parameters.
 
     The twin has no weights of its own; it borrows the model's, with the window of the position
     embedding that the crop looks through.
@@ -81,7 +82,7 @@ class CropModel:
         self.twin = twin
 
     def scores(self, images: Tensor, corner: tuple[int, int]) -> Tensor:
-        """Scores (B, K, h, w) of crops (B, 3, S, S) whose first pixel is `corner`."""
+        """Computes scores (B, K, h, w) of crops (B, 3, S, S) whose first pixel is `corner`."""
         if images.shape[-1] == SIZE:
             return self.model(images)[0]
         parameters = dict(self.model.named_parameters())
@@ -94,7 +95,9 @@ class CropModel:
 
 
 def initialise(model: Segmenter) -> None:
-    """Weights that let a small ViT learn fast: unit gain, quiet branches, sinusoidal positions."""
+    """Sets weights that let a small ViT learn fast: unit gain, quiet branches,
+    sinusoidal positions.
+    """
     depth = len(model.encoder.blocks)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -110,7 +113,7 @@ def initialise(model: Segmenter) -> None:
 
 
 def sinusoids(side: int, width: int) -> Tensor:
-    """Position embeddings (side * side, width): sines and cosines of row and column."""
+    """Returns position embeddings (side * side, width): sines and cosines of row and column."""
     frequencies = 0.5 ** torch.linspace(0, 5, width // 4) * math.pi / 2
     angles = torch.arange(side)[:, None] * frequencies
     axis = torch.cat([angles.sin(), angles.cos()], dim=1)  # (side, width / 2)
@@ -119,7 +122,7 @@ def sinusoids(side: int, width: int) -> Tensor:
 
 
 def optimizers(model: Segmenter, settings: Settings) -> list[torch.optim.Optimizer]:
-    """Muon for the hidden matrices, AdamW for embeddings, norms and biases."""
+    """Returns Muon for the hidden matrices, and AdamW for embeddings, norms and biases."""
     matrices, rest = [], []
     for name, parameter in model.named_parameters():
         hidden = parameter.dim() == 2 and ("blocks" in name or "proj" in name)
@@ -136,7 +139,7 @@ def optimizers(model: Segmenter, settings: Settings) -> list[torch.optim.Optimiz
 
 
 def loss_of(scores: Tensor, labels: Tensor, weights: Tensor, dice: float) -> Tensor:
-    """Weighted cross-entropy and soft Dice on scores upsampled to half the labels' size.
+    """Computes weighted cross-entropy and soft Dice on scores upsampled to half the labels' size.
 
     Args:
         scores: (B, K, h, w) float32.
@@ -157,7 +160,7 @@ def loss_of(scores: Tensor, labels: Tensor, weights: Tensor, dice: float) -> Ten
 
 
 def validate(model: Segmenter, count: int = 24) -> list[float]:
-    """Each class's IoU on `count` scenes that are neither trained on nor held out."""
+    """Returns each class's IoU on `count` scenes that are neither trained on nor held out."""
     device = next(model.parameters()).device
     total = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
     for seed in range(VALIDATION_SEED, VALIDATION_SEED + count):
@@ -262,7 +265,7 @@ class Trainer:
             torch.save(self.state(), self.checkpoint)
 
     def about(self) -> dict[str, object]:
-        """The TOML that goes beside the weights."""
+        """Returns the contents of the TOML that goes beside the weights."""
         never = self.settings.classes - len(CLASSES)
         return {
             "model": self.settings.model,
@@ -283,7 +286,7 @@ class Trainer:
         }
 
     def state(self) -> dict[str, object]:
-        """All that `resume` needs."""
+        """Returns all that `resume` needs."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -329,7 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if resume:
         trainer.resume(places[-1])
     # The kernels for packed rows promise no gradients; the plain attention's have them.
-    with mock.patch.object(dispatch, "varlen_attention", attention):
+    with mock.patch.object(flash, "attention", reference.attention):
         trainer.run()
 
 

@@ -1,4 +1,4 @@
-"""What every backend is: something that compiles a model into a file, and opens such a file.
+"""Define what every backend does: it compiles a model into a file, and opens such a file.
 
 Backend.check     can this machine build the recipe?
 Backend.compile   model ──▶ file
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.backends.side_by_side import SideBySide
+from mpm_deploy.backends.image_parallel import SideBySide
 from mpm_deploy.errors import ArtifactError, InputError
-from mpm_deploy.ops import native
-from mpm_deploy.ops.window_label_map import window_label_map
+from mpm_deploy.images.windows import WindowGrid
+from mpm_deploy.ops.label_map import native
+from mpm_deploy.ops.label_map.windows import window_label_map
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.windows import WindowGrid
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compiled:
-    """What a fresh file needs of its host, and how many images one call of it takes."""
+    """Says what a new file needs of its host, and how many images one call of it takes."""
 
     requires: Requires
     batch: BatchRange
 
 
 class Program(ABC):
-    """The two functions of a loaded artifact.
+    """The two functions of a loaded artifact, `scores` and `labels`.
 
     A member answers for as many images as the artifact takes at once; any batch may be asked for
     here, and on a CPU its images then run side by side. Threads may share it.
@@ -48,7 +48,7 @@ class Program(ABC):
             _let_malloc_keep_memory()
 
     def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Class scores of every patch, and where each patch's token went.
+        """Score every class for every patch, and say which token each patch went to.
 
         Args:
             images: ``(B, 3, H, W)`` uint8 of the artifact's input size, on its device.
@@ -76,7 +76,7 @@ class Program(ABC):
             return torch.cat(scores), torch.cat(merge_maps)
 
     def labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        """A label for every pixel.
+        """Give every pixel a label.
 
         On a CPU the native library answers where there is one, otherwise the artifact.
 
@@ -94,7 +94,7 @@ class Program(ABC):
             return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def window_labels(self, scores: Tensor, grid: WindowGrid, size: tuple[int, int]) -> Tensor:
-        """A label for every pixel of an image that windows were slid over.
+        """Give every pixel a label, for an image that windows were slid over.
 
         Args:
             scores: ``(windows, K, h, w)`` float32, as `scores` gives them, in the grid's order.
@@ -112,7 +112,7 @@ class Program(ABC):
             return window_label_map(scores, grid, size)
 
     def close(self) -> None:
-        """End the threads it made."""
+        """End the threads that this program made."""
         self._side_by_side.close()
 
     def _score_parts(self, parts: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -141,15 +141,15 @@ def _let_malloc_keep_memory() -> None:
     torch.empty(31 << 20, dtype=torch.uint8, device="cpu")
 
 
-class Opened(NamedTuple):
-    """A program, and what it says of itself."""
+class OpenArtifact(NamedTuple):
+    """The program of an artifact, and the artifact's manifest."""
 
     manifest: Manifest
     program: Program
 
 
 def unloadable(path: Path, manifest: Manifest, error: RuntimeError) -> ArtifactError:
-    """What to raise where torch cannot load an artifact; its first line says why."""
+    """Make the error for an artifact that torch cannot load, with the first line of its reason."""
     reason = str(error).strip().splitlines()[0]
     return ArtifactError(
         f"{path}: torch {torch.__version__} cannot load it: {reason}",
@@ -166,7 +166,7 @@ class Backend(ABC):
 
     @abstractmethod
     def check(self, recipe: Recipe) -> None:
-        """Refuse what cannot be built on this machine.
+        """Refuse a recipe that cannot be built on this machine.
 
         Raises:
             BuildError: What is missing, and how to get it.
@@ -178,14 +178,14 @@ class Backend(ABC):
 
     @abstractmethod
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
-        """Open the file; imports nothing but torch. The host was checked before."""
+        """Open the file, importing nothing but torch; its host has been checked before."""
 
     def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
-        """Refuse a file that this version of libtorch could not run, as ``"2.6"``.
+        """Refuse a file that a version of libtorch, such as ``"2.6"``, could not run.
 
         Raises:
-            ArtifactError: What it lacks of what the file calls.
-            InputError: Unknown for that version, or for files of this kind.
+            ArtifactError: The file calls operators that it lacks; names them.
+            InputError: That is not known for this version, or for files of this kind.
         """
         raise InputError(
             f"{path}: native code, which runs on the torch that it was built with, "

@@ -1,4 +1,4 @@
-"""The eager model as a program: slow, nothing compiled, and there at once. It writes no file."""
+"""Run the eager model as a program: nothing is compiled or written, so it is slow but at once."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.backends.base import Program
-from mpm_deploy.ops.label_map import label_map
+from mpm_deploy.ops.label_map.reference import label_map
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter

@@ -1,4 +1,4 @@
-"""The command line: ``mpm-deploy convert | build | inspect | run | bench | eval | ...``.
+"""Runs the command line: ``mpm-deploy convert | build | inspect | run | bench | eval | ...``.
 
 One module a command: its HELP, which options it adds to its parser, and how it runs. A command
 without help is not listed. Nothing but these modules prints. Exit codes: 0 done, 1 an error with
@@ -32,7 +32,7 @@ from mpm_deploy.cli import (
     visualize,
     worker,
 )
-from mpm_deploy.cli.talk import DONE, INTERRUPTED, fail
+from mpm_deploy.cli.console import DONE, INTERRUPTED, fail
 from mpm_deploy.errors import MpmError
 
 COMMANDS = (
@@ -43,7 +43,7 @@ COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; ``argv`` is without the program's name. Returns the exit code."""
+    """Run one command and return the exit code; ``argv`` is without the program's name."""
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.command(arguments)

@@ -1,4 +1,4 @@
-"""``python -m mpm_deploy.cli`` is ``mpm-deploy``."""
+"""Makes ``python -m mpm_deploy.cli`` do what ``mpm-deploy`` does."""
 
 import sys
 

@@ -1,17 +1,17 @@
-"""``mpm-deploy advise``."""
+"""Implements ``mpm-deploy advise``, which finds the best way of merging within a limit."""
 
 from __future__ import annotations
 
 import argparse
 
-from mpm_deploy.cli.sweeping import add_sweep_options, plan
-from mpm_deploy.cli.talk import DONE, ERROR, show, status, talk, warn_of_random
+from mpm_deploy.cli.console import DONE, ERROR, show, status, talk, warn_of_random
+from mpm_deploy.cli.sweep_options import add_sweep_options, plan
 
 HELP = "find the fastest way of merging that is accurate enough, by measuring"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     goal = parser.add_mutually_exclusive_group(required=True)
     goal.add_argument(
         "--max-drop",
@@ -26,10 +26,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure what may be the answer, and print the recipe lines of what is."""
-    from mpm_deploy.measure.advise import advise_by_accuracy, advise_by_speed, first_sight
-    from mpm_deploy.measure.variants import recipe_lines
-    from mpm_deploy.tables import advice_sentence, rows_table
+    """Measure the variants that may be best, and print the recipe lines of the one that is."""
+    from mpm_deploy.measure.search.advise import advise_by_accuracy, advise_by_speed, first_sight
+    from mpm_deploy.measure.search.variants import recipe_lines
+    from mpm_deploy.show.tables import advice_sentence, rows_table
 
     with status() as step:
         planned = plan(arguments, step)
@@ -52,12 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def share(text: str) -> float:
-    """Points of a hundred."""
+    """Parse a number of points from 0 to 100."""
     return _number(text, least=0.0, most=100.0)
 
 
 def above_zero(text: str) -> float:
-    """Any number but 0 and what is below."""
+    """Parse a number above 0."""
     return _number(text, least=1e-6, most=1e9)
 
 

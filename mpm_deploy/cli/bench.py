@@ -1,4 +1,4 @@
-"""``mpm-deploy bench``."""
+"""Implements ``mpm-deploy bench``, which times an artifact."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.options import (
-    add_host_options,
-    add_stride_option,
-    check_can_write,
-    positive,
-    positives,
-)
-from mpm_deploy.cli.talk import (
+from mpm_deploy.cli.console import (
     DONE,
     SKIPPED,
     progress,
@@ -23,15 +16,22 @@ from mpm_deploy.cli.talk import (
     warn_of_skipped,
     write_json,
 )
+from mpm_deploy.cli.options import (
+    add_host_options,
+    add_stride_option,
+    check_can_write,
+    positive,
+    positives,
+)
 
 if TYPE_CHECKING:
-    from mpm_deploy.measure.report import Report
+    from mpm_deploy.measure.speed.report import Report
 
 HELP = "measure images a second, end to end and model alone"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument(
@@ -53,9 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, and print the report."""
+    """Time the artifact, and print the report."""
     check_can_write(arguments.json)
-    from mpm_deploy.measure.bench import bench
+    from mpm_deploy.measure.speed.bench import bench
 
     with progress("passes") as tell:
         report = bench(
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show_report(report: Report) -> None:
-    from mpm_deploy.tables import comparison_table, report_title, results_table
+    from mpm_deploy.show.tables import comparison_table, report_title, results_table
 
     print(report_title(report))
     show(results_table(report.results))

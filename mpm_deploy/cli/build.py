@@ -1,18 +1,18 @@
-"""``mpm-deploy build``."""
+"""Implements ``mpm-deploy build``, which builds an artifact from a recipe."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from mpm_deploy.cli.console import DONE, status, warn_of_random
 from mpm_deploy.cli.options import add_recipe_options, check_can_write, recipe_of
-from mpm_deploy.cli.talk import DONE, status, warn_of_random
 
 HELP = "compile a recipe into one file"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     add_recipe_options(parser)
     parser.add_argument(
         "--dataset",
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build, and print the path of the artifact."""
+    """Build the artifact, and print its path."""
     recipe = recipe_of(arguments)
     if arguments.full_token:
         recipe = recipe.full_token()

@@ -1,16 +1,16 @@
-"""``mpm-deploy convert``."""
+"""Implements ``mpm-deploy convert``, which converts a Segmenter checkpoint into a weights file."""
 
 import argparse
 from pathlib import Path
 
+from mpm_deploy.cli.console import DONE, status, talk
 from mpm_deploy.cli.options import check_can_write
-from mpm_deploy.cli.talk import DONE, status, talk
 
 HELP = "turn a Segmenter checkpoint into safetensors, so that its pickle can be left behind"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="its variant.yml lies beside it")
     parser.add_argument(
         "-o",
@@ -23,9 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write them, and print the path."""
+    """Write the weights, and print their path."""
     check_can_write(arguments.output)
-    from mpm_deploy.models.weights import convert_weights
+    from mpm_deploy.models.weights.files import convert_weights
 
     with status() as step:
         step("converting")

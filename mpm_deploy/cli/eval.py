@@ -1,4 +1,4 @@
-"""``mpm-deploy eval``."""
+"""Implements ``mpm-deploy eval``, which measures an artifact's accuracy on a data set."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.options import add_dataset_options, add_host_options, check_can_write, positive
-from mpm_deploy.cli.talk import (
+from mpm_deploy.cli.console import (
     DONE,
     SKIPPED,
     progress,
@@ -16,15 +15,16 @@ from mpm_deploy.cli.talk import (
     warn_of_skipped,
     write_json,
 )
+from mpm_deploy.cli.options import add_dataset_options, add_host_options, check_can_write, positive
 
 if TYPE_CHECKING:
-    from mpm_deploy.measure.evaluate import Evaluation
+    from mpm_deploy.measure.accuracy.evaluate import Evaluation
 
 HELP = "measure accuracy on a data set: mIoU, boundary F-score, the IoU of each class"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     add_dataset_options(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="first N images")
@@ -42,13 +42,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate, and print the IoU of each class and what it comes to."""
+    """Evaluate the artifact, and print the IoU of each class and the means."""
     check_can_write(arguments.json)
     check_can_write(arguments.state)
-    from mpm_deploy.datasets import open_dataset
+    from mpm_deploy.measure.accuracy.datasets import open_dataset
 
     dataset = open_dataset(arguments.dataset, arguments.root)
-    from mpm_deploy.measure.evaluate import evaluate
+    from mpm_deploy.measure.accuracy.evaluate import evaluate
 
     beside = arguments.json and arguments.json.with_name(f"{arguments.json.name}.state")
     with progress("images") as tell:
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show_evaluation(evaluation: Evaluation) -> None:
-    from mpm_deploy.tables import evaluation_summary, evaluation_table
+    from mpm_deploy.show.tables import evaluation_summary, evaluation_table
 
     show(evaluation_table(evaluation))
     print(f"\n{evaluation_summary(evaluation)}")

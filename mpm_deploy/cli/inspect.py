@@ -1,16 +1,16 @@
-"""``mpm-deploy inspect``."""
+"""Implements ``mpm-deploy inspect``, which prints an artifact's manifest."""
 
 import argparse
 import json
 from pathlib import Path
 
-from mpm_deploy.cli.talk import DONE, show, warn_of_random
+from mpm_deploy.cli.console import DONE, show, warn_of_random
 
 HELP = "say what an artifact is"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     parser.add_argument("--json", action="store_true", help="the manifest as JSON")
     parser.add_argument(
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the manifest."""
     from mpm_deploy.artifact import read_manifest
     from mpm_deploy.backends import get_backend
-    from mpm_deploy.tables import manifest_table
+    from mpm_deploy.show.tables import manifest_table
 
     manifest = read_manifest(arguments.artifact)
     if arguments.libtorch:

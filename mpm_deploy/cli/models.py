@@ -1,25 +1,25 @@
-"""``mpm-deploy models``."""
+"""Implements ``mpm-deploy models``, which lists the models."""
 
 import argparse
 
-from mpm_deploy.cli.talk import DONE, show
+from mpm_deploy.cli.console import DONE, show
 
 HELP = "list the models, and which are in the paper's tables"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument(
         "--paper", action="store_true", help="the rows of the paper's tables, and how to build each"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print them."""
-    from mpm_deploy.models.facts import model_facts
+    """Print the models, or the rows of the paper's tables."""
+    from mpm_deploy.measure.paper import ROWS, find_task
+    from mpm_deploy.models.summary import model_facts
     from mpm_deploy.models.zoo import MODELS
-    from mpm_deploy.paper import ROWS, find_task
-    from mpm_deploy.tables import models_table, paper_table
+    from mpm_deploy.show.tables import models_table, paper_table
 
     if not arguments.paper:
         show(models_table(map(model_facts, MODELS)))

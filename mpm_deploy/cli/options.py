@@ -1,4 +1,4 @@
-"""What options of several commands are, and how they are read."""
+"""Defines the options that several commands share, and parses their values."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpm_deploy.errors import InputError
-from mpm_deploy.paper import find_task
+from mpm_deploy.measure.paper import find_task
 
 if TYPE_CHECKING:
     from mpm_deploy.recipe import Recipe
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    """What to build."""
+    """Add the options that say what to build."""
     parser.add_argument("--recipe", required=True, metavar="NAME_OR_FILE", help="see `recipes`")
     parser.add_argument("--model", metavar="M", help="the model's name, if not the weights'")
     parser.add_argument(
@@ -35,7 +35,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 
 def recipe_of(arguments: argparse.Namespace) -> Recipe:
-    """The recipe that those options mean.
+    """Return the recipe that those options name.
 
     Raises:
         RecipeError: No such recipe, or a value that is not allowed.
@@ -58,7 +58,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
-    """Where an artifact runs."""
+    """Add the options that say where an artifact runs."""
     parser.add_argument(
         "--device",
         type=device,
@@ -69,7 +69,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_stride_option(parser: argparse.ArgumentParser) -> None:
-    """How densely windows lie."""
+    """Add the option that says how far apart windows lie."""
     parser.add_argument(
         "--stride",
         type=positive,
@@ -79,7 +79,7 @@ def add_stride_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
-    """Which data set."""
+    """Add the options that name a data set."""
     parser.add_argument(
         "dataset",
         metavar="DATASET",
@@ -90,25 +90,25 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 up."""
+    """Parse a whole number from 1 up."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text!r}")
     return int(text)
 
 
 def positives(text: str) -> tuple[int, ...]:
-    """Some of those, with commas between them."""
+    """Parse whole numbers from 1 up, with commas between them."""
     return tuple(positive(part) for part in text.split(","))
 
 
 def device(text: str) -> str:
-    """As torch names one."""
+    """Check the name of a device, as torch names it."""
     if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
         raise argparse.ArgumentTypeError(f"expected cpu, cuda or cuda:N, got {text!r}")
     return text
 
 
 def check_can_write(target: Path | None) -> None:
-    """Say now, not after minutes of work, that there is no such folder."""
+    """Fail now, not after minutes of work, if the folder of a file to write does not exist."""
     if target is not None and not target.parent.is_dir():
         raise InputError(f"{target}: cannot write there: no such folder", "make the folder first")

@@ -1,4 +1,4 @@
-"""``mpm-deploy profile``."""
+"""Implements ``mpm-deploy profile``, which finds where an artifact's time goes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.options import add_host_options, check_can_write, positive
-from mpm_deploy.cli.talk import (
+from mpm_deploy.cli.console import (
     DONE,
     SKIPPED,
     show,
@@ -17,15 +16,16 @@ from mpm_deploy.cli.talk import (
     warn_of_skipped,
     write_json,
 )
+from mpm_deploy.cli.options import add_host_options, check_can_write, positive
 
 if TYPE_CHECKING:
-    from mpm_deploy.measure.profile import Profile
+    from mpm_deploy.measure.profile.profile import Profile
 
 HELP = "say where the time goes: the artifact's stages, and the parts of its eager model"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument(
@@ -44,9 +44,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, and print the tables."""
+    """Profile the artifact, and print the tables."""
     check_can_write(arguments.json)
-    from mpm_deploy.measure.profile import profile
+    from mpm_deploy.measure.profile.profile import profile
 
     with status() as step:
         found = profile(
@@ -66,7 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show_profile(profile: Profile) -> None:
-    from mpm_deploy.tables import break_even_sentence, break_even_table, parts_table, stages_table
+    from mpm_deploy.show.tables import (
+        break_even_sentence,
+        break_even_table,
+        parts_table,
+        stages_table,
+    )
 
     print(f"{profile.artifact.path}: its stages, milliseconds an image")
     show(stages_table(profile))

@@ -1,16 +1,16 @@
-"""``mpm-deploy report``."""
+"""Implements ``mpm-deploy report``, which writes an HTML page of results."""
 
 import argparse
 from pathlib import Path
 
+from mpm_deploy.cli.console import DONE, talk
 from mpm_deploy.cli.options import check_can_write
-from mpm_deploy.cli.talk import DONE, talk
 
 HELP = "make one page of reports, evaluations and pictures, to open in a browser"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument(
         "files",
         type=Path,
@@ -25,9 +25,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page, and say where."""
+    """Write the page, and say where it is."""
     check_can_write(arguments.output)
-    from mpm_deploy.page import read_documents, write_page
+    from mpm_deploy.show.page import read_documents, write_page
 
     write_page(read_documents(arguments.files, arguments.pictures), arguments.output)
     talk(f"wrote {arguments.output}")

@@ -1,18 +1,18 @@
-"""``mpm-deploy run``."""
+"""Implements ``mpm-deploy run``, which writes the label maps of images."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
-from mpm_deploy.cli.talk import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.errors import InputError
 
 HELP = "write a label map for each image"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
@@ -24,11 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write them, and say how many."""
-    from mpm_deploy.images import find_images
-    from mpm_deploy.label_maps import label_map_names, write_label_map
-    from mpm_deploy.results import Skipped
-    from mpm_deploy.runner import Runner
+    """Write the label maps, and say how many."""
+    from mpm_deploy.images.decode import find_images
+    from mpm_deploy.run.label_maps import label_map_names, write_label_map
+    from mpm_deploy.run.results import Skipped
+    from mpm_deploy.run.runner import Runner
 
     images = [image for path in arguments.images for image in find_images(path)]
     names = label_map_names(images)

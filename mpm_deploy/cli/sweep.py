@@ -1,4 +1,4 @@
-"""``mpm-deploy sweep``."""
+"""Implements ``mpm-deploy sweep``, which measures many ways of merging."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.sweeping import add_sweep_options, plan
-from mpm_deploy.cli.talk import DONE, SKIPPED, show, status, talk, warn_of_random
+from mpm_deploy.cli.console import DONE, SKIPPED, show, status, talk, warn_of_random
+from mpm_deploy.cli.sweep_options import add_sweep_options, plan
 from mpm_deploy.errors import MissingPackageError
 
 if TYPE_CHECKING:
-    from mpm_deploy.measure.sweep import Sweep
+    from mpm_deploy.measure.search.sweep import Sweep
 
 HELP = "measure ways of merging on this machine: accuracy and speed of each"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     add_sweep_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure every variant, and print a row for each."""
-    from mpm_deploy.measure.sweep import write_csv
-    from mpm_deploy.measure.variants import name_of
-    from mpm_deploy.tables import row_summary, sweep_remarks, sweep_table
+    from mpm_deploy.measure.search.sweep import write_csv
+    from mpm_deploy.measure.search.variants import name_of
+    from mpm_deploy.show.tables import row_summary, sweep_remarks, sweep_table
 
     with status() as step:
         planned = plan(arguments, step)
@@ -46,10 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _draw(sweep: Sweep, folder: Path) -> None:
-    """The plot; hours of measuring do not fail where only the drawing does."""
-    from mpm_deploy.charts import standalone
-    from mpm_deploy.files import written_atomically
-    from mpm_deploy.page.sweep import sweep_chart
+    """Draw the plot of a sweep; where drawing fails, the hours of measuring are not lost."""
+    from mpm_deploy.show.charts import standalone
+    from mpm_deploy.show.page.sweep import sweep_chart
+    from mpm_deploy.support.files import written_atomically
 
     try:
         svg = standalone(sweep_chart(sweep))

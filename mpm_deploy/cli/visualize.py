@@ -1,16 +1,16 @@
-"""``mpm-deploy visualize``."""
+"""Implements ``mpm-deploy visualize``, which draws pictures of what an artifact does."""
 
 import argparse
 from pathlib import Path
 
+from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.cli.options import add_host_options
-from mpm_deploy.cli.talk import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 
 HELP = "draw what an artifact makes of images: labels, merged patches, differences, losses"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
@@ -35,10 +35,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw them, and print where each picture is."""
-    from mpm_deploy.gallery import make_gallery
-    from mpm_deploy.images import find_images
-    from mpm_deploy.tables import loss_summary
+    """Draw the pictures, and print where each one is."""
+    from mpm_deploy.images.decode import find_images
+    from mpm_deploy.show.gallery import make_gallery
+    from mpm_deploy.show.tables import loss_summary
 
     images = [image for path in arguments.images for image in find_images(path)]
     with progress("images") as tell:

@@ -1,17 +1,17 @@
-"""``mpm-deploy worker``."""
+"""Implements ``mpm-deploy worker``, the process that ``bench`` times artifacts in."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from mpm_deploy.cli.console import DONE
 from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
-from mpm_deploy.cli.talk import DONE
 
 HELP = None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Add the options of this command."""
     parser.add_argument("artifact", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=positive)
@@ -20,8 +20,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer lines of stdin, each with a line of stdout."""
-    from mpm_deploy.measure.worker import serve
+    """Answer each line of stdin with a line of stdout."""
+    from mpm_deploy.measure.speed.worker import serve
 
     serve(
         arguments.artifact,

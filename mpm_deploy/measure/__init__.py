@@ -1,4 +1,4 @@
-"""What an artifact is worth on this machine: how fast it is, and how right.
+"""Measures what an artifact is worth on this machine: how fast it is, and how accurate.
 
     bench ─▶ engine ═▶ worker          images a second; each artifact has a process of its own
     evaluate ─▶ confusion, tally       mIoU on a data set

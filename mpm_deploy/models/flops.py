@@ -1,4 +1,4 @@
-"""FLOPs of one image as a function of its tokens kept (a multiply-add counts 2).
+"""Count the FLOPs of one image as a function of its tokens kept (a multiply-add counts 2).
 
 Matrix products and attention are counted, as is usual; norms, activations and sums are not.
 """
@@ -10,14 +10,14 @@ from typing import cast
 from torch import nn
 
 from mpm_deploy.artifact import Flops, StageFlops
-from mpm_deploy.models.decoders import LinearDecoder, MaskTransformer
-from mpm_deploy.models.encoder import Block
+from mpm_deploy.models.encoders.vit import Block
+from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
 from mpm_deploy.models.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
 class _Polynomial:
-    """``constant + linear t + quadratic t²``, t the image tokens kept."""
+    """The polynomial ``constant + linear t + quadratic t²``, where t is the image tokens kept."""
 
     constant: float = 0.0
     linear: float = 0.0
@@ -31,12 +31,12 @@ class _Polynomial:
         )
 
     def at(self, tokens: int) -> "_Polynomial":
-        """The same, for a count that is known."""
+        """Return the value for ``tokens`` image tokens, as a polynomial that is constant."""
         return _Polynomial(self.constant + (self.linear + self.quadratic * tokens) * tokens)
 
 
 def count_flops(model: Segmenter) -> Flops:
-    """FLOPs of one image through ``model``, by its tokens kept after each merge."""
+    """Count the FLOPs of one image through ``model``, by its tokens kept after each merge."""
     encoder = model.encoder
     config = encoder.config
     patches = config.grid[0] * config.grid[1]
@@ -57,7 +57,7 @@ def count_flops(model: Segmenter) -> Flops:
 
 
 def _rows(each: float, others: int) -> _Polynomial:
-    """``each`` FLOPs for every row, of which ``others`` are no image tokens."""
+    """Count ``each`` FLOPs for every row, of which ``others`` are no image tokens."""
     return _Polynomial(each * others, each)
 
 

@@ -1,4 +1,4 @@
-"""Row bookkeeping for packed batches, without a loop over images and without a sync.
+"""Keep account of the rows of packed batches, without a loop over images and without a sync.
 
 offsets = [0, 4, 7]        rows  s a b c | s d e        s: special, a..e: image tokens
 replace_special(front=xy)  rows  x y a b c | x y d e    offsets = [0, 5, 9]
@@ -8,22 +8,22 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
-from mpm_deploy.reduction.base import images_of
+from mpm_deploy.models.reductions.base import images_of
 
 
 def equal_offsets(images: int, length: int, device: torch.device) -> Tensor:
-    """Offsets ``(B + 1,)`` int32 of ``images`` images that have ``length`` rows each."""
+    """Return offsets ``(B + 1,)`` int32 of ``images`` images that have ``length`` rows each."""
     return torch.arange(images + 1, device=device, dtype=torch.int32) * length
 
 
 def patch_rows(images: int, patches: int, special_tokens: int, device: torch.device) -> Tensor:
-    """The packed row of each patch before any merge, ``(B, N)`` int64."""
+    """Return the packed row of each patch before any merge, ``(B, N)`` int64."""
     first = torch.arange(images, device=device)[:, None] * (special_tokens + patches)
     return first + special_tokens + torch.arange(patches, device=device)
 
 
 def image_local(rows: Tensor, offsets: Tensor, special_tokens: int) -> Tensor:
-    """Packed rows ``(B, N)`` -> numbers within each image ``(B, N)``, from its first patch on."""
+    """Turn packed rows ``(B, N)`` into numbers within each image, counted from its first patch."""
     return rows - offsets[:-1, None].long() - special_tokens
 
 
@@ -57,7 +57,10 @@ def replace_special(
 
 
 def _surely_one(images: int) -> bool:
-    """Whether there is one image; what is exported for batches of any size must not assume it."""
+    """Tell whether there is one image for certain.
+
+    A model that is exported for batches of any size must not assume it.
+    """
     if not torch.jit.is_scripting():  # type: ignore[attr-defined]
         return statically_known_true(images == 1)
     return images == 1

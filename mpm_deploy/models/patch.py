@@ -1,4 +1,4 @@
-"""Merging inside a timm ViT that someone trains or evaluates with code of their own.
+"""Merge tokens inside a timm ViT that someone trains or evaluates with code of their own.
 
                         patch(vit) ─▶ encoder
 vit(images) ─▶ vit.forward_features ─▶ encoder ─▶ vit's own layers, on packed rows
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mpm_deploy.errors import InputError, ModelError
-from mpm_deploy.models.encoder import checked_schedule
+from mpm_deploy.models.encoders.timm_vit import check_supported
+from mpm_deploy.models.encoders.vit import checked_schedule
 from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
-from mpm_deploy.models.timm_vit import check_supported
-from mpm_deploy.ops.attention import attention as plain_attention
-from mpm_deploy.ops.dispatch import attention
-from mpm_deploy.reduction.mpm import compose, merge_mutual_pairs
+from mpm_deploy.models.reductions.mpm import compose, merge_mutual_pairs
+from mpm_deploy.ops.attention import attention
+from mpm_deploy.ops.attention.reference import attention as plain_attention
 
 
 class PatchedEncoder(nn.Module):
@@ -46,16 +46,16 @@ class PatchedEncoder(nn.Module):
 
     @property
     def tokens_kept(self) -> Tensor:
-        """Image tokens of the latest batch that each merge left, ``(B, M)`` int32."""
+        """The image tokens that each merge left of the latest batch, ``(B, M)`` int32."""
         if self.merge_maps.shape[0] == 0:
             raise InputError("tokens_kept: expected a batch to have been encoded, got none")
         return self.merge_maps.amax(dim=2) + 1
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Encode normalised images; arguments and result as for `models.encoder.Encoder`.
+        """Encode normalized images; arguments and result are those of `Encoder.forward`.
 
         Raises:
-            ModelError: Attention dropout while training.
+            ModelError: The ViT has attention dropout and is training.
         """
         vit = self.vit
         embedded = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
@@ -86,10 +86,12 @@ class PatchedEncoder(nn.Module):
     def forward_features(
         self, images: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
     ) -> Tensor:
-        """As timm's: one token a patch again, the special ones in front, ``(B, E + N, C)``.
+        """Return features as timm does: one token for each patch again, ``(B, E + N, C)``.
+
+        The special tokens are in front.
 
         Raises:
-            ModelError: A mask, which merged tokens have no place in.
+            ModelError: A mask is given, which does not fit merged tokens.
         """
         if attn_mask is not None or is_causal:
             raise ModelError(
@@ -152,7 +154,7 @@ def _encoder_of(model: nn.Module) -> PatchedEncoder | None:
 
 
 def _run_block(block: Any, tokens: Tensor, offsets: Tensor, max_length: int) -> Tensor:
-    """A timm block on packed rows, ``(T, C)`` -> ``(T, C)``."""
+    """Run a timm block on packed rows, ``(T, C)`` -> ``(T, C)``."""
     attended = block.ls1(_attend(block.attn, block.norm1(tokens), offsets, max_length))
     tokens = tokens + _drop_path(block.drop_path1, attended, offsets)
     return tokens + _drop_path(block.drop_path2, block.ls2(block.mlp(block.norm2(tokens))), offsets)
@@ -175,7 +177,7 @@ def _attend(attn: Any, tokens: Tensor, offsets: Tensor, max_length: int) -> Tens
 
 
 def _drop_path(drop: nn.Module, branch: Tensor, offsets: Tensor) -> Tensor:
-    """Stochastic depth drops whole images, as in timm, however many rows each still has."""
+    """Drop the branch of whole images at random, as in timm, however many rows each still has."""
     if isinstance(drop, nn.Identity) or not drop.training:
         return branch
     factors = drop(branch.new_ones(offsets.shape[0] - 1, 1))  # (B, 1)

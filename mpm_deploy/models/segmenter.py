@@ -1,4 +1,4 @@
-"""The whole model: uint8 images in, class scores and merge maps out."""
+"""Define the whole model, which turns uint8 images into class scores and merge maps."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoder import Encoder
+from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.packing import equal_offsets, patch_rows
-from mpm_deploy.reduction.base import Packed, patch_counts
-from mpm_deploy.reduction.mpm import reconstruct as reconstruct_rows
+from mpm_deploy.models.reductions.base import Packed, patch_counts
+from mpm_deploy.models.reductions.mpm import reconstruct as reconstruct_rows
 
 RECONSTRUCT = ("after_decoder", "before_decoder")
 
 
 class Segmenter(nn.Module):
-    """A merging ViT encoder with a segmentation head, normalisation included.
+    """A merging ViT encoder with a segmentation head, normalization included.
 
     Args:
         encoder: The encoder, with its schedule.
-        decoder: A head of `mpm_deploy.models.decoders`.
+        decoder: A head of `mpm_deploy.models.heads`.
         mean: Mean of each channel, on 0..1.
         std: Standard deviation of each channel, on 0..1.
         reconstruct: Where merged tokens become patches again: ``"after_decoder"`` decodes the
@@ -54,7 +54,7 @@ class Segmenter(nn.Module):
         self.register_buffer("shift", torch.tensor(shift).view(1, 3, 1, 1), persistent=False)
 
     def compute_in(self, dtype: torch.dtype) -> "Segmenter":
-        """Encoder and decoder in ``dtype``; pixels are normalised in float32 all the same."""
+        """Convert encoder and decoder to ``dtype``; pixels are still normalized in float32."""
         self.encoder.to(dtype)
         self.decoder.to(dtype)
         return self

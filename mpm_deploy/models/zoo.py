@@ -1,4 +1,4 @@
-"""Models by name: their shapes, and how to make one with random weights."""
+"""List the models by name, with their shapes, and make one with random weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.decoders import LinearDecoder, MaskTransformer
-from mpm_deploy.models.encoder import Encoder, EncoderConfig
+from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
+from mpm_deploy.models.reductions import Method
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.reduction import Method
 
 _SEGMENTER_NORM_EPSILON = 1e-5  # not timm's 1e-6
 MASK_DEPTH = 2  # blocks of a mask transformer
@@ -37,7 +37,7 @@ class ModelSpec:
     special_tokens: int = 1
 
     def encoder_config(self, image_size: tuple[int, int]) -> EncoderConfig:
-        """The encoder's shape at ``image_size`` (height, width) pixels."""
+        """Return the encoder's shape at ``image_size`` (height, width) pixels."""
         return EncoderConfig(
             image_size=image_size,
             patch_size=self.patch_size,
@@ -76,10 +76,10 @@ MODELS: dict[str, ModelSpec] = {
 
 
 def find_model(name: str) -> ModelSpec:
-    """The model called ``name``.
+    """Return the model called ``name``.
 
     Raises:
-        ModelError: There is none; names those there are.
+        ModelError: There is none of that name; names those there are.
     """
     if name not in MODELS:
         raise ModelError(f"model {name!r} is not known", f"known are: {', '.join(MODELS)}")
@@ -87,7 +87,7 @@ def find_model(name: str) -> ModelSpec:
 
 
 def model_like(spec: ModelSpec) -> str | None:
-    """The name of the model that has these parts; None where there is none."""
+    """Return the name of the model that has these parts; None where there is none."""
     return next((name for name, known in MODELS.items() if known == spec), None)
 
 
@@ -114,7 +114,7 @@ def create(
         reconstruct: ``"after_decoder"`` or ``"before_decoder"``.
         mean: Mean of each channel, on 0..1.
         std: Standard deviation of each channel, on 0..1.
-        seed: Of the weights.
+        seed: Seed of the weights.
 
     Raises:
         ModelError: An unknown name, or a size or schedule that does not fit the model.
@@ -129,7 +129,7 @@ def create(
 def outline(
     name: str, *, classes: int, image_size: tuple[int, int], before_blocks: Sequence[int] = ()
 ) -> Segmenter:
-    """The model as `create` makes it, but without numbers: shapes alone, made at once.
+    """Make a model as `create` does, but without numbers: shapes alone, made at once.
 
     It lies on the meta device, where nothing can be computed but parameters and FLOPs counted.
     """

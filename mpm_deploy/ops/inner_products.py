@@ -1,11 +1,11 @@
-"""Every row of one matrix with every row of another: what attention and similarity are made of."""
+"""Multiply every row of one matrix by every row of another, for attention and similarity."""
 
 import torch
 from torch import Tensor
 
 
 def inner_products(rows: Tensor, others: Tensor) -> Tensor:
-    """The inner product of each row with each other row.
+    """Compute the inner product of each of ``rows`` with each of ``others``.
 
     While a model is exported for a CPU this is an operator of its own, so that a backend can say
     which library multiplies: what `@` becomes there has half the speed of the best one on some

@@ -6,14 +6,14 @@ import torch
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import BACKENDS, get_backend, open_artifact
 from mpm_deploy.build import build, make_model
+from mpm_deploy.build.verify import same_cluster, verification_images
 from mpm_deploy.errors import ArtifactError, BuildError, InputError
-from mpm_deploy.ops import native
-from mpm_deploy.ops.label_map import label_map
+from mpm_deploy.ops.label_map import native
+from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import load_recipe
-from mpm_deploy.runner import Runner
-from mpm_deploy.verify import same_cluster, verification_images
+from mpm_deploy.run.runner import Runner
 from tests.conftest import INPUT_SIZE, small_recipe
-from tests.ops.test_native import require_native
+from tests.ops.label_map.test_native import require_native
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_no_compiler_is_a_build_error_with_the_cure(monkeypatch):
 
 def test_a_bfloat16_recipe_is_refused_where_the_cpu_has_none_of_it(monkeypatch):
     flags = frozenset({"avx2", "avx512f", "asimd"})
-    monkeypatch.setattr("mpm_deploy.backends.aotinductor.host_cpu_isa", lambda: flags)
+    monkeypatch.setattr("mpm_deploy.backends.aotinductor.backend.host_cpu_isa", lambda: flags)
     with pytest.raises(BuildError, match=r"avx512_bf16.*slower than float32") as caught:
         get_backend("aotinductor").check(load_recipe("cpu_bf16"))
     assert "cpu_fp32" in caught.value.hint

@@ -8,11 +8,11 @@ import torch
 
 from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.build import build, open_eager
-from mpm_deploy.images import find_images
+from mpm_deploy.build.verify import verification_images
+from mpm_deploy.images.decode import find_images
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.results import Result
-from mpm_deploy.runner import Runner
-from mpm_deploy.verify import verification_images
+from mpm_deploy.run.results import Result
+from mpm_deploy.run.runner import Runner
 from tests.conftest import small_recipe
 
 pytestmark = pytest.mark.cuda
@@ -28,6 +28,7 @@ def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Recipe, Path]:
     """A small merging model; its build has compared it with the eager one already."""
+    torch._C._set_print_stack_traces_on_fatal_signal(True)  # C++'s; pytest prints Python's
     recipe = recipe_for_here(request.param)
     return recipe, build(recipe, tmp_path_factory.mktemp(request.param) / "merged.pt2")
 

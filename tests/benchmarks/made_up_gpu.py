@@ -14,9 +14,9 @@ from benchmarks.gpu.results import (
 )
 from benchmarks.gpu.subjects import SUBJECTS
 from mpm_deploy.artifact import Flops, MergeInfo, StageFlops
-from mpm_deploy.measure.report import Comparison, Ratio, Report, Spread, TokensKept
-from tests.measure.test_report import FULL, MEASURED, MERGED
-from tests.measure.test_report import HOST as REPORT_HOST
+from mpm_deploy.measure.speed.report import Comparison, Ratio, Report, Spread, TokensKept
+from tests.measure.speed.test_report import FULL, MEASURED, MERGED
+from tests.measure.speed.test_report import HOST as REPORT_HOST
 
 ROW = "seg_l16_mask-512-bfloat16"
 NO_TOKENS = TokensKept((), (), ())

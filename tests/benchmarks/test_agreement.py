@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peers.agreement import share_equal
-from mpm_deploy.label_maps import write_label_map
+from mpm_deploy.run.label_maps import write_label_map
 
 PALETTES = [[(i, i, i) for i in range(256)], [(255 - i, 0, i) for i in range(256)]]
 

@@ -37,7 +37,7 @@ def test_no_kernel_is_missing() -> None:
 
 
 def test_what_spills_or_is_too_large_does_not_fit() -> None:
-    case = Case("mpm_deploy.ops.streaming", "_search", "float32")
+    case = Case("mpm_deploy.ops.nearest_neighbor.triton", "_search", "float32")
     fits = Compiled(case, registers=168, shared=MOST_SHARED, spilled=0, warps=4, wgmma=True)
     assert fits.fits
     assert not Compiled(case, 168, MOST_SHARED + 1, 0, 4, True).fits

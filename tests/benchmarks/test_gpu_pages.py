@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.gpu import pages
 from benchmarks.gpu.records import with_part
-from mpm_deploy.structure import to_mapping
+from mpm_deploy.recipe.schema import to_mapping
 from tests.benchmarks.made_up_gpu import PART, RECORD, part
-from tests.scripts import load_script
+from tests.support.scripts import load_script
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.subjects import Goals
 from benchmarks.peers.tables import engines_table, notes, title
 from benchmarks.peers.targets import verdicts
-from mpm_deploy.structure import read_structure, to_mapping
+from mpm_deploy.recipe.schema import read_structure, to_mapping
 from tests.benchmarks.made_up import RESULT, engine
-from tests.scripts import load_script
+from tests.support.scripts import load_script
 
 
 def record() -> dict[str, object]:
@@ -88,8 +88,8 @@ def test_the_page_shows_every_engine_and_the_readme_the_fastest(
     assert "a processor, 2 cores, torch 2.15, commit 0123456789ab" in text
 
 
-def test_the_readme_is_filled_between_its_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readme_is_filled_between_its_marks() -> None:
     render = load_script("benchmarks/render_readme.py")
-    monkeypatch.setattr(render, "PLACES", {"here": lambda: "new\n"})
     text = "a\n<!-- here -->\nold\n<!-- end of here -->\nb\n"
-    assert render.fill(text) == "a\n<!-- here -->\nnew\n<!-- end of here -->\nb\n"
+    filled = render.fill(text, {"here": lambda: "new\n"})
+    assert filled == "a\n<!-- here -->\nnew\n<!-- end of here -->\nb\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.scripts import load_script
+from tests.support.scripts import load_script
 
 
 def test_each_image_gets_an_overlay(

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from mpm_deploy.datasets.folder import Folder
+from mpm_deploy.measure.accuracy.datasets.folder import Folder
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "scenes"
-WEIGHTS = ROOT / "mpm_deploy" / "weights" / "demo.safetensors"
+WEIGHTS = ROOT / "mpm_deploy" / "models" / "weights" / "demo.safetensors"
 SCRIPTS = ("batches", "generator", "make_dataset", "pixel_baseline", "report", "street", "train")
 
 
@@ -184,7 +184,7 @@ def test_a_crop_trains_the_positions_it_looks_through(
 
 
 def test_weights_are_small_and_of_these_classes(generator: ModuleType) -> None:
-    from mpm_deploy.models.weights import read_weights
+    from mpm_deploy.models.weights.files import read_weights
 
     assert WEIGHTS.stat().st_size <= 16 * 1024 * 1024
     _, info = read_weights("demo")

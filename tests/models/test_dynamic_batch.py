@@ -10,14 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from mpm_deploy.models import create, encoder
+from mpm_deploy.models import create
+from mpm_deploy.models.encoders import vit as encoder
+from mpm_deploy.models.reductions import Algm, Method, Tome, mpm
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.ops import varlen
-from mpm_deploy.ops.nearest_neighbor import nearest_neighbor as plain_nearest_neighbor
-from mpm_deploy.reduction import Algm, Method, Tome, mpm
+from mpm_deploy.ops.attention import flash as varlen
+from mpm_deploy.ops.nearest_neighbor.reference import nearest_neighbor as plain_nearest_neighbor
+from tests.models.reductions.reducing import blocky_images
 from tests.models.test_reconstruction import CLASSES, SIZE, segmenters
-from tests.ops.test_varlen import stand_in
-from tests.reduction.reducing import blocky_images
+from tests.ops.attention.test_flash import stand_in
 
 PATCHES = (SIZE[0] // 16) * (SIZE[1] // 16)
 

@@ -5,7 +5,7 @@ import torch
 
 from mpm_deploy.models import create
 from mpm_deploy.models.flops import count_flops
-from tests.flop_counting import counted_flops
+from tests.support.flop_counting import counted_flops
 
 
 @pytest.mark.parametrize(

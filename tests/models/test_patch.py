@@ -8,8 +8,8 @@ import torch
 
 import mpm_deploy
 from mpm_deploy.errors import InputError, ModelError
-from mpm_deploy.models.timm_vit import encoder_from_timm
-from tests.models.test_timm_vit import PLAIN, timm_model
+from mpm_deploy.models.encoders.timm_vit import encoder_from_timm
+from tests.models.encoders.test_timm_vit import PLAIN, timm_model
 
 timm = pytest.importorskip("timm")
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.models.decoders import LinearDecoder, MaskTransformer
-from mpm_deploy.models.encoder import Encoder, EncoderConfig
+from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.ops.label_map import label_map
+from mpm_deploy.ops.label_map.reference import label_map
 
 SIZE, WIDTH, CLASSES = (96, 128), 64, 19
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mpm_deploy.errors import InputError, ModelError
+from mpm_deploy.measure.paper import ROWS, TASKS, find_task
 from mpm_deploy.models import MODELS, create
-from mpm_deploy.models.facts import model_facts
+from mpm_deploy.models.summary import model_facts
 from mpm_deploy.models.zoo import outline
-from mpm_deploy.paper import ROWS, TASKS, find_task
 from mpm_deploy.recipe import builtin_recipes, load_recipe
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "paper" / "results.csv"

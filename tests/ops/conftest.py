@@ -1,3 +1,3 @@
-from tests.threads import one_thread
+from tests.support.threads import one_thread
 
 __all__ = ["one_thread"]  # autouse

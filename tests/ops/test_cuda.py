@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from mpm_deploy.ops import varlen
-from mpm_deploy.ops.attention import attention as plain_attention
-from mpm_deploy.reduction.mpm import mutual_pair_merge
-from tests.ops.test_attention import random_log_weights, random_qkv
-from tests.packed import offsets_of
+from mpm_deploy.models.reductions.mpm import mutual_pair_merge
+from mpm_deploy.ops.attention import flash as varlen
+from mpm_deploy.ops.attention.reference import attention as plain_attention
+from tests.ops.attention.test_reference import random_log_weights, random_qkv
+from tests.support.packed import offsets_of
 
 pytestmark = pytest.mark.cuda
 
@@ -70,7 +70,7 @@ def features(kind: str, rows: int, width: int) -> Tensor:
 @pytest.mark.parametrize("kind", ["random", "smooth"])
 @pytest.mark.parametrize("width", [192, 1024])
 def test_nearest_neighbors_are_those_of_float64(width: int, kind: str, dtype: torch.dtype) -> None:
-    from mpm_deploy.ops.streaming import nearest_neighbor
+    from mpm_deploy.ops.nearest_neighbor.triton import nearest_neighbor
 
     tokens = torch.cat([features(kind, length, width) for length in LENGTHS]).to(dtype).cuda()
     offsets = offsets_of(LENGTHS).cuda()
@@ -80,7 +80,7 @@ def test_nearest_neighbors_are_those_of_float64(width: int, kind: str, dtype: to
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
 def test_an_image_of_16384_tokens_needs_no_matrix(dtype: torch.dtype) -> None:
-    from mpm_deploy.ops.streaming import nearest_neighbor
+    from mpm_deploy.ops.nearest_neighbor.triton import nearest_neighbor
 
     rows, width = 16384, 768
     tokens = features("smooth", rows, width).to(dtype).cuda()
@@ -118,7 +118,7 @@ def test_a_merge_waits_for_the_device_once() -> None:
     tokens = torch.cat([features("smooth", length, 192) for length in LENGTHS]).cuda()
     offsets = offsets_of(LENGTHS).cuda()
     mutual_pair_merge(tokens, offsets, 1)  # compiles
-    from mpm_deploy.reduction.mpm import merge_mutual_pairs
+    from mpm_deploy.models.reductions.mpm import merge_mutual_pairs
 
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
         merge_mutual_pairs(tokens, offsets, max(LENGTHS), 1)

@@ -1,4 +1,5 @@
-"""A GPU that computes nothing, to rehearse the host's part of a GPU's work where there is none.
+"""Builds a GPU that computes nothing, to rehearse the host's part of a GPU's work where
+there is none.
 
     python -m benchmarks.gpu.hollow FOLDER        writes FOLDER/libcuda.so.1
     python -m benchmarks.gpu.hollow FOLDER -- COMMAND ...
@@ -25,7 +26,7 @@ _DRIVER = ("cuInit", "cuLaunchKernel", "cuFuncSetAttribute", "cuModuleUnload")
 
 
 def make(folder: Path) -> Path:
-    """Compile the library for the torch that is installed here; ``folder / "libcuda.so.1"``.
+    """Compile ``libcuda.so.1`` in a folder, for the torch that is installed here; return its path.
 
     Raises:
         ValueError: This torch is not built for CUDA, or there are no headers of CUDA.
@@ -54,7 +55,7 @@ def make(folder: Path) -> Path:
 
 
 def environment(library: Path) -> dict[str, str]:
-    """Variables under which a program takes the library for a GPU."""
+    """Return the environment variables under which a program takes the library for a GPU."""
     folder = str(library.parent)
     return {
         "LD_PRELOAD": str(library),
@@ -67,7 +68,7 @@ def environment(library: Path) -> dict[str, str]:
 
 
 def _rest(libraries: list[Path]) -> Iterator[str]:
-    """Every function that they ask for and that ``device.cpp`` has not."""
+    """List every function that the libraries ask for and that ``device.cpp`` does not define."""
     asked = set(_DRIVER) | set(_NAMED.findall(_triton_driver()))
     for library in libraries:
         command = ["nm", "--dynamic", "--undefined-only", "--without-symbol-versions", library]
@@ -84,7 +85,7 @@ def _libraries() -> list[Path]:
 
 
 def _triton_driver() -> str:
-    """What Triton reaches the driver with: C, and Python that writes C."""
+    """Return the source with which Triton calls the driver: C, and Python that writes C."""
     import triton
 
     folder = Path(triton.__file__).parent / "backends" / "nvidia"
@@ -92,7 +93,7 @@ def _triton_driver() -> str:
 
 
 def _headers() -> list[Path]:
-    """Where CUDA's own are: in the packages that torch brings, or in a toolkit."""
+    """Return the folders of CUDA's headers: in the packages that torch brings, or in a toolkit."""
     import torch
 
     packages = Path(torch.__file__).parent.parent / "nvidia"

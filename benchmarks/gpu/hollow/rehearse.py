@@ -12,13 +12,13 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-import mpm_deploy.build
 from benchmarks.record import ROOT
 from mpm_deploy.artifact import Agreement
 from mpm_deploy.backends.base import Program
-from mpm_deploy.measure.bench import bench
+from mpm_deploy.build import builder
+from mpm_deploy.build.verify import measure_agreement
+from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.recipe import load_recipe
-from mpm_deploy.verify import measure_agreement
 
 IMAGES = ROOT / "examples" / "scenes" / "images"
 SMALL = ("model.weights=random", "model.image_size=[64, 96]", "model.classes=7")
@@ -31,7 +31,8 @@ _BATCH_SIZES, _IMAGES = (1, 8), 16
 
 
 def rehearse(folder: Path, method: str, program: Path = ROOT / "build" / "cpp_runner") -> None:
-    """A small model in bfloat16, merged by a method, on the way that the paper's rows take.
+    """Build a small model in bfloat16 that merges by a method, and run it in the way of
+    the paper's rows.
 
     Raises:
         CalledProcessError: The C++ program failed.
@@ -46,14 +47,16 @@ def rehearse(folder: Path, method: str, program: Path = ROOT / "build" / "cpp_ru
 
 
 def build(path: Path, method: str) -> Path:
-    """Build it; that zeros agree with zeros proves nothing, and is not asked."""
+    """Build the artifact without the check that it agrees with the eager model: here
+    both give zeros.
+    """
     recipe = load_recipe("h100_bf16").override(*SMALL, *METHODS[method])
     # Inductor writes a graph's tensors as text into its trace, and only kernels can print one.
     with (
         mock.patch.object(Tensor, "__repr__", _shape),
-        mock.patch.object(mpm_deploy.build, "measure_agreement", _agreeing),
+        mock.patch.object(builder, "measure_agreement", _agreeing),
     ):
-        return mpm_deploy.build.build(recipe, path, progress=print)
+        return builder.build(recipe, path, progress=print)
 
 
 def _shape(tensor: Tensor, **_: object) -> str:

@@ -1,4 +1,4 @@
-"""The peers, one file each: engines that an ordinary user may run the same model with."""
+"""Holds the peers, one file each: engines that an ordinary user may run the same model with."""
 
 from benchmarks.peers.engines.aotinductor import AotInductor
 from benchmarks.peers.engines.base import Peer, Session, Task, Variant

@@ -1,4 +1,4 @@
-"""AOTInductor: interpolation and argmax inside the compiled graph."""
+"""Runs AOTInductor, with interpolation and argmax inside the compiled graph."""
 
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ ROUTES: dict[str, dict[str, Any]] = {"defaults": {}, "freezing": {"freezing": Tr
 
 
 class AotInductor(Peer):
-    """What ``torch.export`` and ``aoti_compile_and_package`` give, by the faster setting."""
+    """Runs what ``torch.export`` and ``aoti_compile_and_package`` give, by the faster setting."""
 
     name = "AOTInductor"
     variants = (Variant(), Variant("bfloat16"))

@@ -1,4 +1,4 @@
-"""What every peer is: a way to answer ``scores`` and ``label_map`` for one image.
+"""Defines what every peer is: a way to compute ``scores`` and ``label_map`` for one image.
 
 Peer.convert   model ──▶ files of its own, once
 Peer.open      files ──▶ Session: scores, label_map
@@ -31,20 +31,20 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """As in ``bfloat16-full_token``."""
+        """The variant's name, as in ``bfloat16-full_token``."""
         return f"{self.dtype}-{'merged' if self.merged else 'full_token'}"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a peer is to run.
+    """The model that a peer is to run, and how.
 
     Attributes:
-        recipe: The merging model's.
+        recipe: The recipe of the merged model.
         variant: How to run it.
-        folder: For the files of this peer and variant.
-        shared: For files that do for several peers.
-        threads: Of one call.
+        folder: A folder for the files of this peer and variant.
+        shared: A folder for files that serve several peers.
+        threads: Threads of one call.
         at_once: Calls at the same time, from as many threads.
     """
 
@@ -56,13 +56,15 @@ class Task:
     at_once: int = 1
 
     def model(self, dtype: str = "float32") -> Segmenter:
-        """The eager model on the CPU, as ``mpm_deploy`` makes it, in ``dtype``."""
+        """Make the eager model on the CPU, as ``mpm_deploy`` makes it, in ``dtype``."""
         recipe = self.recipe if self.variant.merged else self.recipe.full_token()
         model, _ = make_model(recipe.override(f"backend.dtype={dtype}"))
         return model.eval()
 
     def graphs(self, dtype: str = "float32") -> dict[str, nn.Module]:
-        """The two functions as modules from ``(1, 3, H, W)`` uint8: ``scores`` and ``labels``."""
+        """Make the two functions as modules from ``(1, 3, H, W)`` uint8: ``scores`` and
+        ``labels``.
+        """
         model = self.model(dtype)
         return {name: graph(model).eval() for name, graph in GRAPHS.items()}
 
@@ -75,29 +77,31 @@ class Session(ABC):
 
     @abstractmethod
     def scores(self, image: Tensor) -> Any:
-        """Class scores ``(1, K, h, w)``, in the engine's own array type."""
+        """Compute the class scores ``(1, K, h, w)``, in the engine's own array type."""
 
     @abstractmethod
     def label_map(self, image: Tensor) -> NDArray[np.uint8]:
-        """The class of every pixel ``(H, W)``, by plain bilinear interpolation and argmax."""
+        """Compute the class of every pixel ``(H, W)``, by plain bilinear interpolation
+        and argmax.
+        """
 
 
 class Peer(ABC):
-    """An engine; one object serves every model."""
+    """An engine that the project is compared with; one object serves every model."""
 
     name: ClassVar[str]
     variants: ClassVar[tuple[Variant, ...]]
     packages: ClassVar[tuple[str, ...]] = ()
 
     def missing(self) -> list[str]:
-        """Its packages that are not installed."""
+        """Return those of its packages that are not installed."""
         return [package for package in self.packages if find_spec(package) is None]
 
     def convert(self, task: Task) -> str:
         """Write what `open` reads into the task's folder, in plain operations.
 
         Returns:
-            What a reader of the figures should know, as the route taken; may be empty.
+            A note that a reader of the figures should know, as the route taken; may be empty.
         """
         with plain_operations():
             return self._convert(task)

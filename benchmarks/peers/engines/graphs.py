@@ -1,4 +1,4 @@
-"""The two functions of a model as a plain user writes them."""
+"""Defines the two functions of a model as a plain user writes them."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from mpm_deploy.models.segmenter import Segmenter
 
 
 class Scores(nn.Module):
-    """``(1, 3, H, W)`` uint8 -> ``(1, K, h, w)`` float32."""
+    """Computes class scores: ``(1, 3, H, W)`` uint8 -> ``(1, K, h, w)`` float32."""
 
     def __init__(self, model: Segmenter) -> None:
         super().__init__()
@@ -19,7 +19,9 @@ class Scores(nn.Module):
 
 
 class Labels(nn.Module):
-    """``(1, 3, H, W)`` uint8 -> ``(1, H, W)`` uint8: interpolate to the input's size, argmax."""
+    """Computes labels: ``(1, 3, H, W)`` uint8 -> ``(1, H, W)`` uint8, by interpolation to the
+    input's size and argmax.
+    """
 
     def __init__(self, model: Segmenter) -> None:
         super().__init__()

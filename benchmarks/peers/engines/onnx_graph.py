@@ -1,4 +1,4 @@
-"""Models as ONNX files, for the engines that read them."""
+"""Exports models as ONNX files, for the engines that read them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ INPUT = "images"
 
 
 def onnx_file(task: Task, name: str, opset: int) -> Path:
-    """The file of a graph in ``opset``, exported if it is not there."""
+    """Return the file of a graph in ``opset``; export it if it is not there."""
     path = task.shared / f"{name}-{opset}.onnx"
     if not path.exists():
         graph = task.graphs()[name]

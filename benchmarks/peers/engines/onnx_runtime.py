@@ -1,4 +1,4 @@
-"""ONNX Runtime: resize and argmax inside the graph."""
+"""Runs ONNX Runtime, with resize and argmax inside the graph."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ ROUTES = {"opset 18": 18, "opset 23": 23}
 
 
 class OnnxRuntime(Peer):
-    """The CPU provider, by the faster opset."""
+    """Runs the CPU provider, by the faster opset."""
 
     name = "ONNX Runtime"
     variants = (Variant(), Variant(merged=True))

@@ -1,4 +1,4 @@
-"""OpenVINO: interpolation and argmax inside the graph, latency hint, a stream for each call.
+"""Runs OpenVINO: interpolation and argmax inside the graph, latency hint, a stream for each call.
 
 Its CPU plugin compiles the attention of a full-token model into fused `Subgraph` nodes, by either
 route; with the sizes of a merged one unknown it cannot.
@@ -22,7 +22,7 @@ _OPSET = 18  # the one that merged models too can be exported to
 
 
 class OpenVino(Peer):
-    """The CPU plugin, by the faster route into it."""
+    """Runs the CPU plugin, by the faster route into it."""
 
     name = "OpenVINO"
     variants = (

@@ -1,4 +1,4 @@
-"""Operations as other engines' exporters can read them."""
+"""Replaces operations by ones that other engines' exporters can read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mpm_deploy.models import encoder
-from mpm_deploy.ops.attention import attention
-from mpm_deploy.reduction import mpm
+from mpm_deploy.models.encoders import vit as encoder
+from mpm_deploy.models.reductions import mpm
+from mpm_deploy.ops.attention.reference import attention
 
 
 @contextmanager
 def plain_operations() -> Iterator[None]:
-    """Attention as torch's own, and merging without writing into a view of unknown size.
+    """Use torch's own attention, and merge without writing into a view of unknown size.
 
     What this project exports for itself has operators of its own, which no other engine knows. The
     eager model's answers stay what they are, and those of a conversion are held against them.
@@ -30,7 +30,7 @@ def plain_operations() -> Iterator[None]:
 def _nearest_neighbor(
     tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int = 0
 ) -> Tensor:
-    """As `mpm_deploy.ops.nearest_neighbor`, for one image."""
+    """Compute what `mpm_deploy.ops.nearest_neighbor` does, for one image."""
     unit = functional.normalize(tokens.float(), dim=-1)
     row = torch.arange(tokens.shape[0])
     never = (row[:, None] == row[None]) | (row[None] < special_tokens)

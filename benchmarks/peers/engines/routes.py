@@ -1,4 +1,6 @@
-"""Several ways into one engine: all are tried, and the fastest right one is taken."""
+"""Chooses among several routes into one engine: all are tried, and the fastest right
+one is taken.
+"""
 
 import json
 import time
@@ -10,9 +12,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.peers.engines.base import Task
+from mpm_deploy.build.verify import verification_images
 from mpm_deploy.errors import MpmError
-from mpm_deploy.structure import to_mapping
-from mpm_deploy.verify import verification_images
+from mpm_deploy.recipe.schema import to_mapping
 
 Call = Callable[[Tensor], Tensor]
 Open = Callable[[], Call]
@@ -23,7 +25,7 @@ _SLACK = 0.02  # routes whose share of equal labels is that close to the best on
 
 @dataclass(frozen=True)
 class Trial:
-    """How a route did.
+    """The result of trying one route.
 
     Attributes:
         route: Its name.
@@ -43,7 +45,7 @@ def choose_routes(task: Task, graphs: Mapping[str, Mapping[str, Open]]) -> str:
 
     Args:
         task: What is converted.
-        graphs: For ``"scores"`` and ``"labels"``, what opens each route.
+        graphs: For ``"scores"`` and ``"labels"``, a function that opens each route.
 
     Returns:
         A sentence on what was taken.
@@ -63,13 +65,13 @@ def choose_routes(task: Task, graphs: Mapping[str, Mapping[str, Open]]) -> str:
 
 
 def chosen_routes(folder: Path) -> dict[str, str]:
-    """For ``"scores"`` and ``"labels"``, the route that was taken."""
+    """Read the route that was taken for ``"scores"`` and for ``"labels"``."""
     chosen: dict[str, str] = json.loads((folder / "routes.json").read_text())["chosen"]
     return chosen
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """The fastest of those that are about as right as the best.
+    """Return the fastest of the trials that agree about as well as the best.
 
     Raises:
         MpmError: None works.
@@ -83,12 +85,12 @@ def best(trials: Sequence[Trial]) -> Trial:
 
 
 def as_labels(output: Tensor) -> Tensor:
-    """Scores ``(1, K, h, w)`` as the best class ``(1, h, w)``; labels as they are."""
+    """Turn scores ``(1, K, h, w)`` into the best class ``(1, h, w)``; labels stay as they are."""
     return output.argmax(dim=1) if output.dim() == 4 else output
 
 
 def innermost(error: BaseException, length: int = 240) -> str:
-    """What an error came from, on one line."""
+    """Describe the error at the root of a chain of causes, on one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split())
@@ -96,10 +98,10 @@ def innermost(error: BaseException, length: int = 240) -> str:
 
 
 def try_routes(routes: Mapping[str, Open], image: Tensor, expected: Tensor) -> list[Trial]:
-    """Open each, look at its labels, and time those that work in turns.
+    """Open each route, compare its labels, and time in turns those that work.
 
     Args:
-        routes: What opens each route.
+        routes: A function that opens each route.
         image: ``(1, 3, H, W)`` uint8.
         expected: The eager model's labels of it.
     """
@@ -121,7 +123,9 @@ def try_routes(routes: Mapping[str, Open], image: Tensor, expected: Tensor) -> l
 
 
 def _time(call: Call, image: Tensor) -> float:
-    """Milliseconds of the second of two calls, so that the route before does not disturb it."""
+    """Return the milliseconds of the second of two calls, so that the route before does
+    not disturb it.
+    """
     call(image)
     begin = time.perf_counter()
     call(image)

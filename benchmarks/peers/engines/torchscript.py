@@ -1,4 +1,4 @@
-"""TorchScript: scripted and frozen, interpolation and argmax inside."""
+"""Runs TorchScript: scripted and frozen, with interpolation and argmax inside."""
 
 import torch
 
@@ -6,7 +6,7 @@ from benchmarks.peers.engines.base import ModuleSession, Peer, Session, Task, Va
 
 
 class TorchScript(Peer):
-    """What ``torch.jit.script`` and ``torch.jit.freeze`` give."""
+    """Runs what ``torch.jit.script`` and ``torch.jit.freeze`` give."""
 
     name = "TorchScript"
     variants = (Variant(),)

@@ -1,6 +1,6 @@
 #pragma once
 
-// What an artifact says of itself; docs/artifact.md is the written format.
+// What an artifact says of itself; docs/formats/artifact.md is the written format.
 
 #include <array>
 #include <cstdint>

@@ -31,7 +31,7 @@ struct RunnerOptions {
   std::optional<int> stride = {};
 };
 
-class Fitting;
+class ImageFit;
 
 // Threads may share one.
 class Runner {
@@ -43,7 +43,7 @@ class Runner {
   const Model& model() const;
 
   // An image as the model takes it. Throws ImageError: it is too narrow to slide windows over.
-  Fitted fit(const Image& image) const;
+  ImageWindows fit(const Image& image) const;
 
   // Throws ImageError: the file cannot be decoded, or as `fit`.
   Result run(const std::filesystem::path& file) const;
@@ -56,7 +56,7 @@ class Runner {
 
  private:
   std::shared_ptr<const Model> model_;
-  std::shared_ptr<const Fitting> fitting_;
+  std::shared_ptr<const ImageFit> fitting_;
   RunnerOptions options_;
 };
 

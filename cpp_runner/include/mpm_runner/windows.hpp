@@ -31,7 +31,7 @@ struct WindowGrid {
 WindowGrid lay_windows(Size size, Size window, int stride);
 
 // An image as the model takes it.
-struct Fitted {
+struct ImageWindows {
   std::vector<FittedImage> windows;  // of the model's input size
   Size size;                         // of the resized image
   std::optional<WindowGrid> grid;    // where they lie; none where the one window is the whole image

@@ -1,1 +1,3 @@
-"""The parts of a procedural street: camera, light, canvas, and the things that stand in it."""
+"""Holds the parts of a procedural street: camera, light, canvas, and the things that
+stand in it.
+"""

@@ -1,4 +1,4 @@
-"""Houses and blocks: boxes along the street with windows, doors and roofs."""
+"""Draws houses and blocks: boxes along the street with windows, doors and roofs."""
 
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ class Building:
             self._roof(canvas, back)
 
     def _end(self, canvas: Canvas, back: float) -> None:
-        """The wall across the street that the camera can see, with its gable."""
+        """Draws the wall across the street that the camera can see, with its gable."""
         seen_from_start = self.start > 0
         along = self.start if seen_from_start else self.start + self.length
         corner = np.array([self.side * self.front, along, 0.0])
@@ -78,7 +78,7 @@ class Building:
         self._windows(canvas, corner, across, brightness)
 
     def _bands(self) -> list[tuple[float, float]]:
-        """Plinth and cornice, from and to what height."""
+        """Returns from and to what height plinth and cornice go."""
         return [(0.0, 0.55), (self.height - 0.45, self.height)]
 
     @staticmethod
@@ -134,7 +134,7 @@ class Building:
 def _panes(
     corner: Points, along: Points, centers: Points, sills: Points, half: float, tall: float
 ) -> Points:
-    """Upright rectangles (N, 4, 3) on a wall, by their middles and sills."""
+    """Returns upright rectangles (N, 4, 3) on a wall, by their middles and sills."""
     left = corner + along * (centers - half)[:, None]
     right = corner + along * (centers + half)[:, None]
     low, high = UP * (sills - (0.13 if half > 1 else 0))[:, None], UP * (sills + tall)[:, None]
@@ -144,7 +144,9 @@ def _panes(
 def sample_buildings(
     rng: np.random.Generator, side: int, front: float, town: bool
 ) -> list[Building]:
-    """A row of buildings along one side of the street: blocks in a town, houses out of it."""
+    """Draws at random a row of buildings along one side of the street: blocks in a
+    town, houses out of it.
+    """
     row, along = [], -26.0 + rng.uniform(0, 8)
     while along < 110:
         length = float(rng.uniform(9, 22) if town else rng.uniform(8, 14))

@@ -1,4 +1,4 @@
-"""Two planes painted together, back to front: what a pixel shows, and what it is.
+"""Paints two planes together, back to front: what a pixel shows, and what it is.
 
 paint  RGBA   surface colour under plain light; alpha: how much of it shines by itself
 codes  L      class and texture (see `classes.code`)
@@ -37,7 +37,7 @@ class Canvas:
         self._paint = ImageDraw.Draw(paint)
 
     def fill(self, shade: Shade, distance: float, alpha: int = 0) -> tuple[int, int, int, int]:
-        """A surface colour seen through `distance` metres of haze, as an RGBA fill."""
+        """Returns a surface color seen through `distance` meters of haze, as an RGBA fill."""
         clear = np.exp(-self.light.haze * max(distance, 0.0))
         haze = 0.0 if alpha else 0.72 * (1 - clear)
         red, green, blue = (
@@ -47,20 +47,22 @@ class Canvas:
         return red, green, blue, alpha
 
     def brightness(self, normal: Points) -> float:
-        """How bright a surface with this normal (3,) is under the scene's light."""
+        """Returns how bright a surface with this normal (3,) is under the scene's light."""
         facing = max(0.0, float(normal @ self.light.sun))
         return self.light.ambient + (1.1 - self.light.ambient) * facing
 
     def face(
         self, corners: Points, shade: Shade, surface: int | None, distance: float, alpha: int = 0
     ) -> None:
-        """A world polygon (N, 3); `surface` is its code, None for a detail on what is there."""
+        """Paints a world polygon (N, 3); `surface` is its code, None for a detail on
+        what is there.
+        """
         pixels = self.camera.polygon(corners)
         if pixels is not None:
             self.shape([(x, y) for x, y in pixels], self.fill(shade, distance, alpha), surface)
 
     def quads(self, corners: Points, fills: list[tuple[int, int, int, int]]) -> None:
-        """Many small details: world quads (N, 4, 3), one fill each."""
+        """Paints many small details: world quads (N, 4, 3), one fill each."""
         view = self.camera.view(corners.reshape(-1, 3))
         near = view[:, 2].reshape(-1, 4).min(axis=1) < NEAR
         view[:, 2] = np.maximum(view[:, 2], NEAR)
@@ -71,13 +73,13 @@ class Canvas:
             self._paint.polygon(pixels[index].ravel().tolist(), fill=fills[index])
 
     def shape(self, pixels: Pixels, fill: tuple[int, ...], surface: int | None) -> None:
-        """A screen polygon."""
+        """Paints a screen polygon."""
         self._paint.polygon(pixels, fill=fill)
         if surface is not None:
             self._codes.polygon(pixels, fill=surface)
 
     def line(self, pixels: Pixels, width: float, fill: tuple[int, ...], surface: int) -> None:
-        """A screen line `width` pixels wide."""
+        """Paints a screen line `width` pixels wide."""
         self._paint.line(pixels, fill=fill, width=round(width), joint="curve")
         self._codes.line(pixels, fill=surface, width=round(width), joint="curve")
 
@@ -88,7 +90,7 @@ class Canvas:
         fill: tuple[int, ...],
         surface: int | None,
     ) -> None:
-        """A screen ellipse."""
+        """Paints a screen ellipse."""
         (x, y), (across, down) = center, radii
         box = (x - across, y - down, x + across, y + down)
         self._paint.ellipse(box, fill=fill)
@@ -101,5 +103,5 @@ class Canvas:
 
 
 def shaded(shade: Shade, brightness: float) -> NDArray[np.float32]:
-    """A surface colour under more or less light."""
+    """Returns a surface color under more or less light."""
     return np.asarray(shade, np.float32) * np.float32(brightness)

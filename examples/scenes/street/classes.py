@@ -1,4 +1,6 @@
-"""The classes of the street scenes, and the code plane that carries class and texture together."""
+"""Defines the classes of the street scenes, and the code plane that carries class and
+texture together.
+"""
 
 from typing import Final
 
@@ -28,5 +30,5 @@ SMOOTH, PLASTER, BRICK, LEAF, LAWN, ASPHALT, PAVING, CLOTH, WOOD = range(9)
 
 
 def code(label: int, texture: int = SMOOTH) -> int:
-    """The value of the code plane for a pixel of class `label` with surface `texture`."""
+    """Returns the value of the code plane for a pixel of class `label` with surface `texture`."""
     return texture << 4 | label

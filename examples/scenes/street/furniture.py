@@ -1,4 +1,4 @@
-"""What stands along a street: lamp posts, masts, signs and fences."""
+"""Draws the things that stand along a street: lamp posts, masts, signs and fences."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -56,7 +56,7 @@ class Pole:
     def _post(
         self, canvas: Canvas, x: float, low: float, high: float, half: float, distance: float
     ) -> None:
-        """A round post: a lit side and a dark one."""
+        """Paints a round post: a lit side and a dark one."""
         for left, right, dim in ((-1.0, 1.0, 1.0), (-1.0, -0.4, 1.2), (0.45, 1.0, 0.62)):
             strip = [
                 (x + left * half, low),
@@ -175,7 +175,7 @@ class Sign:
 
 @dataclass(frozen=True)
 class FencePanel:
-    """A few metres of fence along the street."""
+    """A few meters of fence along the street."""
 
     u: float
     start: float
@@ -214,12 +214,12 @@ class FencePanel:
 
 
 def _upright(u: float, start: float, end: float, low: float, high: float) -> NDArray[np.float64]:
-    """A rectangle standing along the street (4, 3)."""
+    """Returns a rectangle standing along the street (4, 3)."""
     return np.array([[u, start, low], [u, end, low], [u, end, high], [u, start, high]])
 
 
 def sample_pole(rng: np.random.Generator, u: float, v: float) -> Pole:
-    """A lamp post, or one time in four a mast."""
+    """Draws at random a lamp post, or one time in four a mast."""
     lamp = bool(rng.random() < 0.75)
     arm = -float(np.sign(u)) * rng.uniform(0.7, 1.5)
     return Pole(
@@ -228,7 +228,7 @@ def sample_pole(rng: np.random.Generator, u: float, v: float) -> Pole:
 
 
 def sample_sign(rng: np.random.Generator, u: float, v: float) -> Sign:
-    """A sign of any outline and colour."""
+    """Draws at random a sign of any outline and color."""
     outlines: list[Outline] = ["disk", "triangle", "octagon", "square", "board"]
     light = np.array([0.93, 0.93, 0.9], np.float32)
     first, second = any_paint(rng), light if rng.random() < 0.6 else any_paint(rng)
@@ -247,7 +247,7 @@ def sample_sign(rng: np.random.Generator, u: float, v: float) -> Sign:
 
 
 def sample_fence(rng: np.random.Generator, u: float) -> list[FencePanel]:
-    """A fence along the street at `u`, in panels, with a gap or two."""
+    """Draws at random a fence along the street at `u`, in panels, with a gap or two."""
     height, bars, shade = float(rng.uniform(1.0, 1.7)), bool(rng.random() < 0.4), wood(rng)
     panels, length = [], 2.4
     for start in np.arange(-20.0, 70.0, length):

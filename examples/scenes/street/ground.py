@@ -1,4 +1,6 @@
-"""The backdrop (sky and skyline) and the ground: lawns, sidewalks, the road and its markings."""
+"""Draws the backdrop (sky and skyline) and the ground: lawns, sidewalks, the road and
+its markings.
+"""
 
 from dataclasses import dataclass
 
@@ -39,7 +41,7 @@ class Ground:
     crossing: float | None  # v of a zebra crossing
 
     def walk_edge(self, side: int) -> float:
-        """|u| where the sidewalk ends."""
+        """Returns |u| where the sidewalk ends."""
         return self.road_half + self.walks[0 if side < 0 else 1]
 
     def paint(self, canvas: Canvas) -> None:
@@ -60,12 +62,12 @@ class Ground:
     def _strip(
         self, canvas: Canvas, left: float, right: float, shade: NDArray[np.float32], surface: int
     ) -> None:
-        """A strip of ground along the street, hazier with distance, in three pieces."""
+        """Paints a strip of ground along the street, hazier with distance, in three pieces."""
         for start, end, distance in ((60.0, FAR, 90.0), (25.0, 60.0, 38.0), (BEHIND, 25.0, 12.0)):
             canvas.face(_flat(left, right, start, end), shade, surface, distance)
 
     def _joints(self, canvas: Canvas, shade: NDArray[np.float32]) -> None:
-        """The gaps between the sidewalk's slabs."""
+        """Paints the gaps between the sidewalk's slabs."""
         quads, pitch = [], 1.25
         for side in (-1, 1):
             inner, outer = self.road_half, self.walk_edge(side)
@@ -98,12 +100,12 @@ class Ground:
 
 
 def _flat(left: float, right: float, start: float, end: float) -> NDArray[np.float64]:
-    """A rectangle on the ground (4, 3)."""
+    """Returns a rectangle on the ground (4, 3)."""
     return np.array([[left, start, 0.0], [right, start, 0.0], [right, end, 0.0], [left, end, 0.0]])
 
 
 def sample_ground(rng: np.random.Generator, paved: tuple[bool, bool]) -> Ground:
-    """A street's cross section and its surfaces."""
+    """Draws at random a street's cross section and its surfaces."""
     return Ground(
         road_half=float(rng.uniform(3.2, 5.2)),
         paved=paved,
@@ -117,7 +119,7 @@ def sample_ground(rng: np.random.Generator, paved: tuple[bool, bool]) -> Ground:
 
 
 def paint_sky(canvas: Canvas) -> None:
-    """Sky, clouds, stars and, some nights, a moon: the farthest layer."""
+    """Paints sky, clouds, stars and, some nights, a moon: the farthest layer."""
     light, rng = canvas.light, np.random.default_rng(canvas.rng.integers(2**31))
     height = np.clip(np.linspace(0, SIZE / canvas.camera.horizon, SIZE, dtype=np.float32), 0, 1)
     sky = light.sky_top + (light.sky_low - light.sky_top) * (height**1.4)[:, None]
@@ -141,7 +143,7 @@ def paint_sky(canvas: Canvas) -> None:
 
 
 def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Distant houses and woods along the horizon."""
+    """Paints distant houses and woods along the horizon."""
     left, town = -20.0, rng.random() < 0.6
     horizon = canvas.camera.horizon
     while left < SIZE:

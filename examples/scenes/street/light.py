@@ -1,4 +1,4 @@
-"""The light of a scene: hour, sun, sky, haze, and what the camera makes of it."""
+"""Models the light of a scene: hour, sun, sky, haze, and what the camera makes of it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -33,7 +33,9 @@ def _rgb(*values: float) -> Color:
 
 
 def sample_light(rng: np.random.Generator, hour: Hour | None = None) -> Light:
-    """A random light; `hour` fixes the time of day (default: day 50 %, dusk 15 %, night 35 %)."""
+    """Draws a random light; `hour` fixes the time of day (default: day 50 %, dusk 15 %,
+    night 35 %).
+    """
     drawn = str(rng.choice(["day", "dusk", "night"], p=[0.5, 0.15, 0.35]))
     draw = {"day": _day, "dusk": _dusk, "night": _night}[hour or drawn]
     azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(22, 60))

@@ -1,4 +1,4 @@
-"""A bank of fractal noise: made once, then cut and sampled for every surface of every scene."""
+"""Makes a bank of fractal noise once, then cuts and samples it for every surface of every scene."""
 
 from functools import lru_cache
 
@@ -11,12 +11,12 @@ BANK = 1024  # side of a noise plane, pixels
 
 
 def resize(plane: Plane, size: int) -> Plane:
-    """A plane (h, w) smoothly resized to (size, size)."""
+    """Resizes a plane (h, w) smoothly to (size, size)."""
     return np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def _fractal(seed: int, grids: tuple[int, ...], stretch: int = 1) -> Plane:
-    """Zero-mean, unit-deviation noise with one octave a grid size; `stretch` widens it."""
+    """Makes zero-mean, unit-deviation noise with one octave per grid size; `stretch` widens it."""
     rng = np.random.default_rng(seed)
     total = np.zeros((BANK, BANK), np.float32)
     for octave, grid in enumerate(grids):
@@ -27,7 +27,7 @@ def _fractal(seed: int, grids: tuple[int, ...], stretch: int = 1) -> Plane:
 
 @lru_cache(maxsize=1)
 def bank() -> dict[str, Plane]:
-    """Noise planes (BANK, BANK) by name."""
+    """Returns noise planes (BANK, BANK) by name."""
     return {
         "cloud": _fractal(1, (5, 10, 20, 40, 80), stretch=2),
         "broad": _fractal(2, (6, 12, 24)),
@@ -41,6 +41,6 @@ def bank() -> dict[str, Plane]:
 
 
 def window(name: str, rng: np.random.Generator, size: int) -> Plane:
-    """A (size, size) cut of a noise plane at a random place."""
+    """Cuts a (size, size) window out of a noise plane at a random place."""
     top, left = rng.integers(0, BANK - size, 2)
     return bank()[name][top : top + size, left : left + size]

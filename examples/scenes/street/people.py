@@ -1,4 +1,4 @@
-"""People: drawn upright on the screen, standing or in mid-step."""
+"""Draws people upright on the screen, standing or in mid-step."""
 
 from dataclasses import dataclass
 
@@ -108,7 +108,7 @@ class _Figure:
 
 
 def sample_person(rng: np.random.Generator, u: float, v: float) -> Person:
-    """Somebody at (u, v)."""
+    """Draws at random a person at (u, v)."""
     return Person(
         u=u,
         v=v,

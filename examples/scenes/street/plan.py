@@ -1,4 +1,4 @@
-"""The plan of a street: what stands where, drawn at random and independent of the light."""
+"""Plans a street: what stands where, drawn at random and independent of the light."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,7 +37,7 @@ Spot = tuple[float, float]
 
 
 def sample_plan(rng: np.random.Generator) -> Plan:
-    """A random street seen from a random place."""
+    """Draws a random street seen from a random place."""
     towns = tuple(
         str(kind) for kind in rng.choice(["town", "houses", "park"], 2, p=[0.4, 0.36, 0.24])
     )
@@ -60,7 +60,9 @@ def sample_plan(rng: np.random.Generator) -> Plan:
 
 
 def _sample_camera(rng: np.random.Generator, ground: Ground) -> Camera:
-    """On the road or a sidewalk, looking along the street or, one time in four, across it."""
+    """Places a camera on the road or a sidewalk, looking along the street or, one time
+    in four, across it.
+    """
     u = float(rng.uniform(-1, 1)) * (ground.road_half + 1.5)
     along = np.radians(rng.uniform(-38, 38))
     across = -np.sign(u) * np.radians(rng.uniform(55, 100))
@@ -85,7 +87,7 @@ def _spots(
     count: int,
     apart: float = 0.8,
 ) -> list[Spot]:
-    """Up to `count` ground points in view with u in `band` and `reach` metres ahead."""
+    """Finds up to `count` ground points in view with u in `band` and `reach` meters ahead."""
     found: list[Spot] = []
     for _ in range(count * 14):
         if len(found) == count:
@@ -100,7 +102,7 @@ def _spots(
 def _trees(
     rng: np.random.Generator, camera: Camera, side: int, edge: float, kind: str
 ) -> list[Thing]:
-    """Trees on the land beyond the sidewalk; a few along the kerb in a town."""
+    """Places trees on the land beyond the sidewalk; a few along the curb in a town."""
     count = int(rng.integers(0, 3) if kind == "town" else rng.integers(2, 7))
     near, far = (edge - 1.0, edge + 0.5) if kind == "town" else (edge + 1.0, edge + 14.0)
     band = (side * near, side * far) if side > 0 else (side * far, side * near)
@@ -108,7 +110,7 @@ def _trees(
 
 
 def _vehicles(rng: np.random.Generator, camera: Camera, ground: Ground) -> list[Thing]:
-    """Traffic that keeps to its side, and cars parked at the kerb, none inside another."""
+    """Places traffic that keeps to its side, and cars parked at the curb, none inside another."""
     placed: list[Vehicle] = []
     lane = ground.road_half * 0.5
     spots = _spots(rng, camera, (-ground.road_half, ground.road_half), (7, 34), 6, 4.0)
@@ -130,7 +132,7 @@ def _vehicles(rng: np.random.Generator, camera: Camera, ground: Ground) -> list[
 
 
 def _walkers(rng: np.random.Generator, camera: Camera, ground: Ground) -> list[Thing]:
-    """People on the sidewalks, some crossing the road; poles and signs near the kerbs."""
+    """Places people on the sidewalks, some crossing the road; poles and signs near the curbs."""
     things: list[Thing] = []
     for side in (-1, 1):
         kerb, edge = ground.road_half, ground.walk_edge(side)
@@ -147,5 +149,5 @@ def _walkers(rng: np.random.Generator, camera: Camera, ground: Ground) -> list[T
 
 
 def _band(side: int, near: float, far: float) -> Spot:
-    """The strip between two distances from the middle of the street, on one side."""
+    """Returns the strip between two distances from the middle of the street, on one side."""
     return (near, far) if side > 0 else (-far, -near)

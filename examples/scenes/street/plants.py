@@ -1,4 +1,4 @@
-"""Trees: a trunk under a crown of leaf clumps, or a conifer's skirts."""
+"""Draws trees: a trunk under a crown of leaf clumps, or a conifer's skirts."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class Tree:
         canvas.shape(trunk, fill, code(TREE, WOOD))
 
     def _crown(self, canvas: Canvas, x: float, y: float, scale: float, distance: float) -> None:
-        """Clumps of leaves, the shaded ones behind and below, the sunlit ones in front."""
+        """Paints clumps of leaves, the shaded ones behind and below, the sunlit ones in front."""
         rng = np.random.default_rng(self.seed)
         count = 34
         turn, reach = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count))
@@ -83,7 +83,7 @@ class Tree:
 
 
 def sample_tree(rng: np.random.Generator, u: float, v: float) -> Tree:
-    """A tree at (u, v)."""
+    """Draws at random a tree at (u, v)."""
     conifer = bool(rng.random() < 0.25)
     height = float(rng.uniform(3.6, 8.5))
     return Tree(

@@ -1,4 +1,4 @@
-"""From a plan and a light to a picture: paint back to front, then expose."""
+"""Renders a plan in a light as a picture: paints back to front, then exposes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ Plane = NDArray[np.float32]  # (512, 512)
 
 
 def render(plan: Plan, light: Light, rng: np.random.Generator) -> tuple[Picture, Labels]:
-    """The picture of a plan in a light, and its label map."""
+    """Returns the picture of a plan in a light, and its label map."""
     canvas = Canvas(plan.camera, light, rng)
     paint_sky(canvas)
     paint_skyline(canvas, np.random.default_rng(rng.integers(2**31)))
@@ -60,7 +60,7 @@ def _shadows(canvas: Canvas, plan: Plan) -> None:
 
 
 def _expose(canvas: Canvas, codes: Labels, rng: np.random.Generator) -> Picture:
-    """Texture, light, glare and the sensor's noise."""
+    """Applies texture, light, glare and the sensor's noise."""
     light = canvas.light
     paint = np.asarray(canvas.paint, np.float32) / 255
     surface, shine = paint[..., :3], paint[..., 3:]
@@ -76,7 +76,7 @@ def _expose(canvas: Canvas, codes: Labels, rng: np.random.Generator) -> Picture:
 
 
 def _texture(textures: Labels, camera: Camera, rng: np.random.Generator) -> Plane:
-    """How much each pixel's surface departs from its plain colour, as a share."""
+    """Returns how much each pixel's surface departs from its plain color, as a share."""
     x, y = rng.integers(0, noise.BANK, 2)
     rows = np.arange(SIZE, dtype=np.float32) - camera.horizon
     depth = camera.focal * camera.height / np.maximum(rows, 1.0)  # metres, of a row of ground
@@ -101,7 +101,7 @@ def _texture(textures: Labels, camera: Camera, rng: np.random.Generator) -> Plan
 
 
 def _lamp_light(canvas: Canvas) -> Plane:
-    """Light that lamps throw on what is around them, from a coarse grid."""
+    """Returns the light that lamps throw on what is around them, from a coarse grid."""
     step = 8
     grid = np.zeros((SIZE // step, SIZE // step), np.float32)
     rows, columns = np.mgrid[0:SIZE:step, 0:SIZE:step].astype(np.float32)
@@ -113,7 +113,7 @@ def _lamp_light(canvas: Canvas) -> Plane:
 
 
 def _glare(paint: Image.Image) -> NDArray[np.float32]:
-    """The bloom around lamps and lit windows (512, 512, 3)."""
+    """Returns the bloom around lamps and lit windows (512, 512, 3)."""
     small = np.asarray(paint.resize((SIZE // 4, SIZE // 4), Image.Resampling.BOX), np.float32) / 255
     lamps = small[..., :3] * ((small[..., 3:] > 0.15) & (small[..., 3:] < (SELF_LIT - 4) / 255))
     bloom = Image.fromarray((np.clip(lamps, 0, 1) * 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Shadows on the ground: a dark patch underneath, and what the sun throws."""
+"""Computes shadows on the ground: a dark patch underneath, and what the sun throws."""
 
 from dataclasses import dataclass
 
@@ -23,12 +23,12 @@ class Sunlight:
 
 
 def sunlight(light: Light) -> Sunlight:
-    """The direct light of a scene; a low sun's shadows are kept within reason."""
+    """Returns the direct light of a scene; a low sun's shadows are kept within reason."""
     return Sunlight(-light.sun[:2] / max(light.sun[2], 0.25), light.shadow)
 
 
 def of_upright(u: float, v: float, height: float, width: float, sun: Sunlight) -> list[Shadow]:
-    """The shadows of a post, a person or a tree `width` metres wide on top."""
+    """Returns the shadows of a post, a person or a tree `width` meters wide on top."""
     half, wide = width / 2, width > 2
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     disk = np.stack([np.cos(turn) * half, np.sin(turn) * half, np.zeros(12)], axis=1)
@@ -44,7 +44,7 @@ def of_upright(u: float, v: float, height: float, width: float, sun: Sunlight) -
 
 
 def of_box(footprint: Points, height: float, sun: Sunlight) -> list[Shadow]:
-    """The shadows of a box that stands on `footprint` (4, 3)."""
+    """Returns the shadows of a box that stands on `footprint` (4, 3)."""
     under = [(footprint, 0.55)]
     if not sun.throws:
         return under
@@ -53,7 +53,7 @@ def of_box(footprint: Points, height: float, sun: Sunlight) -> list[Shadow]:
 
 
 def of_row(front: float, start: float, end: float, height: float, sun: Sunlight) -> list[Shadow]:
-    """The shadow that a wall along the street at u = `front` throws towards the road."""
+    """Returns the shadow that a wall along the street at u = `front` throws towards the road."""
     side = np.sign(front)
     reach = min(max(-side * sun.throw[0], 0.0) * height, 30.0)
     if reach == 0 or not sun.throws:

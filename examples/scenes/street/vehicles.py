@@ -1,4 +1,4 @@
-"""Cars and buses: a side profile drawn out to its width, with glass, wheels and lamps.
+"""Draws cars and buses: a side profile drawn out to its width, with glass, wheels and lamps.
 
 The profile is a ring of (length, height) points, tail left, nose right; its edges between the
 belt line and the roof are windscreens.
@@ -74,12 +74,12 @@ class Vehicle:
         return canvas.camera.distance(self.u, self.v)
 
     def footprint(self) -> Points:
-        """The ground under it (4, 3)."""
+        """Returns the ground under it (4, 3)."""
         half = self.length / 2
         return self._place([(-half, 0), (half, 0), (half, 0), (-half, 0)], [-1, -1, 1, 1])
 
     def _place(self, profile: list[tuple[float, float]], sides: list[float]) -> Points:
-        """Profile points at `sides` half-widths from the middle, in the world (N, 3)."""
+        """Returns profile points at `sides` half-widths from the middle, in the world (N, 3)."""
         return np.array(
             [
                 (self.u + side * self.half_width, self.v + self.heading * along, height)
@@ -100,7 +100,7 @@ class Vehicle:
         self._lamps(canvas)
 
     def _seen_edges(self, canvas: Canvas) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-        """The profile's edges that face the camera, farthest first."""
+        """Returns the profile's edges that face the camera, farthest first."""
         seen = []
         for start, end in zip(self.ring, self.ring[1:], strict=False):
             point = self._place([start], [0])[0]
@@ -192,7 +192,7 @@ class Vehicle:
                 canvas.face(self._place(rim, sides), shade, code(self.label), distance)
 
     def _lamps(self, canvas: Canvas) -> None:
-        """Head lamps at the nose, red ones at the tail: whichever end the camera sees."""
+        """Paints head lamps at the nose, red ones at the tail: whichever end the camera sees."""
         sees_nose = canvas.camera.faces(
             self._place([(self.length / 2, 0.7)], [0])[0], np.array([0.0, self.heading, 0.0])
         )
@@ -220,7 +220,7 @@ def _mix(start: tuple[float, float], end: tuple[float, float], share: float) -> 
 
 
 def sample_vehicle(rng: np.random.Generator, u: float, v: float, heading: int) -> Vehicle:
-    """A car, or one time in five a bus, at (u, v)."""
+    """Draws at random a car, or one time in four a bus, at (u, v)."""
     bus = rng.random() < 0.24
     half = float(rng.uniform(3.6, 5.2))
     box: Ring = ((-half, 0.35), (-half, 3.0), (half - 0.25, 3.05), (half, 1.2), (half, 0.35))

@@ -1,0 +1,215 @@
+#include "mpm_runner/manifest.hpp"
+
+#include <algorithm>
+
+#include "artifact/archive.hpp"
+#include "artifact/schema.hpp"
+#include "images/windows.hpp"
+#include "mpm_runner/error.hpp"
+
+namespace mpm {
+
+// Found by the types of their arguments, so they are in the types' namespace.
+
+void list_fields(CreatedBy& created_by, auto& field) {
+  field("mpm_deploy", created_by.mpm_deploy);
+  field("torch", created_by.torch);
+  field("created", created_by.created);
+}
+
+void list_fields(ModelInfo& model, auto& field) {
+  field("name", model.name);
+  field("head", model.head);
+  field("parameters", model.parameters);
+  field("patch_size", model.patch_size);
+  field("special_tokens", model.special_tokens);
+  field("classes", model.classes);
+  field("palette", model.palette);
+}
+
+void list_fields(WeightsOrigin& weights, auto& field) {
+  field("origin", weights.origin);
+  field("sha256", weights.sha256);
+}
+
+void list_fields(InputInfo& input, auto& field) {
+  field("height", input.height);
+  field("width", input.width);
+  field("mean", input.mean);
+  field("std", input.std);
+  field("fit", input.fit);
+  field.or_missing("stride", input.stride);
+  field.or_missing("short_side", input.short_side);
+  field.or_missing("max_ratio", input.max_ratio);
+}
+
+void list_fields(MergeInfo& merge, auto& field) {
+  field("method", merge.method);
+  field("before_blocks", merge.before_blocks);
+  field("reconstruct", merge.reconstruct);
+}
+
+void list_fields(StageFlops& stage, auto& field) {
+  field("linear", stage.linear);
+  field("quadratic", stage.quadratic);
+}
+
+void list_fields(Flops& flops, auto& field) {
+  field("constant", flops.constant);
+  field("stages", flops.stages);
+}
+
+void list_fields(BatchRange& batch, auto& field) {
+  field("min", batch.min);
+  field("max", batch.max);
+}
+
+void list_fields(Requires& needs, auto& field) {
+  field("backend", needs.backend);
+  field("device", needs.device);
+  field("dtype", needs.dtype);
+  field("torch", needs.torch);
+  field("machine", needs.machine);
+  field("cpu_isa", needs.cpu_isa);
+  field("cuda_capability", needs.cuda_capability);
+}
+
+void list_fields(Agreement& agreement, auto& field) {
+  field("images", agreement.images);
+  field("labels", agreement.labels);
+  field("clusters", agreement.clusters);
+}
+
+void list_fields(Manifest& manifest, auto& field) {
+  JsonObject recipe;
+  field("format", manifest.format);
+  field("created_by", manifest.created_by);
+  field("recipe", recipe);
+  field("model", manifest.model);
+  field("weights", manifest.weights);
+  field("input", manifest.input);
+  field("merge", manifest.merge);
+  field("flops", manifest.flops);
+  field("batch", manifest.batch);
+  field("requires", manifest.requires_);
+  field("agreement", manifest.agreement);
+  field("payload_sha256", manifest.payload_sha256);
+  manifest.recipe = recipe.text;
+}
+
+namespace {
+
+constexpr const char* known_format = "mpm-artifact/1";
+
+Json parse(const std::string& text, const std::string& where) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::exception&) {
+    throw ArtifactError(where + ": its manifest is not JSON", rebuild_hint);
+  }
+}
+
+void check_format(const Json& json, const std::string& where) {
+  const Json format = json.is_object() ? json.value("format", Json()) : Json();
+  if (format != known_format) {
+    throw ArtifactError(
+        where + ": expected format \"" + known_format + "\", got " +
+            format.dump(-1, ' ', true, Json::error_handler_t::replace),
+        "update this program, or rebuild the artifact: mpm-deploy build --recipe NAME");
+  }
+}
+
+void check(bool holds, const char* key, const std::string& expected) {
+  if (!holds) throw StructureError(key, "expected " + expected);
+}
+
+void check_windows(const InputInfo& input) {
+  if (input.fit == "resize") {
+    check(!input.stride, "input.stride", "none with fit \"resize\"");
+    check(!input.short_side, "input.short_side", "none with fit \"resize\"");
+    check(!input.max_ratio, "input.max_ratio", "none with fit \"resize\"");
+    return;
+  }
+  const int stride = input.stride.value_or(0);
+  const int side = input.short_side.value_or(0);
+  const double ratio = input.max_ratio.value_or(0);
+  check(stride >= 1 && stride <= std::min(input.height, input.width), "input.stride",
+        "1 to a window's shorter side");
+  check(side >= 1 && side <= largest_side, "input.short_side",
+        "1 to " + std::to_string(largest_side));
+  check(ratio >= 1 && ratio <= largest_ratio, "input.max_ratio",
+        "1 to " + std::to_string(static_cast<int>(largest_ratio)));
+}
+
+// What the types cannot say, and the runner relies on.
+void check_values(const Manifest& manifest) {
+  const std::string& backend = manifest.requires_.backend;
+  const std::string& device = manifest.requires_.device;
+  check(manifest.input.height > 0 && manifest.input.width > 0, "input", "a size above zero");
+  check(manifest.input.fit == "resize" || manifest.input.fit == "slide", "input.fit",
+        "\"resize\" or \"slide\"");
+  check_windows(manifest.input);
+  check(manifest.model.patch_size > 0, "model.patch_size", "a size above zero");
+  check(!manifest.model.classes.empty(), "model.classes", "one class or more");
+  check(manifest.model.palette.size() == manifest.model.classes.size(), "model.palette",
+        "one color a class");
+  check(manifest.batch.min >= 1 && manifest.batch.max >= manifest.batch.min, "batch",
+        "1 <= min <= max");
+  check(manifest.flops.stages.size() == manifest.merge.before_blocks.size() + 1, "flops.stages",
+        "one more than merges");
+  check(backend == "torchscript" || backend == "aotinductor", "requires.backend",
+        "\"torchscript\" or \"aotinductor\"");
+  check(device == "cpu" || device == "cuda", "requires.device", "\"cpu\" or \"cuda\"");
+}
+
+Manifest parse_manifest(const std::string& text, const std::string& where) {
+  const Json json = parse(text, where);
+  check_format(json, where);
+  try {
+    Manifest manifest;
+    read_structure(json, "", manifest);
+    check_values(manifest);
+    return manifest;
+  } catch (const std::runtime_error& error) {
+    throw ArtifactError(where + ": manifest: " + error.what(), rebuild_hint);
+  } catch (const Json::exception& error) {
+    throw ArtifactError(where + ": manifest: " + error.what(), rebuild_hint);
+  }
+}
+
+}  // namespace
+
+double Flops::total(const std::vector<int>& tokens) const {
+  double sum = constant;
+  for (std::size_t m = 0; m < stages.size(); ++m) {
+    const double t = tokens.at(m);
+    sum += (stages[m].linear + stages[m].quadratic * t) * t;
+  }
+  return sum;
+}
+
+int Manifest::patches() const {
+  return (input.height / model.patch_size) * (input.width / model.patch_size);
+}
+
+double Manifest::flops_at(const std::vector<int>& tokens_kept) const {
+  std::vector<int> tokens{patches()};
+  tokens.insert(tokens.end(), tokens_kept.begin(), tokens_kept.end());
+  return flops.total(tokens);
+}
+
+double Manifest::flops_full_token() const {
+  return flops.total(std::vector<int>(flops.stages.size(), patches()));
+}
+
+Manifest read_manifest(const std::filesystem::path& artifact) {
+  const Archive archive(artifact);
+  Manifest manifest = parse_manifest(archive.read(Archive::manifest), artifact.string());
+  if (archive.payload_sha256() != manifest.payload_sha256) {
+    throw ArtifactError(artifact.string() + ": changed since it was built: its hash differs",
+                        rebuild_hint);
+  }
+  return manifest;
+}
+
+}  // namespace mpm

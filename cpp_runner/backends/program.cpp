@@ -1,0 +1,154 @@
+#include "backends/program.hpp"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/version.h>
+
+#include <cstddef>
+#include <map>
+#include <new>
+
+#include "backends/window_labels.hpp"
+#include "mpm_kernels/label_map.h"
+#include "mpm_kernels/window_label_map.h"
+#include "mpm_runner/error.hpp"
+#include "support/threads.hpp"
+
+namespace mpm {
+
+namespace {
+
+using Load = std::unique_ptr<Program>(const std::filesystem::path&, const Manifest&,
+                                      const at::Device&, int threads);
+
+const std::map<std::string, Load*> backends{
+    {"aotinductor", load_aotinductor},
+    {"torchscript", load_torchscript},
+};
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest& manifest,
+                          const std::string& reason) {
+  return ArtifactError(
+      artifact.string() + ": torch " TORCH_VERSION " cannot load it: " + first_line(reason),
+      "it was built with torch " + manifest.requires_.torch +
+          ": rebuild it with this one, or build this program with that one");
+}
+
+at::ScalarType label_type(const at::Tensor& scores) {
+  return scores.size(1) <= 256 ? at::kByte : at::kShort;
+}
+
+// size: of the label map that was asked for.
+void check_outcome(int outcome, Size size) {
+  if (outcome == MPM_NO_MEMORY) throw std::bad_alloc();
+  if (outcome != MPM_DONE) {
+    throw InputError("size: expected a height and width from 1 to " +
+                     std::to_string(MPM_LARGEST_SIDE) + ", got " + std::to_string(size.height) +
+                     " x " + std::to_string(size.width));
+  }
+}
+
+// scores: (B, K, h, w) float32, contiguous, on the CPU.
+at::Tensor native_labels(const at::Tensor& scores, Size size) {
+  at::Tensor labels = at::empty({scores.size(0), size.height, size.width}, label_type(scores));
+  const float* from = scores.const_data_ptr<float>();
+  auto* to = static_cast<std::byte*>(labels.mutable_data_ptr());
+  for (std::int64_t image = 0; image < scores.size(0); ++image) {
+    const int outcome = mpm_label_map(from, scores.size(1), scores.size(2), scores.size(3),
+                                      size.height, size.width, to);
+    check_outcome(outcome, size);
+    from += scores.stride(0);
+    to += labels.stride(0) * labels.element_size();
+  }
+  return labels;
+}
+
+// scores: (windows, K, h, w) float32, contiguous, on the CPU.
+at::Tensor native_window_labels(const at::Tensor& scores, const WindowGrid& grid, Size size) {
+  at::Tensor labels = at::empty({size.height, size.width}, label_type(scores));
+  const mpm_window_grid windows{
+      .height = grid.size.height,
+      .width = grid.size.width,
+      .window_height = grid.window.height,
+      .window_width = grid.window.width,
+      .rows = static_cast<std::int64_t>(grid.tops.size()),
+      .columns = static_cast<std::int64_t>(grid.lefts.size()),
+      .tops = grid.tops.data(),
+      .lefts = grid.lefts.data(),
+  };
+  const int outcome = mpm_window_label_map(scores.const_data_ptr<float>(), scores.size(1),
+                                           scores.size(2), scores.size(3), &windows, size.height,
+                                           size.width, labels.mutable_data_ptr());
+  check_outcome(outcome, size);
+  return labels;
+}
+
+// Has scores of attention, some megabytes each, reuse one another's memory. glibc gives large
+// blocks back to the system when they are freed, and the next one costs a page fault every 4 KB: a
+// tenth of the model's time. What counts as large rises to the largest block that was freed, up to
+// 32 MB (mallopt(3), M_MMAP_THRESHOLD); so one such block is.
+void let_malloc_keep_memory() { at::empty({31 << 20}, at::kByte); }
+
+}  // namespace
+
+Program::Program(BatchRange batch, int threads)
+    : batch_(batch), side_by_side_(threads, use_intra_op_threads) {}
+
+ModelOutput Program::scores(const at::Tensor& images) const {
+  const c10::InferenceMode inference;
+  if (images.size(0) <= batch_.max) return run_scores(images);
+  const std::vector<at::Tensor> parts = images.split(batch_.max);
+  std::vector<at::Tensor> scores(parts.size());
+  std::vector<at::Tensor> merge_maps(parts.size());
+  const auto run_part = [&](std::size_t part) {
+    const c10::InferenceMode inference_too;  // known to one thread only
+    ModelOutput output = run_scores(parts[part]);
+    scores[part] = std::move(output.scores);
+    merge_maps[part] = std::move(output.merge_maps);
+  };
+  if (images.is_cpu())
+    side_by_side_.run(parts.size(), run_part);
+  else
+    for (std::size_t part = 0; part < parts.size(); ++part) run_part(part);
+  return {at::cat(scores), at::cat(merge_maps)};
+}
+
+at::Tensor Program::labels(const at::Tensor& scores, Size size) const {
+  const c10::InferenceMode inference;
+  if (scores.is_cpu()) return native_labels(scores.contiguous(), size);
+  if (scores.size(0) <= batch_.max) return run_labels(scores.contiguous(), size);
+  std::vector<at::Tensor> labels;
+  for (const at::Tensor& part : scores.split(batch_.max)) {
+    labels.push_back(run_labels(part.contiguous(), size));
+  }
+  return at::cat(labels);
+}
+
+at::Tensor Program::window_labels(const at::Tensor& scores, const WindowGrid& grid,
+                                  Size size) const {
+  const c10::InferenceMode inference;
+  // One window that has the pixels of the label map.
+  if (grid.size == grid.window && grid.size == size) return labels(scores, size)[0];
+  if (scores.is_cpu()) return native_window_labels(scores.contiguous(), grid, size);
+  return mpm::window_labels(scores, grid, size);
+}
+
+std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
+                                      const Manifest& manifest, const Device& device, int threads) {
+  const at::Device where(device.name());
+  if (where.is_cpu()) let_malloc_keep_memory();
+  try {
+    return backends.at(manifest.requires_.backend)(artifact, manifest, where, threads);
+  } catch (const c10::Error& error) {
+    throw cannot_load(artifact, manifest, error.what_without_backtrace());
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw cannot_load(artifact, manifest, error.what());
+  }
+}
+
+}  // namespace mpm

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "artifact/host.hpp"
+#include "backends/image_parallel.hpp"
+#include "mpm_runner/image.hpp"
+#include "mpm_runner/manifest.hpp"
+#include "mpm_runner/windows.hpp"
+
+namespace mpm {
+
+struct ModelOutput {
+  at::Tensor scores;      // (B, K, h, w) float32
+  at::Tensor merge_maps;  // (B, M, h * w) int32
+};
+
+// The two functions of a loaded artifact. A member answers for as many images as the artifact takes
+// at once; any batch may be asked for here, and on a CPU its images then run side by side.
+class Program {
+ public:
+  // threads: of one operator on a CPU, those of the thread that calls `scores`.
+  Program(BatchRange batch, int threads);
+  virtual ~Program() = default;
+
+  // images: (B, 3, H, W) uint8, contiguous, on the artifact's device. One thread at a time.
+  ModelOutput scores(const at::Tensor& images) const;
+
+  // scores: (B, K, h, w) float32. Gives (B, height, width), uint8, or int16 where K > 256. On a CPU
+  // the native kernel answers, on the caller's thread; elsewhere the artifact.
+  at::Tensor labels(const at::Tensor& scores, Size size) const;
+
+  // scores: (windows, K, h, w) float32, of the windows that were slid over one image, in the grid's
+  // order. Gives (height, width). On a CPU the native kernel answers, elsewhere aten's operators.
+  at::Tensor window_labels(const at::Tensor& scores, const WindowGrid& grid, Size size) const;
+
+ private:
+  // What these get is contiguous. On a CPU threads call run_scores at once, as many as `threads`.
+  virtual ModelOutput run_scores(const at::Tensor& images) const = 0;
+  virtual at::Tensor run_labels(const at::Tensor& scores, Size size) const = 0;
+
+  BatchRange batch_;
+  mutable SideBySide side_by_side_;
+};
+
+// Opens an artifact that was read and whose host was checked, with the backend its manifest names.
+// threads: of one operator on a CPU. Throws ArtifactError.
+std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
+                                      const Manifest& manifest, const Device& device, int threads);
+
+// The members. One that this build leaves out throws HostError.
+std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,
+                                          const Manifest& manifest, const at::Device& device,
+                                          int threads);
+std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
+                                          const Manifest& manifest, const at::Device& device,
+                                          int threads);
+
+}  // namespace mpm

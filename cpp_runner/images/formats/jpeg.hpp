@@ -1,0 +1,14 @@
+#pragma once
+
+#include "images/formats/bytes.hpp"
+#include "images/formats/raster.hpp"
+
+namespace mpm {
+
+bool is_jpeg(Bytes file);
+
+// Decodes a whole JPEG file, baseline or progressive; of several pictures in one file, the first.
+// Throws ImageError: too large, cut off, broken, or coded in a way that is not read.
+Raster read_jpeg(Bytes file);
+
+}  // namespace mpm

@@ -1,0 +1,129 @@
+#include "images/formats/jpeg_header.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "images/formats/exif.hpp"
+#include "images/formats/raster.hpp"
+
+namespace mpm {
+
+namespace {
+
+struct Segment {
+  std::uint8_t marker;
+  std::size_t start;  // of its 0xFF
+  std::size_t end;
+  Bytes payload;
+};
+
+constexpr std::uint8_t start_of_image = 0xD8;
+constexpr std::uint8_t end_of_image = 0xD9;
+constexpr std::uint8_t start_of_scan = 0xDA;
+constexpr std::uint8_t exif_segment = 0xE1;
+
+// Stuffed byte, TEM, restart markers: no length follows.
+bool is_standalone(std::uint8_t marker) {
+  return marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD7);
+}
+
+// C4, C8 and CC lie between the frames and are none.
+bool is_frame(std::uint8_t marker) {
+  return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
+bool is_arithmetic(std::uint8_t marker) { return marker >= 0xC9; }
+bool is_huffman(std::uint8_t marker) { return marker <= 0xC2; }
+
+// JFIF (APP0) and Adobe (APP14) decide the color space; the rest says nothing about pixels.
+bool is_metadata(std::uint8_t marker) {
+  return (marker >= 0xE1 && marker <= 0xEF && marker != 0xEE) || marker == 0xFE;
+}
+
+// Where the next marker's code is: markers may stand after any number of 0xFF.
+std::size_t find_marker(Bytes file, std::size_t position) {
+  while (position < file.size() && file[position] != 0xFF) ++position;
+  while (position < file.size() && file[position] == 0xFF) ++position;
+  if (position >= file.size()) throw ImageError(ends_early);
+  return position;
+}
+
+Segment read_segment(Bytes file, std::size_t marker_at) {
+  if (marker_at + 3 > file.size()) throw ImageError(ends_early);
+  const std::size_t length = read_u16(file, marker_at + 1);
+  const std::size_t end = marker_at + 1 + length;
+  if (length < 2) throw ImageError("broken JPEG header");
+  if (end > file.size()) throw ImageError(ends_early);
+  return {file[marker_at], marker_at - 1, end, file.subspan(marker_at + 3, length - 2)};
+}
+
+// The header's segments, the first start of scan included.
+std::vector<Segment> read_segments(Bytes file) {
+  std::vector<Segment> segments;
+  std::size_t end = 2;
+  while (segments.empty() || segments.back().marker != start_of_scan) {
+    const std::size_t marker_at = find_marker(file, end);
+    const std::uint8_t marker = file[marker_at];
+    if (marker == start_of_image || marker == end_of_image) throw ImageError("broken JPEG header");
+    if (is_standalone(marker)) {
+      end = marker_at + 1;
+      continue;
+    }
+    segments.push_back(read_segment(file, marker_at));
+    end = segments.back().end;
+  }
+  return segments;
+}
+
+// frame: precision (1 byte), height (2), width (2), components (1)
+void check_frame(const Segment& frame) {
+  if (frame.payload.size() < 6) throw ImageError("broken JPEG header");
+  if (is_arithmetic(frame.marker)) {
+    throw ImageError("arithmetic-coded JPEG is not read", "save it Huffman-coded");
+  }
+  if (!is_huffman(frame.marker)) throw ImageError("lossless or hierarchical JPEG is not read");
+  const int precision = frame.payload[0];
+  const int components = frame.payload[5];
+  check_size(read_u16(frame.payload, 3), read_u16(frame.payload, 1));
+  if (precision != 8 || (components != 1 && components != 3 && components != 4)) {
+    throw ImageError("JPEG of " + std::to_string(components) + " components of " +
+                     std::to_string(precision) + " bits is not read");
+  }
+}
+
+void check_frames(const std::vector<Segment>& segments) {
+  const auto frame = [](const Segment& segment) { return is_frame(segment.marker); };
+  if (std::count_if(segments.begin(), segments.end(), frame) != 1) {
+    throw ImageError("broken JPEG header");
+  }
+  check_frame(*std::find_if(segments.begin(), segments.end(), frame));
+}
+
+int find_orientation(const std::vector<Segment>& segments) {
+  using namespace std::string_view_literals;
+  for (const Segment& segment : segments) {
+    if (segment.marker == exif_segment && starts_with(segment.payload, "Exif\0\0"sv)) {
+      return read_orientation(segment.payload.subspan(6));
+    }
+  }
+  return 1;
+}
+
+}  // namespace
+
+JpegStream read_jpeg_header(Bytes file) {
+  const std::vector<Segment> segments = read_segments(file);
+  check_frames(segments);
+  JpegStream stream{{file[0], file[1]}, find_orientation(segments)};
+  const auto append = [&](std::size_t start, std::size_t end) {
+    const Bytes part = file.subspan(start, end - start);
+    stream.bytes.insert(stream.bytes.end(), part.begin(), part.end());
+  };
+  for (const Segment& segment : segments) {
+    if (!is_metadata(segment.marker)) append(segment.start, segment.end);
+  }
+  append(segments.back().end, file.size());
+  return stream;
+}
+
+}  // namespace mpm

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "images/formats/bytes.hpp"
+
+namespace mpm {
+
+// A JPEG file without its metadata, ready for the decoder.
+//
+//   SOI | APP0 .. APP15, COM, tables, SOF | SOS, scans .. EOI
+//         `-- metadata is left out ----'   `-- untouched
+struct JpegStream {
+  std::vector<std::uint8_t> bytes;
+  int orientation;
+};
+
+// Throws ImageError: too large, cut off, broken, or coded in a way that is not read.
+JpegStream read_jpeg_header(Bytes file);
+
+}  // namespace mpm

@@ -1,0 +1,241 @@
+#include "mpm_runner/model.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "artifact/archive.hpp"
+#include "artifact/cuda_driver.hpp"
+#include "artifact/host.hpp"
+#include "backends/program.hpp"
+#include "run/device_stream.hpp"
+#include "support/task_thread.hpp"
+#include "support/threads.hpp"
+
+namespace mpm {
+
+struct Batch::Data {
+  at::Tensor images;  // (B, 3, H, W) uint8, on the device
+};
+
+struct Scores::Data {
+  at::Tensor scores;      // (B, K, h, w) float32, on the device
+  at::Tensor merge_maps;  // (B, M, h * w) int32, on the device
+};
+
+struct Model::State {
+  State(std::filesystem::path path, Manifest read, const Device& where)
+      : artifact(std::move(path)),
+        manifest(std::move(read)),
+        device(where.name()),
+        copying(device),
+        scoring(device),
+        labeling(device) {}
+
+  const std::filesystem::path artifact;
+  const Manifest manifest;
+  const at::Device device;
+  const DeviceStream copying;
+  const DeviceStream scoring;
+  const DeviceStream labeling;
+  DeviceInfo device_info;
+  std::unique_ptr<const Program> program;
+  const TaskThread thread;
+};
+
+namespace {
+
+constexpr double sample_agreement = 0.999;
+
+void check_threads(const std::optional<int>& threads) {
+  if (threads && *threads < 1) {
+    throw InputError("threads: expected 1 or more, got " + std::to_string(*threads));
+  }
+}
+
+DeviceInfo describe(const Device& device) {
+  const std::optional<Gpu> gpu = device.is_cuda ? find_gpu(device.index) : std::nullopt;
+  DeviceInfo info{device.name(), at::get_num_threads(), std::nullopt};
+  if (gpu) info.gpu = gpu->name;
+  return info;
+}
+
+// labels: (height, width) uint8 or int16, contiguous, on the CPU.
+LabelMap to_label_map(const at::Tensor& labels, Size size) {
+  const auto copy = [&](const auto* begin) {
+    return LabelMap{size, std::vector<std::uint16_t>(begin, begin + labels.numel())};
+  };
+  if (labels.scalar_type() == at::kByte) return copy(labels.const_data_ptr<std::uint8_t>());
+  return copy(labels.const_data_ptr<std::int16_t>());
+}
+
+FittedImage stored_sample(const Archive& archive, Size size) {
+  const std::string bytes = archive.read(Archive::sample_image);
+  return {size, {bytes.begin(), bytes.end()}};
+}
+
+// Labels of one byte each, or past 256 classes of two, the low one first.
+std::vector<std::uint16_t> stored_labels(const Archive& archive, std::size_t classes) {
+  const std::string bytes = archive.read(Archive::sample_labels);
+  const std::size_t width = classes <= 256 ? 1 : 2;
+  std::vector<std::uint16_t> labels;
+  for (std::size_t i = 0; i + width <= bytes.size(); i += width) {
+    const int high = width == 2 ? static_cast<std::uint8_t>(bytes[i + 1]) : 0;
+    labels.push_back(static_cast<std::uint16_t>(high << 8 | static_cast<std::uint8_t>(bytes[i])));
+  }
+  return labels;
+}
+
+double share_of_equal(const LabelMap& labels, const std::vector<std::uint16_t>& expected) {
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) equal += labels.labels[i] == expected[i];
+  return static_cast<double>(equal) / static_cast<double>(expected.size());
+}
+
+std::string percent(double share, const char* format = "%.2f %%") {
+  char text[32];
+  std::snprintf(text, sizeof text, format, 100 * share);
+  return text;
+}
+
+}  // namespace
+
+std::size_t Batch::images() const { return static_cast<std::size_t>(data_->images.size(0)); }
+
+std::size_t Scores::images() const { return static_cast<std::size_t>(data_->scores.size(0)); }
+
+MergeMaps Scores::merge_maps(std::size_t image) const {
+  const at::Tensor maps = data_->merge_maps[static_cast<std::int64_t>(image)].cpu();  // (M, h * w)
+  MergeMaps copies;
+  for (std::int64_t merge = 0; merge < maps.size(0); ++merge) {
+    const at::Tensor map = maps[merge].contiguous();
+    const std::int32_t* begin = map.const_data_ptr<std::int32_t>();
+    copies.emplace_back(begin, begin + map.numel());
+  }
+  return copies;
+}
+
+std::vector<int> tokens_kept(const MergeMaps& merge_maps) {
+  std::vector<int> kept;
+  for (const std::vector<std::int32_t>& map : merge_maps) {
+    kept.push_back(*std::max_element(map.begin(), map.end()) + 1);
+  }
+  return kept;
+}
+
+Model::Model(const std::filesystem::path& artifact, const ModelOptions& options) {
+  check_threads(options.threads);
+  Manifest manifest = read_manifest(artifact);
+  const Device device = parse_device(options.device.value_or(manifest.requires_.device));
+  check_host(manifest, device, artifact);
+  state_ = std::make_unique<State>(artifact, std::move(manifest), device);
+  state_->thread.run([&] {
+    if (options.threads) use_intra_op_threads(*options.threads);
+    state_->device_info = describe(device);
+    state_->scoring.run([&] {
+      state_->program =
+          load_program(artifact, state_->manifest, device, state_->device_info.threads);
+    });
+  });
+}
+
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+const Manifest& Model::manifest() const { return state_->manifest; }
+const DeviceInfo& Model::device() const { return state_->device_info; }
+
+Batch Model::copy(std::span<const FittedImage> images) const {
+  const c10::InferenceMode inference;
+  const Size size{manifest().input.height, manifest().input.width};
+  if (images.empty()) throw InputError("images: expected one or more, got none");
+  const auto count = static_cast<std::int64_t>(images.size());
+  // A GPU copies from pinned memory by itself, while it computes.
+  const auto options = at::TensorOptions(at::kByte).pinned_memory(state_->device.is_cuda());
+  at::Tensor batch = at::empty({count, 3, size.height, size.width}, options);
+  auto* target = batch.mutable_data_ptr<std::uint8_t>();
+  const auto bytes = static_cast<std::size_t>(batch.numel()) / images.size();
+  for (const FittedImage& image : images) {
+    if (image.size != size || image.planes.size() != bytes) {
+      throw InputError("images: expected " + std::to_string(size.height) + " x " +
+                       std::to_string(size.width) + ", got " + std::to_string(image.size.height) +
+                       " x " + std::to_string(image.size.width));
+    }
+    target = std::copy(image.planes.begin(), image.planes.end(), target);
+  }
+  Batch result;
+  state_->copying.run([&] {
+    constexpr bool non_blocking = true;
+    result.data_ =
+        std::make_shared<Batch::Data>(Batch::Data{batch.to(state_->device, non_blocking)});
+  });
+  return result;
+}
+
+Scores Model::scores(const Batch& batch) const {
+  ModelOutput output;
+  state_->thread.run(
+      [&] { state_->scoring.run([&] { output = state_->program->scores(batch.data_->images); }); });
+  Scores result;
+  result.data_ = std::make_shared<Scores::Data>(
+      Scores::Data{std::move(output.scores), std::move(output.merge_maps)});
+  return result;
+}
+
+LabelMap Model::labels(const Scores& scores, std::size_t image, Size size) const {
+  const c10::InferenceMode inference;
+  const auto index = static_cast<std::int64_t>(image);
+  const at::Tensor one = scores.data_->scores.slice(0, index, index + 1);  // (1, K, h, w)
+  at::Tensor labels;                                                       // (height, width)
+  state_->labeling.run([&] { labels = state_->program->labels(one, size)[0].cpu(); });
+  return to_label_map(labels.contiguous(), size);
+}
+
+LabelMap Model::labels(std::span<const ScoredWindow> windows, const WindowGrid& grid,
+                       Size size) const {
+  if (windows.size() != grid.windows()) {
+    throw InputError("windows: expected " + std::to_string(grid.windows()) + ", got " +
+                     std::to_string(windows.size()));
+  }
+  const c10::InferenceMode inference;
+  at::Tensor labels;  // (height, width)
+  state_->labeling.run([&] {
+    std::vector<at::Tensor> scores;
+    for (const ScoredWindow& window : windows) {
+      const auto index = static_cast<std::int64_t>(window.index);
+      scores.push_back(window.scores.data_->scores.slice(0, index, index + 1));
+    }
+    labels = state_->program->window_labels(at::cat(scores), grid, size).cpu();
+  });
+  return to_label_map(labels.contiguous(), size);
+}
+
+double Model::check_sample() const {
+  const Archive archive(state_->artifact);
+  const Size size{manifest().input.height, manifest().input.width};
+  const FittedImage sample = stored_sample(archive, size);
+  const std::vector<std::uint16_t> expected =
+      stored_labels(archive, manifest().model.classes.size());
+  const auto pixels = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
+  if (sample.planes.size() != 3 * pixels || expected.size() != pixels) {
+    throw ArtifactError(state_->artifact.string() + ": its sample is not of its input's size",
+                        rebuild_hint);
+  }
+  const LabelMap labels = this->labels(scores(copy({&sample, 1})), 0, size);
+  const double share = share_of_equal(labels, expected);
+  if (share < sample_agreement) {
+    throw ArtifactError(state_->artifact.string() + ": on its own sample " + percent(share) +
+                            " of the labels are those it gave when it was built, expected at "
+                            "least " +
+                            percent(sample_agreement, "%.1f %%"),
+                        "rebuild it on this machine, and please report it");
+  }
+  return share;
+}
+
+}  // namespace mpm

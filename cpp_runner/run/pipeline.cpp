@@ -1,0 +1,104 @@
+#include "run/pipeline.hpp"
+
+#include "support/threads.hpp"
+
+namespace mpm {
+
+namespace {
+
+constexpr std::size_t batches_waiting = 1;    // after a stage, for the next one
+constexpr std::size_t batches_in_flight = 2;  // one in the model, one ready to follow it
+
+}  // namespace
+
+Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
+                           std::vector<std::filesystem::path> files, int batch_size, int workers)
+    : model_(std::move(model)),
+      loader_(std::move(loader)),
+      files_(std::move(files)),
+      batch_size_(batch_size),
+      loaded_(files_.size(), workers,
+              static_cast<std::size_t>(workers) +
+                  batches_in_flight * static_cast<std::size_t>(batch_size),
+              [this](std::size_t index) { return load_file(index); }),
+      copied_(batches_waiting, [this] { return next_copied(); }),
+      scored_(batches_waiting, [this] { return next_scored(); }),
+      labeled_(batches_waiting, [this] { return next_labeled(); }) {}
+
+// What waits for a stage before it is woken; the threads end with the members.
+Stream::Pipeline::~Pipeline() {
+  is_left_ = true;
+  loaded_.stop();
+  copied_.stop();
+  scored_.stop();
+}
+
+std::optional<Stream::Item> Stream::Pipeline::next() {
+  if (given_ == ready_.size()) {
+    std::optional<std::vector<Item>> items = labeled_.next();
+    if (!items) return std::nullopt;
+    ready_ = std::move(*items);
+    given_ = 0;
+  }
+  return std::move(ready_[given_++]);
+}
+
+// Each thread that calls a large operator gets a pool of its own from OpenMP. Where all pools
+// together have more threads than there are cores, they go to sleep after every operator, and the
+// model takes twice as long: hence one thread, and no pool, for resizing.
+PreparedOrSkipped Stream::Pipeline::load_file(std::size_t index) const {
+  use_intra_op_threads(1);
+  return loader_.load_or_skip(files_[index]);
+}
+
+std::optional<WindowOrSkipped> Stream::Pipeline::next_window() {
+  if (waiting_.empty()) {
+    std::optional<PreparedOrSkipped> item = loaded_.next();
+    if (!item) return std::nullopt;
+    if (auto* skipped = std::get_if<Skipped>(&*item)) return std::move(*skipped);
+    for (Window& window : windows_of(std::get<PreparedImage>(std::move(*item)))) {
+      waiting_.push_back(std::move(window));
+    }
+  }
+  WindowOrSkipped next = std::move(waiting_.front());
+  waiting_.pop_front();
+  return next;
+}
+
+// Up to batch_size windows, with skipped images among them so that the order is kept; skipped ones
+// go alone where no batch has begun.
+Items Stream::Pipeline::next_batch() {
+  Items batch;
+  int filled = 0;
+  while (std::optional<WindowOrSkipped> item = next_window()) {
+    filled += std::holds_alternative<Window>(*item);
+    batch.push_back(std::move(*item));
+    if (filled == 0 || filled == batch_size_) break;
+  }
+  return batch;
+}
+
+std::optional<Copied> Stream::Pipeline::next_copied() {
+  Items batch = next_batch();
+  if (batch.empty() || is_left_) return std::nullopt;
+  return copy(*model_, std::move(batch));
+}
+
+std::optional<ScoredBatch> Stream::Pipeline::next_scored() {
+  std::optional<Copied> batch = copied_.next();
+  if (!batch || is_left_) return std::nullopt;
+  return score(*model_, std::move(*batch));
+}
+
+// Of the next batch that makes an image whole.
+std::optional<std::vector<Stream::Item>> Stream::Pipeline::next_labeled() {
+  std::vector<CompleteOrSkipped> whole;
+  while (whole.empty()) {
+    std::optional<ScoredBatch> batch = scored_.next();
+    if (!batch) return std::nullopt;
+    whole = gatherer_.add(std::move(*batch));
+  }
+  return label(*model_, whole);
+}
+
+}  // namespace mpm

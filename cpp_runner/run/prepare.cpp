@@ -1,0 +1,98 @@
+#include "run/prepare.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "images/formats/raster.hpp"
+#include "images/windows.hpp"
+
+namespace mpm {
+
+namespace {
+
+Size small(LargeSize size) { return {static_cast<int>(size.height), static_cast<int>(size.width)}; }
+
+FittedImage cut(const FittedImage& image, std::int64_t top, std::int64_t left, Size window) {
+  FittedImage part{window, {}};
+  part.planes.reserve(rgb_bytes(window));
+  for (int channel = 0; channel < 3; ++channel) {
+    for (int row = 0; row < window.height; ++row) {
+      const std::int64_t above = std::int64_t{channel} * image.size.height + top + row;
+      const auto begin = image.planes.begin() + above * image.size.width + left;
+      part.planes.insert(part.planes.end(), begin, begin + window.width);
+    }
+  }
+  return part;
+}
+
+class Resize : public ImageFit {
+ public:
+  explicit Resize(Size window) : window_(window) {}
+
+  ImageWindows fit(const Image& image) const override {
+    return {{mpm::fit(image, window_)}, window_, std::nullopt};
+  }
+
+ private:
+  const Size window_;
+};
+
+class Slide : public ImageFit {
+ public:
+  Slide(Size window, int stride, int short_side, double max_ratio)
+      : window_(window), stride_(stride), short_side_(short_side), max_ratio_(max_ratio) {}
+
+  ImageWindows fit(const Image& image) const override {
+    check_pixels(image);
+    const LargeSize size = scaled_size(image.size, short_side_, max_ratio_);
+    const LargeSize large = size_for_windows(size, window_);
+    if (std::max(large.height, large.width) > largest_side ||
+        large.height * large.width > static_cast<std::int64_t>(max_pixels)) {
+      throw ImageError(text(image.size.width, image.size.height) +
+                           " pixels are too narrow to slide over: " +
+                           text(large.width, large.height) + " once a window fits",
+                       "cut the image into pieces first");
+    }
+    const FittedImage resized = scale(image, small(size), small(large));
+    WindowGrid grid = lay_windows(resized.size, window_, stride_);
+    std::vector<FittedImage> windows;
+    for (const std::int64_t top : grid.tops) {
+      for (const std::int64_t left : grid.lefts) {
+        windows.push_back(cut(resized, top, left, window_));
+      }
+    }
+    return {std::move(windows), resized.size, std::move(grid)};
+  }
+
+ private:
+  static std::string text(std::int64_t width, std::int64_t height) {
+    return std::to_string(width) + " x " + std::to_string(height);
+  }
+
+  const Size window_;
+  const int stride_;
+  const int short_side_;
+  const double max_ratio_;
+};
+
+}  // namespace
+
+std::unique_ptr<const ImageFit> make_image_fit(const InputInfo& input, std::optional<int> stride) {
+  const Size window{input.height, input.width};
+  if (input.fit == "resize") {
+    if (stride) {
+      throw InputError("stride: expected none with fit 'resize', got " + std::to_string(*stride),
+                       "build the artifact with --set input.fit=slide");
+    }
+    return std::make_unique<Resize>(window);
+  }
+  const int largest = std::min(window.height, window.width);
+  if (stride && (*stride < 1 || *stride > largest)) {
+    throw InputError("stride: expected 1 to " + std::to_string(largest) +
+                     ", a window's side, got " + std::to_string(*stride));
+  }
+  return std::make_unique<Slide>(window, stride.value_or(input.stride.value()),
+                                 input.short_side.value(), input.max_ratio.value());
+}
+
+}  // namespace mpm

@@ -1,0 +1,175 @@
+#include "run/stages.hpp"
+
+#include <chrono>
+
+namespace mpm {
+
+namespace {
+
+class Stopwatch {
+ public:
+  // Milliseconds since the last lap.
+  double lap() {
+    const auto now = Clock::now();
+    const std::chrono::duration<double, std::milli> passed = now - last_;
+    last_ = now;
+    return passed.count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
+};
+
+std::string without_prefix(const std::string& text, const std::string& prefix) {
+  return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+}
+
+// Tokens of several windows are counted on from window to window.
+void append(const WindowResult& window, Result& result) {
+  const std::size_t merges = window.tokens_kept.size();
+  result.tokens_kept.resize(merges);
+  result.merge_maps.resize(merges);
+  for (std::size_t merge = 0; merge < merges; ++merge) {
+    for (const std::int32_t token : window.merge_maps[merge]) {
+      result.merge_maps[merge].push_back(result.tokens_kept[merge] + token);
+    }
+    result.tokens_kept[merge] += window.tokens_kept[merge];
+  }
+}
+
+std::vector<WindowResult> window_results(const CompleteImage& whole) {
+  std::vector<WindowResult> results;
+  for (const Place& place : whole.places) {
+    MergeMaps maps = place.batch->scores.merge_maps(place.index);
+    WindowResult result{0, 0, tokens_kept(maps), std::move(maps)};
+    if (const std::optional<WindowGrid>& grid = whole.image->grid) {
+      const std::size_t columns = grid->lefts.size();
+      result.top = static_cast<int>(grid->tops[results.size() / columns]);
+      result.left = static_cast<int>(grid->lefts[results.size() % columns]);
+    }
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+// What its batches took, and in `share` what they took for its windows.
+StageTimes times_of(const CompleteImage& whole, StageTimes& share) {
+  StageTimes times{whole.image->decode_ms, whole.image->fit_ms};
+  share = times;
+  const ScoredBatch* last = nullptr;
+  for (const Place& place : whole.places) {
+    const ScoredBatch& batch = *place.batch;
+    const auto windows = static_cast<double>(batch.scores.images());
+    share.copy += batch.copy_ms / windows;
+    share.scores += batch.scores_ms / windows;
+    if (&batch == last) continue;
+    times.copy += batch.copy_ms;
+    times.scores += batch.scores_ms;
+    last = &batch;
+  }
+  return times;
+}
+
+LabelMap label_map(const Model& model, const CompleteImage& whole) {
+  const Place& first = whole.places.front();
+  const Size size = whole.image->label_size;
+  if (!whole.image->grid) return model.labels(first.batch->scores, first.index, size);
+  std::vector<ScoredWindow> windows;
+  for (const Place& place : whole.places) windows.push_back({place.batch->scores, place.index});
+  return model.labels(windows, *whole.image->grid, size);
+}
+
+// labels_ms: of all images that were labeled with it, so many.
+Result make_result(const CompleteImage& whole, LabelMap labels, double labels_ms,
+                   std::size_t images) {
+  Result result;
+  result.source = whole.image->source;
+  result.labels = std::move(labels);
+  result.windows = window_results(whole);
+  for (const WindowResult& window : result.windows) append(window, result);
+  result.stages_ms = times_of(whole, result.share_ms);
+  result.stages_ms.labels = labels_ms;
+  result.share_ms.labels = labels_ms / static_cast<double>(images);
+  result.batch = static_cast<int>(whole.places.back().batch->scores.images());
+  return result;
+}
+
+}  // namespace
+
+PreparedImage Loader::load(const Image& image) const {
+  Stopwatch watch;
+  ImageWindows fitted = fitting_->fit(image);
+  const Size size = label_size_ == LabelSize::image ? image.size : fitted.size;
+  return {{}, std::move(fitted.windows), std::move(fitted.grid), size, 0, watch.lap()};
+}
+
+PreparedImage Loader::load(const std::filesystem::path& file) const {
+  Stopwatch watch;
+  const Image image = decode(file);
+  const double decode_ms = watch.lap();
+  PreparedImage loaded = load(image);
+  loaded.source = file;
+  loaded.decode_ms = decode_ms;
+  return loaded;
+}
+
+PreparedOrSkipped Loader::load_or_skip(const std::filesystem::path& file) const {
+  try {
+    return load(file);
+  } catch (const ImageError& error) {
+    return Skipped{file, without_prefix(error.problem(), file.string() + ": ")};
+  }
+}
+
+Copied copy(const Model& model, Items items) {
+  std::vector<FittedImage> windows;
+  for (WindowOrSkipped& item : items) {
+    if (auto* window = std::get_if<Window>(&item)) {
+      windows.push_back(std::move(window->image->windows[window->index]));
+    }
+  }
+  if (windows.empty()) return {std::move(items), {}};
+  Stopwatch watch;
+  Batch on_device = model.copy(windows);
+  return {std::move(items), std::move(on_device), watch.lap()};
+}
+
+ScoredBatch score(const Model& model, Copied copied) {
+  if (count_windows(copied.items) == 0) return {std::move(copied.items), {}};
+  Stopwatch watch;
+  Scores scores = model.scores(copied.on_device);
+  return {std::move(copied.items), std::move(scores), copied.copy_ms, watch.lap()};
+}
+
+std::vector<ResultOrSkipped> label(const Model& model,
+                                   const std::vector<CompleteOrSkipped>& items) {
+  std::vector<LabelMap> labels;
+  Stopwatch watch;
+  for (const CompleteOrSkipped& item : items) {
+    if (const auto* whole = std::get_if<CompleteImage>(&item))
+      labels.push_back(label_map(model, *whole));
+  }
+  const double labels_ms = watch.lap();
+  std::vector<ResultOrSkipped> results;
+  auto label_map = labels.begin();
+  for (const CompleteOrSkipped& item : items) {
+    if (const auto* whole = std::get_if<CompleteImage>(&item)) {
+      results.emplace_back(make_result(*whole, std::move(*label_map++), labels_ms, labels.size()));
+    } else {
+      results.emplace_back(std::get<Skipped>(item));
+    }
+  }
+  return results;
+}
+
+Result infer(const Model& model, PreparedImage image) {
+  Items items;
+  for (Window& window : windows_of(std::move(image))) items.emplace_back(std::move(window));
+  Gatherer gatherer;
+  std::vector<ResultOrSkipped> results =
+      label(model, gatherer.add(score(model, copy(model, std::move(items)))));
+  return std::get<Result>(std::move(results.front()));
+}
+
+}  // namespace mpm

@@ -1,0 +1,41 @@
+#pragma once
+
+// From a file to windows that are ready for the model, and from batches of those to results.
+
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "mpm_runner/runner.hpp"
+#include "run/prepare.hpp"
+#include "run/window_batches.hpp"
+
+namespace mpm {
+
+using PreparedOrSkipped = std::variant<PreparedImage, Skipped>;
+using ResultOrSkipped = std::variant<Result, Skipped>;
+
+// Decodes images and fits them to the model's input.
+class Loader {
+ public:
+  Loader(std::shared_ptr<const ImageFit> fitting, LabelSize label_size)
+      : fitting_(std::move(fitting)), label_size_(label_size) {}
+
+  // Throws ImageError.
+  PreparedImage load(const std::filesystem::path& file) const;
+  PreparedImage load(const Image& image) const;
+  PreparedOrSkipped load_or_skip(const std::filesystem::path& file) const;
+
+ private:
+  std::shared_ptr<const ImageFit> fitting_;
+  LabelSize label_size_;
+};
+
+Copied copy(const Model& model, Items items);
+ScoredBatch score(const Model& model, Copied copied);
+std::vector<ResultOrSkipped> label(const Model& model, const std::vector<CompleteOrSkipped>& items);
+
+// All three, one after the other; the windows of the image are one batch.
+Result infer(const Model& model, PreparedImage image);
+
+}  // namespace mpm

@@ -1,0 +1,26 @@
+#include "support/threads.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <mutex>
+#include <thread>
+
+namespace mpm {
+
+// at::set_num_threads sets this thread's number, and with it the one that every new thread takes
+// over at its first look. That one is read and put back, each on another thread.
+void use_intra_op_threads(int count) {
+  static std::mutex mutex;
+  if (at::get_num_threads() == count) return;  // a first look, which must not come later
+  const std::lock_guard lock(mutex);
+  int before = 0;
+  std::thread([&] { before = at::get_num_threads(); }).join();
+  at::set_num_threads(count);
+  std::thread([&] { at::set_num_threads(before); }).join();
+}
+
+OneThread::OneThread() : before_(at::get_num_threads()) { use_intra_op_threads(1); }
+
+OneThread::~OneThread() { use_intra_op_threads(before_); }
+
+}  // namespace mpm

@@ -1,0 +1,24 @@
+#pragma once
+
+namespace mpm {
+
+// Lets libtorch's operators use `count` threads on a CPU when this thread calls them. The number
+// that new threads start with stays as it is.
+void use_intra_op_threads(int count);
+
+// One thread for the operators that this thread calls while it lives. Each thread that calls a
+// large operator gets a pool of its own from OpenMP, which stays; where all pools together have
+// more threads than there are cores, they sleep after every operator, and the model takes a third
+// longer.
+class OneThread {
+ public:
+  OneThread();
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  const int before_;
+};
+
+}  // namespace mpm

@@ -1,0 +1,46 @@
+"""An artifact is one file that holds a compiled model and says what it is.
+
+    segmenter.pt | segmenter.pt2          a zip, as torch writes it, under one top folder
+    └── <root>/
+        ├── ...                           the payload: TorchScript or AOTInductor records
+        ├── mpm/sample_image.u8           (3, H, W): an input to try it on
+        ├── mpm/sample_labels.u8          (H, W): what it answered when it was built
+        └── extra/mpm_manifest.json       its `Manifest`, with a hash over all the rest
+
+`manifest` says what it is, `archive` reads and writes the file, `host` says whether it fits this
+machine. The format is written down in `docs/formats/artifact.md`. Nothing here loads the payload.
+"""
+
+from mpm_deploy.artifact.archive import read_manifest, read_sample, write_artifact
+from mpm_deploy.artifact.manifest import (
+    FORMAT,
+    Agreement,
+    BatchRange,
+    CreatedBy,
+    Flops,
+    InputInfo,
+    Manifest,
+    MergeInfo,
+    ModelInfo,
+    Requires,
+    StageFlops,
+    WeightsOrigin,
+)
+
+__all__ = [
+    "FORMAT",
+    "Agreement",
+    "BatchRange",
+    "CreatedBy",
+    "Flops",
+    "InputInfo",
+    "Manifest",
+    "MergeInfo",
+    "ModelInfo",
+    "Requires",
+    "StageFlops",
+    "WeightsOrigin",
+    "read_manifest",
+    "read_sample",
+    "write_artifact",
+]

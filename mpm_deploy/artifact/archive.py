@@ -1,0 +1,144 @@
+"""Read an artifact's file with suspicion, and write it whole or not at all."""
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.artifact.manifest import REBUILD, Manifest
+from mpm_deploy.errors import ArtifactError
+from mpm_deploy.support.files import written_atomically
+
+MANIFEST = "extra/mpm_manifest.json"
+SAMPLE_IMAGE = "mpm/sample_image.u8"
+SAMPLE_LABELS = "mpm/sample_labels.u8"
+
+_CHUNK = 1 << 20
+
+
+def read_manifest(path: Path | str) -> Manifest:
+    """Read an artifact's manifest and check that the rest of the file is what it was.
+
+    Raises:
+        ArtifactError: No such file; not an artifact; truncated, changed, foreign or newer.
+    """
+    with _Archive(Path(path)) as archive:
+        try:
+            data = json.loads(archive.read(MANIFEST))
+        except ValueError as error:
+            raise ArtifactError(f"{path}: its manifest is not JSON: {error}", REBUILD) from error
+        manifest = Manifest.from_dict(data, where=str(path))
+        if archive.payload_sha256() != manifest.payload_sha256:
+            raise ArtifactError(f"{path}: changed since it was built: its hash differs", REBUILD)
+    return manifest
+
+
+def read_sample(path: Path | str, manifest: Manifest) -> tuple[Tensor, Tensor]:
+    """Read the sample: image ``(3, H, W)`` uint8, labels ``(H, W)`` of the label maps' type.
+
+    Raises:
+        ArtifactError: The file has no sample of its input's size.
+    """
+    height, width = manifest.input.height, manifest.input.width
+    with _Archive(Path(path)) as archive:
+        image, labels = archive.read(SAMPLE_IMAGE), archive.read(SAMPLE_LABELS)
+    dtype = torch.uint8 if len(manifest.model.classes) <= 256 else torch.int16
+    if len(image) != 3 * height * width or len(labels) != height * width * dtype.itemsize:
+        raise ArtifactError(f"{path}: its sample is not of its input's size", REBUILD)
+    return (
+        torch.frombuffer(bytearray(image), dtype=torch.uint8).view(3, height, width),
+        torch.frombuffer(bytearray(labels), dtype=dtype).view(height, width),
+    )
+
+
+def write_artifact(
+    payload: Path, target: Path, manifest: Manifest, sample_image: Tensor, sample_labels: Tensor
+) -> None:
+    """Make an artifact of a payload that torch wrote; ``target`` appears whole or not at all.
+
+    Args:
+        payload: The file to begin with; is left as it is.
+        target: The artifact.
+        manifest: Its ``payload_sha256`` is filled in here.
+        sample_image: ``(3, H, W)`` uint8.
+        sample_labels: ``(H, W)`` uint8, or int16 past 256 classes.
+    """
+    with written_atomically(target) as temporary:
+        temporary.write_bytes(payload.read_bytes())
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as file:
+            root = file.namelist()[0].split("/", 1)[0]
+            file.writestr(f"{root}/{SAMPLE_IMAGE}", sample_image.contiguous().numpy().tobytes())
+            file.writestr(f"{root}/{SAMPLE_LABELS}", sample_labels.contiguous().numpy().tobytes())
+        with _Archive(temporary) as archive:
+            manifest = replace(manifest, payload_sha256=archive.payload_sha256())
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as file:
+            file.writestr(f"{root}/{MANIFEST}", json.dumps(manifest.to_dict(), indent=1))
+
+
+class _Archive:
+    """A zip whose records lie under one top folder; every fault becomes an `ArtifactError`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> "_Archive":
+        try:
+            self._zip = zipfile.ZipFile(self._path)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise self._error("not an artifact, or cut short") from error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ArtifactError(
+                f"{self._path}: cannot be opened: {reason}", "name a .pt or .pt2 file"
+            ) from error
+        try:
+            self._names = self._relative_names()
+        except ArtifactError:
+            self._zip.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one record, by its name without the top folder."""
+        if name not in self._names:
+            raise self._error(f"not an artifact of this package: it holds no {name}")
+        return b"".join(self._chunks(name))
+
+    def payload_sha256(self) -> str:
+        """Compute SHA-256 over every record but the manifest: name, a 0, size and bytes of each."""
+        digest = hashlib.sha256()
+        for name in sorted(self._names, key=str.encode):
+            if name != MANIFEST:
+                size = self._zip.getinfo(self._names[name]).file_size
+                digest.update(name.encode() + b"\0" + size.to_bytes(8, "little"))
+                for chunk in self._chunks(name):
+                    digest.update(chunk)
+        return digest.hexdigest()
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        try:
+            with self._zip.open(self._names[name]) as record:
+                while chunk := record.read(_CHUNK):
+                    yield chunk
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+            raise self._error(f"damaged: record {name} cannot be read") from error
+
+    def _relative_names(self) -> dict[str, str]:
+        names = self._zip.namelist()
+        relative = {name.partition("/")[2]: name for name in names}
+        one_root = len({name.partition("/")[0] for name in names}) == 1
+        if not one_root or len(relative) != len(names):
+            raise self._error("not an artifact: its records do not lie under one folder")
+        return relative
+
+    def _error(self, problem: str) -> ArtifactError:
+        return ArtifactError(f"{self._path}: {problem}", REBUILD)

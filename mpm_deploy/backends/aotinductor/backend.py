@@ -1,0 +1,265 @@
+"""Compile models with AOTInductor: a ``.pt2`` holds machine code for one kind of processor.
+
+It runs without Python.
+"""
+
+import os
+import platform
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+
+from mpm_deploy.artifact import BatchRange, Manifest, Requires
+from mpm_deploy.artifact.host import host_cpu_isa
+from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
+from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
+from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
+from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
+from mpm_deploy.errors import ArtifactError, BuildError
+from mpm_deploy.ops.label_map.reference import label_map
+from mpm_deploy.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mpm_deploy.models.segmenter import Segmenter
+
+# What a compiler may use on its own when told to build for this very processor (-march=native).
+_COMPILER_ISA = frozenset(
+    {
+        *("avx", "avx2", "avx_vnni", "fma", "f16c", "bmi1", "bmi2", "gfni", "vaes", "vpclmulqdq"),
+        *("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512ifma", "avx512vbmi"),
+        *("avx512_vnni", "avx512_bf16", "avx512_fp16", "avx512_vbmi2", "avx512_bitalg"),
+        "avx512_vpopcntdq",
+    }
+)
+
+
+# Processors that multiply in bfloat16: x86 with AVX-512 or AMX, Arm.
+_BFLOAT16_ISA = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+
+_CUDA_OPTIONS = {
+    # Not knowing the number of rows, Inductor would split the sums of each LayerNorm: three kernels
+    # and two readings of the rows, where one does.
+    "split_reductions": False,
+    # Kernels are tuned by running the model once on example images. By default each is tuned by
+    # itself on made-up tensors, where the offsets of images are all zero: an index past their end
+    # stops the build with a device-side assert (pytorch/pytorch issue 192143).
+    "triton.autotune_at_compile_time": False,
+    # Kernels lie in the library and not in files beside it: nothing looks for them on disk.
+    "aot_inductor.embed_kernel_binary": True,
+}
+
+_CPU_OPTIONS = {
+    # Weights are constants: linear layers then go to oneDNN, and their activation with them. torch
+    # 2.11 cannot pack weights for a number of rows that depends on the data; 2.15 can.
+    "freezing": torch.torch_version.TorchVersion("2.15") <= torch.__version__,
+    # As many threads as its caller has, and not as many as the machine that compiled it.
+    "cpp.dynamic_threads": True,
+}
+
+
+_TYPICAL_TOKENS = 640  # that an image keeps
+_TYPICAL_BATCH = 32  # images at once, for which kernels for a GPU are tuned
+
+
+class _Labels(nn.Module):
+    """The entry ``labels``, in a form that a ``.pt2`` can hold.
+
+    Integers are frozen at export, so the size comes as the shape of a tensor that has no content:
+    uint8 ``(height, width)`` with zero strides.
+    """
+
+    def forward(self, scores: Tensor, canvas: Tensor) -> Tensor:
+        return label_map(scores, (canvas.shape[0], canvas.shape[1]))
+
+
+class _AotInductorProgram(Program):
+    def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
+        super().__init__(manifest, device)
+        self._path = path
+        runners = len(os.sched_getaffinity(0)) if device.type == "cpu" else 1
+        self._scores_entry = open_entry(path, "scores", outputs=2, device=device, runners=runners)
+        self._labels_entry = open_entry(path, "labels", outputs=1, device=device, runners=1)
+        self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
+
+    def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        scores, merge_maps = self._run(self._scores_entry, [images])
+        return scores, merge_maps
+
+    def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        return self._run(self._labels_entry, [scores, self._canvas.expand(size)])[0]
+
+    def _run(self, entry: Entry, inputs: list[Tensor]) -> Sequence[Tensor]:
+        try:
+            return entry.run(inputs)
+        except RuntimeError as error:
+            raise ArtifactError(
+                f"{self._path}: it failed while it ran: {error}",
+                "rebuild it on this machine, and please report it",
+            ) from error
+
+
+class AotInductor(Backend):
+    """Exports the model, compiles both entries with Inductor and packs them into one file."""
+
+    name = "aotinductor"
+    suffix = ".pt2"
+
+    def check(self, recipe: Recipe) -> None:
+        if recipe.backend.machine not in (None, platform.machine()):
+            raise BuildError(
+                f"recipe {recipe.name!r} is for {recipe.backend.machine}, and this machine is "
+                f"{platform.machine()}: AOTInductor builds for the machine it runs on",
+                "build there, or take TorchScript, whose file is not tied to a processor",
+            )
+        if recipe.backend.device == "cuda":
+            _check_cuda(recipe.name, recipe.backend.cuda_capability)
+        else:
+            _check_cpu(recipe)
+
+    def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
+        from torch._inductor.package.package import package_aoti
+
+        device = torch.device(recipe.backend.device)
+        batch = _batch_range(recipe)
+        (images, canvas), shapes = _examples(model.image_size, batch, device)
+        with torch.no_grad(), _compiler_options(device) as options:
+            scores, _ = model(images)
+            entries: Any = {
+                "scores": _compile_entry(model, (images,), shapes[:1], options),
+                "labels": _compile_entry(_Labels(), (scores, canvas), shapes, options),
+            }
+            package_aoti(str(path), entries)
+        return Compiled(_requires(recipe, device), batch)
+
+    def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
+        try:
+            return _AotInductorProgram(path, manifest, device)
+        except RuntimeError as error:
+            raise unloadable(path, manifest, error) from error
+
+
+def _batch_range(recipe: Recipe) -> BatchRange:
+    """Return how many images one call takes.
+
+    On a CPU it is one: a larger batch gains nothing there, and costs a loop over images that cannot
+    be exported.
+    """
+    return BatchRange(1, recipe.backend.max_batch if recipe.backend.device == "cuda" else 1)
+
+
+def _examples(
+    size: tuple[int, int], batch: BatchRange, device: torch.device
+) -> tuple[tuple[Tensor, Tensor], tuple[Any, Any]]:
+    """Make inputs to export with: images ``(B, 3, H, W)``, a canvas, and which sizes may vary.
+
+    There is more than one image where a call may take more: a size of 1 would be taken for a
+    constant.
+    """
+    noise = torch.Generator().manual_seed(0)
+    shape = (min(_TYPICAL_BATCH, batch.max), 3, *size)
+    images = torch.randint(0, 256, shape, generator=noise, dtype=torch.uint8).to(device)
+    canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device).expand(size)
+    any_batch = None
+    if batch.max > 1:
+        any_batch = {0: torch.export.Dim("images", min=batch.min, max=batch.max)}
+    any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    return (images, canvas), (any_batch, any_size)
+
+
+@contextmanager
+def _compiler_options(device: torch.device) -> Iterator[dict[str, Any]]:
+    """Give Inductor's options for every entry of one file, valid while this is open."""
+    options: dict[str, Any] = {"aot_inductor.package": True}
+    if device.type != "cpu":
+        yield options | _CUDA_OPTIONS
+        return
+    lower_inner_products()
+    with embedded_kernels() as kernels:
+        yield options | _CPU_OPTIONS | kernels
+
+
+def _compile_entry(
+    module: nn.Module, inputs: tuple[Tensor, ...], dynamic: Any, options: dict[str, Any]
+) -> Any:
+    exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
+    if inputs[0].device.type == "cuda":  # on a CPU it wins nothing
+        _hint_sizes(exported, inputs[0].shape[0] * _TYPICAL_TOKENS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Inductor's own, about itself
+        files: Any = torch._inductor.aot_compile(exported.module(), inputs, options=options)
+    return files
+
+
+def _hint_sizes(exported: torch.export.ExportedProgram, size: int) -> None:
+    """Tell Inductor roughly how large those sizes are that depend on the data.
+
+    It fuses loops where that saves reading memory; of a size that it knows nothing of it assumes
+    that nothing is saved, and makes three loops of every LayerNorm of merged tokens.
+    """
+    for node in exported.graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, torch.SymInt) and value.node.shape_env is not None:
+            hints = dict.fromkeys(free_unbacked_symbols(value), size)
+            value.node.shape_env.var_to_hint_override.update(hints)
+
+
+def _requires(recipe: Recipe, device: torch.device) -> Requires:
+    on_cuda = device.type == "cuda"
+    return Requires(
+        backend="aotinductor",
+        device=recipe.backend.device,
+        dtype=recipe.backend.dtype,
+        torch=torch.__version__,
+        machine=platform.machine(),
+        cpu_isa=() if on_cuda else tuple(sorted(host_cpu_isa() & _COMPILER_ISA)),
+        cuda_capability=torch.cuda.get_device_capability(device) if on_cuda else None,
+    )
+
+
+def _check_cpu(recipe: Recipe) -> None:
+    if shutil.which("g++") is None and shutil.which("c++") is None:
+        raise BuildError(
+            f"recipe {recipe.name!r} needs a C++ compiler, and there is none on this machine",
+            "apt-get install g++",
+        )
+    if recipe.backend.dtype == "bfloat16" and not host_cpu_isa() & _BFLOAT16_ISA:
+        raise BuildError(
+            f"recipe {recipe.name!r} is for a CPU with bfloat16 instructions "
+            f"({', '.join(sorted(_BFLOAT16_ISA))}), and this one has none: it would be slower "
+            "than float32",
+            "build another recipe: --recipe cpu_fp32",
+        )
+
+
+def _check_cuda(recipe: str, wanted: tuple[int, int] | None) -> None:
+    if not torch.cuda.is_available():
+        raise BuildError(
+            f"recipe {recipe!r} is for a CUDA device, and torch sees none on this machine",
+            "build on the machine that has it; `mpm-deploy recipes` lists recipes for CPUs",
+        )
+    here = torch.cuda.get_device_capability()
+    if wanted not in (None, here):
+        raise BuildError(
+            f"recipe {recipe!r} is for CUDA capability {wanted}, and this GPU has {here}",
+            f"--set backend.cuda_capability=[{here[0]},{here[1]}] builds for this one",
+        )
+    headers = _cuda_headers()
+    if not (headers / "cuda.h").exists():
+        raise BuildError(
+            f"recipe {recipe!r} needs CUDA's headers, and there are none in {headers}",
+            "install CUDA's toolkit, or name where it is: CUDA_HOME=/usr/local/cuda mpm-deploy ...",
+        )
+
+
+def _cuda_headers() -> Path:
+    """Return the folder where Inductor looks for CUDA's headers."""
+    from torch.utils.cpp_extension import CUDA_HOME
+
+    return Path(CUDA_HOME or "/usr/local/cuda") / "include"

@@ -1,0 +1,85 @@
+"""Put this package's C++ into a ``.pt2``, for what a compiler's own loops are slow at.
+
+    kernels/*.cpp ── for this processor ──▶ libmpm_<digest>.a ──┐
+    exported model ─▶ Inductor ─▶ its C++ ───────────────────────┴─▶ the library in the .pt2
+
+Python and C++ run such a file as any other: it asks for nothing that is not in it.
+"""
+
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+import mpm_deploy.ops.attention.weights  # noqa: F401  declares the operator
+from mpm_deploy.errors import BuildError
+
+_KERNELS = Path(__file__).parent / "kernels"
+
+# As Inductor calls them: a tensor is a handle, an optional one a pointer to it, results come last.
+_DECLARATIONS = {
+    "attention_weights": """
+        AOTITorchError aoti_torch_cpu_attention_weights(
+            AtenTensorHandle scores, double scale, AtenTensorHandle* key_log_weight,
+            AtenTensorHandle* weights, AtenTensorHandle* sums)
+    """,
+}
+
+
+@contextmanager
+def embedded_kernels() -> Iterator[dict[str, Any]]:
+    """Give Inductor's options for a model with this package's operators, valid while it is open.
+
+    Raises:
+        BuildError: The C++ compiler failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        library = _compile(sorted(_KERNELS.glob("*.cpp")), Path(folder))
+        shims = {
+            getattr(torch.ops.mpm, name).default: [declaration]
+            for name, declaration in _DECLARATIONS.items()
+        }
+        # Where the linker looks besides its own folders: Inductor has no option for that.
+        paths = os.pathsep.join(filter(None, [folder, os.environ.get("LIBRARY_PATH")]))
+        with mock.patch.dict(os.environ, LIBRARY_PATH=paths):
+            yield {
+                "aot_inductor.custom_ops_to_c_shims": shims,
+                "aot_inductor.custom_op_libs": [library],
+            }
+
+
+def _compile(sources: list[Path], folder: Path) -> str:
+    """Make a static library of C++ files, and return the name that a linker knows it by."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch.utils.cpp_extension import include_paths
+
+    native = "-mcpu=native" if platform.machine() == "aarch64" else "-march=native"
+    flags = ["-std=c++20", "-O3", native, "-ffp-contract=fast", "-fPIC", "-fopenmp", "-w"]
+    includes = [f"-I{path}" for path in include_paths()]
+    objects = [str(folder / f"{source.stem}.o") for source in sources]
+    for source, target in zip(sources, objects, strict=True):
+        _run([get_cpp_compiler(), *flags, *includes, "-c", str(source), "-o", target])
+    # Inductor keeps what it once linked, by the text of its command: another library, another name.
+    digest = hashlib.sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()[:12]
+    _run(["ar", "rcs", str(folder / f"libmpm_{digest}.a"), *objects])
+    return f"mpm_{digest}"
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise BuildError(f"{command[0]} is not installed", "apt-get install g++") from error
+    if done.returncode != 0:
+        raise BuildError(
+            f"{' '.join(command)} failed: {done.stderr.strip()}",
+            "a C++20 compiler is needed, as GCC 12",
+        )

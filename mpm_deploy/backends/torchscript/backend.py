@@ -1,0 +1,125 @@
+"""Compile models with TorchScript: libtorch runs the ``.pt``, on x86 and Arm alike."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from mpm_deploy.artifact import BatchRange, Manifest, Requires
+from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
+from mpm_deploy.backends.torchscript.operators import missing_operators
+from mpm_deploy.errors import ArtifactError, BuildError
+from mpm_deploy.ops.label_map.pruned import label_map
+from mpm_deploy.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mpm_deploy.models.segmenter import Segmenter
+
+
+class _Entries(nn.Module):
+    """The artifact's two functions as methods of one module."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    @torch.jit.export
+    def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model(images)
+
+    @torch.jit.export
+    def labels(self, scores: Tensor, height: int, width: int) -> Tensor:
+        return label_map(scores, (height, width))
+
+
+class _TorchScriptProgram(Program):
+    def __init__(self, module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device):
+        super().__init__(manifest, device)
+        self._module = module
+
+    def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        scores, merge_maps = self._module.scores(images)
+        return scores, merge_maps
+
+    def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        labels: Tensor = self._module.labels(scores, size[0], size[1])
+        return labels
+
+
+class TorchScript(Backend):
+    """Scripts the model as it stands; the file is not tied to a processor."""
+
+    name = "torchscript"
+    suffix = ".pt"
+
+    def check(self, recipe: Recipe) -> None:
+        if recipe.backend.device == "cuda" and not torch.cuda.is_available():
+            raise BuildError(
+                f"recipe {recipe.name!r} is for a CUDA device, and torch sees none on this machine",
+                "build on the machine that has it",
+            )
+
+    def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
+        with _deprecation_accepted():
+            script = torch.jit.script(_Entries(model).eval())
+        if recipe.backend.libtorch is not None:
+            missing = missing_operators(script, recipe.backend.libtorch)
+            if missing:
+                raise BuildError(
+                    f"recipe {recipe.name!r}: {_lacking(recipe.backend.libtorch, missing)}",
+                    "write the model with older ones, or promise nothing: --set backend.libtorch=",
+                )
+        script.save(str(path))
+        requires = Requires(
+            backend="torchscript",
+            device=recipe.backend.device,
+            dtype=recipe.backend.dtype,
+            torch=torch.__version__,
+            machine=recipe.backend.machine,
+            cpu_isa=(),
+            cuda_capability=None,
+        )
+        return Compiled(requires, BatchRange(1, recipe.backend.max_batch))
+
+    def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
+        # The profiling executor specialises to the sizes it has seen; after a merge every image
+        # brings new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there
+        # is no switch for one module.
+        torch._C._jit_set_profiling_mode(False)
+        return _TorchScriptProgram(_load(path, manifest, device), manifest, device)
+
+    def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
+        missing = missing_operators(_load(path, manifest, torch.device("cpu")), libtorch)
+        if missing:
+            raise ArtifactError(
+                f"{path}: {_lacking(libtorch, missing)}",
+                f"rebuild it: mpm-deploy build --recipe {path} --set backend.libtorch={libtorch}",
+            )
+
+
+def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.ScriptModule:
+    try:
+        with _deprecation_accepted():
+            return torch.jit.load(str(path), map_location=device).eval()
+    except RuntimeError as error:
+        raise unloadable(path, manifest, error) from error
+
+
+def _lacking(libtorch: str, missing: tuple[str, ...]) -> str:
+    return f"libtorch {libtorch} lacks {len(missing)} of its operators: {'; '.join(missing)}"
+
+
+@contextmanager
+def _deprecation_accepted() -> Iterator[None]:
+    """Silence the warning that TorchScript is deprecated.
+
+    Nothing else runs with the libtorch of a Linux distribution.
+    """
+    with warnings.catch_warnings():
+        # "is deprecated", or "is not supported" from Python 3.14 on; the category changes as well
+        warnings.filterwarnings("ignore", r".*torch\.jit\.\w+` is ")
+        yield

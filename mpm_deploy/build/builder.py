@@ -1,0 +1,234 @@
+"""Build an artifact from a recipe.
+
+recipe ─▶ model with its weights ─▶ backend compiles ─▶ verified against the eager model ─▶ file
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import mpm_deploy
+from mpm_deploy.artifact import (
+    FORMAT,
+    Agreement,
+    BatchRange,
+    CreatedBy,
+    InputInfo,
+    Manifest,
+    MergeInfo,
+    ModelInfo,
+    Requires,
+    WeightsOrigin,
+    write_artifact,
+)
+from mpm_deploy.backends import Backend, Compiled, OpenArtifact, get_backend
+from mpm_deploy.backends.eager import EagerProgram
+from mpm_deploy.build.verify import check_agreement, measure_agreement, verification_images
+from mpm_deploy.errors import RecipeError
+from mpm_deploy.models.flops import count_flops
+from mpm_deploy.models.reductions import method_of
+from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.weights.classes import numbered_classes
+from mpm_deploy.models.weights.files import load_encoder_into, load_into, read_weights
+from mpm_deploy.models.weights.info import RANDOM, WeightsInfo, random_weights
+from mpm_deploy.models.zoo import create, find_model
+from mpm_deploy.recipe import ModelRecipe, Recipe
+
+
+def build(
+    recipe: Recipe,
+    output: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Path:
+    """Build an artifact; it appears whole and verified, or not at all.
+
+    Args:
+        recipe: What to build.
+        output: The file; None is ``segmenter.pt`` or ``segmenter.pt2`` in the current folder.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        The artifact's path.
+
+    Raises:
+        RecipeError: The recipe and its weights do not fit.
+        ModelError: The weights cannot be used.
+        BuildError: This machine cannot build it.
+        AgreementError: The compiled model disagrees with the eager one.
+    """
+    say = progress or (lambda _: None)
+    backend = get_backend(recipe.backend.name)
+    backend.check(recipe)
+    target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
+
+    say("making the model")
+    model, weights = make_model(recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        payload = Path(folder) / f"segmenter{backend.suffix}"
+        say(f"compiling with {backend.name}")
+        compiled = backend.compile(model, recipe, payload)
+        manifest = _describe(recipe, model, weights, compiled)
+
+        say(f"comparing with the eager model on {recipe.verify.images} images")
+        _write_verified(backend, model, recipe, manifest, payload, target)
+    return target
+
+
+def open_eager(recipe: Recipe) -> OpenArtifact:
+    """Open a recipe's model for a `Runner` without compiling it: at once, but slow.
+
+    Its manifest is like the one that a build would give, without what only a build knows: the
+    agreement, the hash, and what the file needs of a processor.
+
+    Raises:
+        RecipeError: The recipe and its weights do not fit.
+        ModelError: The weights cannot be used.
+    """
+    model, weights = make_model(recipe)
+    wanted = recipe.backend
+    requires = Requires(
+        wanted.name, wanted.device, wanted.dtype, torch.__version__, wanted.machine, (), None
+    )
+    at_once = 1 if wanted.device == "cpu" else wanted.max_batch  # images go side by side on a CPU
+    compiled = Compiled(requires, BatchRange(1, at_once))
+    manifest = _describe(recipe, model, weights, compiled)
+    return OpenArtifact(manifest, EagerProgram(model, manifest))
+
+
+def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
+    """Make a recipe's eager model, on its device and in its dtype, and describe its weights."""
+    wanted = recipe.model
+    tensors, weights = _weights_of(recipe)
+    model = create(
+        weights.model,
+        classes=len(weights.classes),
+        image_size=wanted.image_size or weights.image_size,
+        before_blocks=recipe.merge.before_blocks,
+        method=method_of(recipe.merge),
+        reconstruct=recipe.merge.reconstruct,
+        mean=weights.mean,
+        std=weights.std,
+    )
+    if weights.origin != RANDOM:
+        load_into(model, tensors, weights.origin)
+    elif tensors:
+        load_encoder_into(model, tensors, wanted.weights)
+    _check_no_gaps(recipe, model.image_size)
+    dtype = getattr(torch, recipe.backend.dtype)
+    return model.to(recipe.backend.device).compute_in(dtype), weights
+
+
+def _weights_of(recipe: Recipe) -> tuple[dict[str, Tensor], WeightsInfo]:
+    wanted = recipe.model
+    if wanted.weights == "random":
+        return {}, random_weights(wanted.name, wanted.image_size, wanted.classes)
+    tensors, weights = read_weights(wanted.weights)
+    if weights.origin == RANDOM:
+        weights = _with_head_of(wanted, weights)
+    _check_weights_fit(recipe, weights)
+    return tensors, weights
+
+
+def _with_head_of(wanted: ModelRecipe, weights: WeightsInfo) -> WeightsInfo:
+    """Describe weights with the head that a recipe wants, for an encoder that has none.
+
+    A head that is drawn at random may be of either kind, for any number of classes.
+    """
+    names, palette = numbered_classes(wanted.classes or len(weights.classes))
+    name, spec = weights.model, find_model(weights.model)
+    if wanted.name and replace(find_model(wanted.name), head=spec.head) == spec:
+        name = wanted.name
+    return replace(weights, model=name, classes=names, palette=palette)
+
+
+def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
+    wanted = recipe.model
+    if wanted.name not in (None, weights.model):
+        raise RecipeError(
+            f"recipe {recipe.name!r}: model.name: expected {weights.model!r}, which the weights "
+            f"{wanted.weights!r} are for, got {wanted.name!r}",
+            f"leave model.name out or say --model {weights.model}; or other weights: --weights "
+            "FILE, or --weights random for speed only",
+        )
+    if wanted.classes not in (None, len(weights.classes)):
+        raise RecipeError(
+            f"recipe {recipe.name!r}: model.classes: expected {len(weights.classes)}, which the "
+            f"weights {wanted.weights!r} have, got {wanted.classes}",
+            "leave model.classes out",
+        )
+
+
+def _check_no_gaps(recipe: Recipe, window: tuple[int, int]) -> None:
+    stride = recipe.input.stride
+    if stride is not None and stride > min(window):
+        raise RecipeError(
+            f"recipe {recipe.name!r}: input.stride: expected at most {min(window)}, the shorter "
+            f"side of a window of {window[0]} x {window[1]}, got {stride}",
+            "larger strides leave gaps between the windows",
+        )
+
+
+def _write_verified(
+    backend: Backend,
+    model: Segmenter,
+    recipe: Recipe,
+    manifest: Manifest,
+    payload: Path,
+    target: Path,
+) -> None:
+    program = backend.load(payload, manifest, torch.device(recipe.backend.device))
+    images = verification_images(recipe.verify.images, model.image_size)
+    agreement = measure_agreement(model, program, images)
+    check_agreement(agreement, recipe.verify)
+    scores, _ = program.scores(images[:1].to(program.device))
+    labels = program.labels(scores, model.image_size)
+    write_artifact(
+        payload, target, replace(manifest, agreement=agreement), images[0], labels[0].cpu()
+    )
+
+
+def _describe(
+    recipe: Recipe, model: Segmenter, weights: WeightsInfo, compiled: Compiled
+) -> Manifest:
+    config = model.encoder.config
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Manifest(
+        format=FORMAT,
+        created_by=CreatedBy(mpm_deploy.__version__, torch.__version__, now),
+        recipe=recipe.to_dict(),
+        model=ModelInfo(
+            name=weights.model,
+            head=find_model(weights.model).head,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            patch_size=config.patch_size,
+            special_tokens=config.special_tokens,
+            classes=weights.classes,
+            palette=weights.palette,
+        ),
+        weights=WeightsOrigin(weights.origin, weights.sha256),
+        input=_describe_input(recipe, config.image_size, weights),
+        merge=MergeInfo(recipe.merge.method, recipe.merge.before_blocks, recipe.merge.reconstruct),
+        flops=count_flops(model),
+        batch=compiled.batch,
+        requires=compiled.requires,
+        agreement=Agreement(images=0, labels=0.0, clusters=()),  # known once it is verified
+        payload_sha256="",  # known once it is written
+    )
+
+
+def _describe_input(recipe: Recipe, window: tuple[int, int], weights: WeightsInfo) -> InputInfo:
+    wanted = recipe.input
+    info = InputInfo(*window, weights.mean, weights.std, wanted.fit)
+    if wanted.fit == "resize":
+        return info
+    return replace(
+        info,
+        stride=wanted.stride or min(window),
+        short_side=wanted.short_side or window[0],
+        max_ratio=wanted.max_ratio or 4.0,
+    )

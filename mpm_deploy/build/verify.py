@@ -1,0 +1,100 @@
+"""Check that a compiled artifact says what the eager model says."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mpm_deploy.artifact import Agreement
+from mpm_deploy.backends.base import Program
+from mpm_deploy.errors import AgreementError
+from mpm_deploy.ops.label_map.reference import label_map
+from mpm_deploy.recipe import VerifyRecipe
+
+_SIDES = (4, 16, 64)  # of the grids of random colours that a verification image is a sum of
+
+
+def verification_images(count: int, size: tuple[int, int], seed: int = 0) -> Tensor:
+    """Make seeded images with smooth areas and edges, all different: ``(count, 3, H, W)`` uint8."""
+    generator = np.random.default_rng(seed)
+    images = torch.zeros(count, 3, *size)
+    for share, side in zip((0.5, 0.3, 0.2), _SIDES, strict=True):
+        colours = torch.from_numpy(generator.random((count, 3, side, side), dtype=np.float32))
+        images += share * functional.interpolate(colours, size=size, mode="bilinear")
+    edges = torch.from_numpy(generator.random((count, 3, 8, 8), dtype=np.float32))
+    images = 0.7 * images + 0.3 * functional.interpolate(edges, size=size, mode="nearest")
+    return (images * 255).round().to(torch.uint8)
+
+
+def measure_agreement(model: nn.Module, program: Program, images: Tensor) -> Agreement:
+    """Compare labels and merge maps with the eager model's: image by image, and as one batch.
+
+    Args:
+        model: The eager `Segmenter`, on the program's device.
+        program: The loaded artifact.
+        images: ``(B, 3, H, W)`` uint8.
+    """
+    images = images.to(program.device)
+    batches = [*images.split(1), images]
+    compared = [each for batch in batches for each in _compare(model, program, batch)]
+    equal_labels, equal_clusters = zip(*compared, strict=True)
+    return Agreement(
+        images=images.shape[0],
+        labels=sum(equal_labels) / len(equal_labels),
+        clusters=tuple(torch.stack(equal_clusters).mean(dim=0).tolist()),
+    )
+
+
+def _compare(model: nn.Module, program: Program, batch: Tensor) -> Iterator[tuple[float, Tensor]]:
+    """Yield each image's share of equal labels, and of equal clusters after each merge ``(M,)``."""
+    size = (batch.shape[2], batch.shape[3])
+    with torch.inference_mode():
+        scores, merge_maps = model(batch)  # (B, K, h, w), (B, M, N)
+    got_scores, got_maps = program.scores(batch)
+    for image in range(len(batch)):
+        one = slice(image, image + 1)
+        labels = label_map(scores[one], size) == program.labels(got_scores[one], size)
+        clusters = same_cluster(merge_maps[image], got_maps[image])
+        yield labels.double().mean().item(), clusters.double().mean(dim=1).cpu()
+
+
+def check_agreement(agreement: Agreement, tolerance: VerifyRecipe) -> None:
+    """Refuse an artifact that agrees less than its recipe asks.
+
+    Raises:
+        AgreementError: What agreed how far, and what was expected.
+    """
+    clusters = min(agreement.clusters, default=1.0)
+    if agreement.labels < tolerance.labels or clusters < tolerance.clusters:
+        raise AgreementError(
+            f"the compiled model disagrees with the eager one on {agreement.images} images: "
+            f"{agreement.labels:.5f} of the labels are equal (expected {tolerance.labels}), "
+            f"{clusters:.5f} of the patches are in the same cluster (expected "
+            f"{tolerance.clusters}); nothing was written",
+            "try the other backend, or float32; and please report it with the recipe",
+        )
+
+
+def same_cluster(one: Tensor, other: Tensor) -> Tensor:
+    """Tell whether each patch shares its token with the same patches in two merge maps.
+
+    Args:
+        one: ``(M, N)`` integer; token numbers may differ between the maps.
+        other: ``(M, N)``.
+
+    Returns:
+        ``(M, N)`` bool.
+    """
+    return _cluster_signatures(one) == _cluster_signatures(other)
+
+
+def _cluster_signatures(merge_maps: Tensor) -> Tensor:
+    """Compute a fingerprint of each patch's cluster: the sum of its patches' random numbers."""
+    merges, patches = merge_maps.shape
+    maps = merge_maps.long()
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.randint(-(2**62), 2**62, (patches,), generator=generator).to(maps.device)
+    sums = torch.zeros(merges, patches, dtype=torch.int64, device=maps.device)
+    return sums.scatter_add(1, maps, numbers.expand(merges, -1)).gather(1, maps)

@@ -1,0 +1,85 @@
+"""Writes what the command line says: data to stdout, messages to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DONE, ERROR, SKIPPED, INTERRUPTED = 0, 1, 3, 130  # exit codes; 2 is argparse's
+
+
+def show(table: Table) -> None:
+    """Print a table to stdout, as wide as it needs where stdout is no terminal."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console()
+    if not console.is_terminal:
+        widest = console.options.update(width=10_000)
+        console.width = Measurement.get(console, widest, table).maximum
+    console.print(table)
+
+
+def talk(message: str) -> None:
+    """Print a line to stderr."""
+    print(message, file=sys.stderr)
+
+
+def fail(problem: str, hint: str | None) -> int:
+    """Print an error and its hint to stderr, and return the exit code."""
+    talk(f"error: {problem}")
+    if hint:
+        talk(f"  hint: {hint}")
+    return ERROR
+
+
+def warn_of_skipped(path: object, reason: str) -> None:
+    """Report one image that could not be used."""
+    talk(f"skipped {path}: {reason}")
+
+
+def warn_of_random(*weights: str) -> None:
+    """Warn where the weights are random: speed is never shown without saying so."""
+    if "random" in weights:
+        from mpm_deploy.show.tables import RANDOM_WEIGHTS
+
+        talk(RANDOM_WEIGHTS)
+
+
+def write_json(path: Path, report: dict[str, Any]) -> None:
+    """Write a JSON file; it appears whole or not at all."""
+    from mpm_deploy.support.files import written_atomically
+
+    with written_atomically(path) as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n")
+
+
+@contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """Show a spinner with the current step; nothing where stderr is no terminal."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield status.update
+
+
+@contextmanager
+def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr, which is told what is done and what there is in all; nothing
+    where stderr is no terminal.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), unit, TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,3 @@
+"""Finds the best way of merging: `sweep` measures many, `advise` only those that may be
+the best.
+"""

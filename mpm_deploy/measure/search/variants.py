@@ -1,0 +1,119 @@
+"""Lists the variants that a sweep tries: ways of merging, each at some schedules.
+
+mpm                 ×   [0] [1] ... [11]  [1, 2] [1, 3] ...
+tome:ratio=0.2      ×   the same
+algm:threshold=0.9  ×   its pairs
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import combinations
+
+from mpm_deploy.errors import InputError, RecipeError
+from mpm_deploy.models.encoders.vit import checked_schedule
+from mpm_deploy.recipe import MergeRecipe, Recipe
+
+_FEW = (1, 2, 3, 5, 8)  # of 12 blocks: the early ones, where a merge saves most
+_SCHEDULE_KEYS = ("method", "before_blocks", "reconstruct")
+
+Schedule = tuple[int, ...]
+
+
+def parse_method(text: str) -> dict[str, str]:
+    """Parse a method with its options, as in ``tome:ratio=0.2``.
+
+    Returns:
+        Keys of a recipe's ``[merge]`` and their values in TOML.
+
+    Raises:
+        InputError: Not of that form.
+    """
+    method, _, options = text.partition(":")
+    pairs = [part.partition("=") for part in options.split(",")] if options else []
+    if not method or any(not key or not value for key, _, value in pairs):
+        raise InputError(
+            f"method {text!r}: expected a name, and options behind it",
+            "as in mpm, tome:ratio=0.2 or algm:threshold=0.9",
+        )
+    return {"method": method, **{key: value for key, _, value in pairs}}
+
+
+def default_schedules(depth: int) -> list[Schedule]:
+    """Return a schedule for each single block, and one for every pair of a few early blocks.
+
+    Args:
+        depth: Blocks of the encoder.
+    """
+    few = sorted({depth * block // 12 for block in _FEW})
+    return [*((block,) for block in range(depth)), *combinations(few, 2)]
+
+
+def all_variants(
+    recipe: Recipe, depth: int, methods: Sequence[str], schedules: Sequence[Schedule] = ()
+) -> list[MergeRecipe]:
+    """Combine every method with every schedule, and check each before any of them is built.
+
+    Args:
+        recipe: Says how patches are reconstructed.
+        depth: Blocks of its encoder.
+        methods: Methods with their options, as `parse_method` reads them.
+        schedules: None asks for `default_schedules`, of which each method takes what it can.
+
+    Raises:
+        InputError: A method that cannot be read, or comes twice.
+        RecipeError: A method without its option, or a schedule that it cannot take.
+        ModelError: A block that does not exist.
+    """
+    for schedule in schedules:
+        checked_schedule(schedule, depth)
+    wanted = schedules or default_schedules(depth)
+    variants = []
+    for method in methods:
+        options = parse_method(method)
+        for schedule in wanted:
+            if schedules or len(schedule) == 2 or options["method"] != "algm":
+                variants.append(_variant(recipe, options, schedule))
+    twice = [variant for variant in variants if variants.count(variant) > 1]
+    if twice:
+        raise InputError(f"{name_of(twice[0])}: asked for twice", "name it once")
+    return variants
+
+
+def name_of(merge: MergeRecipe) -> str:
+    """Name a way of merging, as in ``tome [2, 5] ratio=0.2``."""
+    options = [
+        f"{field.name}={getattr(merge, field.name)}"
+        for field in dataclasses.fields(merge)
+        if field.name not in _SCHEDULE_KEYS and getattr(merge, field.name) not in (None, False)
+    ]
+    if merge.method == "none":
+        return "full-token"
+    return " ".join([merge.method, str(list(merge.before_blocks)), *options])
+
+
+def recipe_lines(merge: MergeRecipe) -> str:
+    """Return the ``[merge]`` section of a recipe, ready to paste."""
+    lines = ["[merge]"]
+    for field in dataclasses.fields(merge):
+        value = getattr(merge, field.name)
+        if value is not None and value is not False:
+            lines.append(f"{field.name} = {_toml(value)}")
+    return "\n".join(lines)
+
+
+def _variant(recipe: Recipe, options: dict[str, str], schedule: Schedule) -> MergeRecipe:
+    plain = dataclasses.replace(recipe, merge=MergeRecipe(reconstruct=recipe.merge.reconstruct))
+    values = {**options, "before_blocks": list(schedule)}
+    try:
+        return plain.override(*(f"merge.{key}={value}" for key, value in values.items())).merge
+    except RecipeError as error:
+        problem = error.problem.removeprefix("--set: ")
+        raise RecipeError(f"{options['method']} {list(schedule)}: {problem}", error.hint) from error
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(list(value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,119 @@
+"""Runs an engine: a worker process that the bench asks for one pass after another."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mpm_deploy.errors import MpmError
+
+PROGRAM = (sys.executable, "-m", "mpm_deploy.cli")
+_SECONDS_TO_LEAVE = 10
+
+
+class Engine:
+    """A process of its own that runs one artifact.
+
+    Thread pools of two artifacts in one process slow one another; an engine that waits for its
+    turn costs nothing.
+
+    Args:
+        artifact: A ``.pt`` or ``.pt2``.
+        folder: Images to time it on.
+        device: As `Runner` takes it.
+        threads: As `Runner` takes it.
+        limit: First images of the folder; None is all.
+        stride: As `Runner` takes it.
+        program: The command whose ``worker`` subcommand is started.
+    """
+
+    def __init__(
+        self,
+        artifact: str | Path,
+        folder: str | Path,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        limit: int | None = None,
+        stride: int | None = None,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        self.artifact = artifact
+        options = {
+            "--device": device,
+            "--threads": threads,
+            "--limit": limit,
+            "--stride": stride,
+        }
+        given = [f"{name}={value}" for name, value in options.items() if value is not None]
+        self._process = subprocess.Popen(
+            [*program, "worker", str(artifact), str(folder), *given],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def process_id(self) -> int:
+        """The process id of the worker."""
+        return self._process.pid
+
+    def ask(self, name: str, **details: Any) -> dict[str, Any]:
+        """Ask the worker for one pass, and return its answer.
+
+        Args:
+            name: ``"open"``, ``"warmup"``, ``"model"`` or ``"end_to_end"``.
+            details: Further settings of the pass, as ``batch_size``.
+
+        Raises:
+            MpmError: The pass failed there, or the process is gone.
+        """
+        line = self._exchange(json.dumps({"pass": name, **details}))
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise MpmError(f"{self.artifact}: its worker answered {line!r}") from error
+        if "error" in answer:
+            raise MpmError(answer["error"], answer.get("hint"))
+        return answer
+
+    def close(self) -> None:
+        """Let the process leave, and kill it if it does not."""
+        process = self._process
+        try:
+            process.communicate(timeout=_SECONDS_TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _exchange(self, request: str) -> str:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        line = ""
+        if stdin is not None and stdout is not None:
+            try:
+                stdin.write(request + "\n")
+                stdin.flush()
+                line = stdout.readline()
+            except BrokenPipeError:
+                pass  # it is gone: no answer
+        if not line:
+            code = self._process.wait()
+            raise MpmError(
+                f"{self.artifact}: its worker ended with exit code {code}",
+                "memory may be short: try a smaller --batch; what it said stands above",
+            )
+        return line

@@ -1,0 +1,215 @@
+"""Runs the bench's worker: one artifact in one process, timed pass by pass on request.
+
+One JSON object a line. `docs/formats/report.md` writes the protocol down.
+"""
+
+import dataclasses
+import itertools
+import json
+import resource
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+
+from mpm_deploy.artifact import Manifest
+from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.images.decode import find_images
+from mpm_deploy.recipe.schema import to_mapping
+from mpm_deploy.run.results import PreparedImage, Result, Skipped, StageTimes
+from mpm_deploy.run.runner import Runner
+
+MOST_INPUTS = 256  # windows that the model pass keeps prepared
+_WARMUP_BATCHES = {"cpu": 3, "cuda": 50}
+_WARMUP_IMAGES = 20
+
+Message = dict[str, Any]
+
+
+def serve(
+    artifact: str | Path,
+    folder: str | Path,
+    requests: Iterable[str],
+    answers: TextIO,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    limit: int | None = None,
+    stride: int | None = None,
+) -> None:
+    """Answer every line of ``requests`` with a line to ``answers``, until there are no more.
+
+    Args:
+        artifact: A ``.pt`` or ``.pt2``.
+        folder: Images to time it on.
+        requests: JSON objects: ``{"pass": NAME, ...}``.
+        answers: JSON objects: what a pass gave, or ``{"error": ..., "hint": ...}``.
+        device: As `Runner` takes it.
+        threads: As `Runner` takes it.
+        limit: First images of the folder; None is all.
+        stride: As `Runner` takes it.
+    """
+    worker: Worker | None = None
+    for line in requests:
+        try:
+            worker = worker or Worker(artifact, folder, device, threads, limit, stride)
+            answer = worker.answer(json.loads(line))
+        except MpmError as error:
+            answer = {"error": error.problem, "hint": error.hint}
+        except (RuntimeError, ValueError) as error:  # torch's own, as out of memory; no JSON
+            answer = {
+                "error": f"{artifact}: {(str(error) or repr(error)).splitlines()[0]}",
+                "hint": None,
+            }
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+    if worker is not None:
+        worker.runner.close()
+
+
+class Worker:
+    """Holds an open artifact and its images, and runs the passes that are timed.
+
+    Raises:
+        MpmError: The artifact cannot be run here or disagrees with its sample; no usable image.
+    """
+
+    def __init__(
+        self,
+        artifact: str | Path,
+        folder: str | Path,
+        device: str | None,
+        threads: int | None,
+        limit: int | None,
+        stride: int | None,
+    ) -> None:
+        self.files = find_images(folder)[:limit]
+        self.runner = Runner(artifact, device=device, threads=threads, stride=stride)
+        self.runner.check_sample()
+        self.inputs = self._prepare()
+        if not self.inputs:
+            raise InputError(f"{folder}: none of its {len(self.files)} images can be decoded")
+        self._passes: dict[str, Callable[[Message], Message]] = {
+            "open": self._open,
+            "warmup": self._warmup,
+            "model": self._model,
+            "end_to_end": self._end_to_end,
+        }
+
+    def answer(self, request: Message) -> Message:
+        """Run the pass that a request names, and return its answer.
+
+        Raises:
+            InputError: A pass of another name.
+        """
+        name = request.get("pass")
+        if name not in self._passes:
+            raise InputError(f"pass: expected one of {', '.join(self._passes)}, got {name!r}")
+        return self._passes[name](request)
+
+    def _prepare(self) -> list[PreparedImage]:
+        """Prepare the first usable images for the model."""
+        inputs: list[PreparedImage] = []
+        windows = 0
+        with closing(self.runner.load_ahead(self.files)) as loaded:
+            for item in loaded:
+                if isinstance(item, PreparedImage):
+                    inputs.append(item)
+                    windows += len(item.windows)
+                if windows >= MOST_INPUTS:
+                    break
+        return inputs
+
+    def _open(self, _: Message) -> Message:
+        on_gpu = self.runner.device.type == "cuda"
+        return {
+            "images": len(self.files),
+            "usable": len(self.inputs),
+            "device": str(self.runner.device),
+            "threads": self.runner.threads,
+            "gpu": torch.cuda.get_device_name(self.runner.device) if on_gpu else None,
+        }
+
+    def _warmup(self, request: Message) -> Message:
+        """Run the end-to-end pass to warm up, on images that may be used again."""
+        size = request["batch_size"]
+        batches = request.get("batches") or max(
+            _WARMUP_BATCHES[self.runner.device.type], -(-_WARMUP_IMAGES // size)
+        )
+        usable = itertools.cycle(item.source for item in self.inputs)
+        begin = time.perf_counter()
+        for _ in self.runner.run(itertools.islice(usable, batches * size), size):
+            pass
+        return {"seconds": time.perf_counter() - begin, "images": batches * size}
+
+    def _model(self, request: Message) -> Message:
+        """Time the scores alone, in full batches of prepared windows, none used twice."""
+        size = request["batch_size"]
+        windows = [window for item in self.inputs for window in item.windows]
+        seconds, done = 0.0, 0
+        for first in range(0, len(windows) - size + 1, size):
+            seconds += self.runner.time_scores(windows[first : first + size])
+            done += size
+        return {"seconds": seconds, "images": done * len(self.inputs) / len(windows)}
+
+    def _end_to_end(self, request: Message) -> Message:
+        """Time every file once, from the disk to a label map in host memory."""
+        tally = Tally(self.runner.manifest)
+        begin = time.perf_counter()
+        for outcome in self.runner.run(self.files, request["batch_size"]):
+            tally.add(outcome)
+        seconds = time.perf_counter() - begin
+        return {"seconds": seconds, "peak_memory_mib": _peak_memory_mib(), **tally.to_message()}
+
+
+def _peak_memory_mib() -> float:
+    """Return the most memory that this process ever had resident, in MiB; Linux counts
+    it in KiB.
+    """
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class Tally:
+    """Collects the figures of each result of the end-to-end pass, without its label map."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._latencies_ms: list[float] = []
+        self._stages_ms: list[tuple[float, ...]] = []
+        self._tokens_kept: list[tuple[int, ...]] = []  # of each window
+        self._skipped: list[Skipped] = []
+
+    def add(self, outcome: Result | Skipped) -> None:
+        """Count one image."""
+        if isinstance(outcome, Skipped):
+            self._skipped.append(outcome)
+            return
+        self._stages_ms.append(dataclasses.astuple(outcome.share_ms))
+        self._latencies_ms.append(outcome.stages_ms.total)
+        self._tokens_kept += [window.tokens_kept for window in outcome.windows]
+
+    def to_message(self) -> Message:
+        """Return the figures as part of the worker's answer."""
+        images = len(self._latencies_ms)
+        stages = StageTimes(*np.mean(self._stages_ms, axis=0).tolist())
+        tokens = np.array(self._tokens_kept)  # (windows, merges)
+        return {
+            "images": images,
+            "windows": len(self._tokens_kept),
+            "latencies_ms": self._latencies_ms,
+            "stages_ms": to_mapping(stages),
+            "tokens_kept": {
+                "mean": tokens.mean(axis=0).tolist(),
+                "min": tokens.min(axis=0).tolist(),
+                "max": tokens.max(axis=0).tolist(),
+            },
+            "gflops": sum(self._gflops(kept) for kept in self._tokens_kept) / images,
+            "skipped": [to_mapping(skipped) for skipped in self._skipped],
+        }
+
+    def _gflops(self, tokens_kept: tuple[int, ...]) -> float:
+        return self._manifest.flops.total((self._manifest.patches, *tokens_kept)) / 1e9

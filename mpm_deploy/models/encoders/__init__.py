@@ -1,0 +1,1 @@
+"""Make encoders that compute on packed tokens."""

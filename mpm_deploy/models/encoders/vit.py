@@ -1,0 +1,260 @@
+"""Define a plain ViT over packed tokens that merge at the blocks of a schedule.
+
+images (B, 3, H, W) ─▶ patches ─▶ rows (T, C), offsets ─▶ block 0 ─▶ block 1 ─▶ merge ─▶ block 2 ...
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mpm_deploy.errors import ModelError
+from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
+from mpm_deploy.models.reductions import Method, Mpm, Packed, Reduction
+from mpm_deploy.models.reductions.base import patch_counts
+from mpm_deploy.ops.attention import attention
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The shape of a plain ViT.
+
+    Args:
+        image_size: ``(height, width)`` in pixels, multiples of ``patch_size``.
+        patch_size: Side of a patch in pixels.
+        width: Width C of a token.
+        depth: Number of blocks.
+        heads: Attention heads of a block.
+        mlp_width: Hidden width of a block's MLP.
+        special_tokens: Class, distillation and register tokens in front of the patches.
+        norm_epsilon: Epsilon of every LayerNorm.
+        qkv_bias: Whether the projections to queries, keys and values have a bias.
+        qk_norm: Whether queries and keys pass a LayerNorm.
+        layer_scale: Whether each branch is scaled before it is added.
+        pre_norm: Whether a LayerNorm stands before the first block.
+        final_norm: Whether a LayerNorm stands after the last block.
+    """
+
+    image_size: tuple[int, int]
+    patch_size: int = 16
+    width: int = 192
+    depth: int = 12
+    heads: int = 3
+    mlp_width: int = 768
+    special_tokens: int = 1
+    norm_epsilon: float = 1e-6
+    qkv_bias: bool = True
+    qk_norm: bool = False
+    layer_scale: bool = False
+    pre_norm: bool = False
+    final_norm: bool = True
+
+    def __post_init__(self) -> None:
+        height, width = self.image_size
+        if height < 1 or width < 1 or height % self.patch_size or width % self.patch_size:
+            raise ModelError(
+                f"image_size: expected multiples of the patch size {self.patch_size}, "
+                f"got {height} x {width}"
+            )
+        if self.width % self.heads:
+            raise ModelError(f"width: expected a multiple of {self.heads} heads, got {self.width}")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The number of patches ``(down, across)``."""
+        return self.image_size[0] // self.patch_size, self.image_size[1] // self.patch_size
+
+
+def checked_schedule(before_blocks: Sequence[int], depth: int) -> list[int]:
+    """Return a schedule as a list, after checking that it fits ``depth`` blocks.
+
+    Raises:
+        ModelError: It does not rise, or names a block that does not exist.
+    """
+    schedule = list(before_blocks)
+    if schedule != sorted(set(schedule)) or any(not 0 <= block < depth for block in schedule):
+        raise ModelError(
+            f"before_blocks: expected rising block numbers from 0 to {depth - 1}, got {schedule}"
+        )
+    return schedule
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block on packed rows.
+
+    Attributes:
+        reduction: The merge that happens at this block; one that does nothing, unless it is set.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        mlp_width: int,
+        *,
+        norm_epsilon: float,
+        qkv_bias: bool = True,
+        qk_norm: bool = False,
+        layer_scale: bool = False,
+    ) -> None:
+        super().__init__()
+        head_width = width // heads
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(width, eps=norm_epsilon)
+        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
+        self.q_norm = nn.LayerNorm(head_width, eps=norm_epsilon) if qk_norm else nn.Identity()
+        self.k_norm = nn.LayerNorm(head_width, eps=norm_epsilon) if qk_norm else nn.Identity()
+        self.proj = nn.Linear(width, width)
+        self.scale1 = Scale(width) if layer_scale else nn.Identity()
+        self.norm2 = nn.LayerNorm(width, eps=norm_epsilon)
+        self.fc1 = nn.Linear(width, mlp_width)
+        self.fc2 = nn.Linear(mlp_width, width)
+        self.scale2 = Scale(width) if layer_scale else nn.Identity()
+        self.reduction = Reduction()
+
+    def forward(self, packed: Packed, key_log_weight: Tensor | None = None) -> Packed:
+        """Transform the tokens of ``packed``; ``key_log_weight`` is that of `attention`."""
+        packed = self.reduction.before_block(packed)
+        tokens, keys = self._attend(packed, key_log_weight)
+        tokens, offsets, max_length, rows = self.reduction.after_attention(
+            Packed(tokens, packed.offsets, packed.max_length, packed.rows), keys
+        )
+        return Packed(self._transform(tokens), offsets, max_length, rows)
+
+    def _attend(self, packed: Packed, key_log_weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Compute the first half, attention: tokens ``(T, C)``, and their keys (T, heads, D)."""
+        tokens, offsets, max_length, _ = packed
+        rows, width = tokens.shape[0], tokens.shape[1]
+        qkv = self.qkv(self.norm1(tokens)).view(rows, 3, self.heads, width // self.heads)
+        q, k, v = self.q_norm(qkv[:, 0]), self.k_norm(qkv[:, 1]), qkv[:, 2]  # (T, heads, D) each
+        attended = attention(q, k, v, offsets, max_length, key_log_weight).reshape(rows, width)
+        return tokens + self.scale1(self.proj(attended)), k
+
+    def _transform(self, tokens: Tensor) -> Tensor:
+        """Compute the second half, the MLP: ``(T, C)`` -> ``(T, C)``."""
+        return tokens + self.scale2(self.fc2(functional.gelu(self.fc1(self.norm2(tokens)))))
+
+
+class Scale(nn.Module):
+    """LayerScale, which has one learned factor for each channel."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Multiply each channel by its factor: ``(T, C)`` -> ``(T, C)``."""
+        return tokens * self.gamma
+
+
+class Encoder(nn.Module):
+    """A plain ViT that merges tokens at the blocks of its schedule.
+
+    Args:
+        config: The shape of the ViT.
+        before_blocks: The schedule, 0-based and rising; empty is the full-token model.
+        method: How tokens merge, and where in those blocks; None is Mutual Pair Merging, before
+            them.
+
+    Raises:
+        ModelError: A schedule that does not rise, names a block that does not exist, or does not
+            suit the method.
+    """
+
+    before_blocks: list[int]  # said here: a script cannot tell what an empty list holds
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        before_blocks: Sequence[int] = (),
+        method: Method | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.before_blocks = checked_schedule(before_blocks, config.depth)
+        self.special_tokens = config.special_tokens
+        self.patch_size = config.patch_size
+        self.grid = config.grid
+        down, across = config.grid
+        self.patch_embed = nn.Conv2d(3, config.width, config.patch_size, config.patch_size)
+        # Position is part of `special` (E, C) already, and added to the patches as (N, C).
+        self.special = nn.Parameter(torch.zeros(config.special_tokens, config.width))
+        self.position = nn.Parameter(torch.zeros(down * across, config.width))
+        self.norm_pre = _norm(config) if config.pre_norm else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(
+                config.width,
+                config.heads,
+                config.mlp_width,
+                norm_epsilon=config.norm_epsilon,
+                qkv_bias=config.qkv_bias,
+                qk_norm=config.qk_norm,
+                layer_scale=config.layer_scale,
+            )
+            for _ in range(config.depth)
+        )
+        self.norm = _norm(config) if config.final_norm else nn.Identity()
+        self._merge_by(method or Mpm())
+
+    def _merge_by(self, method: Method) -> None:
+        self.proportional_attention = method.proportional_attention
+        config = self.config
+        reductions = method.reductions(len(self.before_blocks), config.special_tokens, config.grid)
+        for index, reduction in zip(self.before_blocks, reductions, strict=True):
+            self.blocks[index].reduction = reduction
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Encode normalized images.
+
+        Args:
+            images: ``(B, 3, H, W)`` floating point, normalized.
+
+        Returns:
+            ``tokens (T, C)`` with special tokens in front of each image's rows; ``offsets
+            (B + 1,)`` int32; ``rows (B, N)`` int64, the row of ``tokens`` that each patch went to;
+            ``merge_maps (B, M, N)`` int32, the same after each merge, counted within the image.
+        """
+        batch = images.shape[0]
+        patches = self.position.shape[0]
+        special = self.special_tokens
+        rows = patch_rows(batch, patches, special, images.device)
+        packed = Packed(
+            self.norm_pre(self._embed(images)),
+            equal_offsets(batch, special + patches, images.device),
+            special + patches,
+            rows,
+        )
+        maps = [rows[:, None, :0].int().reshape(batch, 0, patches)]
+        for index, block in enumerate(self.blocks):
+            log_counts: torch.Tensor | None = None
+            if self.proportional_attention and len(maps) > 1:
+                log_counts = patch_counts(packed).log()
+            packed = block(packed, log_counts)
+            if index in self.before_blocks:
+                local = image_local(packed.rows, packed.offsets, special)
+                maps.append(local.int()[:, None])
+        return self.norm(packed.tokens), packed.offsets, packed.rows, torch.cat(maps, dim=1)
+
+    def _embed(self, images: Tensor) -> Tensor:
+        """Embed images: ``(B, 3, H, W)`` -> ``(B * (E + N), C)``, special tokens in front."""
+        patches = self._project(images) + self.position  # (B, N, C)
+        special = self.special.expand(images.shape[0], -1, -1)  # (B, E, C)
+        return torch.cat([special.to(patches.dtype), patches], dim=1).flatten(0, 1)
+
+    def _project(self, images: Tensor) -> Tensor:
+        """Embed patches, ``(B, 3, H, W)`` -> ``(B, N, C)``, by one matrix product.
+
+        It equals the convolution, whose windows do not overlap. cuDNN would compute that in TF32,
+        whatever precision is asked of products.
+        """
+        side = self.patch_size
+        down, across = self.grid
+        cut = images.reshape(images.shape[0], 3, down, side, across, side)
+        pixels = cut.permute(0, 2, 4, 1, 3, 5).reshape(images.shape[0], down * across, -1)
+        return functional.linear(pixels, self.patch_embed.weight.flatten(1), self.patch_embed.bias)
+
+
+def _norm(config: EncoderConfig) -> nn.LayerNorm:
+    return nn.LayerNorm(config.width, eps=config.norm_epsilon)

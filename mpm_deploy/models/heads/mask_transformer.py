@@ -1,0 +1,82 @@
+"""Define Segmenter's decoder, the mask transformer."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mpm_deploy.models.encoders.vit import Block
+from mpm_deploy.models.packing import replace_special
+from mpm_deploy.models.reductions import Packed
+
+_NORM_EPSILON = 1e-5  # Segmenter's own, in decoder and encoder alike
+
+
+class MaskTransformer(nn.Module):
+    """Segmenter's decoder: class embeddings attend together with the tokens, then mask them.
+
+    Args:
+        encoder_width: Width of the tokens.
+        width: Width of the decoder.
+        depth: Number of its blocks.
+        classes: Number of classes K.
+    """
+
+    def __init__(self, encoder_width: int, width: int, depth: int, classes: int) -> None:
+        super().__init__()
+        self.proj_dec = nn.Linear(encoder_width, width)
+        self.cls_emb = nn.Parameter(torch.zeros(classes, width))
+        self.blocks = nn.ModuleList(
+            Block(width, width // 64, 4 * width, norm_epsilon=_NORM_EPSILON) for _ in range(depth)
+        )
+        self.decoder_norm = nn.LayerNorm(width, eps=_NORM_EPSILON)
+        self.proj_patch = nn.Parameter(torch.zeros(width, width))
+        self.proj_classes = nn.Parameter(torch.zeros(width, width))
+        self.mask_norm = nn.LayerNorm(classes, eps=_NORM_EPSILON)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        offsets: Tensor,
+        rows: Tensor,
+        max_length: int,
+        special_tokens: int,
+        patch_counts: Tensor | None = None,
+    ) -> Tensor:
+        """Score every patch.
+
+        Args:
+            tokens: ``(T, C)`` with special tokens in front of each image's rows.
+            offsets: ``(B + 1,)`` int32.
+            rows: ``(B, N)`` int64, the row of ``tokens`` that holds each patch.
+            max_length: An upper bound of the rows an image has.
+            special_tokens: Rows in front of each image that hold no patch.
+            patch_counts: ``(T,)``, how many patches each row stands for; None where each stands
+                for one.
+
+        Returns:
+            The class scores ``(B, N, K)``.
+        """
+        classes = self.cls_emb.shape[0]
+        shift = classes - special_tokens
+        projected, packed_offsets = replace_special(
+            self.proj_dec(tokens), offsets, special_tokens, self.cls_emb
+        )
+        images = rows.shape[0]
+        rows = rows + shift * torch.arange(1, images + 1, device=rows.device)[:, None]
+        packed = Packed(projected, packed_offsets, max_length + shift, rows)
+        log_counts: Tensor | None = None
+        if patch_counts is not None:
+            ones = torch.ones(classes, device=tokens.device, dtype=patch_counts.dtype)
+            counts, _ = replace_special(
+                patch_counts[:, None], offsets, special_tokens, ones[:, None]
+            )
+            log_counts = counts.flatten().log()
+        for block in self.blocks:
+            packed = block(packed, log_counts)
+        decoded = self.decoder_norm(packed.tokens)
+
+        first = packed_offsets[:-1].long()[:, None]  # (B, 1)
+        class_rows = first + torch.arange(classes, device=rows.device)  # (B, K)
+        patch_masks = functional.normalize(decoded @ self.proj_patch, dim=-1)[rows]  # (B, N, C)
+        class_masks = functional.normalize(decoded[class_rows] @ self.proj_classes, dim=-1)
+        return self.mask_norm(patch_masks @ class_masks.transpose(1, 2))

@@ -1,0 +1,209 @@
+"""Define what every reduction takes and returns: packed tokens, and the row that holds each patch.
+
+                 Packed ─▶ before_block ─▶ attention ─▶ after_attention ─▶ MLP ─▶ Packed
+mpm                        merges
+tome, algm                                              merge
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Packed(NamedTuple):
+    """The tokens of a batch, image after image, without padding.
+
+    Args:
+        tokens: ``(T, C)``, special tokens in front of each image's rows.
+        offsets: Image ``b`` owns rows ``offsets[b]:offsets[b + 1]``, ``(B + 1,)`` int32.
+        max_length: An upper bound of the rows an image has.
+        rows: The row that holds each patch, ``(B, N)`` int64.
+    """
+
+    tokens: Tensor
+    offsets: Tensor
+    max_length: int
+    rows: Tensor
+
+
+class Reduction(nn.Module):
+    """The merge at one block. This one does nothing; a subclass overrides the hook of its place.
+
+    Attributes:
+        place: Where it merges: ``"before_block"`` or ``"after_attention"``; empty if nowhere.
+    """
+
+    place = ""
+
+    def before_block(self, packed: Packed) -> Packed:
+        """Merge tokens before the block; return them as they are, unless overridden."""
+        return packed
+
+    def after_attention(self, packed: Packed, keys: Tensor) -> Packed:
+        """Merge tokens between attention and MLP; return them as they are, unless overridden.
+
+        The keys ``(T, heads, D)`` are those of that attention.
+        """
+        return packed
+
+    def similarity_flops(self, width: int, head_width: int) -> float:
+        """Count the FLOPs of comparing an image's tokens, divided by their number squared.
+
+        Args:
+            width: Width of a token.
+            head_width: Width of a key.
+        """
+        return 0.0
+
+
+class ImageReduction(Reduction):
+    """Merges after attention within each image, so that none depends on its batch.
+
+    A member says by what tokens are compared, and which tokens of an image become one. The mean is
+    weighted by the patches that each stands for.
+
+    Args:
+        special_tokens: Rows in front of each image that never merge.
+        adaptive: Whether each image has its own number of tokens to keep. If not, images come with
+            equal lengths and stay so, and no size depends on the data.
+    """
+
+    place = "after_attention"
+
+    def __init__(self, special_tokens: int, adaptive: bool = True) -> None:
+        super().__init__()
+        self.special_tokens = special_tokens
+        self.adaptive = adaptive
+
+    def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
+        """Return what tokens are compared by: ``(T, C)`` and ``(T, heads, D)`` -> ``(T, F)``."""
+        raise NotImplementedError
+
+    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Decide where the tokens of each image go, special ones aside.
+
+        Args:
+            features: ``(B, L, F)``; rows behind the tokens of an image are not its own.
+            lengths: Tokens of each image, ``(B,)`` int64.
+
+        Returns:
+            The token of its image that each goes to, ``(B, L or more)`` int64 counted from 0
+            without gaps, of any value behind an image's tokens; and how many tokens that leaves,
+            ``(B,)`` int64.
+        """
+        raise NotImplementedError
+
+    def kept(self, tokens: int) -> int:
+        """Return an upper bound of what is left of ``tokens``; the very number, if not adaptive."""
+        return tokens
+
+    def after_attention(self, packed: Packed, keys: Tensor) -> Packed:
+        special, offsets = self.special_tokens, packed.offsets.long()
+        features = self._by_image(packed, self.features(packed.tokens, keys))
+        image_map, kept = self.map_images(features, offsets.diff() - special)
+        merged_offsets = functional.pad((kept + special).cumsum(0), [1, 0])  # (B + 1,)
+
+        row = torch.arange(packed.tokens.shape[0], device=offsets.device)
+        image = images_of(row, offsets)  # (T,)
+        place = row - offsets[image] - special  # (T,), below 0 for special tokens
+        token = torch.where(place < 0, place, image_map[image, place.clamp(min=0)])
+        merge_map = merged_offsets[image] + special + token
+
+        max_length = special + self.kept(packed.max_length - special)
+        merged_rows = kept.shape[0] * max_length
+        if self.adaptive:
+            merged_rows = kept_rows(place < kept[image], special).shape[0]
+        return _join(packed, merge_map, merged_offsets.int(), merged_rows, max_length)
+
+    def _by_image(self, packed: Packed, features: Tensor) -> Tensor:
+        """Part the rows by image, without special tokens: ``(T, F)`` -> ``(B, L, F)``.
+
+        L is static but for a lone image.
+        """
+        special, first = self.special_tokens, packed.offsets[:-1, None].long()
+        rows = features.shape[0]
+        longest = rows if first.shape[0] == 1 else packed.max_length
+        place = torch.arange(special, longest, device=features.device)  # (L,)
+        return features[(first + place).clamp(max=rows - 1)]
+
+
+class Method(ABC):
+    """A way of merging, with its options, that makes the reductions of a schedule.
+
+    Attributes:
+        proportional_attention: Whether a key counts as often as the patches that it stands for; for
+            methods that merge after attention.
+    """
+
+    proportional_attention: bool = False
+
+    @abstractmethod
+    def reductions(
+        self, merges: int, special_tokens: int, grid: tuple[int, int]
+    ) -> list[Reduction]:
+        """Make one reduction for each block of the schedule, in order.
+
+        Args:
+            merges: Number of blocks in the schedule.
+            special_tokens: Rows in front of each image that never merge.
+            grid: Patches of an image, ``(down, across)``.
+
+        Raises:
+            ModelError: The method cannot merge that often.
+        """
+
+
+def images_of(rows: Tensor, offsets: Tensor) -> Tensor:
+    """Return the image that each packed row belongs to.
+
+    Args:
+        rows: Numbers of rows, ``(T,)`` int64.
+        offsets: ``(B + 1,)`` integer.
+
+    Returns:
+        ``(T,)`` int64.
+    """
+    # All offsets, the first too: of a slice of them Inductor's code for a GPU finds no strides.
+    return torch.bucketize(rows, offsets.long(), right=True) - 1
+
+
+def patch_counts(packed: Packed) -> Tensor:
+    """Count the patches that each row stands for, ``(T,)``; special tokens count as one.
+
+    The counts are float32 at least: bfloat16 has no 257, and its atomic addition no compiled form.
+    """
+    precise = torch.promote_types(packed.tokens.dtype, torch.float32)
+    patches = packed.rows.flatten()
+    ones = torch.ones(patches.shape[0], dtype=precise, device=patches.device)
+    zeros = torch.zeros(packed.tokens.shape[0], dtype=precise, device=patches.device)
+    return zeros.index_add(0, patches, ones).clamp(min=1)
+
+
+def kept_rows(kept: Tensor, special_tokens: int) -> Tensor:
+    """Return the rows where ``kept (T,)`` is true, ``(T',)``; no other size depends on data."""
+    rows = kept.nonzero().flatten()
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        _tell_exporter(rows.shape[0], kept.shape[0], special_tokens)
+    return rows
+
+
+def _tell_exporter(kept: int, rows: int, special_tokens: int) -> None:
+    """Tell an exporter what it cannot know of a size that depends on the data: its bounds."""
+    if torch.compiler.is_exporting():
+        torch._check(kept > special_tokens)  # whoever exports a model has images with patches
+        torch._check(kept <= rows)
+
+
+def _join(
+    packed: Packed, merge_map: Tensor, offsets: Tensor, merged_rows: int, max_length: int
+) -> Packed:
+    """Average the rows that ``merge_map (T,)`` sends to one, weighted by their patches."""
+    counts = patch_counts(packed)  # (T,)
+    weighted = packed.tokens * counts[:, None]
+    sums = weighted.new_zeros(merged_rows, weighted.shape[1]).index_add(0, merge_map, weighted)
+    totals = counts.new_zeros(merged_rows).index_add(0, merge_map, counts)
+    tokens = (sums / totals[:, None]).to(packed.tokens.dtype)
+    return Packed(tokens, offsets, max_length, merge_map[packed.rows])

@@ -1,0 +1,72 @@
+"""Merge tokens by ToMe (Bolya et al., "Token Merging: Your ViT But Faster", ICLR 2023).
+
+Between attention and MLP (section 3, "Strategy") the tokens are parted into two sets; each of one
+has an edge to the most similar of the other, and those along the best edges merge ("Bipartite Soft
+Matching"). Similarity is that of the keys of the block's attention, averaged over its heads ("Token
+Similarity"), means are weighted by size ("Tracking Token Size"). Class and distillation tokens take
+no part.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
+from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map
+
+
+@dataclass(frozen=True)
+class Tome(Method):
+    """Removes tokens at each block of the schedule; the paper's schedule is every block.
+
+    Args:
+        ratio: Share of an image's tokens that each block removes.
+        r: Number of tokens that each block removes besides; at most half are removed in all.
+        proportional_attention: Whether the logarithm of its size is added to each key's scores
+            (section 3, equation 1).
+    """
+
+    ratio: float = 0.0
+    r: int = 0
+    proportional_attention: bool = False
+
+    def reductions(
+        self, merges: int, special_tokens: int, grid: tuple[int, int]
+    ) -> list[Reduction]:
+        """Make one reduction for each block of the schedule, all alike."""
+        return [SoftMatching(special_tokens, self.ratio, self.r) for _ in range(merges)]
+
+
+class SoftMatching(ImageReduction):
+    """Merges a fixed number of tokens at one block, whatever is in the image.
+
+    Images have equal lengths, and keep them.
+
+    Args:
+        special_tokens: Rows in front of each image that never merge.
+        ratio: As for `Tome`.
+        r: As for `Tome`.
+    """
+
+    def __init__(self, special_tokens: int, ratio: float, r: int) -> None:
+        super().__init__(special_tokens, adaptive=False)
+        self.ratio = ratio
+        self.r = r
+
+    def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
+        return keys.float().mean(dim=1)  # (T, D)
+
+    def kept(self, tokens: int) -> int:
+        return tokens - min(int(self.ratio * tokens + 0.5) + self.r, tokens // 2)
+
+    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = features.shape[1]  # of every image
+        similarity, match = best_matches(features, lengths)
+        best_first = torch.sort(similarity, stable=True, dim=1, descending=True)[1]
+        best = best_first[:, : tokens - self.kept(tokens)]
+        merging = torch.zeros_like(similarity, dtype=torch.bool).scatter(1, best, True)
+        return bipartite_map(match, merging, lengths)
+
+    def similarity_flops(self, width: int, head_width: int) -> float:
+        return head_width / 2  # n / 2 tokens with n / 2 others

@@ -1,0 +1,223 @@
+"""Read checkpoints of https://github.com/rstrudel/segmenter, with ``variant.yml`` beside them.
+
+checkpoint.pth   {model: tensors by their names, optimizer, n_cls, lr_scheduler, epoch} ─▶ weights
+variant.yml      net_kwargs: size, width, depth, heads, normalization, decoder          ─▶ info
+
+Both are only read: nothing in a pickle or a YAML is run.
+"""
+
+import hashlib
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.errors import ModelError
+from mpm_deploy.models.weights.classes import classes_of
+from mpm_deploy.models.weights.info import WeightsInfo
+from mpm_deploy.models.weights.variant import NetKwargs, read_variant
+from mpm_deploy.models.zoo import MASK_DEPTH, ModelSpec, find_model, model_like
+
+_SEGMENTER_PAGE = "https://github.com/rstrudel/segmenter"
+_NORMALIZATION = {  # mean and standard deviation, on 0..1
+    "vit": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "deit": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+_HEADS = ("mask_transformer", "linear")
+# The backbone's classification heads came along and are not used.
+_UNUSED = re.compile(r"encoder\.(head|head_dist)\.(weight|bias)")
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
+    """Read an official checkpoint.
+
+    Args:
+        path: ``checkpoint.pth``; its ``variant.yml`` lies beside it.
+
+    Returns:
+        The weights in float32 under this package's names, and what they are for.
+
+    Raises:
+        ModelError: A file that is missing, foreign, damaged or would run code; a network that is
+            not in the zoo; keys or shapes other than that network has.
+        MissingPackageError: PyYAML is not installed.
+    """
+    checkpoint = _load(path)
+    net = read_variant(path.with_name("variant.yml"))
+    name = _model_name(path.with_name("variant.yml"), net)
+    theirs = _weights_of(path, checkpoint)
+    _check_keys(path, theirs, dict(_expected(find_model(name), net)))
+    mean, std = _NORMALIZATION[net.normalization]
+    classes, palette = classes_of(net.n_cls)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    info = WeightsInfo(
+        origin=path.name,
+        sha256=sha256,
+        model=name,
+        image_size=net.image_size,
+        mean=mean,
+        std=std,
+        classes=classes,
+        palette=palette,
+    )
+    return _ours(theirs), info
+
+
+def _load(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            "weights are demo, random, timm:NAME, NAME.safetensors with NAME.toml beside it, or "
+            "checkpoint.pth with variant.yml beside it",
+        ) from error
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        got = f"a pickle that calls {named.group(1)}" if named else "other bytes"
+        raise ModelError(
+            f"{path}: expected a checkpoint of tensors and plain values, got {got}; nothing in it "
+            "was run",
+            f"take a checkpoint from a source you trust, as {_SEGMENTER_PAGE} writes them",
+        ) from error
+    except Exception as error:  # whatever a damaged file makes of torch's reader
+        raise ModelError(
+            f"{path}: not a whole checkpoint: {type(error).__name__}: {_first_line(error)}",
+            "copy the file anew",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _model_name(variant: Path, net: NetKwargs) -> str:
+    """Return the name of the model in the zoo that ``net`` describes."""
+    if net.decoder.name not in _HEADS:
+        raise ModelError(
+            f"{variant}: net_kwargs.decoder.name: expected {' or '.join(_HEADS)}, "
+            f"got {net.decoder.name!r}",
+            "use a checkpoint whose decoder is a mask transformer or a linear layer",
+        )
+    spec = ModelSpec(
+        width=net.d_model,
+        depth=net.n_layers,
+        heads=net.n_heads,
+        patch_size=net.patch_size,
+        head=net.decoder.name,
+        special_tokens=2 if net.distilled else 1,
+    )
+    name = model_like(spec)
+    if name is None:
+        raise ModelError(
+            f"{variant}: net_kwargs: expected a backbone of the zoo, got {net.backbone!r} with "
+            f"width {spec.width}, {spec.depth} blocks, {spec.heads} heads, patch {spec.patch_size} "
+            f"and {spec.special_tokens} special tokens",
+            "ViT-T/S/B/L and distilled DeiT-T/S/B at patch 16, and ViT-B at patch 8 are known",
+        )
+    return name
+
+
+def _weights_of(path: Path, checkpoint: object) -> dict[str, Tensor]:
+    """Return the tensors under ``model``, without those that nobody uses."""
+    model = checkpoint.get("model") if isinstance(checkpoint, Mapping) else None
+    if not isinstance(model, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in model.items()
+    ):
+        raise ModelError(
+            f"{path}: expected a dict with named tensors under 'model', got "
+            f"{_described(checkpoint)}",
+            f"a checkpoint is what {_SEGMENTER_PAGE} writes while it trains",
+        )
+    return {name: tensor for name, tensor in model.items() if not _UNUSED.fullmatch(name)}
+
+
+def _described(checkpoint: object) -> str:
+    if not isinstance(checkpoint, Mapping):
+        return f"a {type(checkpoint).__name__}"
+    keys = ", ".join(map(repr, list(checkpoint)[:5]))
+    return f"one with {keys or 'nothing in it'}" + (" and more" if len(checkpoint) > 5 else "")
+
+
+def _check_keys(
+    path: Path, theirs: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]
+) -> None:
+    missing = sorted(expected.keys() - theirs.keys())
+    unexpected = sorted(theirs.keys() - expected.keys())
+    if missing or unexpected:
+        raise ModelError(
+            f"{path}: weights are not those of the network in variant.yml: missing "
+            f"{missing or 'none'}, unexpected {unexpected or 'none'}",
+            "put the variant.yml of this very checkpoint beside it, and rename what was renamed",
+        )
+    for name, shape in expected.items():
+        tensor = theirs[name]
+        if tuple(tensor.shape) != shape or not tensor.is_floating_point():
+            raise ModelError(
+                f"{path}: {name}: expected shape {shape} of floating point numbers, as variant.yml "
+                f"says, got {tuple(tensor.shape)} {tensor.dtype}".replace("torch.", ""),
+                "put the variant.yml of this very checkpoint beside it",
+            )
+
+
+def _expected(spec: ModelSpec, net: NetKwargs) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the name and the shape of every key of a checkpoint that is used."""
+    width, patch, classes = spec.width, spec.patch_size, net.n_cls
+    down, across = (side // patch for side in net.image_size)
+    yield "encoder.cls_token", (1, 1, width)
+    if spec.special_tokens == 2:
+        yield "encoder.dist_token", (1, 1, width)
+    yield "encoder.pos_embed", (1, spec.special_tokens + down * across, width)
+    yield from _affine("encoder.patch_embed.proj", width, 3, patch, patch)
+    yield from _blocks("encoder", spec.depth, width)
+    yield from _affine("encoder.norm", width)
+    if spec.head == "linear":
+        yield from _affine("decoder.head", classes, width)
+        return
+    yield from _affine("decoder.proj_dec", width, width)
+    yield "decoder.cls_emb", (1, classes, width)
+    yield from _blocks("decoder", MASK_DEPTH, width)
+    yield from _affine("decoder.decoder_norm", width)
+    yield "decoder.proj_patch", (width, width)
+    yield "decoder.proj_classes", (width, width)
+    yield from _affine("decoder.mask_norm", classes)
+
+
+def _blocks(part: str, depth: int, width: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for index in range(depth):
+        block = f"{part}.blocks.{index}"
+        yield from _affine(f"{block}.norm1", width)
+        yield from _affine(f"{block}.attn.qkv", 3 * width, width)
+        yield from _affine(f"{block}.attn.proj", width, width)
+        yield from _affine(f"{block}.norm2", width)
+        yield from _affine(f"{block}.mlp.fc1", 4 * width, width)
+        yield from _affine(f"{block}.mlp.fc2", width, 4 * width)
+
+
+def _affine(name: str, *shape: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    yield f"{name}.weight", shape
+    yield f"{name}.bias", shape[:1]
+
+
+def _ours(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights under this package's names, with positions added to special tokens."""
+    left = {name: tensor.float() for name, tensor in theirs.items()}
+    tokens = [left.pop(f"encoder.{kind}_token", None) for kind in ("cls", "dist")]
+    special = torch.cat([token[0] for token in tokens if token is not None])  # (E, C)
+    position = left.pop("encoder.pos_embed")[0]  # (E + N, C)
+    count = special.shape[0]
+    ours = {"encoder.special": special + position[:count], "encoder.position": position[count:]}
+    if "decoder.cls_emb" in left:
+        ours["decoder.cls_emb"] = left.pop("decoder.cls_emb")[0]
+    return ours | {_our_name(name): tensor for name, tensor in left.items()}
+
+
+def _our_name(name: str) -> str:
+    for part, ours in ((".attn.", "."), (".mlp.", "."), ("patch_embed.proj.", "patch_embed.")):
+        name = name.replace(part, ours)
+    return name

@@ -1,0 +1,211 @@
+"""Read and write weights: `NAME.safetensors`, and `NAME.toml` that says what they are.
+
+model = "seg_t16_mask"                      one of the zoo's names
+image_size = [512, 512]                     height, width they were trained for
+mean = [0.5, 0.5, 0.5]                      on 0..1
+std = [0.5, 0.5, 0.5]
+classes = ["road", ...]
+palette = [[128, 64, 128], ...]             red, green, blue of each class
+[provenance]                                free: who made them, how, from what
+
+`read_weights` takes others too: Segmenter's own checkpoints, and timm's by their name.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+
+from mpm_deploy.errors import InputError, MissingPackageError, ModelError
+from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.weights.checkpoints import read_checkpoint
+from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
+from mpm_deploy.models.weights.timm_files import TIMM, read_timm
+from mpm_deploy.recipe.schema import to_mapping
+from mpm_deploy.support.files import written_atomically
+
+DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
+
+
+def save_weights(model: Segmenter, path: Path, about: Mapping[str, Any]) -> None:
+    """Write a model's weights in bfloat16 and what they are, each file whole or not at all.
+
+    Args:
+        model: The model.
+        path: Ends in ``.safetensors``; the TOML goes beside it.
+        about: The TOML's content, as this module's head shows it.
+    """
+    _save({name: tensor.bfloat16() for name, tensor in model.state_dict().items()}, path, about)
+
+
+def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
+    """Write weights of another format as this package's own, number by number the same.
+
+    Args:
+        source: What `read_weights` takes.
+        target: Ends in ``.safetensors``; the TOML goes beside it.
+
+    Raises:
+        InputError: A target of another name.
+        ModelError: Weights that cannot be read, or that have no head.
+    """
+    if target.suffix != ".safetensors":
+        raise InputError(
+            f"{target}: expected a file that ends in .safetensors, got {target.suffix!r}",
+            f"-o {target.with_suffix('.safetensors')}",
+        )
+    tensors, info = read_weights(source)
+    if info.origin == RANDOM:
+        raise ModelError(
+            f"{source}: expected weights with a segmentation head, got an encoder alone",
+            "convert a Segmenter checkpoint",
+        )
+    provenance = {"converted_from": info.origin, "sha256": info.sha256}
+    _save(tensors, target, _about(info) | {"provenance": provenance})
+    return info
+
+
+def read_weights(source: Path | str) -> tuple[dict[str, Tensor], WeightsInfo]:
+    """Read weights as float32, and what they are.
+
+    Args:
+        source: A ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter
+            with its ``variant.yml``, ``"demo"`` for the model that comes with this package, or
+            ``"timm:NAME"`` for an encoder without a head.
+
+    Raises:
+        ModelError: A missing, damaged or incomplete file.
+        MissingPackageError: A package that reads it is not installed.
+    """
+    if str(source).startswith(TIMM):
+        return read_timm(str(source))
+    path = DEMO_WEIGHTS if source == "demo" else Path(source)
+    if path.suffix != ".safetensors":
+        return read_checkpoint(path)
+    return _read_own(path, "demo" if source == "demo" else path.name)
+
+
+def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
+    info = _read_info(path, origin)
+    try:
+        tensors = _safetensors().load_file(path)
+    except Exception as error:  # safetensors raises a class of its own that it does not export
+        raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
+    return {name: tensor.float() for name, tensor in tensors.items()}, info
+
+
+def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Give a model its weights; position embeddings are resized to the model's grid.
+
+    Raises:
+        ModelError: A missing, unexpected or wrongly shaped key; lists them.
+    """
+    expected = model.state_dict()
+    missing = sorted(expected.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - expected.keys())
+    if missing or unexpected:
+        raise ModelError(
+            f"{origin}: weights do not fit the model: missing {missing or 'none'}, "
+            f"unexpected {unexpected or 'none'}",
+            "name the model that the weights were made for, and rename what was renamed",
+        )
+    tensors = dict(tensors)
+    position = "encoder.position"
+    if tensors[position].shape[0] != expected[position].shape[0]:
+        tensors[position] = resize_position(tensors[position], model.grid)
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise ModelError(
+                f"{origin}: {name}: expected shape {tuple(expected[name].shape)}, "
+                f"got {tuple(tensor.shape)}",
+                "name the model and class count that the weights were made for",
+            )
+    model.load_state_dict(tensors)
+
+
+def load_encoder_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Give a model's encoder its weights, as `load_into` does; its head stays as it is."""
+    head = {
+        name: tensor for name, tensor in model.state_dict().items() if name.startswith("decoder.")
+    }
+    load_into(model, head | dict(tensors), origin)
+
+
+def resize_position(position: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Resize position embeddings ``(N, C)`` of a square grid to another (down, across)."""
+    side = round(position.shape[0] ** 0.5)
+    if side * side != position.shape[0]:
+        raise ModelError(
+            f"position embeddings: expected a square grid to resize, got {position.shape[0]}"
+        )
+    square = position.T.reshape(1, -1, side, side)
+    resized = functional.interpolate(square, size=grid, mode="bilinear", align_corners=False)
+    return resized.reshape(position.shape[1], -1).T.contiguous()
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    first, second, third = map(float, values)
+    return first, second, third
+
+
+def _read_info(path: Path, origin: str) -> WeightsInfo:
+    beside = path.with_suffix(".toml")
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        about = tomllib.loads(beside.read_text())
+        return WeightsInfo(
+            origin=origin,
+            sha256=sha256,
+            model=str(about["model"]),
+            image_size=(int(about["image_size"][0]), int(about["image_size"][1])),
+            mean=_three(about["mean"]),
+            std=_three(about["std"]),
+            classes=tuple(map(str, about["classes"])),
+            palette=tuple((int(r), int(g), int(b)) for r, g, b in about["palette"]),
+        )
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename}: cannot be read: {error.strerror}",
+            "weights are NAME.safetensors with NAME.toml beside it",
+        ) from error
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{beside}: {type(error).__name__}: {error}") from error
+
+
+def _about(info: WeightsInfo) -> dict[str, Any]:
+    """Return the content of the TOML that lies beside the weights."""
+    about = to_mapping(info)
+    return {name: about[name] for name in about if name not in ("origin", "sha256")}
+
+
+def _save(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
+    save_file, text = _safetensors().save_file, _tomli_w().dumps(dict(about))
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with written_atomically(path) as temporary:
+        save_file(whole, temporary)
+    with written_atomically(path.with_suffix(".toml")) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise MissingPackageError(
+            "reading weights needs safetensors", "pip install 'mpm-deploy[build]'"
+        ) from error
+    return safetensors.torch
+
+
+def _tomli_w() -> Any:
+    try:
+        import tomli_w
+    except ImportError as error:
+        raise MissingPackageError(
+            "writing weights needs tomli-w", "pip install 'mpm-deploy[build]'"
+        ) from error
+    return tomli_w

@@ -1,0 +1,51 @@
+"""Describe weights: the model, input and classes that they are for, and where they come from."""
+
+from dataclasses import dataclass
+
+from mpm_deploy.models.weights.classes import numbered_classes
+
+RANDOM = "random"  # the origin of weights of which all, or the whole head, is random
+_DEFAULT_MODEL = "seg_t16_mask"
+_DEFAULT_CLASSES = 150
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Says what weights are for, and where they come from.
+
+    Args:
+        origin: ``"demo"``, ``"random"`` or the file's name.
+        sha256: SHA-256 of the file; None where there is none.
+        model: Name of the model in the zoo.
+        image_size: Input ``(height, width)`` in pixels that they were trained for.
+        mean: Mean of each channel, on 0..1.
+        std: Standard deviation of each channel, on 0..1.
+        classes: Names of the K classes.
+        palette: Red, green and blue of each class, 0 to 255.
+    """
+
+    origin: str
+    sha256: str | None
+    model: str
+    image_size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+
+
+def random_weights(
+    model: str | None, image_size: tuple[int, int] | None, classes: int | None
+) -> WeightsInfo:
+    """Describe random weights, which are good for measuring speed and nothing else."""
+    names, palette = numbered_classes(classes or _DEFAULT_CLASSES)
+    return WeightsInfo(
+        origin=RANDOM,
+        sha256=None,
+        model=model or _DEFAULT_MODEL,
+        image_size=image_size or (512, 512),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        classes=names,
+        palette=palette,
+    )

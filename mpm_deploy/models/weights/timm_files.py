@@ -1,0 +1,70 @@
+"""Read weights by their name in timm: a trained encoder, and no head for segmentation.
+
+They are for speed: how many tokens merge is what a trained encoder makes of an image.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.timm_vit import encoder_from_timm, import_timm
+from mpm_deploy.models.encoders.vit import EncoderConfig
+from mpm_deploy.models.weights.info import WeightsInfo, random_weights
+from mpm_deploy.models.zoo import MODELS
+
+TIMM = "timm:"
+
+
+def read_timm(source: str) -> tuple[dict[str, Tensor], WeightsInfo]:
+    """Read an encoder's weights; timm's cache is used, and filled where there is a network.
+
+    Args:
+        source: ``timm:`` and a name that timm knows.
+
+    Returns:
+        The weights of the encoder under this package's names, and what they are for. Their origin
+        is ``"random"``, since a head has to be drawn for them.
+
+    Raises:
+        ModelError: timm does not know the name or cannot get the weights, or they are of a shape
+            that is not in the zoo.
+        MissingPackageError: timm is not installed.
+    """
+    vit = _pretrained(source.removeprefix(TIMM))
+    encoder = encoder_from_timm(vit)
+    name = _model_name(source, encoder.config)
+    about = vit.pretrained_cfg
+    info = replace(
+        random_weights(name, encoder.config.image_size, None),
+        mean=tuple(about["mean"]),
+        std=tuple(about["std"]),
+    )
+    return {f"encoder.{key}": tensor for key, tensor in encoder.state_dict().items()}, info
+
+
+def _pretrained(name: str) -> Any:
+    timm = import_timm()
+    try:
+        return timm.create_model(name, pretrained=True)
+    except Exception as error:  # timm's hubs raise what their own libraries do
+        reason = str(error).partition("\n")[0]
+        raise ModelError(
+            f"timm:{name}: timm cannot make it with its weights: {type(error).__name__}: {reason}",
+            "timm.list_models('vit*', pretrained=True) lists the names; without a network the "
+            "weights must be in the cache that HF_HOME names",
+        ) from error
+
+
+def _model_name(source: str, config: EncoderConfig) -> str:
+    for name, spec in MODELS.items():
+        ours = spec.encoder_config(config.image_size)
+        if ours == replace(config, norm_epsilon=ours.norm_epsilon):
+            return name
+    raise ModelError(
+        f"{source}: expected the encoder of a model in the zoo, got width {config.width}, "
+        f"{config.depth} blocks, {config.heads} heads, patch {config.patch_size} and "
+        f"{config.special_tokens} special tokens",
+        "plain ViT-T/S/B/L and distilled DeiT-T/S/B at patch 16, and ViT-B at patch 8 are known",
+    )

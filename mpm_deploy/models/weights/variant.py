@@ -1,0 +1,134 @@
+"""Read ``variant.yml``, where Segmenter's training describes a network, without running it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from mpm_deploy.errors import MissingPackageError, ModelError
+from mpm_deploy.recipe.schema import StructureError, read_structure
+
+T = TypeVar("T")
+
+_TUPLE_TAG = "tag:yaml.org,2002:python/tuple"
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The head of a network, given by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class NetKwargs:
+    """Holds what ``net_kwargs`` says of a network, under the names it has there.
+
+    Args:
+        backbone: timm's name of the encoder.
+        image_size: ``(height, width)`` in pixels it was trained at.
+        patch_size: Side of a patch in pixels.
+        d_model: Width of a token.
+        n_heads: Attention heads of a block.
+        n_layers: Blocks of the encoder.
+        normalization: ``"vit"`` is 0.5, ``"deit"`` is ImageNet's mean and deviation.
+        n_cls: Number of classes.
+        decoder: The head.
+        distilled: Whether a distillation token follows the class token.
+    """
+
+    backbone: str
+    image_size: tuple[int, int]
+    patch_size: int
+    d_model: int
+    n_heads: int
+    n_layers: int
+    normalization: Literal["vit", "deit"]
+    n_cls: int
+    decoder: Decoder
+    distilled: bool = False  # configurations of larger ViTs leave it out
+
+
+def read_variant(path: Path) -> NetKwargs:
+    """Read the network of a ``variant.yml``; what else it says does not matter here.
+
+    Raises:
+        ModelError: A file that is missing or no YAML, asks to make Python objects, or lacks a key.
+        MissingPackageError: PyYAML is not installed.
+    """
+    variant = _load(path)
+    net = variant.get("net_kwargs") if isinstance(variant, Mapping) else None
+    decoder = net.get("decoder") if isinstance(net, Mapping) else None
+    if not isinstance(net, Mapping) or not isinstance(decoder, Mapping):
+        raise _foreign(path, "net_kwargs: expected a table with a decoder, got another YAML")
+    known = _known_keys(NetKwargs, net) | {"decoder": _known_keys(Decoder, decoder)}
+    try:
+        return _checked(path, read_structure(NetKwargs, known, "net_kwargs"))
+    except StructureError as error:
+        allowed = f"; known are {', '.join(error.allowed)}" if error.allowed else ""
+        raise _foreign(path, f"{error}{allowed}") from error
+
+
+def _checked(path: Path, net: NetKwargs) -> NetKwargs:
+    sides = (*net.image_size, net.patch_size, net.n_cls)
+    if min(sides) < 1 or any(side % net.patch_size for side in net.image_size):
+        height, width = net.image_size
+        raise _foreign(
+            path,
+            f"net_kwargs: expected an image_size that is a multiple of patch_size {net.patch_size} "
+            f"and a class or more, got {height} x {width} and {net.n_cls} classes",
+        )
+    return net
+
+
+def _known_keys(kind: type[T], values: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        field.name: values[field.name]
+        for field in fields(kind)  # type: ignore[arg-type]
+        if field.name in values
+    }
+
+
+def _load(path: Path) -> Any:
+    yaml = _yaml()
+    try:
+        return yaml.load(path.read_bytes(), Loader=_loader(yaml))
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read: {error.strerror}",
+            "copy the variant.yml that was written beside the checkpoint to the same folder",
+        ) from error
+    except yaml.constructor.ConstructorError as error:
+        raise _foreign(path, f"{error.problem}; nothing in it was run") from error
+    except yaml.YAMLError as error:
+        raise _foreign(path, f"expected YAML: {' '.join(str(error).split())}") from error
+    except (RecursionError, TypeError, ValueError) as error:  # what its constructors let through
+        raise _foreign(path, f"expected YAML: {type(error).__name__}: {error}") from error
+
+
+def _loader(yaml: Any) -> Any:
+    """Return PyYAML's safe loader with one tag added, for a list that was a tuple."""
+
+    class VariantLoader(yaml.SafeLoader):  # type: ignore[misc]
+        pass
+
+    def tuple_of(loader: Any, node: Any) -> tuple[Any, ...]:
+        return tuple(loader.construct_sequence(node))
+
+    VariantLoader.add_constructor(_TUPLE_TAG, tuple_of)
+    return VariantLoader
+
+
+def _foreign(path: Path, problem: str) -> ModelError:
+    hint = "use the variant.yml that Segmenter's training wrote beside this checkpoint"
+    return ModelError(f"{path}: {problem}", hint)
+
+
+def _yaml() -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingPackageError(
+            "reading a Segmenter checkpoint needs PyYAML", "pip install 'mpm-deploy[build]'"
+        ) from error
+    return yaml

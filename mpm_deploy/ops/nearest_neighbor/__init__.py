@@ -1,0 +1,34 @@
+"""Choose the version of the search for nearest neighbors that a model gets.
+
+                    CPU          GPU
+nearest_neighbor    reference    triton
+"""
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.ops.nearest_neighbor import reference
+
+
+def nearest_neighbor(
+    tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int = 0
+) -> Tensor:
+    """Find nearest neighbors like `reference.nearest_neighbor`, with one Triton kernel on a GPU."""
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return _nearest_neighbor(tokens, offsets, max_length, special_tokens)
+    return reference.nearest_neighbor(tokens, offsets, max_length, special_tokens)
+
+
+def _nearest_neighbor(
+    tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int
+) -> Tensor:
+    """Choose the version where TorchScript does not look.
+
+    A script would also read the import of Triton, which is not there on every machine.
+    """
+    if tokens.device.type != "cuda":
+        return reference.nearest_neighbor(tokens, offsets, max_length, special_tokens)
+    # Triton comes with PyTorch's builds for CUDA, and only with those.
+    from mpm_deploy.ops.nearest_neighbor import triton
+
+    return triton.nearest_neighbor(tokens, offsets, max_length, special_tokens)

@@ -1,0 +1,38 @@
+"""Recipes say which model to build, how it merges tokens, and what compiles it for which machine.
+
+A recipe is a TOML file. Every key has a default, an unknown key is an error, and the types below
+say what a key may hold.
+
+    description = "what it is for"
+                                        [backend]
+    [model]                             name = "torchscript"
+    name = "seg_t16_mask"               device = "cpu"
+    weights = "demo"                    dtype = "float32"
+
+    [merge]                             [verify]
+    before_blocks = [2, 5]              labels = 0.999
+
+`recipe` holds its tables, `files` reads the built-in ones and those of others, and `schema` is how
+any document becomes typed values.
+"""
+
+from mpm_deploy.recipe.files import builtin_recipes, load_recipe
+from mpm_deploy.recipe.recipe import (
+    BackendRecipe,
+    InputRecipe,
+    MergeRecipe,
+    ModelRecipe,
+    Recipe,
+    VerifyRecipe,
+)
+
+__all__ = [
+    "BackendRecipe",
+    "InputRecipe",
+    "MergeRecipe",
+    "ModelRecipe",
+    "Recipe",
+    "VerifyRecipe",
+    "builtin_recipes",
+    "load_recipe",
+]

@@ -1,0 +1,70 @@
+"""Read recipe files: the built-in ones by name, and others by their path."""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import mpm_deploy
+from mpm_deploy.errors import RecipeError
+from mpm_deploy.recipe.recipe import Recipe, nearest, placed
+
+_PACKAGE = Path(mpm_deploy.__file__).parent
+# Beside the package in a checkout, inside it in a wheel.
+_BUILTIN_FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parent / "recipes")
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Read a built-in recipe by its name, or a recipe file.
+
+    Weights that a file names are looked for beside that file.
+
+    Args:
+        name_or_path: ``"cpu_fp32"``, or a path with a folder or ``.toml`` in it.
+
+    Raises:
+        RecipeError: No such recipe, or a wrong one: names the file, the key and what was allowed.
+    """
+    path = Path(name_or_path)
+    is_name = path.suffix != ".toml" and len(path.parts) == 1
+    return _read(_find_builtin(str(name_or_path)) if is_name else path)
+
+
+def builtin_recipes() -> list[Recipe]:
+    """Return the recipes that come with this package, in the order of their names."""
+    return [_read(path) for _, path in sorted(_builtin_paths().items())]
+
+
+def _builtin_paths() -> dict[str, Path]:
+    return {path.stem: path for folder in _BUILTIN_FOLDERS for path in folder.glob("*.toml")}
+
+
+def _find_builtin(name: str) -> Path:
+    paths = _builtin_paths()
+    if name not in paths:
+        raise RecipeError(
+            f"recipe {name!r}: expected one of {', '.join(sorted(paths))}, or a .toml file",
+            nearest(name, paths) or "`mpm-deploy recipes` says what each is for",
+        )
+    return paths[name]
+
+
+def _read(path: Path) -> Recipe:
+    with placed(str(path)):
+        recipe = Recipe.from_dict({"name": path.stem} | _read_toml(path))
+    weights = recipe.model.weights
+    if weights in ("demo", "random") or weights.startswith("timm:"):
+        return recipe
+    model = dataclasses.replace(recipe.model, weights=str(path.parent / weights))
+    return dataclasses.replace(recipe, model=model)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"cannot be read: {error.strerror}", "`mpm-deploy recipes` lists the built-in ones"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"expected TOML: {error}") from error

@@ -1,0 +1,138 @@
+"""Read mappings (of JSON or TOML) strictly into frozen dataclasses, and turn them back.
+
+The types of the fields are the schema: ``str``, ``int``, ``float``, ``bool``, ``Literal``,
+``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, Any]`` and dataclasses of these.
+A field without a default is required; a key that is no field is an error.
+"""
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+class StructureError(ValueError):
+    """A mapping does not have the structure of a dataclass.
+
+    Args:
+        key: The key that is wrong, as ``section.key``; empty for the whole mapping.
+        problem: What is wrong with it.
+        allowed: The keys or values that would do, if they can be listed.
+    """
+
+    def __init__(self, key: str, problem: str, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{key}: {problem}" if key else problem)
+        self.key = key
+        self.problem = problem
+        self.allowed = allowed
+
+
+def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: bool = False) -> T:
+    """Make an instance of the dataclass ``kind`` from a mapping.
+
+    Args:
+        kind: A dataclass.
+        data: What a JSON or TOML parser gave.
+        key: Where ``data`` stands in a larger whole.
+        unknown_keys: Pass over keys that are no field, here and in all that is inside.
+
+    Raises:
+        StructureError: A key that is unknown, missing, or of another type.
+    """
+    if not isinstance(data, Mapping):
+        raise StructureError(key, f"expected a table, got {_shown(data)}")
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    hints = get_type_hints(kind)
+    if unknown_keys:
+        data = {name: value for name, value in data.items() if name in known}
+    for name in data:
+        if name not in known:
+            raise StructureError(_join(key, name), "unknown key", tuple(known))
+    for name, field in known.items():
+        if name not in data and _is_required(field):
+            raise StructureError(_join(key, name), "missing")
+    return kind(
+        **{
+            name: _read(hints[name], value, _join(key, name), unknown_keys)
+            for name, value in data.items()
+        }
+    )
+
+
+def to_mapping(instance: Any) -> Any:
+    """Undo `read_structure`: turn dataclasses into dicts and tuples into lists, ready for JSON."""
+    if is_dataclass(instance):
+        return {field.name: to_mapping(getattr(instance, field.name)) for field in fields(instance)}
+    if isinstance(instance, list | tuple):
+        return [to_mapping(item) for item in instance]
+    if isinstance(instance, dict):
+        return {name: to_mapping(item) for name, item in instance.items()}
+    return instance
+
+
+def _read(hint: Any, value: object, key: str, unknown_keys: bool) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return None if value is None else _read(arguments[0], value, key, unknown_keys)
+    if origin is Literal:
+        return _read_literal(arguments, value, key)
+    if origin is tuple:
+        return _read_tuple(arguments, value, key, unknown_keys)
+    if is_dataclass(hint):
+        kind: type[Any] = hint  # type: ignore[assignment]
+        return read_structure(kind, value, key, unknown_keys=unknown_keys)
+    return _read_plain(origin or hint, value, key)
+
+
+def _read_literal(allowed: tuple[Any, ...], value: object, key: str) -> Any:
+    if value not in allowed:
+        raise StructureError(key, f"unknown value {_shown(value)}", tuple(map(str, allowed)))
+    return value
+
+
+def _read_tuple(
+    arguments: tuple[Any, ...], value: object, key: str, unknown_keys: bool
+) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise StructureError(key, f"expected a list, got {_shown(value)}")
+    if arguments[-1] is Ellipsis:
+        arguments = (arguments[0],) * len(value)
+    if len(arguments) != len(value):
+        raise StructureError(key, f"expected {len(arguments)} values, got {_shown(value)}")
+    hinted = zip(arguments, value, strict=True)
+    return tuple(
+        _read(hint, item, f"{key}[{i}]", unknown_keys) for i, (hint, item) in enumerate(hinted)
+    )
+
+
+def _read_plain(kind: type[Any], value: object, key: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    # bool is an int to Python, and never one to a reader
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise StructureError(key, f"expected {_TYPE_NAMES.get(kind, kind)}, got {_shown(value)}")
+    return value
+
+
+def _is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _join(key: str, name: object) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_TYPE_NAMES: dict[type[Any], str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a table",
+}

@@ -1,0 +1,59 @@
+"""Write label maps as picture files: one PNG an image, whose palette is the classes' colors."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mpm_deploy.errors import InputError
+from mpm_deploy.support.files import written_atomically
+
+Color = tuple[int, int, int]
+
+
+def label_map_names(images: Sequence[Path]) -> list[str]:
+    """Choose the file name of each image's label map.
+
+    It is the image's with ``.png`` in place of its suffix; images that share a stem keep their
+    whole names: ``a.jpg, a.png, b.jpg`` give ``a.jpg.png, a.png.png, b.png``.
+
+    Raises:
+        InputError: Two images would still write the same file, as ``x/a.jpg`` and ``y/a.jpg``.
+    """
+    stems = Counter(image.stem for image in images)
+    names = [f"{i.stem if stems[i.stem] == 1 else i.name}.png" for i in images]
+    for name, count in Counter(names).items():
+        if count > 1:
+            same = [str(image) for image, other in zip(images, names, strict=True) if other == name]
+            raise InputError(
+                f"{' and '.join(same)}: expected names that differ, got label map {name} for each",
+                "run them apart, into different folders",
+            )
+    return names
+
+
+def write_label_map(path: Path, labels: NDArray[np.integer], palette: Sequence[Color]) -> None:
+    """Write a label map; the file appears whole or not at all.
+
+    Args:
+        path: A ``.png``.
+        labels: ``(height, width)``, class indices.
+        palette: Red, green, blue of each class. Up to 256 classes make an 8-bit palette PNG, more a
+            16-bit gray one.
+
+    Raises:
+        InputError: The folder does not exist or cannot be written.
+    """
+    with written_atomically(path) as temporary:
+        _as_picture(labels, palette).save(temporary)
+
+
+def _as_picture(labels: NDArray[np.integer], palette: Sequence[Color]) -> Image.Image:
+    if len(palette) > 256:
+        return Image.fromarray(labels.astype(np.uint16))
+    picture = Image.fromarray(labels.astype(np.uint8))
+    picture.putpalette([channel for color in palette for channel in color])
+    return picture

@@ -1,0 +1,125 @@
+"""Define what a Runner gives for an image, and what an image becomes on the way there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mpm_deploy.images.decode import ImageLike
+from mpm_deploy.images.windows import Size, WindowGrid
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Milliseconds from an image file to its label map, stage by stage.
+
+    Attributes:
+        decode: File to pixels; nearly 0 for an image that was in memory.
+        fit: Resize to the model's input.
+        copy: Images into one batch on the device.
+        scores: The model.
+        labels: Scores to label maps in host memory.
+    """
+
+    decode: float
+    fit: float
+    copy: float
+    scores: float
+    labels: float
+
+    @property
+    def total(self) -> float:
+        """The sum of all stages."""
+        return self.decode + self.fit + self.copy + self.scores + self.labels
+
+
+@dataclass(frozen=True, eq=False)
+class WindowResult:
+    """Says what the model did with one window of an image.
+
+    Attributes:
+        top: First row of the window on the resized image; 0 where it is the whole image.
+        left: First column, likewise.
+        tokens_kept: Tokens left after each merge; empty for a full-token model.
+        merge_maps: ``(merges, patches)`` int32: the token that each patch belongs to after each
+            merge.
+    """
+
+    top: int
+    left: int
+    tokens_kept: tuple[int, ...]
+    merge_maps: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Holds what the model says of one image.
+
+    Attributes:
+        source: The image, as it was given.
+        labels: ``(height, width)`` class indices, uint8, or int16 past 256 classes.
+        windows: What the model did with each of its windows; one where ``fit`` is ``"resize"``.
+        stages_ms: ``decode`` and ``fit`` of this image; ``copy``, ``scores`` and ``labels`` of its
+            whole batch, or of all batches that held a window of it. Waiting in between is not
+            counted.
+        share_ms: The part of that time that this image took: all images' shares sum up to the work.
+        batch: Windows in its batch, in the last one where there were several; these are images
+            where ``fit`` is ``"resize"``.
+    """
+
+    source: ImageLike
+    labels: NDArray[np.integer[Any]]
+    windows: tuple[WindowResult, ...]
+    stages_ms: StageTimes
+    share_ms: StageTimes
+    batch: int
+
+    @property
+    def tokens_kept(self) -> tuple[int, ...]:
+        """Tokens left after each merge, of all windows together; empty for a full-token model."""
+        kept = (window.tokens_kept for window in self.windows)
+        return tuple(sum(after_merge) for after_merge in zip(*kept, strict=True))
+
+    @property
+    def merge_maps(self) -> NDArray[np.int32]:
+        """``(merges, patches)`` int32: the token that each patch belongs to after each merge.
+
+        Of several windows the patches follow one another, and tokens are counted on from window to
+        window.
+        """
+        maps, before = [], np.zeros((len(self.tokens_kept), 1), np.int32)
+        for window in self.windows:
+            maps.append(window.merge_maps + before)
+            before = before + np.array(window.tokens_kept, np.int32)[:, None]
+        return np.concatenate(maps, axis=1)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be decoded, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedImage:
+    """An image that is ready for the model.
+
+    Attributes:
+        source: The image, as it was given.
+        windows: Each ``(3, H, W)`` uint8, of the model's input size; one, or several that slide.
+        grid: Where the windows lie; None where the one window is the whole image.
+        size: ``(height, width)`` of the label map to come.
+        decode_ms: Time it took to decode.
+        fit_ms: Time it took to fit.
+    """
+
+    source: ImageLike
+    windows: tuple[Tensor, ...]
+    grid: WindowGrid | None
+    size: Size
+    decode_ms: float
+    fit_ms: float

@@ -1,0 +1,344 @@
+"""The Runner takes an artifact and images, and gives label maps."""
+
+import os
+import time
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.artifact import Manifest, read_sample
+from mpm_deploy.backends import OpenArtifact, open_artifact
+from mpm_deploy.errors import ArtifactError, ImageError, InputError
+from mpm_deploy.images.decode import ImageLike, find_images, to_tensor
+from mpm_deploy.run.pipeline import in_batches, prefetch
+from mpm_deploy.run.prepare import image_fit_of
+from mpm_deploy.run.results import PreparedImage, Result, Skipped
+from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
+from mpm_deploy.support.threads import set_intra_op_threads
+
+SAMPLE_AGREEMENT = 0.999
+_CPU = torch.device("cpu")
+_BATCHES_IN_FLIGHT = 2  # one in the model, one ready to follow it
+_MOST_WORKERS = 8
+
+
+class Runner:
+    """Runs an artifact over images.
+
+        with Runner("segmenter.pt2") as runner:
+            for result in runner.run("photos/", batch_size=4):
+                print(result.labels.shape, result.tokens_kept)
+
+    Threads may share a Runner: each may call it, or iterate a `run` of its own. Images are decoded
+    side by side; the model belongs to one thread of the Runner, so that calls to it queue there.
+
+    Args:
+        artifact: A ``.pt`` or ``.pt2``; or a model that is open already, as `open_eager` gives it.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
+        threads: Threads of the model on a CPU; None leaves torch's own choice. One image runs on
+            all of them, the images of a batch side by side on a share each.
+        workers: Threads that decode ahead in `run`; None is one a core, at most 8.
+        label_size: ``"image"`` gives label maps of each image's own size, ``"input"`` of the
+            size that the image is resized to for the model.
+        stride: Pixels from one window to the next, where the artifact slides windows over images;
+            None is the artifact's.
+
+    Raises:
+        ArtifactError: Missing, damaged, foreign or newer.
+        HostError: The artifact does not fit this machine.
+        InputError: An argument out of range.
+    """
+
+    def __init__(
+        self,
+        artifact: str | Path | OpenArtifact,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        workers: int | None = None,
+        label_size: Literal["image", "input"] = "image",
+        stride: int | None = None,
+    ) -> None:
+        _check_at_least_one("threads", threads)
+        _check_at_least_one("workers", workers)
+        if label_size not in ("image", "input"):
+            raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
+        opened = artifact if isinstance(artifact, OpenArtifact) else open_artifact(artifact, device)
+        self.artifact = Path("eager" if isinstance(artifact, OpenArtifact) else artifact)
+        self.label_size = label_size
+        self.manifest: Manifest
+        self.manifest, self._program = opened
+        self._fit = image_fit_of(self.manifest.input, stride)
+        self.device: torch.device = self._program.device
+        self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+        self._closed = False
+        threads = threads or torch.get_num_threads()
+        self._decoders = _executor(self.workers, "mpm-decode", 1, _CPU)
+        self._model = _executor(1, "mpm-model", threads, self.device)
+        self._labellers = _executor(1, "mpm-labels", 1, self.device)
+        self.threads: int = self._model.submit(torch.get_num_threads).result()
+
+    def __call__(self, image: ImageLike) -> Result:
+        """Segment one image.
+
+        Args:
+            image: A path, a PIL image, a uint8 array ``(height, width, 3)`` or a uint8 tensor
+                ``(3, height, width)``, RGB.
+
+        Raises:
+            ImageError: The file cannot be decoded.
+            InputError: An array of another shape or type; or the Runner is closed.
+        """
+        self._check_open()
+        return self.infer([self._decoders.submit(self.load, image).result()])[0]
+
+    def run(
+        self, images: str | Path | Iterable[ImageLike], batch_size: int = 1
+    ) -> Generator[Result | Skipped, None, None]:
+        """Segment many images: workers decode ahead while the model runs.
+
+        Args:
+            images: A folder, or images in any form that a call takes; read lazily, some batches
+                ahead.
+            batch_size: Images a model call, or windows where these slide over images: those of
+                several images fill a batch together. The last one takes what is left.
+
+        Returns:
+            An iterator in the images' order. A file that cannot be decoded gives `Skipped`, and
+            the others go on. Close it, or drop it, to stop early. One thread at a time may read it.
+
+        Raises:
+            InputError: ``batch_size`` below 1, no images in the folder, a wrong array, or the
+                Runner is closed.
+        """
+        _check_at_least_one("batch_size", batch_size)
+        self._check_open()
+        items = find_images(images) if isinstance(images, str | Path) else images
+        return self._run(items, batch_size)
+
+    def load(self, image: ImageLike) -> PreparedImage:
+        """Decode an image and fit it to the model's input; `infer` takes the outcome.
+
+        Raises:
+            ImageError: The file cannot be decoded, or is too narrow to slide windows over.
+            InputError: An array of another shape or type.
+        """
+        begin = time.perf_counter()
+        pixels = to_tensor(image)
+        decoded = time.perf_counter()
+        fitted = self._fit(pixels)
+        end = time.perf_counter()
+        own_size = (pixels.shape[1], pixels.shape[2])
+        return PreparedImage(
+            source=image,
+            windows=fitted.windows,
+            grid=fitted.grid,
+            size=own_size if self.label_size == "image" else fitted.size,
+            decode_ms=(decoded - begin) * 1e3,
+            fit_ms=(end - decoded) * 1e3,
+        )
+
+    def load_ahead(
+        self, images: Iterable[ImageLike], ahead: int = 0
+    ) -> Generator[PreparedImage | Skipped, None, None]:
+        """Load many images on the workers, in order.
+
+        Args:
+            images: Read lazily.
+            ahead: Images to hold ready, besides one for each worker.
+        """
+        return prefetch(self._submit_load, images, self.workers + ahead)
+
+    def infer(self, batch: list[PreparedImage]) -> list[Result]:
+        """Run the model on loaded images, all their windows as one batch.
+
+        Raises:
+            InputError: The Runner is closed.
+        """
+        self._check_open()
+        scored = self._model.submit(self._score, list(windows_of(batch))).result()
+        (whole,) = gather([scored])
+        outcomes = self._labellers.submit(self._label, whole).result()
+        return [outcome for outcome in outcomes if isinstance(outcome, Result)]
+
+    def time_scores(self, images: Sequence[Tensor]) -> float:
+        """Run only the model's scores, and time them.
+
+        Args:
+            images: One batch, each ``(3, H, W)`` uint8, as `load` gives them.
+
+        Returns:
+            Seconds, from images on the device to scores on it.
+        """
+        self._check_open()
+        return self._model.submit(self._time_scores, images).result()
+
+    def check_sample(self) -> float:
+        """Try the artifact on the sample it carries; a wrong answer means wrong label maps.
+
+        Returns:
+            The share of labels equal to those given at build.
+
+        Raises:
+            ArtifactError: Fewer than 99.9 % are.
+        """
+        image, expected = read_sample(self.artifact, self.manifest)
+        size = (image.shape[1], image.shape[2])  # of a window: it is given to the model as it is
+        labels = self.infer([PreparedImage(image, (image,), None, size, 0.0, 0.0)])[0].labels
+        share = float((labels == expected.numpy()).mean())
+        if share < SAMPLE_AGREEMENT:
+            raise ArtifactError(
+                f"{self.artifact}: on its own sample {share:.2%} of the labels are those it gave "
+                f"when it was built, expected at least {SAMPLE_AGREEMENT:.1%}",
+                "rebuild it on this machine, and please report it",
+            )
+        return share
+
+    def close(self) -> None:
+        """End the Runner's threads; work already begun is finished. More calls do nothing."""
+        self._closed = True
+        for threads in (self._decoders, self._model, self._labellers):
+            threads.shutdown()
+        self._program.close()
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(
+        self, images: Iterable[ImageLike], batch_size: int
+    ) -> Generator[Result | Skipped, None, None]:
+        with closing(self.load_ahead(images, _BATCHES_IN_FLIGHT * batch_size)) as loaded:
+            items = windows_of(loaded)
+            batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
+            with (
+                closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
+                closing(
+                    prefetch(self._submit_label, gather(scored), _BATCHES_IN_FLIGHT)
+                ) as outcomes,
+            ):
+                for outcome in outcomes:
+                    yield from outcome
+
+    def _submit_load(self, image: ImageLike) -> Future[PreparedImage | Skipped]:
+        self._check_open()
+        return self._decoders.submit(self._load_or_skip, image)
+
+    def _load_or_skip(self, image: ImageLike) -> PreparedImage | Skipped:
+        try:
+            return self.load(image)
+        except ImageError as error:
+            return Skipped(str(image), error.problem.removeprefix(f"{image}: "))
+
+    def _submit_score(self, items: list[Window | Skipped]) -> Future[ScoredBatch]:
+        self._check_open()
+        return self._model.submit(self._score, items)
+
+    def _submit_label(self, items: list[CompleteImage | Skipped]) -> Future[list[Result | Skipped]]:
+        self._check_open()
+        return self._labellers.submit(self._label, items)
+
+    def _score(self, items: list[Window | Skipped]) -> ScoredBatch:
+        """Score the windows of a batch, on the model's thread."""
+        windows = [item.pixels for item in items if isinstance(item, Window)]
+        if not windows:
+            return ScoredBatch(items)
+        clock = _Clock(self.device)
+        batch = self._copy(windows)
+        copy_ms = clock.lap()
+        scores, merge_maps = self._program.scores(batch)
+        return ScoredBatch(items, scores, merge_maps, copy_ms, scores_ms=clock.lap())
+
+    def _label(self, items: list[CompleteImage | Skipped]) -> list[Result | Skipped]:
+        """Make label maps on the thread for labels; the model goes on with the next batch."""
+        clock = _Clock(self.device)
+        # one image a call: label maps differ in size, and a batch of them would be large
+        labels = [
+            self._label_map(item).cpu().numpy() for item in items if isinstance(item, CompleteImage)
+        ]
+        labels_ms = clock.lap()
+        label_maps = iter(labels)
+        return [
+            item
+            if isinstance(item, Skipped)
+            else item.result(next(label_maps), labels_ms, images=len(labels))
+            for item in items
+        ]
+
+    def _label_map(self, whole: CompleteImage) -> Tensor:
+        loaded = whole.loaded
+        if loaded.grid is None:
+            return self._program.labels(whole.scores, loaded.size)[0]
+        return self._program.window_labels(whole.scores, loaded.grid, loaded.size)
+
+    def _copy(self, images: Sequence[Tensor]) -> Tensor:
+        """Copy images ``(3, H, W)`` of the host into ``(B, 3, H, W)`` on the device."""
+        # A GPU copies from pinned memory by itself.
+        pinned = self.device.type == "cuda"
+        shape = (len(images), *images[0].shape)
+        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+        return torch.stack(list(images), out=batch).to(self.device, non_blocking=pinned)
+
+    def _time_scores(self, images: Sequence[Tensor]) -> float:
+        batch = self._copy(images)
+        clock = _Clock(self.device)
+        self._program.scores(batch)
+        return clock.lap() / 1e3
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
+
+
+class _Clock:
+    """A stopwatch that waits until the device has done what this thread asked of it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._last = self._now()
+
+    def lap(self) -> float:
+        """Return the milliseconds since the last lap, and begin another."""
+        now = self._now()
+        passed = (now - self._last) * 1e3
+        self._last = now
+        return passed
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.current_stream(self._device).synchronize()
+        return time.perf_counter()
+
+
+def _executor(workers: int, name: str, threads: int, device: torch.device) -> ThreadPoolExecutor:
+    """Make workers whose calls use ``threads`` of torch's threads, and on a GPU a stream each.
+
+    Each thread that calls a large operator gets a pool of its own from OpenMP. Where all pools
+    together have more threads than there are cores, they go to sleep after every operator: the
+    model then takes twice as long. Hence one thread, and no pool, for all but the model.
+    """
+    return ThreadPoolExecutor(workers, name, _prepare_thread, (threads, device))
+
+
+def _prepare_thread(threads: int, device: torch.device) -> None:
+    set_intra_op_threads(threads)
+    if device.type == "cuda":
+        torch.cuda.set_stream(torch.cuda.Stream(device))
+
+
+def _check_at_least_one(name: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise InputError(f"{name}: expected 1 or more, got {value}")

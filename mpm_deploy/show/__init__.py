@@ -1,0 +1,3 @@
+"""Shows results to people: tables on a console, charts, pictures, galleries of them,
+and the page.
+"""

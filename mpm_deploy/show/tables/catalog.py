@@ -1,0 +1,155 @@
+"""Makes tables of what there is: recipes, models, the paper's rows, an artifact, a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from mpm_deploy.recipe import MergeRecipe, Recipe
+from mpm_deploy.show.tables.style import new_table, number
+
+if TYPE_CHECKING:
+    from mpm_deploy.artifact import InputInfo, Manifest, MergeInfo
+    from mpm_deploy.build.doctor import Finding
+    from mpm_deploy.measure.paper import Row, Task
+    from mpm_deploy.models.summary import ModelFacts
+
+MODELS_CAPTION = (
+    "Full-token, one image of 512 × 512, 150 classes. checkpoint: a file for --weights; "
+    "random: for speed only."
+)
+PAPER_CAPTION = (
+    "Each with --weights FILE or random, as it is and with --full-token. "
+    "The paper's Table 3 counts a multiply-add once: half of these."
+)
+LEFT_OUT = "CTS: not here, as it needs a trained policy network"  # of the methods in those tables
+
+
+def recipes_table(recipes: Iterable[Recipe]) -> Table:
+    """Make a table of the recipes, what they build, and what they are for."""
+    table = new_table("recipe", "backend", "merge before", "for")
+    for recipe in recipes:
+        backend = f"{recipe.backend.name} {recipe.backend.device} {recipe.backend.dtype}"
+        table.add_row(recipe.name, backend, schedule(recipe.merge), recipe.description)
+    return table
+
+
+def models_table(models: Iterable[ModelFacts]) -> Table:
+    """Make a table of the models, how large they are, and which weights they take."""
+    table = new_table("model", "parameters, M", "GFLOPs", "special tokens", "head", "weights")
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for model in models:
+        table.add_row(
+            model.name,
+            f"{model.parameters / 1e6:.1f}",
+            number(model.gflops),
+            str(model.special_tokens),
+            model.head,
+            "demo, checkpoint, random" if model.has_demo else "checkpoint, random",
+        )
+    table.caption = MODELS_CAPTION
+    return table
+
+
+def paper_table(rows: Iterable[tuple[Row, Task, ModelFacts]]) -> Table:
+    """Make a table of the paper's rows, with the arguments of `mpm-deploy build` for each."""
+    table = new_table("table", "input", "classes", "GFLOPs", "mpm-deploy build")
+    for column in table.columns[:4]:
+        column.justify = "right"
+    for row, task, model in rows:
+        height, width = task.image_size
+        table.add_row(
+            str(row.table),
+            f"{height} × {width}",
+            str(task.classes),
+            number(model.gflops),
+            f"--recipe {row.recipe} --model {row.model} --dataset {row.dataset}",
+        )
+    table.add_section()
+    table.add_row("1 to 3", "", "", "", LEFT_OUT)
+    table.caption = PAPER_CAPTION
+    return table
+
+
+def manifest_table(manifest: Manifest) -> Table:
+    """Make a table of an artifact's manifest, one fact per row."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in _facts(manifest).items():
+        table.add_row(name, Text(value))
+    return table
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """Make a table of what `mpm-deploy doctor` found, with the cure below what is missing."""
+    table = new_table("for", "what", "found")
+    topic = None
+    for finding in findings:
+        if topic not in (None, finding.topic):
+            table.add_section()
+        found = Text(finding.found, style="yellow" if finding.cure else "green")
+        if finding.cure:
+            found.append(f"\ncure: {finding.cure}", style="default")
+        table.add_row(finding.topic if finding.topic != topic else "", finding.subject, found)
+        topic = finding.topic
+    return table
+
+
+def schedule(merge: MergeRecipe | MergeInfo) -> str:
+    """Say at which blocks tokens are merged."""
+    if merge.method == "none":
+        return "no block"
+    blocks = " and ".join(str(block) for block in merge.before_blocks)
+    return f"block{'s' if len(merge.before_blocks) > 1 else ''} {blocks}"
+
+
+def _facts(manifest: Manifest) -> dict[str, str]:
+    model, requires, agreement = manifest.model, manifest.requires, manifest.agreement
+    weights = manifest.weights
+    return {
+        "recipe": str(manifest.recipe.get("name", "")),
+        "model": f"{model.name}, {model.parameters / 1e6:.1f} M parameters, {model.head} head",
+        "weights": f"{weights.origin} {(weights.sha256 or '')[:12]}".strip(),
+        "classes": f"{len(model.classes)}: {', '.join(model.classes[:12])}"
+        + (", …" if len(model.classes) > 12 else ""),
+        "input": f"{manifest.input.height} × {manifest.input.width} by {_fit(manifest.input)}, "
+        f"{manifest.patches} patches of {model.patch_size} × {model.patch_size}",
+        "merge": f"{manifest.merge.method} {_place(manifest.merge)} {schedule(manifest.merge)}, "
+        f"reconstruct {manifest.merge.reconstruct}",
+        "batch": f"{manifest.batch.min} to {manifest.batch.max} images a call",
+        "backend": f"{requires.backend} on {requires.device}, {requires.dtype}",
+        "needs": _needs(manifest),
+        "agreement": f"{agreement.labels:.4%} of labels, clusters "
+        f"{', '.join(f'{share:.4%}' for share in agreement.clusters) or 'none'}, "
+        f"on {agreement.images} images",
+        "created": f"{manifest.created_by.created} by mpm-deploy {manifest.created_by.mpm_deploy}",
+        "format": manifest.format,
+        "payload": manifest.payload_sha256,
+    }
+
+
+def _fit(input: InputInfo) -> str:
+    if input.fit == "resize":
+        return input.fit
+    return f"{input.fit} with stride {input.stride} over a short side of {input.short_side}"
+
+
+def _place(merge: MergeInfo) -> str:
+    return "inside" if merge.method in ("tome", "algm") else "before"
+
+
+def _needs(manifest: Manifest) -> str:
+    requires = manifest.requires
+    needs = [f"built with torch {requires.torch}"]
+    if requires.machine:
+        needs.append(requires.machine)
+    if requires.cpu_isa:
+        needs.append(f"CPU with {' '.join(requires.cpu_isa)}")
+    if requires.cuda_capability:
+        needs.append("CUDA capability {}.{}".format(*requires.cuda_capability))
+    return ", ".join(needs)

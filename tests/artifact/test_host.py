@@ -1,0 +1,96 @@
+"""What machines are called, what they can, and which artifacts do not fit them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mpm_deploy.artifact import Manifest
+from mpm_deploy.artifact.host import check_host, cpu_name, host_cpu_isa
+from mpm_deploy.errors import HostError
+from tests.support import toy
+
+X86 = "processor\t: 0\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: another\n"
+ARM = "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n\n"
+
+
+def host(**requires) -> Manifest:
+    return replace(toy.MANIFEST, requires=replace(toy.MANIFEST.requires, **requires))
+
+
+def test_this_machine_fits():
+    check_host(toy.MANIFEST, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("requires", "device", "named"),
+    [
+        ({"machine": "riscv64"}, "cpu", "built for riscv64"),
+        ({"cpu_isa": ("avx2", "tensor9000")}, "cpu", "a CPU with tensor9000"),
+        ({"backend": "aotinductor", "device": "cuda"}, "cpu", "built for device 'cuda'"),
+    ],
+)
+def test_another_machine_is_refused_with_the_cure(requires, device, named, monkeypatch):
+    monkeypatch.setattr("mpm_deploy.artifact.host.host_cpu_isa", lambda: frozenset({"avx2"}))
+    with pytest.raises(HostError, match=named) as caught:
+        check_host(host(**requires), device, "it.pt2")
+    assert "mpm-deploy build --recipe it.pt2 -o it.pt2" in caught.value.hint
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_artifact_without_a_gpu_is_refused():
+    with pytest.raises(HostError, match="torch sees none"):
+        check_host(host(device="cuda"), "cuda")
+
+
+def test_another_gpu_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (8, 0))
+    manifest = host(backend="aotinductor", device="cuda", cuda_capability=(9, 0))
+    with pytest.raises(HostError, match=r"capability \(9, 0\), and this GPU has \(8, 0\)"):
+        check_host(manifest, "cuda")
+    with pytest.raises(HostError, match="this machine has 1"):
+        check_host(manifest, "cuda:1")
+    check_host(
+        replace(manifest, requires=replace(manifest.requires, cuda_capability=(8, 0))), "cuda"
+    )
+
+
+def test_flags_are_those_of_the_first_core(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"flags\t\t: fpu avx2\n{X86}flags\t\t: fpu\n")
+    assert host_cpu_isa(cpuinfo) == {"fpu", "avx2"}
+    cpuinfo.write_text(ARM)
+    assert host_cpu_isa(cpuinfo) == {"fp", "asimd"}
+    assert host_cpu_isa(tmp_path / "nothing") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "board", "expected"),
+    [
+        (X86, None, "AMD EPYC"),
+        (
+            f"{ARM}Model\t\t: Raspberry Pi 5 Model B Rev 1.0\n",
+            "no",
+            "Raspberry Pi 5 Model B Rev 1.0",
+        ),
+        (ARM, "Some Board\0", "Some Board"),
+        (ARM, None, "aarch64, implementer 0x41, part 0xd0b"),
+        ("", None, "aarch64"),
+        (None, None, "aarch64"),
+    ],
+)
+def test_a_processor_is_called_by_its_name_or_its_boards(
+    cpuinfo: str | None,
+    board: str | None,
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    for name, text in (("cpuinfo", cpuinfo), ("board", board)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    assert cpu_name(tmp_path / "cpuinfo", tmp_path / "board") == expected

@@ -1,0 +1,120 @@
+"""From a recipe to a file: whole and verified, or not there."""
+
+import pytest
+import torch
+
+from mpm_deploy.artifact import read_manifest
+from mpm_deploy.backends import Program, get_backend
+from mpm_deploy.build import build, make_model
+from mpm_deploy.errors import AgreementError, BuildError, RecipeError
+from mpm_deploy.models.weights.files import save_weights
+from mpm_deploy.recipe import load_recipe
+from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
+
+
+def test_the_manifest_says_what_was_built(artifact):
+    manifest = read_manifest(artifact)
+    recipe = small_recipe()
+    assert manifest.recipe == recipe.to_dict()
+    assert (manifest.input.height, manifest.input.width) == INPUT_SIZE
+    assert len(manifest.model.classes) == len(manifest.model.palette) == CLASSES
+    assert manifest.model.name == "seg_t16_mask"
+    assert manifest.weights.origin == "random" and manifest.weights.sha256 is None
+    assert manifest.merge.before_blocks == (2, 5)
+    assert len(manifest.flops.stages) == 3
+    assert manifest.agreement.images == 8
+    assert manifest.agreement.labels >= 0.999 and min(manifest.agreement.clusters) >= 0.999
+    assert manifest.requires.torch == torch.__version__
+
+
+def test_the_full_token_model_has_one_stage_and_no_merges(full_token_artifact):
+    manifest = read_manifest(full_token_artifact)
+    assert manifest.merge.method == "none" and manifest.merge.before_blocks == ()
+    assert len(manifest.flops.stages) == 1
+    assert manifest.agreement.clusters == ()
+
+
+def test_the_default_output_lies_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert build(small_recipe()).name == "segmenter.pt"
+    assert [path.name for path in tmp_path.iterdir()] == ["segmenter.pt"]
+
+
+def test_progress_names_every_step(tmp_path):
+    steps: list[str] = []
+    build(small_recipe(), tmp_path / "it.pt", progress=steps.append)
+    assert len(steps) == 3 and "torchscript" in steps[1]
+
+
+class _WrongProgram(Program):
+    """Says class 0 everywhere."""
+
+    def _scores(self, images):
+        return torch.zeros(len(images), CLASSES, 4, 6), torch.zeros(len(images), 2, 24).int()
+
+    def _labels(self, scores, size):
+        return torch.zeros(len(scores), *size, dtype=torch.uint8)
+
+
+def test_a_wrong_program_is_never_written(tmp_path, monkeypatch):
+    backend = get_backend("torchscript")
+    monkeypatch.setattr(
+        type(backend), "load", lambda self, path, manifest, device: _WrongProgram(manifest, device)
+    )
+    with pytest.raises(AgreementError, match="nothing was written"):
+        build(small_recipe(), tmp_path / "it.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Weights of a small linear model with two classes."""
+    recipe = load_recipe("cpu_portable_fp32").override(
+        "model.name=seg_t16_linear", "model.weights=random", "model.image_size=[64, 64]"
+    )
+    model, _ = make_model(recipe.override("model.classes=2"))
+    path = tmp_path / "trained.safetensors"
+    about = {
+        "model": "seg_t16_linear",
+        "image_size": [64, 64],
+        "mean": [0.4, 0.5, 0.6],
+        "std": [0.2, 0.2, 0.2],
+        "classes": ["road", "sky"],
+        "palette": [[128, 64, 128], [70, 130, 180]],
+    }
+    save_weights(model, path, about)
+    return path
+
+
+def test_weights_bring_their_classes_size_and_normalisation(weights, tmp_path):
+    recipe = load_recipe("cpu_portable_fp32").override(
+        "model.name=seg_t16_linear", f"model.weights={weights}"
+    )
+    manifest = read_manifest(build(recipe, tmp_path / "it.pt"))
+    assert manifest.model.classes == ("road", "sky")
+    assert (manifest.input.height, manifest.input.mean) == (64, (0.4, 0.5, 0.6))
+    assert manifest.weights.origin == "trained.safetensors"
+    assert len(manifest.weights.sha256) == 64
+
+
+@pytest.mark.parametrize("other", ["model.name=seg_s16_linear", "model.classes=3"])
+def test_weights_for_another_model_are_a_recipe_error(weights, other):
+    recipe = load_recipe("cpu_portable_fp32").override(
+        "model.name=seg_t16_linear", f"model.weights={weights}"
+    )
+    with pytest.raises(RecipeError, match=r"trained\.safetensors"):
+        build(recipe.override(other))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_recipe_without_a_gpu_says_so(tmp_path):
+    with pytest.raises(BuildError, match=r"h100_bf16.*CUDA"):
+        build(load_recipe("h100_bf16"), tmp_path / "it.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stride_that_leaves_gaps_between_windows_is_refused(tmp_path):
+    recipe = small_recipe().override("input.fit=slide", "input.stride=65")
+    with pytest.raises(RecipeError, match=r"input\.stride: expected at most 64, .* got 65"):
+        build(recipe, tmp_path / "gaps.pt")
+    assert not list(tmp_path.iterdir())

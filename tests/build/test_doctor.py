@@ -1,0 +1,85 @@
+"""The doctor finds what is there, and has a cure for what is not."""
+
+import importlib.metadata
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from mpm_deploy.build import doctor
+from mpm_deploy.ops.label_map import native
+from mpm_deploy.recipe import builtin_recipes
+
+
+def findings() -> dict[tuple[str, str], doctor.Finding]:
+    return {(finding.topic, finding.subject): finding for finding in doctor.examine()}
+
+
+def test_names_what_is_installed() -> None:
+    found = findings()
+    assert found["run", "torch"].found == torch.__version__
+    assert found["build", "timm"].found == importlib.metadata.version("timm")
+    assert found["build", "timm"].cure is None
+
+
+def test_says_for_each_recipe_whether_it_can_be_built_here() -> None:
+    found = findings()
+    for recipe in builtin_recipes():
+        assert ("recipe", recipe.name) in found
+    assert found["recipe", "cpu_portable_fp32"].cure is None
+
+
+def find_native(monkeypatch: pytest.MonkeyPatch, library: Path | None, loads: bool) -> str:
+    """What the doctor says of a native library that lies there; a missing one has a cure."""
+    monkeypatch.setattr(native, "find_library", lambda: library)
+    monkeypatch.setattr(native, "available", lambda: loads)
+    finding = findings()["run", "label map kernel"]
+    assert (finding.cure is None) == loads
+    assert loads or "install a C++ compiler" in (finding.cure or "")
+    return finding.found
+
+
+def test_names_the_label_map_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Path("somewhere", "libmpm_kernels.so")
+    assert find_native(monkeypatch, library, loads=True) == f"native: {library}"
+    assert find_native(monkeypatch, None, loads=False) == "plain version"
+    broken = find_native(monkeypatch, library, loads=False)
+    assert broken == f"plain version: {library} cannot be loaded"
+
+
+def test_an_older_torch_runs_artifacts_and_builds_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", "2.6.0+debian")
+    found = findings()
+    assert found["run", "torch"].cure is None
+    assert found["build", "torch"].found == "older than 2.11: runs artifacts, builds none"
+    assert found["recipe", "rpi5_fp32"].found == "needs torch 2.11"
+    for topic, subject in (("build", "torch"), ("recipe", "rpi5_fp32")):
+        cure = found[topic, subject].cure
+        assert cure and cure.startswith("build on another machine and copy the file")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_the_gpus_recipe_has_a_cure() -> None:
+    finding = findings()["recipe", "h100_bf16"]
+    assert "CUDA" in finding.found
+    assert finding.cure
+
+
+def test_missing_programs_have_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    found = findings()
+    assert "apt-get install g++" in (found["C++ program", "C++ compiler"].cure or "")
+    assert found["C++ program", "cmake"].cure == "apt-get install cmake"
+    assert found["C++ program", "jpeglib.h"].cure == "apt-get install libjpeg-dev"
+
+
+def test_missing_packages_have_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    found = findings()
+    assert found["build", "timm"].cure == "pip install 'mpm-deploy[build]'"
+    assert found["recipe", "cpu_portable_fp32"].found == "needs timm and safetensors"

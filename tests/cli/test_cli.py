@@ -1,0 +1,489 @@
+"""The command line: what it prints where, and what it exits with."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mpm_deploy import cli, recipe
+from mpm_deploy.measure.accuracy.datasets import DATASETS
+from tests.conftest import CLASSES, INPUT_SIZE
+from tests.measure.accuracy.datasets.made_up import make
+from tests.models import official
+
+SMALL = [
+    *("--weights", "random", "--set", f"model.image_size=[{INPUT_SIZE[0]},{INPUT_SIZE[1]}]"),
+    *("--set", f"model.classes={CLASSES}"),
+]
+RANDOM = "weights are random"
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def mixed_folder(image_folder: Path, tmp_path: Path) -> Path:
+    """Good images, and one that is a text."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for image in image_folder.iterdir():
+        (folder / image.name).write_bytes(image.read_bytes())
+    (folder / "broken.png").write_text("not a picture")
+    return folder
+
+
+def test_help_and_recipes_do_not_wait_for_torch() -> None:
+    code = (
+        "import sys; from mpm_deploy.cli import main; main(['recipes']); "
+        "print('torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.splitlines()[-1] == "False"
+
+
+def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        run("--help")
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    assert "doctor" in shown
+    assert "worker" not in shown
+
+
+def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("recipes") == 0
+    shown = capsys.readouterr().out
+    assert all(known.name in shown for known in recipe.builtin_recipes())
+
+
+def test_models_says_what_each_costs_and_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models") == 0
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line}
+    assert set(get_args(recipe.recipe.ModelName)) < set(lines)
+    _, parameters, gflops, special, head, *weights = lines["seg_s16_mask"]
+    assert (parameters, gflops, special, head) == ("26.0", "76.8", "1", "mask_transformer")
+    assert weights == ["checkpoint,", "random"]
+    assert lines["seg_t16_mask"][5:] == ["demo,", "checkpoint,", "random"]
+    assert lines["seg_deit_b16_mask"][3] == "2"
+
+
+def test_models_paper_gives_options_that_build_takes(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[recipe.Recipe] = []
+
+    def build(wanted: recipe.Recipe, *_: object, **__: object) -> Path:
+        asked.append(wanted)
+        return artifact
+
+    monkeypatch.setattr("mpm_deploy.build.build", build)
+    assert run("models", "--paper") == 0
+    shown = capsys.readouterr().out
+    assert "CTS: not here, as it needs a trained policy network" in shown
+    lines = [line for line in shown.splitlines() if "--recipe" in line]
+    for line in lines:
+        options = line[line.index("--recipe") :].split()
+        assert run("build", *options, "--weights", "random") == 0
+    inputs = {(r.model.image_size, r.model.classes) for r in asked}
+    assert inputs == {((512, 512), 150), ((480, 480), 60), ((768, 768), 19)}
+    assert len({(r.name, r.model) for r in asked}) == len(lines) == 16
+
+
+def test_set_goes_over_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "small.pt"
+    options = [
+        "--dataset",
+        "cityscapes",
+        "--weights",
+        "random",
+        "--set",
+        "model.image_size=[32,48]",
+        "--set",
+        "input.stride=32",
+    ]
+    assert run("build", "--recipe", "cpu_portable_fp32", *options, "-o", path) == 0
+    assert run("inspect", path, "--json") == 0
+    manifest = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert len(manifest["model"]["classes"]) == 19
+    asked = manifest["input"]
+    assert (asked["height"], asked["width"]) == (32, 48)
+    assert (asked["fit"], asked["stride"], asked["short_side"]) == ("slide", 32, 1024)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["serve"],
+        ["build"],
+        ["convert", "checkpoint.pth"],
+        ["build", "--recipe", "cpu_portable_fp32", "--ful"],
+        ["inspect"],
+        ["run", "a.pt", "images"],
+        ["run", "a.pt", "images", "-o", "out", "--device", "gpu"],
+        ["bench", "a.pt"],
+        ["bench", "a.pt", "images", "--batch", "1,0"],
+        ["bench", "a.pt", "images", "--batch", "1,,2"],
+        ["bench", "a.pt", "images", "--repeats", "-1"],
+        ["eval", "a.pt"],
+        ["sweep", "--recipe", "cpu_fp32", "data", "--schedule", "2,x"],
+        ["advise", "--recipe", "cpu_fp32", "data"],
+        ["advise", "--recipe", "cpu_fp32", "data", "--min-fps", "0"],
+        ["advise", "--recipe", "cpu_fp32", "data", "--max-drop", "1", "--min-fps", "9"],
+        ["eval", "a.pt", "ade20k", "--root", "data", "--limit", "0"],
+    ],
+)
+def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(*arguments)
+    assert left.value.code == 2
+    assert "usage: mpm-deploy" in capsys.readouterr().err
+
+
+def test_build_prints_the_path_and_says_that_weights_are_random(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "full.pt"
+    assert run("build", "--recipe", "cpu_portable_fp32", *SMALL, "--full-token", "-o", path) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{path}\n"
+    assert RANDOM in captured.err
+    assert run("inspect", path, "--json") == 0
+    manifest = json.loads(capsys.readouterr().out)
+    assert manifest["merge"]["method"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem", "hint"),
+    [
+        (["--recipe", "cpu_fp23"], "'cpu_fp23'", "did you mean 'cpu_fp32'?"),
+        (["--recipe", "none.toml"], "none.toml: cannot be read", "mpm-deploy recipes"),
+        (
+            ["--recipe", "cpu_portable_fp32", "--model", "vit"],
+            "model.name: unknown value 'vit'",
+            None,
+        ),
+        (["--recipe", "cpu_portable_fp32", "--set", "merge.x=1"], "merge.x: unknown key", None),
+        (["--recipe", "cpu_portable_fp32", "--set", "merge"], "section.key=value", None),
+        (["--recipe", "cpu_portable_fp32", "--dataset", "coco"], "'coco'", "model.classes=K"),
+    ],
+)
+def test_recipe_errors_exit_1(
+    arguments: list[str], problem: str, hint: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("build", *arguments) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("error: ")
+    assert problem in lines[0]
+    assert hint is None or (lines[1].startswith("  hint: ") and hint in lines[1])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", "--recipe", "cpu_portable_fp32", "-o", "none/a.pt"],
+        ["bench", "a.pt", "images", "--json", "none/report.json"],
+        ["eval", "a.pt", "ade20k", "--root", "data", "--json", "none/evaluation.json"],
+        ["eval", "a.pt", "ade20k", "--root", "data", "--state", "none/state.json"],
+        ["convert", "checkpoint.pth", "-o", "none/it.safetensors"],
+    ],
+)
+def test_a_missing_folder_is_said_before_the_work(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 1
+    assert "cannot write there: no such folder" in capsys.readouterr().err
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A made-up official one: another model and another size than the recipe's."""
+    return official.write_checkpoint(
+        tmp_path, "deit_tiny_distilled_patch16_224", head="linear", classes=19
+    )
+
+
+def test_a_checkpoint_needs_nothing_else(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "it.pt"
+    options = ("--recipe", "cpu_portable_fp32", "-o", path)
+    assert run("build", *options, "--weights", checkpoint) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{path}\n"
+    assert RANDOM not in captured.err
+    assert run("inspect", path) == 0
+    shown = capsys.readouterr().out
+    assert "seg_deit_t16_linear" in shown and "64 × 64" in shown and "19: road" in shown
+
+    # an artifact holds its recipe: it takes other weights, and the model with them
+    other = official.write_checkpoint(tmp_path, "vit_tiny_patch16_384", head="linear")
+    assert run("build", "--recipe", path, "--weights", other, "-o", tmp_path / "other.pt") == 0
+    assert run("inspect", tmp_path / "other.pt") == 0
+    assert "seg_t16_linear" in capsys.readouterr().out
+
+
+def test_a_model_that_the_checkpoint_is_not_for_exits_1(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--recipe", "cpu_portable_fp32", "--weights", checkpoint)
+    assert run("build", *options, "--model", "seg_t16_mask") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "model.name: expected 'seg_deit_t16_linear'" in lines[0]
+    assert "--model seg_deit_t16_linear" in lines[1]
+
+
+def test_convert_leaves_the_pickle_behind(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "mine.safetensors"
+    assert run("convert", checkpoint, "-o", target) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{target}\n"
+    assert "seg_deit_t16_linear for 64 × 64 pixels, 19 classes" in captured.err
+    checkpoint.unlink()
+    options = ("--recipe", "cpu_portable_fp32", "-o", tmp_path / "it.pt")
+    assert run("build", *options, "--weights", target) == 0
+
+
+def test_a_checkpoint_alone_exits_1_with_the_cure(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint.with_name("variant.yml").unlink()
+    target = tmp_path / "mine.safetensors"
+    assert run("convert", checkpoint, "-o", target) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "variant.yml: cannot be read" in lines[0]
+    assert "beside the checkpoint" in lines[1]
+    assert not target.exists()
+
+
+def test_inspect_says_what_it_is(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", artifact) == 0
+    captured = capsys.readouterr()
+    assert "mpm before blocks 2 and 5" in captured.out
+    assert f"{INPUT_SIZE[0]} × {INPUT_SIZE[1]}" in captured.out
+    assert RANDOM in captured.err
+
+
+def test_run_writes_an_indexed_png_of_each_images_size(
+    artifact: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "new" / "label_maps"
+    assert run("run", artifact, image_folder, "-o", output, "--batch", 2) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert RANDOM in captured.err
+    images = sorted(image_folder.iterdir())
+    assert sorted(path.name for path in output.iterdir()) == [f"{i.stem}.png" for i in images]
+    for image in images:
+        with Image.open(image) as picture, Image.open(output / f"{image.stem}.png") as labels:
+            assert labels.mode == "P"
+            assert labels.size == picture.size
+            assert np.asarray(labels).max() < CLASSES
+
+
+def test_run_skips_names_and_exits_3(
+    artifact: Path, mixed_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "label_maps"
+    assert run("run", artifact, mixed_folder, "-o", output) == 3
+    assert f"skipped {mixed_folder / 'broken.png'}: " in capsys.readouterr().err
+    assert len(list(output.iterdir())) == len(list(mixed_folder.iterdir())) - 1
+
+
+def test_run_with_no_images_exits_1(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("run", artifact, tmp_path / "none", "-o", tmp_path / "out") == 1
+    assert run("run", artifact, tmp_path, "-o", tmp_path / "out") == 1
+    assert capsys.readouterr().err.count("error: ") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_broken_artifacts_exit_1_with_a_cure(
+    artifact: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = artifact.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(flipped) // 2] ^= 1
+    broken = {"truncated.pt": whole[:-1000], "flipped.pt": flipped, "text.pt": b"text", "0.pt": b""}
+    for name, content in broken.items():
+        (tmp_path / name).write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "foreign.pt", "w") as foreign:
+        foreign.writestr("foreign/data.pkl", b"")
+    for path in [*tmp_path.glob("*.pt"), tmp_path / "missing.pt", tmp_path]:
+        for command in (["inspect", path], ["run", path, image_folder, "-o", tmp_path / "out"]):
+            assert run(*command) == 1, path
+            lines = capsys.readouterr().err.splitlines()
+            assert lines[0].startswith(f"error: {path}: ")
+            assert lines[1].startswith("  hint: ")
+
+
+def test_bench_prints_a_table_and_writes_the_report(
+    artifact: Path, mixed_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_path = tmp_path / "report.json"
+    options = ("--batch", "1,2", "--warmup", 1, "--json", report_path)
+    assert run("bench", artifact, mixed_folder, *options) == 3
+    captured = capsys.readouterr()
+    assert "end-to-end FPS" in captured.out
+    assert RANDOM in captured.out + captured.err
+    assert "broken.png" in captured.err
+    report = json.loads(report_path.read_text())
+    assert report["schema"] == "mpm-report/1"
+    assert [row["batch_size"] for row in report["results"]] == [1, 2]
+    assert [Path(skipped["path"]).name for skipped in report["skipped"]] == ["broken.png"]
+
+
+def test_eval_prints_a_table_and_writes_the_evaluation(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    target = tmp_path / "evaluation.json"
+    options = ("--root", tmp_path / "root", "--batch", 2, "--limit", 4, "--json", target)
+    assert run("eval", artifact, "folder", *options) == 0
+    captured = capsys.readouterr()
+    assert "class 6" in captured.out
+    assert "folder, 4 of 5 images: mIoU " in captured.out
+    assert RANDOM in captured.err
+    evaluation = json.loads(target.read_text())
+    assert evaluation["schema"] == "mpm-evaluation/1"
+    assert f"mIoU {100 * evaluation['mean_iou']:.2f}" in captured.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "root"]
+
+
+def test_eval_names_what_it_skips_and_keeps_a_state_that_is_asked_for(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    broken = tmp_path / "root" / "images" / "photo_0001.png"
+    broken.write_bytes(b"text")
+    state = tmp_path / "evaluation.json.state"
+    options = ("--root", tmp_path / "root", "--state", state, "--json", state.with_suffix(""))
+    assert run("eval", artifact, "folder", *options) == 3
+    assert f"skipped {broken}: not a JPEG or PNG file" in capsys.readouterr().err
+    assert len(json.loads(state.read_text())["done"]) == 4
+
+
+SWEEP = (*("--recipe", "cpu_portable_fp32"), *SMALL, "--timed", 2, "--repeats", 1, "--limit", 3)
+
+
+def test_sweep_prints_a_row_for_each_and_writes_its_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    folder = tmp_path / "sweep"
+    assert run("sweep", *SWEEP, tmp_path / "root", "--schedule", "1,3", "-o", folder) == 0
+    captured = capsys.readouterr()
+    assert "full-token" in captured.out and "mpm [1, 3]" in captured.out
+    assert "1/1 mpm [1, 3]: mIoU " in captured.err
+    assert RANDOM in captured.err
+    found = json.loads((folder / "sweep.json").read_text())
+    assert [row["name"] for row in found["rows"]] == ["mpm [1, 3]"]
+    assert found["rows"][0]["speed"]["images"] == 2
+    assert (folder / "sweep.csv").read_text().count("\n") == 3
+    assert (folder / "sweep.svg").read_text().startswith("<svg")
+
+
+def test_advise_needs_no_label_maps(
+    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--schedule", "1,3", "--max-drop", "100", "-o", tmp_path / "sweep")
+    assert run("advise", *SWEEP, image_folder, *options) == 0
+    out = capsys.readouterr().out
+    assert "points of mIoU against the full-token model lost; 1 of 1 ways" in out
+    assert "[merge]\nmethod = " in out
+
+
+def test_profile_prints_stages_and_blocks(
+    artifact: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "profile.json"
+    assert run("profile", artifact, image_folder, "--limit", 2, "--json", target) == 0
+    captured = capsys.readouterr()
+    assert "decode" in captured.out and "block 11" in captured.out and "eager" in captured.out
+    assert RANDOM in captured.err
+    assert json.loads(target.read_text())["schema"] == "mpm-profile/1"
+
+
+def test_profile_names_what_it_skips(
+    artifact: Path, mixed_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("profile", artifact, mixed_folder, "--limit", 3) == 3
+    assert f"skipped {mixed_folder / 'broken.png'}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--schedule", "2,40"), "expected rising block numbers from 0 to 11, got [2, 40]"),
+        (("--method", "tome"), "expected ratio or r with method 'tome'"),
+    ],
+)
+def test_a_sweep_is_checked_before_anything_is_built(
+    options: tuple[str, ...], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    folder = tmp_path / "sweep"
+    assert run("sweep", *SWEEP, tmp_path / "root", *options, "-o", folder) == 1
+    assert problem in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_eval_without_a_data_set_exits_1(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, problem in {
+        "ade": "expected one of ade20k, cityscapes, pascal_context",
+        "ade20k": "looked for images/validation, annotations/validation in it",
+    }.items():
+        assert run("eval", artifact, name, "--root", tmp_path) == 1
+        lines = capsys.readouterr().err.splitlines()
+        assert lines[0].startswith("error: ") and problem in lines[0]
+        assert lines[1].startswith("  hint: ")
+
+
+def test_help_of_eval_names_every_data_set(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("eval", "--help")
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in DATASETS)
+
+
+def test_doctor_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("doctor") == 0
+    assert "torch" in capsys.readouterr().out
+
+
+def test_a_bug_is_said_to_be_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(recipe, "builtin_recipes", broken)
+    assert run("recipes") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "error: this is a bug in mpm-deploy: ZeroDivisionError: by zero"
+    assert "--debug" in lines[1]
+    with pytest.raises(ZeroDivisionError):
+        run("--debug", "recipes")
+
+
+def test_an_interrupt_exits_130_silently(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "builtin_recipes", interrupted)
+    assert run("recipes") == 130
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,193 @@
+"""Measuring rows: each once, from one artifact, kept as soon as it is there."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpm_deploy.errors import AgreementError, InputError
+from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
+from mpm_deploy.measure.accuracy.evaluate import evaluate
+from mpm_deploy.measure.accuracy.own_labels import label_images
+from mpm_deploy.measure.search import sweeper as sweeper_module
+from mpm_deploy.measure.search.advise import (
+    FINALISTS,
+    advise_by_accuracy,
+    advise_by_speed,
+    first_sight,
+)
+from mpm_deploy.measure.search.sweep import Settings
+from mpm_deploy.measure.search.sweeper import FILE, Sweeper, full_token_artifact
+from mpm_deploy.measure.speed.report import Report
+from mpm_deploy.recipe import MergeRecipe
+from tests.conftest import small_recipe
+from tests.measure.accuracy.datasets.made_up import make
+from tests.measure.search.sweeps import report
+
+RECIPE = small_recipe()
+EARLY, LATE = MergeRecipe("mpm", (1, 3)), MergeRecipe("mpm", (9,))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    make("folder", tmp_path / "data")
+    return open_dataset(str(tmp_path / "data"))
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Stands in for the bench: every artifact twice as fast as the full-token one."""
+    calls = []
+
+    def bench(artifact: Path, folder: Path, **options: Any) -> Report:
+        calls.append((artifact.name, len(list(folder.iterdir()))))
+        return report(10.0, None) if options["against"] is None else report(20.0, 10.0)
+
+    monkeypatch.setattr(sweeper_module, "bench", bench)
+    return calls
+
+
+Start = Callable[..., Sweeper]
+
+
+@pytest.fixture
+def start(dataset: Dataset, tmp_path: Path, timed: object) -> Start:
+    def start(**changes: Any) -> Sweeper:
+        settings = Settings(limit=4, timed=3, **changes)
+        say: Callable[[str], None] = lambda _: None  # noqa: E731
+        return Sweeper(RECIPE, None, dataset, "labels", tmp_path / "sweep", settings, say)
+
+    return start
+
+
+def test_a_row_is_what_evaluation_and_bench_say(
+    start: Start, dataset: Dataset, timed: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    sweeper = start()
+    row = sweeper.measure(EARLY)
+    assert row is not None
+    assert timed == [("full_token.pt", 3), ("variant.pt", 3)]
+    assert row.speed.end_to_end_fps_ratio.median == 2.0 and row.speed.flop_ratio == 2.0
+    full = evaluate(tmp_path / "sweep" / "full_token.pt", dataset, limit=4)
+    assert sweeper.sweep.full_token.accuracy.mean_iou == full.mean_iou
+    assert sweeper.sweep.full_token.payload_sha256 == full.artifact.payload_sha256
+    assert sweeper.sweep.full_token.speed.end_to_end_fps_ratio.median == 1.0
+    assert row.accuracy.images == 4
+    assert row.name in sweeper.sweep.front
+    assert sorted(p.name for p in (tmp_path / "sweep").iterdir()) == [
+        *("full_token.pt", FILE, "timed_images")
+    ]
+
+
+def test_what_is_interrupted_goes_on_where_it_stopped(
+    start: Start, timed: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeper = start()
+    first = sweeper.measure(EARLY)
+    with monkeypatch.context() as broken:
+        broken.setattr(sweeper_module, "build", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            sweeper.measure(LATE)
+    timed.clear()
+    again = start()
+    assert again.measure(EARLY) == first
+    assert timed == []
+    assert again.measure(LATE) is not None
+    assert [name for name, _ in timed] == ["variant.pt"]
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_cannot_be_built_is_kept_and_tried_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeper = start()
+    with monkeypatch.context() as broken:
+        broken.setattr(sweeper_module, "build", disagree)
+        assert sweeper.measure(LATE) is None
+    assert [(f.name, f.reason) for f in sweeper.sweep.failures] == [("mpm [9]", "it disagrees")]
+    again = start()
+    assert again.measure(LATE) is not None
+    assert again.sweep.failures == ()
+
+
+def disagree(*_: object) -> None:
+    raise AgreementError("it disagrees")
+
+
+def test_rows_of_other_settings_are_not_mixed(start: Start, tmp_path: Path) -> None:
+    start()
+    with pytest.raises(InputError, match=r"sweep\.json: a sweep of another settings"):
+        start(batch_size=2)
+    (tmp_path / "data" / "images" / "photo_0004.jpg").unlink()
+    fewer = open_dataset(str(tmp_path / "data"))
+    with pytest.raises(InputError, match="a sweep of another dataset"):
+        Sweeper(RECIPE, None, fewer, "labels", tmp_path / "sweep", Settings(4, 3), lambda _: None)
+
+
+def test_an_artifact_of_another_recipe_is_not_taken_for_the_full_token_one(tmp_path: Path) -> None:
+    told: list[str] = []
+    path = full_token_artifact(RECIPE, tmp_path, told.append)
+    built = path.stat().st_mtime_ns
+    assert full_token_artifact(RECIPE, tmp_path, told.append).stat().st_mtime_ns == built
+    other = replace(RECIPE, model=replace(RECIPE.model, classes=5))
+    assert full_token_artifact(other, tmp_path, told.append).stat().st_mtime_ns > built
+
+
+def test_first_sight_is_what_the_artifact_says(start: Start, dataset: Dataset) -> None:
+    """The eager model and the compiled one see the same labels and keep the same tokens."""
+    sweeper = start()
+    sights = first_sight(RECIPE, dataset, [EARLY, LATE], 4, lambda _: None)
+    for sight in sights:
+        row = sweeper.measure(sight.merge)
+        assert row is not None
+        assert sight.mean_iou == pytest.approx(row.accuracy.mean_iou, abs=1e-4)
+    assert sights[0].gflops < sights[1].gflops
+
+
+def test_advice_by_accuracy_measures_only_what_may_be_the_answer(
+    start: Start, dataset: Dataset, timed: list[tuple[str, int]]
+) -> None:
+    sweeper = start()
+    merges = [MergeRecipe("mpm", (block,)) for block in range(12)]
+    sights = first_sight(RECIPE, dataset, merges, 4, lambda _: None)
+    advice = advise_by_accuracy(sweeper, sights, max_drop=100.0)
+    assert len(advice.measured) == FINALISTS
+    assert {row.merge for row in advice.measured} == {
+        sight.merge for sight in sorted(sights, key=lambda sight: sight.gflops)[:FINALISTS]
+    }
+    assert advice.best in advice.measured
+    impossible = advise_by_accuracy(sweeper, [replace(s, mean_iou=-1.0) for s in sights], 0.0)
+    assert impossible.best is sweeper.sweep.full_token and impossible.measured == ()
+
+
+def test_advice_by_speed(start: Start, dataset: Dataset) -> None:
+    sweeper = start()  # the full-token model has 10 FPS, whatever merges has 20
+    sights = first_sight(RECIPE, dataset, [EARLY, LATE], 4, lambda _: None)
+    assert advise_by_speed(sweeper, sights, 9.0).best is sweeper.sweep.full_token
+    most = max(sights, key=lambda sight: sight.mean_iou)
+    advice = advise_by_speed(sweeper, [replace(s, gflops=0.1) for s in sights], 15.0)
+    assert advice.best is not None and advice.best.merge == most.merge
+    assert advise_by_speed(sweeper, [replace(s, gflops=0.1) for s in sights], 25.0).best is None
+    assert advise_by_speed(sweeper, [replace(s, gflops=99.0) for s in sights], 15.0).measured == ()
+
+
+def test_images_without_label_maps_get_those_of_the_full_token_model(
+    image_folder: Path, full_token_artifact: Path, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int]] = []
+    dataset = label_images(
+        full_token_artifact,
+        image_folder,
+        tmp_path / "own",
+        limit=4,
+        progress=lambda *done: told.append(done),
+    )
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert len(dataset) == 4
+    found = evaluate(full_token_artifact, dataset)
+    assert found.pixel_accuracy == 1.0 and found.mean_iou == 1.0

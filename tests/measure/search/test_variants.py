@@ -1,0 +1,73 @@
+"""What a sweep tries, and what is refused before anything is built."""
+
+import tomllib
+
+import pytest
+
+from mpm_deploy.errors import InputError, ModelError, RecipeError
+from mpm_deploy.measure.search.variants import (
+    all_variants,
+    default_schedules,
+    name_of,
+    recipe_lines,
+)
+from mpm_deploy.recipe import MergeRecipe, Recipe
+
+RECIPE = Recipe("any", merge=MergeRecipe(reconstruct="before_decoder"))
+
+
+def test_default_schedules_of_twelve_blocks() -> None:
+    schedules = default_schedules(12)
+    assert schedules[:12] == [(block,) for block in range(12)]
+    assert (2, 5) in schedules and (1, 8) in schedules
+    assert len(schedules) == len(set(schedules)) == 22
+
+
+@pytest.mark.parametrize("depth", [2, 3, 24])
+def test_default_schedules_fit_any_depth(depth: int) -> None:
+    for schedule in default_schedules(depth):
+        assert list(schedule) == sorted({*schedule}) and max(schedule) < depth
+
+
+def test_every_method_takes_the_schedules_it_can() -> None:
+    variants = all_variants(RECIPE, 12, ["mpm", "tome:ratio=0.2", "algm:threshold=0.9"])
+    by_method = {method: [v for v in variants if v.method == method] for method in ("mpm", "algm")}
+    assert len(variants) == 22 + 22 + 10
+    assert len(by_method["mpm"]) == 22
+    assert all(len(variant.before_blocks) == 2 for variant in by_method["algm"])
+    assert {variant.reconstruct for variant in variants} == {"before_decoder"}
+    assert name_of(variants[22]) == "tome [0] ratio=0.2"
+    assert name_of(RECIPE.full_token().merge) == "full-token"
+
+
+def test_options_of_a_method() -> None:
+    (variant,) = all_variants(RECIPE, 12, ["tome:ratio=0.2,proportional_attention=true"], [(2, 5)])
+    assert variant.ratio == 0.2 and variant.proportional_attention
+    assert name_of(variant) == "tome [2, 5] ratio=0.2 proportional_attention=True"
+
+
+@pytest.mark.parametrize("merge", all_variants(RECIPE, 12, ["mpm", "tome:r=16"], [(1,), (2, 5)]))
+def test_recipe_lines_can_be_pasted(merge: MergeRecipe) -> None:
+    assert Recipe.from_dict({"name": "x", **tomllib.loads(recipe_lines(merge))}).merge == merge
+
+
+@pytest.mark.parametrize(
+    ("methods", "schedules", "problem"),
+    [
+        (["tome"], [], "tome [0]: merge: expected ratio or r with method 'tome'"),
+        (["algm:threshold=0.9"], [(2,)], "two blocks with method 'algm'"),
+        (["mpm:ratio=0.1"], [], "merge.ratio: expected none with method 'mpm'"),
+        (["pumpkin"], [], "merge.method: unknown value 'pumpkin'; allowed are mpm"),
+        (["tome:ratio"], [], "expected a name, and options behind it"),
+        (["mpm"], [(2, 12)], "expected rising block numbers from 0 to 11, got [2, 12]"),
+        (["mpm"], [(5, 5)], "expected rising block numbers from 0 to 11, got [5, 5]"),
+        (["mpm"], [(2, 5), (2, 5)], "mpm [2, 5]: asked for twice"),
+        (["mpm", "mpm"], [], "mpm [0]: asked for twice"),
+    ],
+)
+def test_what_is_refused(
+    methods: list[str], schedules: list[tuple[int, ...]], problem: str
+) -> None:
+    with pytest.raises((InputError, RecipeError, ModelError)) as caught:
+        all_variants(RECIPE, 12, methods, schedules)
+    assert problem in str(caught.value)

@@ -1,0 +1,65 @@
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mpm_deploy.errors import MpmError
+from mpm_deploy.measure.speed import engine as engine_module
+from mpm_deploy.measure.speed.engine import Engine
+
+ECHO = """
+import json, sys
+for line in sys.stdin:
+    print(json.dumps({"arguments": sys.argv[1:], "request": json.loads(line)}), flush=True)
+"""
+
+
+def engine_of(script: str, tmp_path: Path, **options: object) -> Engine:
+    (tmp_path / "program.py").write_text(script)
+    program = (sys.executable, str(tmp_path / "program.py"))
+    return Engine("a.pt", "photos", program=program, **options)  # type: ignore[arg-type]
+
+
+def test_requests_and_options_arrive(tmp_path: Path) -> None:
+    with engine_of(ECHO, tmp_path, threads=2, device="cpu") as engine:
+        answer = engine.ask("warmup", batch_size=2, batches=None)
+        assert answer["request"] == {"pass": "warmup", "batch_size": 2, "batches": None}
+        expected = ["worker", "a.pt", "photos", "--device=cpu", "--threads=2"]
+        assert answer["arguments"] == expected
+        assert engine.ask("open")["request"] == {"pass": "open"}
+
+
+def test_an_error_there_is_an_error_here(tmp_path: Path) -> None:
+    script = """input(); print('{"error": "a.pt: broken", "hint": "rebuild it"}')"""
+    with engine_of(script, tmp_path) as engine, pytest.raises(MpmError) as caught:
+        engine.ask("open")
+    assert (caught.value.problem, caught.value.hint) == ("a.pt: broken", "rebuild it")
+
+
+@pytest.mark.parametrize("script", ["raise SystemExit(7)", "input(); raise SystemExit(7)"])
+def test_a_process_that_dies_is_named_with_its_exit_code(script: str, tmp_path: Path) -> None:
+    with (
+        engine_of(script, tmp_path) as engine,
+        pytest.raises(MpmError, match=r"a\.pt: its worker ended with exit code 7"),
+    ):
+        for _ in range(3):
+            engine.ask("open")
+
+
+def test_an_answer_that_is_no_json(tmp_path: Path) -> None:
+    with (
+        engine_of("input(); print('hello')", tmp_path) as engine,
+        pytest.raises(MpmError, match=r"its worker answered 'hello"),
+    ):
+        engine.ask("open")
+
+
+def test_a_process_that_does_not_leave_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_SECONDS_TO_LEAVE", 0.2)
+    begin = time.perf_counter()
+    with engine_of("import time; time.sleep(60)", tmp_path):
+        pass
+    assert time.perf_counter() - begin < 30

@@ -1,0 +1,77 @@
+"""The packed encoder: schedules, merge maps, and images that do not see each other."""
+
+import pytest
+import torch
+
+from mpm_deploy.errors import ModelError
+from mpm_deploy.models import create
+from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+
+SIZE = (96, 128)
+PATCHES = 6 * 8
+
+
+def images(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, 3, *SIZE), generator=generator, dtype=torch.uint8)
+
+
+@pytest.fixture(scope="module", params=["seg_t16_mask", "seg_t16_linear"])
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_merge_maps_number_the_tokens_kept_from_zero(name):
+    model = create(name, classes=5, image_size=SIZE, before_blocks=(1, 4, 9))
+    with torch.inference_mode():
+        scores, merge_maps = model(images(3))
+    assert scores.shape == (3, 5, 6, 8) and scores.dtype == torch.float32
+    assert merge_maps.shape == (3, 3, PATCHES) and merge_maps.dtype == torch.int32
+    for image in merge_maps:
+        kept = [PATCHES]
+        for merge_map in image:
+            tokens = merge_map.unique()
+            assert tokens.tolist() == list(range(len(tokens)))
+            assert -(-kept[-1] // 2) <= len(tokens) <= kept[-1]
+            kept.append(len(tokens))
+        assert kept[-1] < PATCHES
+
+
+def test_later_maps_only_join_what_earlier_maps_joined(name):
+    model = create(name, classes=5, image_size=SIZE, before_blocks=(1, 4))
+    with torch.inference_mode():
+        _, merge_maps = model(images(2))
+    for first, second in merge_maps:
+        for token in first.unique():
+            assert len(second[first == token].unique()) == 1
+
+
+def test_full_token_model_has_no_merge_maps(name):
+    model = create(name, classes=5, image_size=SIZE, before_blocks=())
+    with torch.inference_mode():
+        _, merge_maps = model(images(2))
+    assert merge_maps.shape == (2, 0, PATCHES)
+
+
+@pytest.mark.parametrize("before_blocks", [(), (2, 5)])
+def test_an_image_does_not_depend_on_its_batch(name, before_blocks):
+    model = create(name, classes=5, image_size=SIZE, before_blocks=before_blocks)
+    batch = images(32)
+    with torch.inference_mode():
+        scores, merge_maps = model(batch)
+        for index, image in enumerate(batch.split(1)):
+            alone, alone_maps = model(image)
+            assert torch.equal(alone_maps[0], merge_maps[index])
+            torch.testing.assert_close(alone[0], scores[index], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("blocks", [(5, 2), (2, 2), (-1,), (12,)])
+def test_a_schedule_must_rise_within_the_blocks(blocks):
+    with pytest.raises(ModelError, match="before_blocks"):
+        Encoder(EncoderConfig(image_size=SIZE), blocks)
+
+
+@pytest.mark.parametrize("size", [(100, 96), (96, 0)])
+def test_an_input_must_be_whole_patches(size):
+    with pytest.raises(ModelError, match="multiples of the patch size 16"):
+        EncoderConfig(image_size=size)

@@ -1,0 +1,70 @@
+"""The mask transformer against a dense reading of Segmenter's, one image at a time."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
+from mpm_deploy.models.packing import equal_offsets, patch_rows
+
+SPECIAL, PATCHES, WIDTH, CLASSES = 2, 10, 64, 4
+
+
+def dense_block(block: torch.nn.Module, x: Tensor) -> Tensor:
+    """A pre-norm block on ``(n, C)``, attention written out."""
+    q, k, v = (
+        part.unflatten(1, (block.heads, -1)).transpose(0, 1)
+        for part in block.qkv(block.norm1(x)).chunk(3, dim=1)
+    )
+    weights = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1)
+    x = x + block.proj((weights @ v).transpose(0, 1).flatten(1))
+    return x + block.fc2(functional.gelu(block.fc1(block.norm2(x))))
+
+
+def dense_mask_transformer(decoder: MaskTransformer, patches: Tensor) -> Tensor:
+    """``(n, C)`` of one image -> ``(n, K)``."""
+    x = torch.cat([decoder.proj_dec(patches), decoder.cls_emb])
+    for block in decoder.blocks:
+        x = dense_block(block, x)
+    x = decoder.decoder_norm(x)
+    masks = functional.normalize(x[: len(patches)] @ decoder.proj_patch, dim=-1)
+    classes = functional.normalize(x[len(patches) :] @ decoder.proj_classes, dim=-1)
+    return decoder.mask_norm(masks @ classes.T)
+
+
+def random(module: torch.nn.Module) -> torch.nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_(std=0.3, generator=generator)
+    return module.double().eval()
+
+
+def packed(images: int) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(images)
+    rows = images * (SPECIAL + PATCHES)
+    tokens = torch.randn(rows, WIDTH, generator=generator, dtype=torch.float64)
+    device = torch.device("cpu")
+    return (
+        tokens,
+        equal_offsets(images, SPECIAL + PATCHES, device),
+        patch_rows(images, PATCHES, SPECIAL, device),
+    )
+
+
+def test_mask_transformer_is_segmenters():
+    decoder = random(MaskTransformer(WIDTH, WIDTH, 2, CLASSES))
+    for images in (1, 3):
+        tokens, offsets, rows = packed(images)
+        scores = decoder(tokens, offsets, rows, SPECIAL + PATCHES, SPECIAL)
+        assert scores.shape == (images, PATCHES, CLASSES)
+        for image in range(images):
+            expected = dense_mask_transformer(decoder, tokens[rows[image]])
+            torch.testing.assert_close(scores[image], expected, atol=1e-10, rtol=0)
+
+
+def test_linear_decoder_is_one_layer():
+    decoder = random(LinearDecoder(WIDTH, CLASSES))
+    tokens, offsets, rows = packed(3)
+    scores = decoder(tokens, offsets, rows, SPECIAL + PATCHES, SPECIAL)
+    torch.testing.assert_close(scores, decoder.head(tokens[rows]))

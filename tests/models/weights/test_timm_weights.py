@@ -1,0 +1,122 @@
+"""timm's weights by name: read from its cache, without a network, and never taken for a head."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import timm
+import torch
+
+from mpm_deploy.build import make_model
+from mpm_deploy.errors import ModelError, RecipeError
+from mpm_deploy.models.weights.files import convert_weights, read_weights
+from mpm_deploy.recipe import Recipe, load_recipe
+
+NAME = "vit_tiny_patch16_224"
+
+
+def recipe_for(name: str, *changes: str) -> Recipe:
+    return load_recipe("cpu_portable_fp32").with_weights(f"timm:{name}").override(*changes)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
+    """A ViT that timm gives for every name, as if it were trained."""
+    torch.manual_seed(0)
+    vit = timm.create_model(NAME)
+
+    def create_model(name: str, pretrained: bool) -> Any:
+        assert name == NAME and pretrained
+        return vit
+
+    monkeypatch.setattr(timm, "create_model", create_model)
+    return vit
+
+
+def test_the_encoder_is_timms_and_the_head_random(trained: torch.nn.Module) -> None:
+    model, info = make_model(recipe_for(NAME, "model.classes=5"))
+    assert (info.origin, info.model, len(info.classes)) == ("random", "seg_t16_mask", 5)
+    assert info.image_size == (224, 224)
+    position = trained.pos_embed[0]
+    assert torch.equal(model.encoder.position, position[1:])
+    assert torch.equal(model.encoder.special, trained.cls_token[0] + position[:1])
+    assert torch.equal(model.encoder.blocks[3].qkv.weight, trained.blocks[3].attn.qkv.weight)
+    assert model.decoder.cls_emb.shape == (5, 192)
+
+
+def test_any_input_size_does(trained: torch.nn.Module) -> None:
+    model, _ = make_model(recipe_for(NAME, "model.image_size=[64, 96]"))
+    assert model.grid == (4, 6)
+
+
+def test_either_head_does(trained: torch.nn.Module) -> None:
+    model, info = make_model(recipe_for(NAME, "model.name=seg_t16_linear"))
+    assert info.model == "seg_t16_linear"
+    assert model.decoder.head.weight.shape == (150, 192)
+
+
+def test_another_model_is_a_recipe_error(trained: torch.nn.Module) -> None:
+    with pytest.raises(RecipeError, match="'seg_t16_mask'"):
+        make_model(recipe_for(NAME, "model.name=seg_s16_mask"))
+
+
+def test_an_encoder_alone_is_not_converted(trained: torch.nn.Module, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="got an encoder alone"):
+        convert_weights(f"timm:{NAME}", tmp_path / "it.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_no_model_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    vit = timm.create_model("vit_tiny_patch16_224", depth=3)
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: vit)
+    with pytest.raises(ModelError, match=r"timm:mine: expected .* got width 192, 3 blocks"):
+        read_weights("timm:mine")
+
+
+def test_unknown_names_are_model_errors() -> None:
+    with pytest.raises(ModelError, match=r"timm:vit_nobody: timm cannot make it.*Unknown model"):
+        read_weights("timm:vit_nobody")
+
+
+READS = f"""
+import sys
+from mpm_deploy.errors import ModelError
+from mpm_deploy.models.weights.files import read_weights
+try:
+    tensors, _ = read_weights("timm:{NAME}")
+except ModelError as error:
+    sys.exit(str(error))
+print(tensors["encoder.position"].double().sum().item())
+"""
+
+
+@pytest.mark.slow
+def test_without_a_network_the_cache_is_read(tmp_path: Path) -> None:
+    vit = timm.create_model(NAME)
+    repository = "models--" + vit.pretrained_cfg["hf_hub_id"].replace("/", "--")
+    empty = reads_in(tmp_path / "empty")
+    assert empty.returncode == 1
+    assert f"timm:{NAME}: timm cannot make it with its weights" in empty.stderr
+    assert "HF_HOME" in empty.stderr
+
+    cached = tmp_path / "full" / "hub" / repository
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0" * 40)
+    (cached / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    file = cached / "snapshots" / ("0" * 40) / "model.safetensors"
+    safetensors.torch.save_file(vit.state_dict(), file)
+    full = reads_in(tmp_path / "full")
+    assert full.returncode == 0, full.stderr
+    assert float(full.stdout) == vit.pos_embed[0, 1:].double().sum().item()
+
+
+def reads_in(home: Path) -> subprocess.CompletedProcess[str]:
+    """Read weights in a process of its own, whose cache is ``home``."""
+    variables = {"HF_HOME": str(home), "TORCH_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGINGFACE_"))}
+    command = [sys.executable, "-c", READS]
+    return subprocess.run(command, capture_output=True, text=True, env=kept | variables)

@@ -1,0 +1,80 @@
+"""Weights files: what is written is read, and what does not fit is named."""
+
+import pytest
+import torch
+
+from mpm_deploy.errors import ModelError
+from mpm_deploy.models import create
+from mpm_deploy.models.weights.files import load_into, read_weights, resize_position, save_weights
+
+ABOUT = {
+    "model": "seg_t16_linear",
+    "image_size": [64, 96],
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.25, 0.25, 0.25],
+    "classes": ["road", "sky"],
+    "palette": [[128, 64, 128], [70, 130, 180]],
+    "provenance": {"script": "a test"},
+}
+
+
+@pytest.fixture
+def model():
+    return create("seg_t16_linear", classes=2, image_size=(64, 96))
+
+
+@pytest.fixture
+def weights(model, tmp_path):
+    path = tmp_path / "some.safetensors"
+    save_weights(model, path, ABOUT)
+    return path
+
+
+def test_weights_come_back_rounded_to_bfloat16(model, weights):
+    tensors, info = read_weights(weights)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensors[name], tensor.bfloat16().float())
+    assert (info.origin, info.image_size, info.classes) == (
+        "some.safetensors",
+        (64, 96),
+        ("road", "sky"),
+    )
+    assert info.palette[1] == (70, 130, 180)
+    assert len(info.sha256) == 64
+
+
+def test_missing_unexpected_and_misshapen_keys_are_named(model, weights):
+    tensors, _ = read_weights(weights)
+    head = tensors.pop("decoder.head.weight")
+    with pytest.raises(ModelError, match=r"missing \['decoder.head.weight'\]"):
+        load_into(model, tensors, "it")
+    with pytest.raises(ModelError, match=r"unexpected \['more'\]"):
+        load_into(model, {**tensors, "decoder.head.weight": head, "more": head}, "it")
+    with pytest.raises(ModelError, match=r"decoder.head.weight: expected shape \(2, 192\)"):
+        load_into(model, {**tensors, "decoder.head.weight": head[:1]}, "it")
+
+
+def test_positions_are_resized_to_another_input(model):
+    square = create("seg_t16_linear", classes=2, image_size=(128, 128))
+    load_into(model, square.state_dict(), "it")
+    assert model.encoder.position.shape == (4 * 6, 192)
+    ramp = torch.arange(4.0).repeat_interleave(4)[:, None]
+    assert torch.equal(resize_position(ramp, (4, 4)), ramp)
+
+
+@pytest.mark.parametrize("damage", ["no file", "no toml", "cut", "toml", "key"])
+def test_damaged_files_are_model_errors(weights, damage):
+    toml = weights.with_suffix(".toml")
+    match damage:
+        case "no file":
+            weights.unlink()
+        case "no toml":
+            toml.unlink()
+        case "cut":
+            weights.write_bytes(weights.read_bytes()[:1000])
+        case "toml":
+            toml.write_text("model = ")
+        case "key":
+            toml.write_text('model = "seg_t16_linear"')
+    with pytest.raises(ModelError):
+        read_weights(weights)

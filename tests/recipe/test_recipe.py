@@ -1,0 +1,184 @@
+"""Recipes are read strictly: what is wrong is named with its file, its key and what was allowed."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from mpm_deploy.errors import RecipeError
+from mpm_deploy.models.zoo import MODELS
+from mpm_deploy.recipe import (
+    BackendRecipe,
+    MergeRecipe,
+    Recipe,
+    builtin_recipes,
+    load_recipe,
+)
+from mpm_deploy.recipe.recipe import ModelName
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return load_recipe("cpu_portable_fp32")
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_builtin_recipes_are_there_with_a_description() -> None:
+    recipes = {recipe.name: recipe for recipe in builtin_recipes()}
+    expected = {"cpu_portable_fp32", "rpi5_fp32", "cpu_fp32", "cpu_bf16", "h100_bf16", "h100_fp32"}
+    assert expected <= recipes.keys()
+    assert all(recipe.description for recipe in recipes.values())
+    assert recipes["cpu_portable_fp32"].backend.name == "torchscript"
+    assert recipes["cpu_fp32"].backend.name == "aotinductor"
+    assert recipes["h100_bf16"].backend.cuda_capability == (9, 0)
+
+
+def test_the_names_of_models_are_those_of_the_zoo() -> None:
+    assert set(get_args(ModelName)) == set(MODELS)
+
+
+def test_defaults_are_the_papers_schedule(recipe: Recipe) -> None:
+    assert recipe.merge == MergeRecipe("mpm", (2, 5), "after_decoder")
+    assert recipe.model.weights == "demo"
+
+
+def test_goes_through_json_and_back() -> None:
+    for recipe in builtin_recipes():
+        assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path) -> None:
+    path = write(tmp_path, '[model]\nweights = "mine.safetensors"')
+    recipe = load_recipe(path)
+    assert recipe.name == "mine"
+    assert recipe.model.weights == str(tmp_path / "mine.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "hint"),
+    [
+        ("[merge]\nbefor_blocks = [2]", "merge.befor_blocks: unknown key", "'before_blocks'"),
+        ("[marge]\nbefore_blocks = [2]", "marge: unknown key", "'merge'"),
+        ("[merge]\nbefore_blocks = [5, 2]", "merge.before_blocks: expected strictly", None),
+        ("[merge]\nbefore_blocks = [2, 2]", "merge.before_blocks: expected strictly", None),
+        ("[merge]\nbefore_blocks = [-1]", "merge.before_blocks: expected indices from 0 up", None),
+        ("[merge]\nbefore_blocks = 2", "merge.before_blocks: expected a list, got 2", None),
+        ("[merge]\nbefore_blocks = []", "merge.before_blocks: expected a block", "--full-token"),
+        ('[merge]\nmethod = "none"', "merge.before_blocks: expected []", "--full-token"),
+        (
+            '[merge]\nmethod = "mmp"',
+            "unknown value 'mmp'; allowed are mpm, tome, algm, none",
+            "'mpm'",
+        ),
+        ('[backend]\nname = "tensorrt"', "allowed are torchscript, aotinductor", None),
+        ('[backend]\ndtype = "float16"', "allowed are float32, bfloat16", "'bfloat16'"),
+        ("[backend]\nmax_batch = 0", "backend.max_batch: expected > 0, got 0", None),
+        (
+            "[backend]\nmax_batch = true",
+            "backend.max_batch: expected a whole number, got True",
+            None,
+        ),
+        ("[backend]\ncuda_capability = [9, 0]", "expected none with device 'cpu'", "leave it out"),
+        ("[model]\nimage_size = [512]", "model.image_size: expected 2 values, got [512]", None),
+        ('[model]\nname = "seg_t16_msk"', "model.name: unknown value", "'seg_t16_mask'"),
+        ('[model]\nweights = ""', "model.weights: expected 'demo', 'random' or a file", None),
+        ("[verify]\nimages = 4", "verify.images: expected 8 or more, got 4", None),
+        ("[verify]\nlabels = 99.9", "verify.labels: expected 0 to 1, got 99.9", None),
+        ("[input]\nstride = 5", "input.stride: expected none with fit 'resize', got 5", "'slide'"),
+        ("[input]\nmax_ratio = 2", "input.max_ratio: expected none with fit", "leave it out"),
+        ('[input]\nfit = "slid"', "allowed are resize, slide", "'slide'"),
+        ('[input]\nfit = "slide"\nstride = 0', "input.stride: expected > 0, got 0", None),
+        ('[input]\nfit = "slide"\nstride = 9.5', "input.stride: expected a whole number", None),
+        ('[input]\nfit = "slide"\nshort_side = 0', "input.short_side: expected 1 to 1048576", None),
+        ('[input]\nfit = "slide"\nmax_ratio = 0.5', "input.max_ratio: expected 1 to 1000", None),
+        ("merge = 5", "merge: expected a table, got 5", None),
+        ("name = 5", "name: expected text, got 5", None),
+        ("[merge", "expected TOML", None),
+    ],
+)
+def test_errors_name_the_file_the_key_and_what_was_allowed(
+    tmp_path: Path, text: str, problem: str, hint: str | None
+) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert caught.value.problem.startswith(f"{path}: ")
+    assert problem in caught.value.problem
+    assert hint is None or hint in (caught.value.hint or "")
+
+
+def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="expected TOML"):
+        load_recipe(path)
+
+
+def test_a_missing_file_or_name_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.toml: cannot be read: No such file"):
+        load_recipe(tmp_path / "none.toml")
+    with pytest.raises(RecipeError, match=r"did you mean 'cpu_fp32'"):
+        load_recipe("cpu_fp23")
+
+
+def test_override_changes_values_with_the_same_checks(recipe: Recipe) -> None:
+    changed = recipe.override("merge.before_blocks=[1,3]", 'backend.dtype="bfloat16"')
+    assert changed.merge.before_blocks == (1, 3)
+    assert changed.backend.dtype == "bfloat16"
+    assert recipe.merge.before_blocks == (2, 5)
+
+
+def test_override_takes_a_bare_word_for_a_string(recipe: Recipe) -> None:
+    assert recipe.override("backend.dtype=bfloat16").backend.dtype == "bfloat16"
+
+
+def test_overrides_are_checked_together(recipe: Recipe) -> None:
+    changed = recipe.override("merge.method=none", "merge.before_blocks=[]")
+    assert changed.merge == recipe.full_token().merge
+
+
+def test_an_override_without_a_value_brings_back_the_default(recipe: Recipe) -> None:
+    assert recipe.backend.libtorch is not None
+    changed = recipe.override("backend.libtorch=", "merge.before_blocks=", "backend.max_batch= ")
+    assert changed.backend.libtorch is None
+    assert changed.merge == MergeRecipe() and changed.backend.max_batch == 64
+
+
+@pytest.mark.parametrize(
+    ("assignment", "problem"),
+    [
+        ("merge.x=", "merge.x: unknown key"),
+        ("merge.before_blocks", "expected section.key=value"),
+        ("before_blocks=[1]", "expected section.key=value"),
+        ("=", "expected section.key=value"),
+        ("merge.=[1]", "expected section.key=value"),
+        ("name.x=1", "name: expected a section"),
+        ("merge.x=1", "merge.x: unknown key"),
+        ("merge.before_blocks=[1", "expected a value in TOML"),
+        ("merge.before_blocks=[3,1]", "expected strictly increasing"),
+        ("merge.before_blocks=true", "expected a list, got True"),
+        ("merg.method=none", "merg: unknown key"),
+    ],
+)
+def test_override_errors_name_the_option(recipe: Recipe, assignment: str, problem: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe.override(assignment)
+    assert caught.value.problem.startswith("--set: ")
+    assert problem in caught.value.problem
+
+
+def test_full_token_is_the_same_recipe_without_merging(recipe: Recipe) -> None:
+    full = recipe.full_token()
+    assert (full.merge.method, full.merge.before_blocks) == ("none", ())
+    assert (full.model, full.backend) == (recipe.model, recipe.backend)
+
+
+def test_values_are_checked_in_python_too() -> None:
+    with pytest.raises(RecipeError, match=r"backend\.max_batch: expected > 0, got 0"):
+        BackendRecipe(max_batch=0)
