@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from mpm_deploy import Result, Runner
+from mpm_deploy import Runner
 from mpm_deploy.images.decode import decode, find_images
 from mpm_deploy.run.label_maps import label_map_names
 from mpm_deploy.show.drawing import overlay
@@ -23,7 +23,7 @@ def main() -> None:
         palette = runner.manifest.model.palette
         names = label_map_names(images)
         for path, name, result in zip(images, names, runner.run(images), strict=True):
-            if isinstance(result, Result):  # an image that cannot be decoded gives Skipped
+            if result.ok:  # an image that cannot be decoded has a path and a reason instead
                 pixels = decode(path).permute(1, 2, 0).numpy()  # (height, width, 3)
                 picture = Image.fromarray(overlay(pixels, result.labels, palette))
                 picture.save(arguments.output / name)

@@ -1,7 +1,7 @@
 """Define what a Runner gives for an image, and what an image becomes on the way there."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,7 @@ class Result:
     """Holds what the model says of one image.
 
     Attributes:
+        ok: True, and False of `Skipped`: whether there is a label map.
         source: The image, as it was given.
         labels: ``(height, width)`` class indices, uint8, or int16 past 256 classes.
         windows: What the model did with each of its windows; one where ``fit`` is ``"resize"``.
@@ -68,6 +69,8 @@ class Result:
         batch: Windows in its batch, in the last one where there were several; these are images
             where ``fit`` is ``"resize"``.
     """
+
+    ok: ClassVar[Literal[True]] = True
 
     source: ImageLike
     labels: NDArray[np.integer[Any]]
@@ -98,7 +101,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that could not be decoded, and why."""
+    """An image that could not be decoded, and why.
+
+    Attributes:
+        ok: False, and True of `Result`.
+        path: The file; a word for what it was where it is none.
+        reason: Why it has no label map.
+    """
+
+    ok: ClassVar[Literal[False]] = False
 
     path: str
     reason: str

@@ -99,7 +99,10 @@ class Runner:
         return self.infer([self._decoders.submit(self.load, image).result()])[0]
 
     def run(
-        self, images: str | Path | Iterable[ImageLike], batch_size: int = 1
+        self,
+        images: str | Path | Iterable[ImageLike],
+        batch_size: int = 1,
+        on_error: Literal["skip", "raise"] = "skip",
     ) -> Generator[Result | Skipped, None, None]:
         """Segment many images: workers decode ahead while the model runs.
 
@@ -108,19 +111,25 @@ class Runner:
                 ahead.
             batch_size: Images a model call, or windows where these slide over images: those of
                 several images fill a batch together. The last one takes what is left.
+            on_error: What a file that cannot be decoded does: ``"skip"`` gives `Skipped` in its
+                place, whose ``ok`` is false, and the others go on; ``"raise"`` ends it there.
 
         Returns:
-            An iterator in the images' order. A file that cannot be decoded gives `Skipped`, and
-            the others go on. Close it, or drop it, to stop early. One thread at a time may read it.
+            An iterator in the images' order. Close it, or drop it, to stop early. One thread at a
+            time may read it.
 
         Raises:
-            InputError: ``batch_size`` below 1, no images in the folder, a wrong array, or the
-                Runner is closed.
+            InputError: ``batch_size`` below 1, another ``on_error``, no images in the folder, a
+                wrong array, or the Runner is closed.
+            ImageError: With ``on_error="raise"``, the first file that cannot be decoded.
         """
         _check_at_least_one("batch_size", batch_size)
+        if on_error not in ("skip", "raise"):
+            raise InputError(f"on_error: expected 'skip' or 'raise', got {on_error!r}")
         self._check_open()
         items = find_images(images) if isinstance(images, str | Path) else images
-        return self._run(items, batch_size)
+        results = self._run(items, batch_size)
+        return results if on_error == "skip" else _raising(results)
 
     def load(self, image: ImageLike) -> PreparedImage:
         """Decode an image and fit it to the model's input; `infer` takes the outcome.
@@ -337,6 +346,21 @@ def _prepare_thread(threads: int, device: torch.device) -> None:
     set_intra_op_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_stream(torch.cuda.Stream(device))
+
+
+def _raising(
+    results: Generator[Result | Skipped, None, None],
+) -> Generator[Result | Skipped, None, None]:
+    """Pass results on up to the first that was skipped.
+
+    Raises:
+        ImageError: It was skipped.
+    """
+    with closing(results):
+        for result in results:
+            if not result.ok:
+                raise ImageError(f"{result.path}: {result.reason}")
+            yield result
 
 
 def _check_at_least_one(name: str, value: int | None) -> None:

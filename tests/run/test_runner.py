@@ -111,6 +111,26 @@ def test_a_broken_file_that_pil_has_opened_is_skipped(runner: Runner, tmp_path: 
     assert isinstance(outcome, Skipped) and outcome.reason == "broken image data"
 
 
+def test_a_loop_needs_no_types_to_survive_a_broken_file(runner: Runner, tmp_path: Path) -> None:
+    files = write_pictures(tmp_path, 3)
+    files[1].write_bytes(b"no picture")
+    seen = [result.labels.shape if result.ok else result.reason for result in runner.run(files)]
+    assert seen[1] == "not a JPEG or PNG file" and len(seen[0]) == len(seen[2]) == 2
+
+
+def test_a_run_ends_at_a_broken_file_where_that_is_asked_for(
+    runner: Runner, tmp_path: Path
+) -> None:
+    files = write_pictures(tmp_path, 3)
+    files[1].write_bytes(b"no picture")
+    results = runner.run(files, on_error="raise")
+    assert next(results).ok
+    with pytest.raises(ImageError, match=f"{files[1].name}: not a JPEG or PNG file"):
+        next(results)
+    with pytest.raises(InputError, match="on_error: expected 'skip' or 'raise', got 'ignore'"):
+        runner.run(files, on_error="ignore")  # type: ignore[arg-type]
+
+
 def test_a_call_raises_what_a_run_skips(runner: Runner, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"absent\.png: cannot be read"):
         runner(tmp_path / "absent.png")
