@@ -112,7 +112,7 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 	@echo 'pictures     $(DEMO)/pictures/'
 	@echo 'the page     $(DEMO)/report.html'
 
-sweep: .venv/.installed ## measure ways of merging the demo model, half an hour; write them into the README
+sweep: .venv/.installed ## measure ways of merging the demo model, half an hour; write docs/results/demo_sweep.md
 	$(BIN)/mpm-deploy sweep $(SWEEP) $(MPM)
 	$(BIN)/mpm-deploy sweep $(SWEEP) --schedule 2,5 $(TOME) $(ALGM)
 	$(BIN)/mpm-deploy sweep $(SWEEP) --schedule 0,4 $(ALGM)

@@ -20,10 +20,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.record import IMAGES, write_result
-from mpm_deploy.build import make_model
+from mpm_deploy.build.builder import make_model
 from mpm_deploy.images.decode import find_images, to_tensor
-from mpm_deploy.ops.label_map import native
-from mpm_deploy.ops.label_map import pruned as survivors
+from mpm_deploy.ops.label_map import native, pruned
 from mpm_deploy.recipe import load_recipe
 
 SIZE = (512, 512)
@@ -38,7 +37,7 @@ def main() -> None:
     kinds = {"demo": demo_scores(), "smooth": smooth_scores(), "random": random_scores()}
     versions: dict[str, LabelMap] = {
         "native": native.label_map,
-        "survivors": survivors.label_map,
+        "survivors": pruned.label_map,
         "torch": interpolate,
     }
     rows = [

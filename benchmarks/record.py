@@ -17,8 +17,9 @@ import torch
 
 from mpm_deploy.artifact.host import cpu_name
 from mpm_deploy.backends import get_backend
-from mpm_deploy.build import build
+from mpm_deploy.build.builder import build
 from mpm_deploy.recipe import Recipe, load_recipe
+from mpm_deploy.support.files import written_atomically
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -59,7 +60,8 @@ def write_result(name: str, data: dict[str, Any], folder: Path = RESULTS) -> Pat
         "commit": current_commit(),
     }
     target = folder / f"{name}.json"
-    target.write_text(json.dumps(record, indent=2) + "\n")
+    with written_atomically(target) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
     print(target)
     return target
 

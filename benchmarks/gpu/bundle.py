@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.record import ROOT, current_commit
+from benchmarks.record import RESULTS, ROOT, current_commit
 
 TARGET = ROOT / "build" / "gpu-bundle"
 LARGEST = 60 << 20  # bytes
@@ -72,6 +72,8 @@ def _write_source(folder: Path) -> None:
         subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, stdout=archive)
         archive.seek(0)
         subprocess.run(["tar", "-x"], cwd=folder, check=True, stdin=archive)
+    for record in RESULTS.glob("h100-*.json"):  # taken in, and perhaps not committed yet
+        shutil.copy(record, folder / "benchmarks" / "results")
 
 
 def _write_packages(folder: Path) -> None:

@@ -27,9 +27,10 @@ from pathlib import Path
 
 from benchmarks.gpu.schedule import Step, schedule
 from benchmarks.record import RESULTS, ROOT
+from mpm_deploy.support.files import written_atomically
 
 _LARGEST_FILE, _MOST_FILES = 15 << 20, 8
-_LAST_SECONDS = 8.0  # to kill what runs, and to put the last files in place
+_LAST_SECONDS = 15.0  # to kill what runs, and to put the last files in place
 _POLL = 0.1
 
 
@@ -79,29 +80,38 @@ class Launch:
     end: float
     side_by_side: int
     begin: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.time)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     running: list[_Running] = field(default_factory=list)
 
     def run(self, steps: Sequence[Step]) -> None:
-        """Run all steps that there is time for."""
+        """Run every step that there is time for; whatever happens, nothing runs on afterwards."""
         waiting = list(steps)
-        with tempfile.TemporaryDirectory() as logs:
-            while waiting or self.running:
-                self._end_those_that_ended()
-                self._leave_out(waiting)
-                self._start(waiting, Path(logs))
-                time.sleep(_POLL)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as logs:
+            try:
+                while waiting or self.running:
+                    self._end_those_that_ended()
+                    self._leave_out(waiting)
+                    self._start(waiting, Path(logs))
+                    time.sleep(_POLL)
+            finally:
+                _kill([each.process for each in self.running])
 
     def _start(self, waiting: list[Step], logs: Path) -> None:
-        for step in list(waiting):
+        """Begin what may begin, in order; nothing overtakes what times something but its like."""
+        overtakes = False
+        for step in waiting.copy():
             if any(each.step.alone for each in self.running):
                 return
-            if step.alone and (self.running or not self._ready(step)):
-                return
-            if len(self.running) < self.side_by_side and self._ready(step):
+            overtakes = overtakes or step.alone
+            room = not self.running if step.alone else not overtakes and self._has_room()
+            if room and self._ready(step):
                 waiting.remove(step)
                 # Inductor's command lines take no folder with a space in its name.
                 self.running.append(self._launched(step, logs / step.name.replace(" ", "-")))
+
+    def _has_room(self) -> bool:
+        return len(self.running) < self.side_by_side
 
     def _ready(self, step: Step) -> bool:
         return all(name in self.outcomes for name in (*step.needs, *step.after))
@@ -135,10 +145,13 @@ class Launch:
         return name not in self.outcomes or self.outcomes[name].done
 
     def _end_those_that_ended(self) -> None:
-        for each in list(self.running):
+        over = self._now() > self._last()
+        if over:
+            _kill([each.process for each in self.running])
+        for each in self.running.copy():
             took = self._now() - each.begin
             code = each.process.poll()
-            if code is None and self._now() > self._last():
+            if over:
                 self._end(each, f"killed after {took:.0f} s: the minutes are over")
             elif code is None and took > each.step.seconds:
                 self._end(each, f"killed after the {each.step.seconds:.0f} s it is allowed")
@@ -146,10 +159,12 @@ class Launch:
                 self._end(each, _reason(code))
 
     def _end(self, each: _Running, reason: str) -> None:
-        _kill(each.process)  # also what it left running
+        _kill([each.process])  # also what it left running
         self.running.remove(each)
         took = self._now() - each.begin
-        self._append_log(each, reason, took)
+        with suppress(OSError):  # a full disk costs a log, and not the other steps
+            self._append_log(each, reason, took)
+        shutil.rmtree(f"{each.log}.inductor", ignore_errors=True)
         self._keep(Outcome(each.step.name, reason, each.begin, took, each.step.seconds))
 
     def _append_log(self, each: _Running, reason: str, took: float) -> None:
@@ -164,9 +179,12 @@ class Launch:
         print(f"{self._now():6.1f} s  {outcome.seconds:6.1f} s  {outcome.name}: {outcome.ended}")
         self.outcomes[outcome.name] = outcome
         outcomes = [asdict(each) for each in self.outcomes.values()]
-        (self.out / "steps.json").write_text(json.dumps(outcomes, indent=1) + "\n")
-        for record in RESULTS.glob("h100-*.json"):
-            shutil.copy(record, self.out)
+        with suppress(OSError):
+            (self.out / "steps.json").write_text(json.dumps(outcomes, indent=1) + "\n")
+            for record in RESULTS.glob("h100-*.json"):
+                if record.stat().st_mtime > self.started:  # those of other GPUs stay at home
+                    with written_atomically(self.out / record.name) as temporary:
+                        shutil.copy(record, temporary)
 
     def _now(self) -> float:
         return time.monotonic() - self.begin
@@ -189,10 +207,15 @@ def _reason(code: int) -> str:
     return f"failed with {signal.Signals(-code).name}" if code < 0 else f"failed with code {code}"
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _kill(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Kill all at once, each with what it started, and then wait for them a little."""
+    ending = list(processes)
+    for process in ending:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    for process in ending:
+        with suppress(subprocess.TimeoutExpired):  # one that a driver holds ends without us
+            process.wait(timeout=2)
 
 
 def keep_weights(out: Path, folder: Path) -> None:
@@ -222,7 +245,12 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--spent", type=float, default=0.0, help="seconds that are gone already")
+    parser.add_argument(
+        "--begin",
+        type=float,
+        default=time.time(),
+        help="when the minutes began, as `date +%%s` says",
+    )
     parser.add_argument(
         "--stand-ins", action="store_true", help="small models on a CPU: no measurement"
     )
@@ -240,20 +268,27 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    seconds = 60 * arguments.minutes - arguments.spent
-    steps = schedule(seconds, stand_ins=arguments.stand_ins)
+    steps = schedule(60 * arguments.minutes, stand_ins=arguments.stand_ins)
     broken = dict(arguments.broken)
     steps = [
         replace(step, command=("bash", "-c", broken[step.name])) if step.name in broken else step
         for step in steps
     ]
     cores = len(os.sched_getaffinity(0))
-    launch = Launch(arguments.out, time.monotonic() + seconds, max(2, cores * 3 // 4))
+    # From the first line of run.sh on: imports take seconds too.
+    left = arguments.begin + 60 * arguments.minutes - time.time()
+    launch = Launch(arguments.out, time.monotonic() + left, max(2, cores * 3 // 4))
     launch.run(steps)
     keep_weights(arguments.out, ROOT / "build" / "benchmarks" / "weights")
     show(launch.outcomes.values())
-    failed = [each for each in launch.outcomes.values() if each.ended.startswith("failed")]
-    sys.exit(1 if failed else 0)
+    ended = launch.outcomes.values()
+    missing = [e for e in ended if not e.done] if arguments.stand_ins else _failed(ended)
+    sys.exit(1 if missing else 0)
+
+
+def _failed(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return those that ended badly by themselves."""
+    return [each for each in outcomes if each.ended.startswith("failed")]
 
 
 if __name__ == "__main__":

@@ -96,6 +96,8 @@ def page(kept: Kept) -> str:
 
 def figures(kept: Kept, folder: Path) -> dict[Path, str]:
     """Draw the figure twice: for a light and for a dark background."""
+    if not timed(kept.record.parts):
+        return {}
     svg = chart(kept.record)
     digest = hashlib.sha256(kept.path.read_bytes()).hexdigest()
     head = f"<!-- drawn from benchmarks/results/{kept.path.name}, SHA-256 {digest} -->\n"

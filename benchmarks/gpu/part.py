@@ -20,7 +20,7 @@ from benchmarks.gpu.subjects import Subject
 from benchmarks.record import ROOT, built, current_commit
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.backends import open_artifact
-from mpm_deploy.build import make_model
+from mpm_deploy.build.builder import make_model
 from mpm_deploy.images.decode import find_images, fit, to_tensor
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report
@@ -110,8 +110,8 @@ class Part:
         """
         found: dict[str, Callable[[], object]] = {
             "cpp": partial(self._cpp, manifest),
-            "parity": self._parity,
             "python": partial(self._python, manifest),
+            "parity": self._parity,
             "profiles": self._profiles,
         }
         if self.method == WITH_STAGES:

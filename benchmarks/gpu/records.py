@@ -18,7 +18,10 @@ from mpm_deploy.recipe.schema import read_structure
 def start_record(device: torch.device) -> GpuRecord:
     """Begin a record with what is known of the GPU before any model runs."""
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    try:
+        driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):  # it is not worth a record
+        driver = "unknown"
     return GpuRecord(
         gpu=torch.cuda.get_device_name(device),
         driver=driver.splitlines()[0],
@@ -42,13 +45,17 @@ def read_record(data: dict[str, Any]) -> GpuRecord:
 
 
 def has_part(record: GpuRecord, row: str, method: str) -> bool:
-    """Tell whether all of this part was measured."""
-    return any((p.row, p.method) == (row, method) and p.complete for p in record.parts)
+    """Say whether this was measured, all of it, and on weights that were trained."""
+    found = [p for p in record.parts if (p.row, p.method) == (row, method)]
+    return any(part.complete and part.weights != "random" for part in found)
 
 
 def with_part(record: GpuRecord, part: PartResult) -> GpuRecord:
-    """Return the record with this part, in place of an older one."""
+    """Return the record with this part, in place of an older one that has no more measurements."""
     key = (part.row, part.method)
+    (older,) = [each for each in record.parts if (each.row, each.method) == key] or [part]
+    if older.measured > part.measured:
+        return record
     others = [each for each in record.parts if (each.row, each.method) != key]
     parts = (*others, part)
     return replace(record, parts=parts, verdicts=tuple(v for p in parts for v in verdicts(p)))

@@ -147,9 +147,15 @@ class PartResult:
     stages: Stages | None = None
 
     @property
+    def measured(self) -> int:
+        """How many measurements are there."""
+        found = (self.cpp, self.parity, self.python, self.stages)
+        return sum(each is not None for each in found) + bool(self.profiles)
+
+    @property
     def complete(self) -> bool:
-        """True if every measurement is there."""
-        return None not in (self.cpp, self.parity, self.python) and bool(self.profiles)
+        """Whether every measurement is there; stages are of Mutual Pair Merging alone."""
+        return self.measured == (5 if self.method == "mpm" else 4)
 
     @property
     def speed(self) -> Report:

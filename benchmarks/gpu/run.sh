@@ -4,6 +4,7 @@
 # Nothing is fetched and the machine's Python stays as it is: what it lacks lies in packages/ and
 # system/ beside this file. OUT holds at most 8 files under 16 MiB, each on disk as soon as it is known.
 set -euo pipefail
+begin=$(date +%s)
 bundle=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 minutes=${1:-10}
 out=${2:-$bundle/out}
@@ -21,4 +22,4 @@ export MPM_COMMIT=$(cat "$bundle/COMMIT")
 export CMAKE_PREFIX_PATH=$system
 export CPATH=$system/include:$system/include/$(uname -m)-linux-gnu
 cd "$bundle/source"
-exec "$python" -m benchmarks.gpu.launch --minutes "$minutes" --out "$out" --spent "$SECONDS" "${@:3}"
+exec "$python" -m benchmarks.gpu.launch --minutes "$minutes" --out "$out" --begin "$begin" "${@:3}"

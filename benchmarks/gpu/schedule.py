@@ -20,6 +20,7 @@ from benchmarks.gpu.subjects import Subject, choose
 _TRAINING_SHARE = 0.15  # of all minutes, for the weights of one group of models
 _MOST_TRAINING = 90.0  # seconds
 _SCENES, _TRAINING_SCENES = 256, 1500
+_FEW_THREADS = {"TORCHINDUCTOR_COMPILE_THREADS": "4", "OMP_NUM_THREADS": "4"}
 Pair = tuple[Subject, str]
 
 
@@ -57,12 +58,24 @@ def schedule(seconds: float, stand_ins: bool = False) -> list[Step]:
             of a GPU on one that computes nothing.
     """
     training = min(_MOST_TRAINING, _TRAINING_SHARE * seconds)
+    groups = [group[:1] if stand_ins else _not_on_file(group) for group in _groups()]
     steps = [*_place(stand_ins), *(_hollow() if stand_ins else ())]
     known: set[str] = set()
-    for group in _groups():
-        left = group[:1] if stand_ins else _not_on_file(group)
-        steps += _group(left, known, training, stand_ins)
+    for group, following in zip(groups, [*groups[1:], []], strict=True):
+        steps += _new(_trainings(group, training, stand_ins), known)
+        steps += _new(_builds(group, stand_ins), known)
+        # The next ones train while these are built: nothing else wants the GPU then.
+        steps += _new(_trainings(following, training, stand_ins), known)
+        steps += _timings(group, stand_ins)
     return steps
+
+
+def _new(steps: Iterable[Step], known: set[str]) -> Iterator[Step]:
+    """Yield those that are not scheduled yet: rows share weights, methods the full-token model."""
+    for step in steps:
+        if step.name not in known:
+            known.add(step.name)
+            yield step
 
 
 def _groups() -> list[list[Pair]]:
@@ -116,43 +129,49 @@ def _place(stand_ins: bool) -> Iterator[Step]:
     count = 40 if stand_ins else _SCENES
     yield _module("scenes", "prepare", "scenes", str(count), seconds=60, expected=8)
     count = 40 if stand_ins else _TRAINING_SCENES
-    yield _module("training scenes", "prepare", "training", str(count), seconds=60, expected=10)
-    tests = ("tests/ops/test_cuda.py", "tests/backends/test_cuda.py")
-    options = ("-m", "cuda", "-p", "no:cacheprovider", "-o", "filterwarnings=default", "-v")
+    yield _module("training scenes", "prepare", "training", str(count), seconds=120, expected=25)
     required = {} if stand_ins else {"MPM_REQUIRE_CUDA": "1"}
-    command = (sys.executable, "-m", "pytest", *tests, *options)
-    yield Step("tests", command, seconds=120, expected=40, environment=required)
+    options = ("-m", "cuda", "-p", "no:cacheprovider", "-o", "filterwarnings=default", "-v")
+    # Each small build in a process of its own: where one crashes, its stack is known in a minute.
+    for name, file, chosen in (
+        ("kernels", "tests/ops/test_cuda.py", ""),
+        ("merged bfloat16", "tests/backends/test_cuda.py", "h100_bf16-merged"),
+        ("full-token bfloat16", "tests/backends/test_cuda.py", "h100_bf16-full_token"),
+        ("merged float32", "tests/backends/test_cuda.py", "h100_fp32-merged"),
+    ):
+        command = (sys.executable, "-m", "pytest", file, *options, "-k", chosen)
+        yield Step(f"test {name}", command, 200, 60, environment=required | _FEW_THREADS)
 
 
-def _group(pairs: list[Pair], known: set[str], training: float, stand_ins: bool) -> Iterator[Step]:
-    few_threads = {"TORCHINDUCTOR_COMPILE_THREADS": "4", "OMP_NUM_THREADS": "4"}
-    for model in dict.fromkeys(row.model for row, _ in pairs):
-        if f"train {model}" not in known:
-            known.add(f"train {model}")
-            yield _train(model, training, stand_ins)
+def _trainings(pairs: list[Pair], seconds: float, stand_ins: bool) -> Iterator[Step]:
+    for row, _ in pairs:
+        yield _train(row.model, seconds, stand_ins)
+
+
+def _builds(pairs: list[Pair], stand_ins: bool) -> Iterator[Step]:
     for row, method in pairs:
         for variant in VARIANTS:
-            name = _build_name(row, method, variant)
-            if name not in known:
-                known.add(name)
-                options = ["--rows", row.name, "--methods", method, "--build-only", variant]
-                yield Step(
-                    name,
-                    _h100(options, stand_ins),
-                    seconds=300,
-                    expected=75,
-                    after=(f"train {row.model}",),
-                    environment=few_threads,
-                )
+            options = ["--rows", row.name, "--methods", method, "--build-only", variant]
+            yield Step(
+                _build_name(row, method, variant),
+                _h100(options, stand_ins),
+                seconds=240,
+                expected=110,
+                after=(f"train {row.model}",),
+                environment=_FEW_THREADS,
+            )
+
+
+def _timings(pairs: list[Pair], stand_ins: bool) -> Iterator[Step]:
     for row, method in pairs:
         options = ["--rows", row.name, "--methods", method]
         yield Step(
             f"time {row.name} {method}",
             _h100(options, stand_ins),
-            seconds=150,
+            seconds=300 if row.dtype == "float32" else 150,
             expected=30,
             needs=("scenes", *(_build_name(row, method, variant) for variant in VARIANTS)),
-            after=("cpp_runner", "tests"),
+            after=("cpp_runner",),
             alone=True,
         )
 
@@ -162,8 +181,8 @@ def _train(model: str, seconds: float, stand_ins: bool) -> Step:
     seconds = 0.0 if stand_ins else seconds
     return _module(
         *(f"train {model}", "prepare", "train", model, f"{seconds:.0f}"),
-        seconds=seconds + 45,
-        expected=seconds + 15,
+        seconds=seconds + 60,
+        expected=seconds + 25,
         needs=("training scenes",),
     )
 

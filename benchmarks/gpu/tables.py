@@ -164,7 +164,7 @@ def _beside_paper(row: str, measured: dict[str, PartResult]) -> Iterator[str]:
     ratios = {method: ratio_of(part.speed) for method, part in measured.items()}
     mpm = ratios.get("mpm")
     yield _both(next(iter(ratios.values())).against.model_fps, fps.get("full"), ".0f")
-    yield _both(largest(measured["mpm"].cpp).model_fps if mpm else None, fps.get("mpm"), ".0f")
+    yield _both(largest(measured["mpm"].speed).model_fps if mpm else None, fps.get("mpm"), ".0f")
     for method in METHODS:
         ratio = ratios.get(method)
         ours = ratio.model_fps_ratio.median if ratio else None

@@ -23,26 +23,26 @@ Runner::Runner(const std::filesystem::path& artifact, const RunnerOptions& optio
     : options_(options) {
   check_at_least_one("workers", options.workers.value_or(1));
   model_ = std::make_shared<const Model>(artifact, ModelOptions{options.device, options.threads});
-  fitting_ = make_image_fit(manifest().input, options.stride);
+  image_fit_ = make_image_fit(manifest().input, options.stride);
 }
 
 const Manifest& Runner::manifest() const { return model_->manifest(); }
 const Model& Runner::model() const { return *model_; }
 
-ImageWindows Runner::fit(const Image& image) const { return fitting_->fit(image); }
+ImageWindows Runner::fit(const Image& image) const { return image_fit_->fit(image); }
 
 Result Runner::run(const std::filesystem::path& file) const {
-  return infer(*model_, Loader(fitting_, options_.label_size).load(file));
+  return infer(*model_, Loader(image_fit_, options_.label_size).load(file));
 }
 
 Result Runner::run(const Image& image) const {
-  return infer(*model_, Loader(fitting_, options_.label_size).load(image));
+  return infer(*model_, Loader(image_fit_, options_.label_size).load(image));
 }
 
 Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size) const {
   check_at_least_one("batch_size", batch_size);
   const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
-  return Stream(std::make_unique<Stream::Pipeline>(model_, Loader(fitting_, options_.label_size),
+  return Stream(std::make_unique<Stream::Pipeline>(model_, Loader(image_fit_, options_.label_size),
                                                    std::move(files), batch_size, workers));
 }
 

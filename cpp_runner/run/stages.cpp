@@ -99,7 +99,7 @@ Result make_result(const CompleteImage& whole, LabelMap labels, double labels_ms
 
 PreparedImage Loader::load(const Image& image) const {
   Stopwatch watch;
-  ImageWindows fitted = fitting_->fit(image);
+  ImageWindows fitted = image_fit_->fit(image);
   const Size size = label_size_ == LabelSize::image ? image.size : fitted.size;
   return {{}, std::move(fitted.windows), std::move(fitted.grid), size, 0, watch.lap()};
 }

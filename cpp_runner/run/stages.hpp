@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "mpm_runner/runner.hpp"
-#include "run/prepare.hpp"
+#include "run/image_fit.hpp"
 #include "run/window_batches.hpp"
 
 namespace mpm {
@@ -18,8 +18,8 @@ using ResultOrSkipped = std::variant<Result, Skipped>;
 // Decodes images and fits them to the model's input.
 class Loader {
  public:
-  Loader(std::shared_ptr<const ImageFit> fitting, LabelSize label_size)
-      : fitting_(std::move(fitting)), label_size_(label_size) {}
+  Loader(std::shared_ptr<const ImageFit> image_fit, LabelSize label_size)
+      : image_fit_(std::move(image_fit)), label_size_(label_size) {}
 
   // Throws ImageError.
   PreparedImage load(const std::filesystem::path& file) const;
@@ -27,7 +27,7 @@ class Loader {
   PreparedOrSkipped load_or_skip(const std::filesystem::path& file) const;
 
  private:
-  std::shared_ptr<const ImageFit> fitting_;
+  std::shared_ptr<const ImageFit> image_fit_;
   LabelSize label_size_;
 };
 

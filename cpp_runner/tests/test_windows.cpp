@@ -11,7 +11,7 @@
 #include "images_made.hpp"
 #include "mpm_kernels/window_label_map.h"
 #include "mpm_runner/mpm_runner.hpp"
-#include "run/prepare.hpp"
+#include "run/image_fit.hpp"
 #include "temporary_folder.hpp"
 
 using namespace mpm;

@@ -1,8 +1,5 @@
-"""Build an artifact from a recipe: `builder` makes it, `verify` compares it with the eager model.
+"""From a recipe to an artifact: `builder` makes it, `verify` compares it with the eager model.
 
-`doctor` says what this machine can build and run.
+`doctor` says what this machine can build and run. Nothing is imported here: it also answers where
+only running is possible.
 """
-
-from mpm_deploy.build.builder import build, make_model, open_eager
-
-__all__ = ["build", "make_model", "open_eager"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpm_deploy.errors import InputError
-from mpm_deploy.measure.paper import find_task
+from mpm_deploy.recipe.paper import find_task
 
 if TYPE_CHECKING:
     from mpm_deploy.recipe import Recipe

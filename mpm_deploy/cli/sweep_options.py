@@ -93,7 +93,7 @@ def plan(arguments: argparse.Namespace, say: Callable[[str], None]) -> Plan:
         MpmError: Something cannot be built or measured; it is found before hours are lost.
     """
     recipe = recipe_of(arguments)
-    from mpm_deploy.build import make_model
+    from mpm_deploy.build.builder import make_model
     from mpm_deploy.measure.search.sweep import Settings
     from mpm_deploy.measure.search.sweeper import Sweeper
     from mpm_deploy.measure.search.variants import all_variants
@@ -127,7 +127,7 @@ def _open_dataset(
     folder = Path(arguments.dataset)
     if arguments.root is not None or not has_images(folder):
         return open_dataset(arguments.dataset, arguments.root), "labels"
-    from mpm_deploy.measure.accuracy.own_labels import label_images
+    from mpm_deploy.measure.search.own_labels import label_images
     from mpm_deploy.measure.search.sweeper import full_token_artifact
 
     artifact = full_token_artifact(recipe, arguments.output, say)

@@ -1,9 +1,9 @@
 """Measures what an artifact is worth on this machine: how fast it is, and how accurate.
 
-    bench ─▶ engine ═▶ worker          images a second; each artifact has a process of its own
-    evaluate ─▶ confusion, tally       mIoU on a data set
-    sweeper ─▶ variants                both, of one way of merging after another
-    advise ─▶ sweeper                  the best of them, measuring only what may be it
+    speed/      bench ─▶ engine ═▶ worker     images a second; each artifact has its own process
+    accuracy/   evaluate ─▶ confusion, state  mIoU on a data set
+    profile/    profile ─▶ stopwatch          where the time goes, part by part
+    search/     sweep, advise                 both, of one way of merging after another
 
-`report` and `sweep` are the documents that a bench and a sweep write.
+`report`, `sweep` and `profile` are the documents that a bench, a sweep and a profile write.
 """

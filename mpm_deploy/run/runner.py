@@ -16,8 +16,8 @@ from mpm_deploy.artifact import Manifest, read_sample
 from mpm_deploy.backends import OpenArtifact, open_artifact
 from mpm_deploy.errors import ArtifactError, ImageError, InputError
 from mpm_deploy.images.decode import ImageLike, find_images, to_tensor
+from mpm_deploy.run.image_fit import image_fit_of
 from mpm_deploy.run.pipeline import in_batches, prefetch
-from mpm_deploy.run.prepare import image_fit_of
 from mpm_deploy.run.results import PreparedImage, Result, Skipped
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
 from mpm_deploy.support.threads import set_intra_op_threads

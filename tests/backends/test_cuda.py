@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mpm_deploy.backends.eager import EagerProgram
-from mpm_deploy.build import build, open_eager
+from mpm_deploy.build.builder import build, open_eager
 from mpm_deploy.build.verify import verification_images
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.recipe import Recipe
@@ -23,14 +23,19 @@ def recipe_for_here(name: str) -> Recipe:
     return small_recipe(name).override(f"backend.cuda_capability=[{major}, {minor}]")
 
 
-@pytest.fixture(scope="module", params=["h100_bf16", "h100_fp32"])
+BUILT = ("h100_bf16-merged", "h100_bf16-full_token", "h100_fp32-merged")
+
+
+@pytest.fixture(scope="module", params=BUILT)
 def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Recipe, Path]:
-    """A small merging model; its build has compared it with the eager one already."""
+    """A small model; its build has compared it with the eager one already."""
     torch._C._set_print_stack_traces_on_fatal_signal(True)  # C++'s; pytest prints Python's
-    recipe = recipe_for_here(request.param)
-    return recipe, build(recipe, tmp_path_factory.mktemp(request.param) / "merged.pt2")
+    name, _, variant = request.param.partition("-")
+    recipe = recipe_for_here(name)
+    recipe = recipe if variant == "merged" else recipe.full_token()
+    return recipe, build(recipe, tmp_path_factory.mktemp(name) / f"{variant}.pt2")
 
 
 def test_a_batch_has_the_label_maps_of_its_images(

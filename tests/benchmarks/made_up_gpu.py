@@ -51,7 +51,7 @@ def part(row: str = ROW, method: str = "mpm", model_ratio: float = 1.35) -> Part
         row=row,
         method=method,
         recipe=SUBJECTS[row].recipe(method, "random").to_dict(),
-        weights="random",
+        weights="trained",
         parameters=1_000_000,
         patches=1024,
         # At 1024, 800 and 600 tokens: 100e9 + 102.4e9 + 80e9 + 60e9, and 1.2e9 of 600 squared.

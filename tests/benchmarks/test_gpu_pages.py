@@ -69,6 +69,12 @@ def test_with_a_record_every_page_is_written(path: Path, monkeypatch: pytest.Mon
     assert render.H100_PAGE in written and render.FIGURES / "h100-made-up-dark.svg" in written
 
 
+def test_a_record_without_figures_has_no_figure(path: Path, tmp_path: Path) -> None:
+    kept = pages.read(path)
+    empty = replace(PART, cpp=None, python=None, profiles=(), stages=None)
+    assert pages.figures(replace(kept, record=replace(RECORD, parts=(empty,))), tmp_path) == {}
+
+
 def test_a_model_that_gains_what_its_flops_allow_lies_on_the_line() -> None:
     from benchmarks.gpu.figure import chart
 

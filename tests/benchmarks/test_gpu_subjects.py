@@ -5,8 +5,8 @@ import pytest
 from benchmarks.gpu.methods import METHODS, tome_shares
 from benchmarks.gpu.subjects import SUBJECTS, TABLES, choose
 from benchmarks.paper import paper_row
-from mpm_deploy.measure.paper import ROWS
 from mpm_deploy.models.summary import model_facts
+from mpm_deploy.recipe.paper import ROWS
 
 PAPERS = [subject for subject in SUBJECTS.values() if subject.in_paper]
 HALVED = 3  # table 3's GFLOPs are half of what its models need at 768 pixels, of every method

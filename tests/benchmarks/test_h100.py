@@ -41,6 +41,7 @@ def test_targets_are_met_and_missed() -> None:
     reached = {verdict.target: (verdict.reached.median, verdict.met) for verdict in verdicts(PART)}
     prefix = f"{ROW} mpm: "
     assert reached == {
+        prefix + "labels as the eager model's": (0.999, True),
         prefix + "model FPS at batch 32": (1000.0, False),
         prefix + "model FPS over full-token": (1.35, False),
         prefix + "model FPS over full-token, of 0.92 × FLOP ratio 1.50": (1.35, False),
@@ -60,7 +61,7 @@ def test_float32_must_be_ahead_of_the_paper() -> None:
 
 def test_every_label_map_must_be_the_same() -> None:
     unlike = replace(part(method="tome"), parity=Parity(512, 511, 0.9999, ("a.png",)))
-    (verdict,) = verdicts(unlike)
+    _, verdict = verdicts(unlike)
     assert not verdict.met and verdict.reached.median == 511 / 512
 
 
@@ -85,6 +86,19 @@ def test_a_part_takes_the_place_of_an_older_one() -> None:
     assert records.with_part(record, newer).parts == (other, tome, newer)
 
 
+def test_a_part_never_loses_a_measurement() -> None:
+    begun = replace(PART, python=None, parity=None, profiles=(), stages=None)
+    record = records.with_part(records.with_part(RECORD, PART), begun)
+    assert record.parts == (PART,)
+    newer = replace(PART, labels_agree=0.9)
+    assert records.with_part(record, newer).parts == (newer,)
+
+
+def test_random_weights_are_measured_again_once_there_are_others() -> None:
+    record = records.with_part(RECORD, replace(PART, weights="random"))
+    assert not records.has_part(record, ROW, "mpm")
+
+
 def test_what_is_on_file_is_not_measured_again() -> None:
     record = records.with_part(RECORD, PART)
     subject = SUBJECTS[ROW]
@@ -103,7 +117,7 @@ def test_a_part_that_failed_in_places_is_measured_again() -> None:
 def test_a_part_without_figures_is_in_no_table_and_no_verdict() -> None:
     empty = replace(PART, cpp=None, python=None, parity=None, profiles=(), stages=None)
     record = records.with_part(RECORD, empty)
-    assert record.verdicts == ()
+    assert [verdict.met for verdict in record.verdicts] == [True]  # of the build
     for table in (paper_table(record.parts), speed_table(record.parts), floors_table(record)):
         assert table.row_count == 0
     assert any("not compared" in note for note in notes(record))
@@ -254,7 +268,7 @@ def test_what_was_brought_home_is_filed_beside_what_there_was(
         path.write_text(json.dumps({**to_mapping(record), **versions}))
     record = h100.take(brought)
     assert [each.method for each in record.parts] == ["mpm", "tome"]
-    assert len(record.verdicts) == len(verdicts(PART)) + 1
+    assert len(record.verdicts) == len(verdicts(PART)) + 2
 
 
 @pytest.mark.parametrize("gpu", [None, rehearsal.GPU])

@@ -107,6 +107,30 @@ def test_what_times_something_runs_alone(tmp_path: Path) -> None:
     assert said[8:] == ["begin three", "end three"]
 
 
+def test_nothing_overtakes_what_times_something_but_its_like(tmp_path: Path) -> None:
+    log = tmp_path / "order"
+    say = f"echo $0 >> {log}; sleep 0.2"
+    steps = [
+        Step("slow build", ("bash", "-c", f"sleep 0.8; {say}", "slow build"), 10.0, 0.0),
+        Step("time slow", ("bash", "-c", say, "time slow"), 10.0, 0.0, ("slow build",), alone=True),
+        Step("next build", ("bash", "-c", say, "next build"), 10.0, 0.0),
+    ]
+    run(tmp_path / "out", *steps)
+    assert log.read_text().splitlines() == ["slow build", "time slow", "next build"]
+
+
+def test_records_of_other_gpus_stay_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    monkeypatch.setattr(launch, "RESULTS", results)
+    (results / "h100-another.json").write_text("{}")
+    time.sleep(0.05)
+    run(tmp_path / "out", step("writes", f"sleep 0.05; echo '{{}}' > {results}/h100-this.json"))
+    assert sorted(path.name for path in (tmp_path / "out").glob("h100-*")) == ["h100-this.json"]
+
+
 def test_weights_are_cut_into_files_that_may_be_taken_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +160,14 @@ def test_the_schedule_begins_with_what_is_worth_most() -> None:
     for each in steps:
         assert {*each.needs, *each.after} <= known, each.name
         known.add(each.name)
+
+
+def test_the_next_models_train_while_these_are_built() -> None:
+    names = [each.name for each in schedule(seconds=600)]
+    first_timing = names.index("time seg_l16_mask-512-bfloat16 mpm")
+    assert names.index("build seg_b16_mask-512-bfloat16 full_token") < first_timing
+    assert names.index("train seg_t16_mask") < first_timing
+    assert names.index("build seg_t16_mask-512-bfloat16 mpm") > first_timing
 
 
 def test_a_rehearsal_has_a_row_of_each_group_and_the_way_of_a_gpu() -> None:

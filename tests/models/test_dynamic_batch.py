@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.models import create
-from mpm_deploy.models.encoders import vit as encoder
+from mpm_deploy.models.encoders import vit
 from mpm_deploy.models.reductions import Algm, Method, Tome, mpm
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.ops.attention import flash as varlen
+from mpm_deploy.ops.attention import flash
 from mpm_deploy.ops.nearest_neighbor.reference import nearest_neighbor as plain_nearest_neighbor
 from tests.models.reductions.reducing import blocky_images
 from tests.models.test_reconstruction import CLASSES, SIZE, segmenters
@@ -27,7 +27,7 @@ PATCHES = (SIZE[0] // 16) * (SIZE[1] // 16)
 def attention(
     q: Tensor, k: Tensor, v: Tensor, offsets: Tensor | None, max_length: int, scale: float
 ) -> Tensor:
-    """As the kernels of `varlen`."""
+    """As the kernels of `flash`."""
     return stand_in(q, k, v, offsets, max_length, scale).clone()
 
 
@@ -52,9 +52,9 @@ def _(tokens: Tensor, *_: object) -> Tensor:
 @pytest.fixture
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setattr(varlen, "_efficient", attention)
-        patch.setattr(varlen, "_flash", attention)
-        patch.setattr(encoder, "attention", varlen.attention)
+        patch.setattr(flash, "_efficient", attention)
+        patch.setattr(flash, "_flash", attention)
+        patch.setattr(vit, "attention", flash.attention)
         patch.setattr(mpm, "nearest_neighbor", nearest_neighbor)
         yield
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from mpm_deploy.errors import InputError, ModelError
-from mpm_deploy.measure.paper import ROWS, TASKS, find_task
 from mpm_deploy.models import MODELS, create
 from mpm_deploy.models.summary import model_facts
 from mpm_deploy.models.zoo import outline
 from mpm_deploy.recipe import builtin_recipes, load_recipe
+from mpm_deploy.recipe.paper import ROWS, TASKS, find_task
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "paper" / "results.csv"
 

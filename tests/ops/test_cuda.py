@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 from mpm_deploy.models.reductions.mpm import mutual_pair_merge
-from mpm_deploy.ops.attention import flash as varlen
+from mpm_deploy.ops.attention import flash
 from mpm_deploy.ops.attention.reference import attention as plain_attention
 from tests.ops.attention.test_reference import random_log_weights, random_qkv
 from tests.support.packed import offsets_of
@@ -36,7 +36,7 @@ def test_attention_is_the_plain_one(weighted: bool, dtype: torch.dtype, lengths:
     added = None if weights is None else weights.double()
     expected = plain_attention(*exact, offsets, max(lengths), added)
     gpu = on_gpu(q, k, v, offsets)
-    got = varlen.attention(*gpu, max(lengths), None if weights is None else weights.cuda())
+    got = flash.attention(*gpu, max(lengths), None if weights is None else weights.cuda())
     torch.testing.assert_close(
         got.cpu().double(), expected, atol=TOLERANCE[dtype], rtol=TOLERANCE[dtype]
     )
@@ -47,7 +47,7 @@ def test_bfloat16_runs_flash_kernels_and_no_other() -> None:
         *random_qkv(sum(LENGTHS), torch.bfloat16, width=64), offsets_of(LENGTHS)
     )
     with profile(activities=[ProfilerActivity.CUDA]) as profiled:
-        varlen.attention(q, k, v, offsets, max(LENGTHS))
+        flash.attention(q, k, v, offsets, max(LENGTHS))
         torch.cuda.synchronize()
     names = [event.key for event in profiled.key_averages() if "Memcpy" not in event.key]
     assert [name for name in names if "flash_fwd" in name]

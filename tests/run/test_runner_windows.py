@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 
 from mpm_deploy.artifact import InputInfo
-from mpm_deploy.build import build
+from mpm_deploy.build.builder import build
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import decode
 from mpm_deploy.measure.speed.worker import serve
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.ops.label_map.windows import window_label_map
 from mpm_deploy.run import runner as runner_module
-from mpm_deploy.run.prepare import image_fit_of
+from mpm_deploy.run.image_fit import image_fit_of
 from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner
 from tests.conftest import small_recipe

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mpm_deploy.models.encoders import vit as encoder
+from mpm_deploy.models.encoders import vit
 from mpm_deploy.models.reductions import mpm
 from mpm_deploy.ops.attention.reference import attention
 
@@ -21,7 +21,7 @@ def plain_operations() -> Iterator[None]:
     eager model's answers stay what they are, and those of a conversion are held against them.
     """
     with (
-        mock.patch.object(encoder, "attention", attention),
+        mock.patch.object(vit, "attention", attention),
         mock.patch.object(mpm, "nearest_neighbor", _nearest_neighbor),
     ):
         yield

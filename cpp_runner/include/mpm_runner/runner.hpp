@@ -56,7 +56,7 @@ class Runner {
 
  private:
   std::shared_ptr<const Model> model_;
-  std::shared_ptr<const ImageFit> fitting_;
+  std::shared_ptr<const ImageFit> image_fit_;
   RunnerOptions options_;
 };
 

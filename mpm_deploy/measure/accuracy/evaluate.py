@@ -37,8 +37,8 @@ from mpm_deploy.measure.accuracy.confusion import (
     pixel_accuracy,
 )
 from mpm_deploy.measure.accuracy.datasets import DATASETS, IGNORED, Dataset, Sample
+from mpm_deploy.measure.accuracy.state import StateFile, Subject, Tally
 from mpm_deploy.measure.speed.report import ArtifactInfo, SkippedImage
-from mpm_deploy.measure.speed.tally import StateFile, Subject, Tally
 from mpm_deploy.recipe.schema import to_mapping
 from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner

@@ -18,17 +18,17 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, WeightsOrigin, read_manifest
-from mpm_deploy.build import make_model
+from mpm_deploy.build.builder import make_model
 from mpm_deploy.errors import ImageError, InputError, ModelError, MpmError
 from mpm_deploy.images.decode import decode, find_images
 from mpm_deploy.measure.profile.break_even import BreakEven, find_break_even
+from mpm_deploy.measure.profile.stopwatch import Part, Stopwatch
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import ArtifactInfo, HostInfo, Report, SkippedImage
-from mpm_deploy.measure.speed.stopwatch import Part, Stopwatch
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.recipe.schema import to_mapping
-from mpm_deploy.run.prepare import image_fit_of
+from mpm_deploy.run.image_fit import image_fit_of
 from mpm_deploy.support.threads import set_intra_op_threads
 
 SCHEMA = "mpm-profile/1"

@@ -1,5 +1,5 @@
 """Measures images a second: `bench` lets artifacts take turns, each in an `engine` of
 its own process.
 
-bench ─▶ engine ═▶ worker ─▶ stopwatch, tally ─▶ report
+bench ─▶ engine ═▶ worker ─▶ report
 """

@@ -14,8 +14,8 @@ from mpm_deploy.show.tables.style import new_table, number
 if TYPE_CHECKING:
     from mpm_deploy.artifact import InputInfo, Manifest, MergeInfo
     from mpm_deploy.build.doctor import Finding
-    from mpm_deploy.measure.paper import Row, Task
     from mpm_deploy.models.summary import ModelFacts
+    from mpm_deploy.recipe.paper import Row, Task
 
 MODELS_CAPTION = (
     "Full-token, one image of 512 × 512, 150 classes. checkpoint: a file for --weights; "

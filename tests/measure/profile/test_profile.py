@@ -10,14 +10,14 @@ import pytest
 import safetensors.torch
 import torch
 
-from mpm_deploy.build import build, make_model
+from mpm_deploy.build.builder import build, make_model
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.profile import break_even as break_even_module
 from mpm_deploy.measure.profile.break_even import Size, _pays_from, find_break_even
 from mpm_deploy.measure.profile.profile import Profile, profile
+from mpm_deploy.measure.profile.stopwatch import Part, Stopwatch
 from mpm_deploy.measure.speed.report import Spread
-from mpm_deploy.measure.speed.stopwatch import Part, Stopwatch
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import DEMO_WEIGHTS
 from mpm_deploy.recipe import Recipe

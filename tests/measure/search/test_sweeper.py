@@ -10,7 +10,6 @@ import pytest
 from mpm_deploy.errors import AgreementError, InputError
 from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
 from mpm_deploy.measure.accuracy.evaluate import evaluate
-from mpm_deploy.measure.accuracy.own_labels import label_images
 from mpm_deploy.measure.search import sweeper as sweeper_module
 from mpm_deploy.measure.search.advise import (
     FINALISTS,
@@ -18,6 +17,7 @@ from mpm_deploy.measure.search.advise import (
     advise_by_speed,
     first_sight,
 )
+from mpm_deploy.measure.search.own_labels import label_images
 from mpm_deploy.measure.search.sweep import Settings
 from mpm_deploy.measure.search.sweeper import FILE, Sweeper, full_token_artifact
 from mpm_deploy.measure.speed.report import Report

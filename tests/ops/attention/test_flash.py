@@ -1,4 +1,4 @@
-"""Attention by varlen kernels: what they are given, with stand-ins of their signature on the CPU.
+"""Attention by flash kernels: what they are given, with stand-ins of their signature on the CPU.
 
 The kernels themselves are held to the plain version in `test_cuda.py`, on a machine that has a GPU.
 """
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.ops.attention import flash as varlen
+from mpm_deploy.ops.attention import flash
 from mpm_deploy.ops.attention.reference import attention as plain
 from tests.ops.attention.test_reference import (
     every_lengths,
@@ -27,7 +27,7 @@ ATTENTION = torch.ops.aten._flash_attention_forward, torch.ops.aten._efficient_a
 def stand_in(
     q: Tensor, k: Tensor, v: Tensor, offsets: Tensor | None, max_length: int, scale: float
 ) -> Tensor:
-    """Both kernels of `varlen`: the plain version, which has its own scale."""
+    """Both kernels of `flash`: the plain version, which has its own scale."""
     own = q.shape[-1] ** -0.5
     if offsets is None:
         offsets = offsets_of([q.shape[1]] * len(q))
@@ -49,7 +49,7 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return call
 
     for name in ("_flash", "_efficient"):
-        monkeypatch.setattr(varlen, name, noted(name))
+        monkeypatch.setattr(flash, name, noted(name))
     return called
 
 
@@ -62,7 +62,7 @@ def test_it_is_softmax_within_each_image(
     offsets = offsets_of(lengths)
     q, k, v = random_qkv(sum(lengths), dtype)
     weights = random_log_weights(sum(lengths), torch.float32) if weighted else None
-    got = varlen.attention(q, k, v, offsets, max(lengths), weights)
+    got = flash.attention(q, k, v, offsets, max(lengths), weights)
     assert got.dtype == dtype
     expected = written_out(q, k, v, offsets, weights)
     torch.testing.assert_close(got.double(), expected, rtol=0, atol=TOLERANCE[dtype])
@@ -70,14 +70,14 @@ def test_it_is_softmax_within_each_image(
 
 def test_bfloat16_goes_to_flash_attention(kernels: list[str]) -> None:
     for dtype in (torch.bfloat16, torch.float16, torch.float32):
-        varlen.attention(*random_qkv(9, dtype), offsets_of([4, 5]), 5)
+        flash.attention(*random_qkv(9, dtype), offsets_of([4, 5]), 5)
     assert kernels == ["_flash, packed", "_flash, packed", "_efficient, packed"]
 
 
 def test_equal_lengths_are_not_packed(kernels: list[str]) -> None:
     q, k, v = random_qkv(12, torch.float32)
-    varlen.attention(q, k, v, offsets_of([4, 4, 4]), 4)
-    varlen.attention(q, k, v, offsets_of([4, 4, 4]), 5)  # an upper bound: they may differ
+    flash.attention(q, k, v, offsets_of([4, 4, 4]), 4)
+    flash.attention(q, k, v, offsets_of([4, 4, 4]), 5)  # an upper bound: they may differ
     assert kernels == ["_efficient, dense", "_efficient, packed"]
 
 
@@ -85,14 +85,14 @@ def test_weights_in_two_columns_are_as_good_as_in_float32() -> None:
     """In one column of bfloat16 they err by 8e-3, in two by 1.4e-5."""
     rows = torch.zeros(1000, 1, 16, dtype=torch.bfloat16)
     added = torch.linspace(-1, 40, 1000)
-    q, k, _ = varlen._with_weights(rows, rows, rows, added)
+    q, k, _ = flash._with_weights(rows, rows, rows, added)
     products = (q.float() * k.float()).sum(dim=2)[:, 0]
     torch.testing.assert_close(products, added, rtol=2.0**-16, atol=0)
 
 
 def test_columns_are_what_the_kernels_take() -> None:
     rows = torch.zeros(3, 2, 64, dtype=torch.bfloat16)
-    for part in varlen._with_weights(rows, rows, rows, torch.zeros(3)):
+    for part in flash._with_weights(rows, rows, rows, torch.zeros(3)):
         assert part.shape == (3, 2, 72) and part.is_contiguous()
 
 
@@ -102,9 +102,9 @@ class Attends(nn.Module):
     def forward(self, rows: Tensor, offsets: Tensor) -> Tensor:
         images = offsets.shape[0] - 1
         torch._check(rows.shape[0] == images * 4)
-        dense = varlen.attention(rows, rows, rows, offsets, 4)
+        dense = flash.attention(rows, rows, rows, offsets, 4)
         kept = rows[rows[:, 0, 0] > 0]
-        return varlen.attention(kept, kept, kept, offsets, 4), dense
+        return flash.attention(kept, kept, kept, offsets, 4), dense
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)

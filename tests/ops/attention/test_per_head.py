@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
 from mpm_deploy.ops import attention as chosen
-from mpm_deploy.ops.attention import per_head as by_head
+from mpm_deploy.ops.attention import per_head
 from mpm_deploy.ops.attention.reference import attention as plain
 from mpm_deploy.ops.inner_products import inner_products
 from tests.ops.attention.test_reference import random_log_weights, random_qkv
@@ -28,7 +28,7 @@ def test_it_is_the_plain_version(weighted: bool, lengths: list[int], dtype: torc
     weights = random_log_weights(total, torch.float32) if weighted else None
     arguments = (q, k, v, offsets_of(lengths), max(lengths, default=0), weights)
 
-    got, expected = by_head.attention(*arguments), plain(*arguments)
+    got, expected = per_head.attention(*arguments), plain(*arguments)
 
     assert got.dtype == dtype
     torch.testing.assert_close(got, expected, atol=TOLERANCE[dtype], rtol=0)
@@ -37,7 +37,7 @@ def test_it_is_the_plain_version(weighted: bool, lengths: list[int], dtype: torc
 def test_large_scores_do_not_overflow() -> None:
     q, k, v = random_qkv(20, torch.float32)
     arguments = (100 * q, 100 * k, v, offsets_of([20]), 20)
-    torch.testing.assert_close(by_head.attention(*arguments), plain(*arguments))
+    torch.testing.assert_close(per_head.attention(*arguments), plain(*arguments))
 
 
 class Attends(nn.Module):

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mpm_deploy.ops.label_map import native
-from mpm_deploy.ops.label_map import pruned as survivors
+from mpm_deploy.ops.label_map import native, pruned
 from mpm_deploy.ops.label_map.reference import label_map
 from tests.ops.label_map.scores_made import (
     KINDS,
@@ -28,7 +27,7 @@ def version(request: pytest.FixtureRequest) -> LabelMap:
     if request.param == "native":
         require_native()
         return native.label_map
-    return survivors.label_map
+    return pruned.label_map
 
 
 def check(version: LabelMap, scores: Tensor, size: tuple[int, int]) -> None:
@@ -102,7 +101,7 @@ def test_scores_may_lie_patch_by_patch_in_memory(version: LabelMap) -> None:
 
 
 def test_scripted_survivors_are_the_same() -> None:
-    scripted = script(survivors.label_map)
+    scripted = script(pruned.label_map)
     for shape, size in [((2, 12, 8, 12), (128, 192)), ((1, 300, 7, 9), (100, 31))]:
         check(scripted, smooth_scores(*shape), size)
 
@@ -111,4 +110,4 @@ def test_few_classes_survive_on_scores_like_a_models() -> None:
     """Otherwise the labels would be right and nothing gained."""
     scores = model_scores(1, 150, 32, 32)[0]
     left, right = torch.arange(31), torch.arange(1, 32)
-    assert len(survivors._survivors(scores[:, :-1], scores[:, 1:], left, right)) < 50
+    assert len(pruned._survivors(scores[:, :-1], scores[:, 1:], left, right)) < 50

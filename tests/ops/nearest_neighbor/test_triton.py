@@ -1,6 +1,6 @@
 """The streaming kernel compiled for an H100, which needs no GPU.
 
-What it answers is tested beside the plain version in `test_nearest_neighbor.py`, by Triton's
+What it answers is tested beside the plain version in `test_reference.py`, by Triton's
 interpreter.
 """
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mpm_deploy.errors import InputError
-from mpm_deploy.measure.speed.tally import SCHEMA, StateFile, Subject, Tally
+from mpm_deploy.measure.accuracy.state import SCHEMA, StateFile, Subject, Tally
 
 SUBJECT = Subject("a" * 64, "ade20k", "b" * 64, 3, "cpu", None)
 

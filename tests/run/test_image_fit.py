@@ -8,7 +8,7 @@ from torch.nn import functional
 from mpm_deploy.artifact import InputInfo
 from mpm_deploy.errors import ImageError, InputError
 from mpm_deploy.images.decode import fit, scale
-from mpm_deploy.run.prepare import Resize, Slide, image_fit_of
+from mpm_deploy.run.image_fit import Resize, Slide, image_fit_of
 
 STATS = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 RESIZED = InputInfo(32, 48, *STATS, "resize")

@@ -1,4 +1,4 @@
-#include "run/prepare.hpp"
+#include "run/image_fit.hpp"
 
 #include <algorithm>
 #include <limits>
