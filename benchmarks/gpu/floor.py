@@ -126,7 +126,7 @@ def work_of(
     tokens = [float(patches), *kept]
     stages = list(zip(flops.stages, tokens, strict=True))
     answer = patches * (wanted.classes * item + len(kept) * 4)  # scores, merge maps int32
-    rows = _rows(spec, wanted.classes, recipe.merge.before_blocks, tokens)
+    rows = _rows(spec, wanted.classes, recipe.merge.blocks, tokens)
     return Work(
         products=batch_size * (flops.constant + sum(s.linear * t for s, t in stages)),
         pairs=batch_size * sum(s.quadratic * t * t for s, t in stages),

@@ -38,17 +38,17 @@ def settings_of(
         share: The share of the full-token model's FLOPs that ToMe shall have.
     """
     if method == "mpm":
-        return (f"merge.before_blocks={[*BLOCKS]}",)
+        return (f"merge.blocks={[*BLOCKS]}",)
     size = model.removeprefix("seg_").removeprefix("deit_")[0]
     if method == "algm":
         blocks = [0, 6] if size == "l" else [0, 4]
         return (
             "merge.method=algm",
-            f"merge.before_blocks={blocks}",
+            f"merge.blocks={blocks}",
             f"merge.threshold={_THRESHOLDS[size]}",
         )
     ratio = tome_ratio(model, window, classes, share)
-    return ("merge.method=tome", f"merge.before_blocks={[*BLOCKS]}", f"merge.ratio={ratio}")
+    return ("merge.method=tome", f"merge.blocks={[*BLOCKS]}", f"merge.ratio={ratio}")
 
 
 @cache
@@ -67,9 +67,9 @@ def tome_shares(
     """Return ToMe's FLOPs by ratio, as shares of the full-token model's."""
     size = (window, window)
     with torch.device("meta"):  # shapes alone
-        full = create(model, classes=classes, image_size=size, before_blocks=())
+        full = create(model, classes=classes, image_size=size, blocks=())
         merging = create(
-            model, classes=classes, image_size=size, before_blocks=BLOCKS, method=Tome(ratio=0.1)
+            model, classes=classes, image_size=size, blocks=BLOCKS, method=Tome(ratio=0.1)
         )
     patches = full.grid[0] * full.grid[1]
     whole, flops = count_flops(full).total([patches]), count_flops(merging)

@@ -36,11 +36,11 @@ def predict(recipe: Recipe, batch_size: int) -> Floor:
             wanted.name,
             classes=wanted.classes,
             image_size=wanted.image_size,
-            before_blocks=recipe.merge.before_blocks,
+            blocks=recipe.merge.blocks,
             method=method_of(recipe.merge),
         )
     patches = model.grid[0] * model.grid[1]
-    merges = len(recipe.merge.before_blocks)
+    merges = len(recipe.merge.blocks)
     kept = tuple(share * patches for share in KEPT[:merges])
     parameters = sum(parameter.numel() for parameter in model.parameters())
     work = work_of(recipe, count_flops(model), parameters, kept, batch_size)

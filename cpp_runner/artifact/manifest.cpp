@@ -45,7 +45,7 @@ void list_fields(InputInfo& input, auto& field) {
 
 void list_fields(MergeInfo& merge, auto& field) {
   field("method", merge.method);
-  field("before_blocks", merge.before_blocks);
+  field("blocks", merge.blocks);
   field("reconstruct", merge.reconstruct);
 }
 
@@ -155,7 +155,7 @@ void check_values(const Manifest& manifest) {
         "one color a class");
   check(manifest.batch.min >= 1 && manifest.batch.max >= manifest.batch.min, "batch",
         "1 <= min <= max");
-  check(manifest.flops.stages.size() == manifest.merge.before_blocks.size() + 1, "flops.stages",
+  check(manifest.flops.stages.size() == manifest.merge.blocks.size() + 1, "flops.stages",
         "one more than merges");
   check(backend == "torchscript" || backend == "aotinductor", "requires.backend",
         "\"torchscript\" or \"aotinductor\"");

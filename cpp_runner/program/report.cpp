@@ -24,7 +24,7 @@ Json artifact_json(const ArtifactInfo& artifact) {
           {"weights", manifest.weights.origin},
           {"merge",
            {{"method", manifest.merge.method},
-            {"before_blocks", manifest.merge.before_blocks},
+            {"blocks", manifest.merge.blocks},
             {"reconstruct", manifest.merge.reconstruct}}},
           {"payload_sha256", manifest.payload_sha256}};
 }

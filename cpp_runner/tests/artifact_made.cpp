@@ -48,7 +48,7 @@ Json make_manifest() {
     "weights": {"origin": "random", "sha256": null},
     "input": {"height": 32, "width": 32, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
               "fit": "resize"},
-    "merge": {"method": "mpm", "before_blocks": [2, 5], "reconstruct": "after_decoder"},
+    "merge": {"method": "mpm", "blocks": [2, 5], "reconstruct": "after_decoder"},
     "flops": {"constant": 100, "stages": [{"linear": 10, "quadratic": 1},
               {"linear": 20, "quadratic": 2}, {"linear": 30, "quadratic": 3}]},
     "batch": {"min": 1, "max": 64},

@@ -34,7 +34,7 @@ TEST_SUITE("manifest") {
     CHECK(manifest.model.palette[1] == Color{128, 64, 128});
     CHECK(manifest.weights.is_random());
     CHECK_FALSE(manifest.weights.sha256);
-    CHECK(manifest.merge.before_blocks == std::vector<int>{2, 5});
+    CHECK(manifest.merge.blocks == std::vector<int>{2, 5});
     CHECK(manifest.batch.max == 64);
     CHECK(manifest.requires_.backend == "torchscript");
     CHECK_FALSE(manifest.requires_.cuda_capability);

@@ -45,7 +45,7 @@ void check_result(const Result& result, const Manifest& manifest) {
         static_cast<std::size_t>(result.labels.size.height * result.labels.size.width));
   CHECK(*std::max_element(result.labels.labels.begin(), result.labels.labels.end()) <
         manifest.model.classes.size());
-  CHECK(result.tokens_kept.size() == manifest.merge.before_blocks.size());
+  CHECK(result.tokens_kept.size() == manifest.merge.blocks.size());
   int before = manifest.patches();
   for (const int kept : result.tokens_kept) {
     CHECK(kept <= before);

@@ -57,7 +57,7 @@ def load(weights: Path, schedule: Schedule) -> Segmenter:
         info.model,
         classes=len(info.classes),
         image_size=info.image_size,
-        before_blocks=schedule,
+        blocks=schedule,
         mean=info.mean,
         std=info.std,
     )

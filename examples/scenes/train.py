@@ -204,7 +204,7 @@ class Trainer:
             self.settings.model,
             classes=self.settings.classes,
             image_size=(size, size),
-            before_blocks=(),
+            blocks=(),
             mean=MEAN,
             std=STD,
         )

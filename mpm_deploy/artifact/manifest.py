@@ -64,12 +64,12 @@ class InputInfo:
 class MergeInfo:
     """Says how tokens merge; ``method = "none"`` is the full-token model.
 
-    ``before_blocks`` is the schedule, 0-based. A method merges in front of those blocks, or inside
+    ``blocks`` is the schedule, 0-based. A method merges in front of those blocks, or inside
     them: `docs/formats/artifact.md` says which.
     """
 
     method: str
-    before_blocks: tuple[int, ...]
+    blocks: tuple[int, ...]
     reconstruct: str
 
 
@@ -190,7 +190,7 @@ class Manifest:
 def _check_values(manifest: Manifest) -> None:
     """Check what the types cannot say, and the runners rely on."""
     model, batch = manifest.model, manifest.batch
-    merges = len(manifest.merge.before_blocks)
+    merges = len(manifest.merge.blocks)
     for holds, key, expected in (
         (min(manifest.input.height, manifest.input.width) > 0, "input", "a size above zero"),
         *_window_checks(manifest.input),

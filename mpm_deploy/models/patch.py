@@ -29,20 +29,20 @@ class PatchedEncoder(nn.Module):
 
     Args:
         vit: A plain ``timm.models.VisionTransformer``.
-        before_blocks: The merge schedule, 0-based and rising; empty computes what timm does.
+        blocks: The merge schedule, 0-based and rising; empty computes what timm does.
 
     Attributes:
         vit: The ViT.
-        before_blocks: The schedule.
+        schedule: The blocks before which tokens merge.
         merge_maps: ``(B, M, N)`` int32 of the latest batch: the token of its image that each patch
             belongs to after each of the M merges.
     """
 
-    def __init__(self, vit: Any, before_blocks: Sequence[int]) -> None:
+    def __init__(self, vit: Any, blocks: Sequence[int]) -> None:
         super().__init__()
         self.vit = vit
-        self.before_blocks = checked_schedule(before_blocks, len(vit.blocks))
-        self.merge_maps = torch.empty(0, len(self.before_blocks), 0, dtype=torch.int32)
+        self.schedule = checked_schedule(blocks, len(vit.blocks))
+        self.merge_maps = torch.empty(0, len(self.schedule), 0, dtype=torch.int32)
 
     @property
     def tokens_kept(self) -> Tensor:
@@ -67,7 +67,7 @@ class PatchedEncoder(nn.Module):
 
         maps = [rows[:, None, :0].int().reshape(batch, 0, length - special)]
         for index, block in enumerate(vit.blocks):
-            if index in self.before_blocks:
+            if index in self.schedule:
                 # Similarities are float32: in bfloat16 other pairs come out.
                 with torch.autocast(tokens.device.type, enabled=False):
                     tokens, merge_map, offsets = merge_mutual_pairs(
@@ -104,7 +104,7 @@ class PatchedEncoder(nn.Module):
         return tokens[torch.cat([offsets[:-1, None].long() + special, rows], dim=1)]
 
 
-def patch(model: nn.Module, before_blocks: Sequence[int] = (2, 5)) -> PatchedEncoder:
+def patch(model: nn.Module, blocks: Sequence[int] = (2, 5)) -> PatchedEncoder:
     """Make a timm ViT merge its tokens from now on, in whatever code it is part of.
 
     ``model.forward_features``, and so ``model(images)``, merges before the blocks of the schedule
@@ -114,7 +114,7 @@ def patch(model: nn.Module, before_blocks: Sequence[int] = (2, 5)) -> PatchedEnc
 
     Args:
         model: A plain ``timm.models.VisionTransformer``.
-        before_blocks: The merge schedule, 0-based and rising; empty merges nothing.
+        blocks: The merge schedule, 0-based and rising; empty merges nothing.
 
     Returns:
         The encoder that runs instead. It knows where tokens went (``merge_maps``, ``tokens_kept``),
@@ -131,7 +131,7 @@ def patch(model: nn.Module, before_blocks: Sequence[int] = (2, 5)) -> PatchedEnc
             "in its place",
             "patch the model before whatever replaced it, or undo that first",
         )
-    encoder = PatchedEncoder(model, before_blocks)
+    encoder = PatchedEncoder(model, blocks)
     # Of the instance, and no submodule: neither `state_dict` nor `modules()` shows it.
     vars(model)["forward_features"] = encoder.forward_features
     return encoder

@@ -43,7 +43,7 @@ class Segmenter(nn.Module):
             raise ModelError(f"reconstruct: expected one of {RECONSTRUCT}, got {reconstruct!r}")
         self.encoder = encoder
         self.decoder = decoder
-        self.merges = len(encoder.before_blocks) > 0
+        self.merges = len(encoder.schedule) > 0
         self.decodes_merged = reconstruct == "after_decoder"
         self.image_size: tuple[int, int] = encoder.config.image_size
         self.grid: tuple[int, int] = encoder.config.grid

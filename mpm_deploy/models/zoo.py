@@ -96,7 +96,7 @@ def create(
     *,
     classes: int,
     image_size: tuple[int, int] = (512, 512),
-    before_blocks: Sequence[int] = (2, 5),
+    blocks: Sequence[int] = (2, 5),
     method: Method | None = None,
     reconstruct: str = "after_decoder",
     mean: Sequence[float] = (0.5, 0.5, 0.5),
@@ -109,7 +109,7 @@ def create(
         name: One of `MODELS`.
         classes: Number of classes K.
         image_size: ``(height, width)`` in pixels.
-        before_blocks: The merge schedule, 0-based; empty is the full-token model.
+        blocks: The merge schedule, 0-based; empty is the full-token model.
         method: How tokens merge; None is Mutual Pair Merging.
         reconstruct: ``"after_decoder"`` or ``"before_decoder"``.
         mean: Mean of each channel, on 0..1.
@@ -120,14 +120,14 @@ def create(
         ModelError: An unknown name, or a size or schedule that does not fit the model.
     """
     spec = find_model(name)
-    encoder = Encoder(spec.encoder_config(image_size), before_blocks, method)
+    encoder = Encoder(spec.encoder_config(image_size), blocks, method)
     model = Segmenter(encoder, _decoder(spec, classes), mean, std, reconstruct)
     initialise(model, seed)
     return model.eval()
 
 
 def outline(
-    name: str, *, classes: int, image_size: tuple[int, int], before_blocks: Sequence[int] = ()
+    name: str, *, classes: int, image_size: tuple[int, int], blocks: Sequence[int] = ()
 ) -> Segmenter:
     """Make a model as `create` does, but without numbers: shapes alone, made at once.
 
@@ -135,7 +135,7 @@ def outline(
     """
     spec = find_model(name)
     with torch.device("meta"):
-        encoder = Encoder(spec.encoder_config(image_size), before_blocks)
+        encoder = Encoder(spec.encoder_config(image_size), blocks)
         return Segmenter(encoder, _decoder(spec, classes), (0.0,) * 3, (1.0,) * 3)
 
 

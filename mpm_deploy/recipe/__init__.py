@@ -10,7 +10,7 @@ say what a key may hold.
     weights = "demo"                    dtype = "float32"
 
     [merge]                             [verify]
-    before_blocks = [2, 5]              labels = 0.999
+    blocks = [2, 5]              labels = 0.999
 
 `recipe` holds its tables, `files` reads the built-in ones and those of others, and `schema` is how
 any document becomes typed values.

@@ -98,7 +98,7 @@ class MergeRecipe:
     Args:
         method: ``"mpm"`` in front of each block of the schedule; ``"tome"`` or ``"algm"`` inside
             it, between attention and MLP; ``"none"`` for the full-token model.
-        before_blocks: The schedule: blocks (0-based) at which a merge happens; two for ``"algm"``,
+        blocks: The schedule: blocks (0-based) at which a merge happens; two for ``"algm"``,
             the local merge and the global one.
         reconstruct: ``"after_decoder"`` gathers scores, ``"before_decoder"`` gathers tokens.
         ratio: For ``"tome"``: the share of an image's tokens that each merge removes, half at most.
@@ -109,7 +109,7 @@ class MergeRecipe:
     """
 
     method: Literal["mpm", "tome", "algm", "none"] = "mpm"
-    before_blocks: tuple[int, ...] = (2, 5)
+    blocks: tuple[int, ...] = (2, 5)
     reconstruct: Literal["after_decoder", "before_decoder"] = "after_decoder"
     ratio: float | None = None
     r: int | None = None
@@ -126,7 +126,7 @@ class MergeRecipe:
         _require(fits, "merge.threshold", "above 0, 1 at most", threshold)
 
     def _check_schedule(self) -> None:
-        key, blocks = "merge.before_blocks", self.before_blocks
+        key, blocks = "merge.blocks", self.blocks
         _require(min(blocks, default=0) >= 0, key, "indices from 0 up", blocks)
         _require(list(blocks) == sorted({*blocks}), key, "strictly increasing indices", blocks)
         fits = (self.method == "none") == (not blocks)
@@ -340,7 +340,7 @@ class Recipe:
 
     def full_token(self) -> Self:
         """Return the same recipe without merging, which is the full-token model."""
-        merge = MergeRecipe("none", before_blocks=(), reconstruct=self.merge.reconstruct)
+        merge = MergeRecipe("none", blocks=(), reconstruct=self.merge.reconstruct)
         return dataclasses.replace(self, merge=merge)
 
 
@@ -350,7 +350,7 @@ def _parse_assignment(assignment: str) -> tuple[str, str, Any]:
     section, dot, key = left.strip().partition(".")
     if not (equals and dot and section and key):
         raise RecipeError(
-            f"expected section.key=value, got {assignment!r}", "as in merge.before_blocks=[1,3]"
+            f"expected section.key=value, got {assignment!r}", "as in merge.blocks=[1,3]"
         )
     return section, key, _parse_value(assignment, text.strip()) if text.strip() else _DEFAULT
 

@@ -55,7 +55,7 @@ def test_every_method_is_a_recipe(name: str) -> None:
         assert recipe.backend.dtype == subject.dtype
         assert recipe.model.image_size == (subject.task.window,) * 2
     large = subject.model == "seg_l16_mask"
-    assert recipes["algm"].merge.before_blocks == ((0, 6) if large else (0, 4))
+    assert recipes["algm"].merge.blocks == ((0, 6) if large else (0, 4))
 
 
 def test_tome_has_the_papers_share_of_the_flops() -> None:

@@ -20,7 +20,7 @@ def test_the_manifest_says_what_was_built(artifact):
     assert len(manifest.model.classes) == len(manifest.model.palette) == CLASSES
     assert manifest.model.name == "seg_t16_mask"
     assert manifest.weights.origin == "random" and manifest.weights.sha256 is None
-    assert manifest.merge.before_blocks == (2, 5)
+    assert manifest.merge.blocks == (2, 5)
     assert len(manifest.flops.stages) == 3
     assert manifest.agreement.images == 8
     assert manifest.agreement.labels >= 0.999 and min(manifest.agreement.clusters) >= 0.999
@@ -29,7 +29,7 @@ def test_the_manifest_says_what_was_built(artifact):
 
 def test_the_full_token_model_has_one_stage_and_no_merges(full_token_artifact):
     manifest = read_manifest(full_token_artifact)
-    assert manifest.merge.method == "none" and manifest.merge.before_blocks == ()
+    assert manifest.merge.method == "none" and manifest.merge.blocks == ()
     assert len(manifest.flops.stages) == 1
     assert manifest.agreement.clusters == ()
 

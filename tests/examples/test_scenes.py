@@ -170,8 +170,7 @@ def test_a_crop_trains_the_positions_it_looks_through(
     import train
 
     model, twin = (
-        train.create(name, classes=12, image_size=(size, size), before_blocks=())
-        for size in (512, 256)
+        train.create(name, classes=12, image_size=(size, size), blocks=()) for size in (512, 256)
     )
     scores = train.CropModel(model, twin).scores(torch.full((1, 3, 256, 256), 90.0), (256, 48))
     assert scores.shape == (1, 12, side // 2, side // 2)

@@ -107,9 +107,7 @@ BASELINES = [Tome(0.2), Tome(r=4, proportional_attention=True), Algm(0.9)]
 
 
 def baseline(method: Method, dtype: torch.dtype = torch.float32) -> Segmenter:
-    model = create(
-        "seg_t16_mask", classes=CLASSES, image_size=SIZE, before_blocks=(0, 4), method=method
-    )
+    model = create("seg_t16_mask", classes=CLASSES, image_size=SIZE, blocks=(0, 4), method=method)
     return model.compute_in(dtype)
 
 

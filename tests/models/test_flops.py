@@ -31,13 +31,13 @@ def create_on_meta(name):
 
 @pytest.mark.parametrize("reconstruct", ["after_decoder", "before_decoder"])
 @pytest.mark.parametrize("name", ["seg_t16_mask", "seg_t16_linear"])
-@pytest.mark.parametrize("before_blocks", [(), (2, 5)])
-def test_flops_are_what_torch_counts(name, before_blocks, reconstruct):
+@pytest.mark.parametrize("blocks", [(), (2, 5)])
+def test_flops_are_what_torch_counts(name, blocks, reconstruct):
     model = create(
         name,
         classes=7,
         image_size=(160, 160),
-        before_blocks=before_blocks,
+        blocks=blocks,
         reconstruct=reconstruct,
     )
     image = torch.randint(0, 256, (1, 3, 160, 160), dtype=torch.uint8)

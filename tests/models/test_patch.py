@@ -38,7 +38,7 @@ def test_without_a_schedule_it_computes_what_timm_does(case):
     images = torch.randn(2, 3, *vit.patch_embed.img_size)
     with torch.inference_mode():
         expected, logits = vit.forward_features(images), vit(images)
-        mpm_deploy.patch(vit, before_blocks=())
+        mpm_deploy.patch(vit, blocks=())
         torch.testing.assert_close(vit.forward_features(images), expected, atol=1e-5, rtol=0)
         torch.testing.assert_close(vit(images), logits, atol=1e-4, rtol=1e-5)
 

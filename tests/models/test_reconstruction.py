@@ -18,7 +18,7 @@ SIZE, WIDTH, CLASSES = (96, 128), 64, 19
 every_head = pytest.mark.parametrize("head", ["mask", "linear"])
 every_special = pytest.mark.parametrize("special_tokens", [0, 1, 2, 5])
 every_schedule = pytest.mark.parametrize(
-    "before_blocks", [(1,), (0, 2), (1, 2, 4), (0, 1, 3, 5)], ids=lambda blocks: f"{len(blocks)}"
+    "blocks", [(1,), (0, 2), (1, 2, 4), (0, 1, 3, 5)], ids=lambda blocks: f"{len(blocks)}"
 )
 
 
@@ -40,13 +40,13 @@ def random(module: nn.Module) -> nn.Module:
 
 
 def segmenters(
-    head: str, special_tokens: int, before_blocks: tuple[int, ...]
+    head: str, special_tokens: int, blocks: tuple[int, ...]
 ) -> tuple[Segmenter, Segmenter]:
     """The same model, late and early."""
     config = EncoderConfig(
         SIZE, width=WIDTH, depth=6, heads=2, mlp_width=96, special_tokens=special_tokens
     )
-    encoder, own_decoder = random(Encoder(config, before_blocks)), random(decoder(head))
+    encoder, own_decoder = random(Encoder(config, blocks)), random(decoder(head))
     late, early = (
         Segmenter(encoder, own_decoder, (0.5,) * 3, (0.25,) * 3, reconstruct=reconstruct)
         for reconstruct in ("after_decoder", "before_decoder")
@@ -68,14 +68,14 @@ def images() -> Tensor:
 @every_special
 @every_schedule
 def test_late_is_early(
-    images: Tensor, before_blocks: tuple[int, ...], special_tokens: int, head: str
+    images: Tensor, blocks: tuple[int, ...], special_tokens: int, head: str
 ) -> None:
-    late, early = segmenters(head, special_tokens, before_blocks)
+    late, early = segmenters(head, special_tokens, blocks)
     with torch.inference_mode():
         scores, merge_maps = late(images)
         expected, expected_maps = early(images)
 
-    assert merge_maps.shape[1] == len(before_blocks)
+    assert merge_maps.shape[1] == len(blocks)
     assert int(merge_maps[:, -1].max()) + 1 < merge_maps.shape[2], "nothing merged"
     assert torch.equal(merge_maps, expected_maps)
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
@@ -87,9 +87,9 @@ def test_late_is_early(
 @every_special
 @every_schedule
 def test_in_float64_they_differ_by_one_float32_rounding(
-    images: Tensor, before_blocks: tuple[int, ...], special_tokens: int, head: str
+    images: Tensor, blocks: tuple[int, ...], special_tokens: int, head: str
 ) -> None:
-    late, early = segmenters(head, special_tokens, before_blocks)
+    late, early = segmenters(head, special_tokens, blocks)
     with torch.inference_mode():
         scores, expected = late.double()(images)[0], early.double()(images)[0]
     torch.testing.assert_close(scores, expected, atol=0, rtol=2.0**-22)

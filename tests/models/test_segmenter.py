@@ -24,7 +24,7 @@ def spread(model: torch.nn.Module) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "before_blocks"),
+    ("name", "blocks"),
     [
         ("seg_t16_mask", (2,)),
         ("seg_t16_mask", (2, 5)),
@@ -33,13 +33,13 @@ def spread(model: torch.nn.Module) -> None:
         ("seg_deit_b16_mask", (2, 5)),
     ],
 )
-def test_late_reconstruction_is_exact(images, name, before_blocks):
+def test_late_reconstruction_is_exact(images, name, blocks):
     late, early = (
         create(
             name,
             classes=7,
             image_size=SIZE,
-            before_blocks=before_blocks,
+            blocks=blocks,
             reconstruct=reconstruct,
         )
         for reconstruct in ("after_decoder", "before_decoder")
@@ -65,9 +65,7 @@ def test_late_reconstruction_agrees_in_float32(images):
 
 def test_normalisation_is_inside(images):
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
-    model = create(
-        "seg_t16_linear", classes=3, image_size=SIZE, before_blocks=(), mean=mean, std=std
-    )
+    model = create("seg_t16_linear", classes=3, image_size=SIZE, blocks=(), mean=mean, std=std)
     shape = (1, 3, 1, 1)
     by_hand = (images / 255 - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)
     torch.testing.assert_close(images * model.scale + model.shift, by_hand, atol=1e-6, rtol=0)

@@ -70,7 +70,7 @@ def test_a_row_is_a_recipe(row) -> None:
     recipe = load_recipe(row.recipe).override(*overrides)
     assert recipe.model.name == row.model
     assert (recipe.model.image_size, recipe.model.classes) == (task.image_size, task.classes)
-    assert recipe.merge.before_blocks == (2, 5)
+    assert recipe.merge.blocks == (2, 5)
     sizes = {
         int(r["image_px"]) for r in full_token_results() if DATASETS[r["dataset"]] == row.dataset
     }

@@ -63,14 +63,14 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "problem", "hint"),
     [
-        ("[merge]\nbefor_blocks = [2]", "merge.befor_blocks: unknown key", "'before_blocks'"),
-        ("[marge]\nbefore_blocks = [2]", "marge: unknown key", "'merge'"),
-        ("[merge]\nbefore_blocks = [5, 2]", "merge.before_blocks: expected strictly", None),
-        ("[merge]\nbefore_blocks = [2, 2]", "merge.before_blocks: expected strictly", None),
-        ("[merge]\nbefore_blocks = [-1]", "merge.before_blocks: expected indices from 0 up", None),
-        ("[merge]\nbefore_blocks = 2", "merge.before_blocks: expected a list, got 2", None),
-        ("[merge]\nbefore_blocks = []", "merge.before_blocks: expected a block", "--full-token"),
-        ('[merge]\nmethod = "none"', "merge.before_blocks: expected []", "--full-token"),
+        ("[merge]\nbefor_blocks = [2]", "merge.befor_blocks: unknown key", "'blocks'"),
+        ("[marge]\nblocks = [2]", "marge: unknown key", "'merge'"),
+        ("[merge]\nblocks = [5, 2]", "merge.blocks: expected strictly", None),
+        ("[merge]\nblocks = [2, 2]", "merge.blocks: expected strictly", None),
+        ("[merge]\nblocks = [-1]", "merge.blocks: expected indices from 0 up", None),
+        ("[merge]\nblocks = 2", "merge.blocks: expected a list, got 2", None),
+        ("[merge]\nblocks = []", "merge.blocks: expected a block", "--full-token"),
+        ('[merge]\nmethod = "none"', "merge.blocks: expected []", "--full-token"),
         (
             '[merge]\nmethod = "mmp"',
             "unknown value 'mmp'; allowed are mpm, tome, algm, none",
@@ -128,10 +128,10 @@ def test_a_missing_file_or_name_is_an_error(tmp_path: Path) -> None:
 
 
 def test_override_changes_values_with_the_same_checks(recipe: Recipe) -> None:
-    changed = recipe.override("merge.before_blocks=[1,3]", 'backend.dtype="bfloat16"')
-    assert changed.merge.before_blocks == (1, 3)
+    changed = recipe.override("merge.blocks=[1,3]", 'backend.dtype="bfloat16"')
+    assert changed.merge.blocks == (1, 3)
     assert changed.backend.dtype == "bfloat16"
-    assert recipe.merge.before_blocks == (2, 5)
+    assert recipe.merge.blocks == (2, 5)
 
 
 def test_override_takes_a_bare_word_for_a_string(recipe: Recipe) -> None:
@@ -139,13 +139,13 @@ def test_override_takes_a_bare_word_for_a_string(recipe: Recipe) -> None:
 
 
 def test_overrides_are_checked_together(recipe: Recipe) -> None:
-    changed = recipe.override("merge.method=none", "merge.before_blocks=[]")
+    changed = recipe.override("merge.method=none", "merge.blocks=[]")
     assert changed.merge == recipe.full_token().merge
 
 
 def test_an_override_without_a_value_brings_back_the_default(recipe: Recipe) -> None:
     assert recipe.backend.libtorch is not None
-    changed = recipe.override("backend.libtorch=", "merge.before_blocks=", "backend.max_batch= ")
+    changed = recipe.override("backend.libtorch=", "merge.blocks=", "backend.max_batch= ")
     assert changed.backend.libtorch is None
     assert changed.merge == MergeRecipe() and changed.backend.max_batch == 64
 
@@ -154,15 +154,15 @@ def test_an_override_without_a_value_brings_back_the_default(recipe: Recipe) -> 
     ("assignment", "problem"),
     [
         ("merge.x=", "merge.x: unknown key"),
-        ("merge.before_blocks", "expected section.key=value"),
-        ("before_blocks=[1]", "expected section.key=value"),
+        ("merge.blocks", "expected section.key=value"),
+        ("blocks=[1]", "expected section.key=value"),
         ("=", "expected section.key=value"),
         ("merge.=[1]", "expected section.key=value"),
         ("name.x=1", "name: expected a section"),
         ("merge.x=1", "merge.x: unknown key"),
-        ("merge.before_blocks=[1", "expected a value in TOML"),
-        ("merge.before_blocks=[3,1]", "expected strictly increasing"),
-        ("merge.before_blocks=true", "expected a list, got True"),
+        ("merge.blocks=[1", "expected a value in TOML"),
+        ("merge.blocks=[3,1]", "expected strictly increasing"),
+        ("merge.blocks=true", "expected a list, got True"),
         ("merg.method=none", "merg: unknown key"),
     ],
 )
@@ -175,7 +175,7 @@ def test_override_errors_name_the_option(recipe: Recipe, assignment: str, proble
 
 def test_full_token_is_the_same_recipe_without_merging(recipe: Recipe) -> None:
     full = recipe.full_token()
-    assert (full.merge.method, full.merge.before_blocks) == ("none", ())
+    assert (full.merge.method, full.merge.blocks) == ("none", ())
     assert (full.model, full.backend) == (recipe.model, recipe.backend)
 
 

@@ -25,7 +25,7 @@ SMALL = ("model.weights=random", "model.image_size=[64, 96]", "model.classes=7")
 METHODS = {
     "mpm": (),
     "tome": ("merge.method=tome", "merge.ratio=0.2"),
-    "algm": ("merge.method=algm", "merge.before_blocks=[0, 4]", "merge.threshold=0.9"),
+    "algm": ("merge.method=algm", "merge.blocks=[0, 4]", "merge.threshold=0.9"),
 }
 _BATCH_SIZES, _IMAGES = (1, 8), 16
 

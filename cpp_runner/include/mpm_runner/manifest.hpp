@@ -54,7 +54,7 @@ struct InputInfo {
 // The merge schedule, 0-based; method "none" is the full-token model.
 struct MergeInfo {
   std::string method;
-  std::vector<int> before_blocks;
+  std::vector<int> blocks;
   std::string reconstruct;
 };
 

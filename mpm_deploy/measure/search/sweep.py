@@ -228,7 +228,7 @@ def _line(row: SweepRow, on_front: bool) -> dict[str, str]:
     return {
         "name": row.name,
         "method": row.merge.method,
-        "before_blocks": " ".join(map(str, row.merge.before_blocks)),
+        "blocks": " ".join(map(str, row.merge.blocks)),
         "mean_iou": f"{100 * row.accuracy.mean_iou:.3f}",
         "pixel_accuracy": f"{100 * row.accuracy.pixel_accuracy:.3f}",
         "boundary_f_score": "" if boundary is None else f"{100 * boundary:.3f}",

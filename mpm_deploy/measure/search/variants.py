@@ -14,7 +14,7 @@ from mpm_deploy.models.encoders.vit import checked_schedule
 from mpm_deploy.recipe import MergeRecipe, Recipe
 
 _FEW = (1, 2, 3, 5, 8)  # of 12 blocks: the early ones, where a merge saves most
-_SCHEDULE_KEYS = ("method", "before_blocks", "reconstruct")
+_SCHEDULE_KEYS = ("method", "blocks", "reconstruct")
 
 Schedule = tuple[int, ...]
 
@@ -88,7 +88,7 @@ def name_of(merge: MergeRecipe) -> str:
     ]
     if merge.method == "none":
         return "full-token"
-    return " ".join([merge.method, str(list(merge.before_blocks)), *options])
+    return " ".join([merge.method, str(list(merge.blocks)), *options])
 
 
 def recipe_lines(merge: MergeRecipe) -> str:
@@ -103,7 +103,7 @@ def recipe_lines(merge: MergeRecipe) -> str:
 
 def _variant(recipe: Recipe, options: dict[str, str], schedule: Schedule) -> MergeRecipe:
     plain = dataclasses.replace(recipe, merge=MergeRecipe(reconstruct=recipe.merge.reconstruct))
-    values = {**options, "before_blocks": list(schedule)}
+    values = {**options, "blocks": list(schedule)}
     try:
         return plain.override(*(f"merge.{key}={value}" for key, value in values.items())).merge
     except RecipeError as error:

@@ -10,7 +10,7 @@ from mpm_deploy.errors import MissingPackageError, ModelError
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
 
 
-def encoder_from_timm(vit: nn.Module, before_blocks: Sequence[int] = ()) -> Encoder:
+def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
     """Make an encoder that computes what ``vit.forward_features`` does, on packed tokens.
 
     Plain ViTs of any size are taken, with class, distillation and register tokens, LayerScale,
@@ -18,7 +18,7 @@ def encoder_from_timm(vit: nn.Module, before_blocks: Sequence[int] = ()) -> Enco
 
     Args:
         vit: A ``timm.models.VisionTransformer``; is left as it is.
-        before_blocks: The merge schedule, 0-based; empty computes exactly what timm does.
+        blocks: The merge schedule, 0-based; empty computes exactly what timm does.
 
     Returns:
         The encoder in evaluation mode; its weights are copies.
@@ -29,7 +29,7 @@ def encoder_from_timm(vit: nn.Module, before_blocks: Sequence[int] = ()) -> Enco
     """
     check_supported(vit)
     source: Any = vit
-    encoder = Encoder(_config(source), before_blocks)
+    encoder = Encoder(_config(source), blocks)
     encoder.load_state_dict(_weights(source))
     return encoder.to(source.pos_embed.device).eval()
 

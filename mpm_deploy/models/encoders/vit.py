@@ -67,16 +67,16 @@ class EncoderConfig:
         return self.image_size[0] // self.patch_size, self.image_size[1] // self.patch_size
 
 
-def checked_schedule(before_blocks: Sequence[int], depth: int) -> list[int]:
+def checked_schedule(blocks: Sequence[int], depth: int) -> list[int]:
     """Return a schedule as a list, after checking that it fits ``depth`` blocks.
 
     Raises:
         ModelError: It does not rise, or names a block that does not exist.
     """
-    schedule = list(before_blocks)
+    schedule = list(blocks)
     if schedule != sorted(set(schedule)) or any(not 0 <= block < depth for block in schedule):
         raise ModelError(
-            f"before_blocks: expected rising block numbers from 0 to {depth - 1}, got {schedule}"
+            f"blocks: expected rising block numbers from 0 to {depth - 1}, got {schedule}"
         )
     return schedule
 
@@ -154,7 +154,7 @@ class Encoder(nn.Module):
 
     Args:
         config: The shape of the ViT.
-        before_blocks: The schedule, 0-based and rising; empty is the full-token model.
+        schedule: The schedule, 0-based and rising; empty is the full-token model.
         method: How tokens merge, and where in those blocks; None is Mutual Pair Merging, before
             them.
 
@@ -163,17 +163,17 @@ class Encoder(nn.Module):
             suit the method.
     """
 
-    before_blocks: list[int]  # said here: a script cannot tell what an empty list holds
+    schedule: list[int]  # said here: a script cannot tell what an empty list holds
 
     def __init__(
         self,
         config: EncoderConfig,
-        before_blocks: Sequence[int] = (),
+        schedule: Sequence[int] = (),
         method: Method | None = None,
     ) -> None:
         super().__init__()
         self.config = config
-        self.before_blocks = checked_schedule(before_blocks, config.depth)
+        self.schedule = checked_schedule(schedule, config.depth)
         self.special_tokens = config.special_tokens
         self.patch_size = config.patch_size
         self.grid = config.grid
@@ -201,8 +201,8 @@ class Encoder(nn.Module):
     def _merge_by(self, method: Method) -> None:
         self.proportional_attention = method.proportional_attention
         config = self.config
-        reductions = method.reductions(len(self.before_blocks), config.special_tokens, config.grid)
-        for index, reduction in zip(self.before_blocks, reductions, strict=True):
+        reductions = method.reductions(len(self.schedule), config.special_tokens, config.grid)
+        for index, reduction in zip(self.schedule, reductions, strict=True):
             self.blocks[index].reduction = reduction
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -232,7 +232,7 @@ class Encoder(nn.Module):
             if self.proportional_attention and len(maps) > 1:
                 log_counts = patch_counts(packed).log()
             packed = block(packed, log_counts)
-            if index in self.before_blocks:
+            if index in self.schedule:
                 local = image_local(packed.rows, packed.offsets, special)
                 maps.append(local.int()[:, None])
         return self.norm(packed.tokens), packed.offsets, packed.rows, torch.cat(maps, dim=1)

@@ -43,7 +43,7 @@ class Algm(Method):
             ModelError: The schedule has neither two blocks nor none.
         """
         if merges not in (0, 2):
-            raise ModelError(f"before_blocks: expected two blocks for ALGM, got {merges}")
+            raise ModelError(f"blocks: expected two blocks for ALGM, got {merges}")
         both: list[Reduction] = [
             WindowPooling(special_tokens, grid, self.threshold),
             GlobalMatching(special_tokens),

@@ -108,7 +108,7 @@ def _check_options(
 
 
 def _check_merges(runner: Runner) -> None:
-    if not runner.manifest.merge.before_blocks:
+    if not runner.manifest.merge.blocks:
         raise InputError(
             f"{runner.artifact}: a pair shows what merges in each image, and this merges nothing",
             "name an artifact that was built without --full-token",

@@ -52,9 +52,7 @@ class Rows:
     def merges(self, seen: SegmentedImage) -> Row:
         """Draw the patches that share a token, after each merge."""
         result = seen.result
-        each = zip(
-            self._manifest.merge.before_blocks, result.merge_maps, result.tokens_kept, strict=True
-        )
+        each = zip(self._manifest.merge.blocks, result.merge_maps, result.tokens_kept, strict=True)
         return [
             Panel(
                 merge_picture(seen.pixels, merge_map, self.grid),

@@ -79,7 +79,7 @@ def _distance_charts(folder: PictureFolder, color: str) -> Iterator[Chart]:
     gallery = folder.gallery
     if gallery is None:
         return
-    blocks = gallery.artifact.merge.before_blocks
+    blocks = gallery.artifact.merge.blocks
     for block, pairs in zip(blocks, gallery.distances, strict=False):
         if not sum(pairs):
             continue

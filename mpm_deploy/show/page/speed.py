@@ -162,7 +162,7 @@ def _tokens_chart(report: Report, naming: Naming, patches: dict[str, int]) -> Ch
     kept = max(report.results, key=lambda row: row.images).tokens_kept
     full = patches.get(artifact.payload_sha256)
     groups = []
-    each = zip(artifact.merge.before_blocks, kept.mean, kept.min, kept.max, strict=False)
+    each = zip(artifact.merge.blocks, kept.mean, kept.min, kept.max, strict=False)
     for block, mean, least, most in each:
         title = f"mean {mean:.1f}, least {least}, most {most}"
         bar = Bar(mean, f"{mean:.0f}", title, naming.color(artifact), (least, most))

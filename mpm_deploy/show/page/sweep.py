@@ -70,7 +70,7 @@ def _section(sweep: Sweep) -> SweepSection:
 
 
 def _point(row: SweepRow, labelled: bool) -> Point:
-    blocks = ", ".join(map(str, row.merge.before_blocks))
+    blocks = ", ".join(map(str, row.merge.blocks))
     return Point(
         x=row.speed.end_to_end_fps_ratio.median,
         y=100 * row.accuracy.mean_iou,

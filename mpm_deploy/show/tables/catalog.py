@@ -104,8 +104,8 @@ def schedule(merge: MergeRecipe | MergeInfo) -> str:
     """Say at which blocks tokens are merged."""
     if merge.method == "none":
         return "no block"
-    blocks = " and ".join(str(block) for block in merge.before_blocks)
-    return f"block{'s' if len(merge.before_blocks) > 1 else ''} {blocks}"
+    blocks = " and ".join(str(block) for block in merge.blocks)
+    return f"block{'s' if len(merge.blocks) > 1 else ''} {blocks}"
 
 
 def _facts(manifest: Manifest) -> dict[str, str]:

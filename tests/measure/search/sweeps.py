@@ -33,7 +33,7 @@ FULL_TOKEN = Recipe("any").full_token().merge
 def row(merge: MergeRecipe, mean_iou: float, ratio: float) -> SweepRow:
     """As if it had been measured."""
     same = Spread(ratio, ratio, ratio)
-    tokens = TokensKept((9.0,) * len(merge.before_blocks), (), ())
+    tokens = TokensKept((9.0,) * len(merge.blocks), (), ())
     speed = Speed(8, 10 * ratio, 11 * ratio, same, same, ratio, 24 / ratio, tokens)
     return SweepRow(
         name_of(merge), merge, "0" * 64, Accuracy(8, mean_iou, mean_iou, mean_iou / 2), speed

@@ -79,7 +79,7 @@ def test_files_give_back_what_was_written(tmp_path: Path) -> None:
     with (tmp_path / "sweep.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [line["name"] for line in lines] == ["full-token", "mpm [2]", "tome [2, 5] ratio=0.2"]
-    assert lines[2]["before_blocks"] == "2 5"
+    assert lines[2]["blocks"] == "2 5"
     assert float(lines[2]["mean_iou"]) == 75 and float(lines[2]["boundary_f_score"]) == 37.5
     assert float(lines[2]["end_to_end_fps_ratio"]) == 1.25
 

@@ -34,7 +34,7 @@ def test_every_method_takes_the_schedules_it_can() -> None:
     by_method = {method: [v for v in variants if v.method == method] for method in ("mpm", "algm")}
     assert len(variants) == 22 + 22 + 10
     assert len(by_method["mpm"]) == 22
-    assert all(len(variant.before_blocks) == 2 for variant in by_method["algm"])
+    assert all(len(variant.blocks) == 2 for variant in by_method["algm"])
     assert {variant.reconstruct for variant in variants} == {"before_decoder"}
     assert name_of(variants[22]) == "tome [0] ratio=0.2"
     assert name_of(RECIPE.full_token().merge) == "full-token"

@@ -90,7 +90,7 @@ def test_report_is_json_as_written_down() -> None:
     report = Report(SCHEMA, MERGED, HOST, (MEASURED,), left_out, skipped, comparison)
     written = json.loads(json.dumps(report.to_dict()))
     assert written["schema"] == "mpm-report/1"
-    assert written["artifact"]["merge"]["before_blocks"] == [0]
+    assert written["artifact"]["merge"]["blocks"] == [0]
     assert written["results"][0]["latency_ms"] == {"p50": 80.0, "p90": 90.0, "p99": None}
     assert written["results"][0]["tokens_kept"]["mean"] == [700.5, 500.25]
     assert written["comparison"]["results"][0]["against"]["gflops"] == 5.0

@@ -22,7 +22,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_merge_maps_number_the_tokens_kept_from_zero(name):
-    model = create(name, classes=5, image_size=SIZE, before_blocks=(1, 4, 9))
+    model = create(name, classes=5, image_size=SIZE, blocks=(1, 4, 9))
     with torch.inference_mode():
         scores, merge_maps = model(images(3))
     assert scores.shape == (3, 5, 6, 8) and scores.dtype == torch.float32
@@ -38,7 +38,7 @@ def test_merge_maps_number_the_tokens_kept_from_zero(name):
 
 
 def test_later_maps_only_join_what_earlier_maps_joined(name):
-    model = create(name, classes=5, image_size=SIZE, before_blocks=(1, 4))
+    model = create(name, classes=5, image_size=SIZE, blocks=(1, 4))
     with torch.inference_mode():
         _, merge_maps = model(images(2))
     for first, second in merge_maps:
@@ -47,15 +47,15 @@ def test_later_maps_only_join_what_earlier_maps_joined(name):
 
 
 def test_full_token_model_has_no_merge_maps(name):
-    model = create(name, classes=5, image_size=SIZE, before_blocks=())
+    model = create(name, classes=5, image_size=SIZE, blocks=())
     with torch.inference_mode():
         _, merge_maps = model(images(2))
     assert merge_maps.shape == (2, 0, PATCHES)
 
 
-@pytest.mark.parametrize("before_blocks", [(), (2, 5)])
-def test_an_image_does_not_depend_on_its_batch(name, before_blocks):
-    model = create(name, classes=5, image_size=SIZE, before_blocks=before_blocks)
+@pytest.mark.parametrize("blocks", [(), (2, 5)])
+def test_an_image_does_not_depend_on_its_batch(name, blocks):
+    model = create(name, classes=5, image_size=SIZE, blocks=blocks)
     batch = images(32)
     with torch.inference_mode():
         scores, merge_maps = model(batch)
@@ -67,7 +67,7 @@ def test_an_image_does_not_depend_on_its_batch(name, before_blocks):
 
 @pytest.mark.parametrize("blocks", [(5, 2), (2, 2), (-1,), (12,)])
 def test_a_schedule_must_rise_within_the_blocks(blocks):
-    with pytest.raises(ModelError, match="before_blocks"):
+    with pytest.raises(ModelError, match="blocks"):
         Encoder(EncoderConfig(image_size=SIZE), blocks)
 
 

@@ -154,7 +154,7 @@ def algm_model(
         name,
         classes=5,
         image_size=size,
-        before_blocks=(0, 4),
+        blocks=(0, 4),
         method=Algm(0.9),
         reconstruct=reconstruct,
     )
@@ -201,7 +201,7 @@ def test_one_export_answers_for_any_number_of_tokens() -> None:
 @pytest.mark.parametrize("blocks", [(0,), (0, 4, 7)])
 def test_a_model_merges_at_two_blocks(blocks: tuple[int, ...]) -> None:
     with pytest.raises(ModelError, match="expected two blocks for ALGM"):
-        create("seg_t16_mask", classes=5, before_blocks=blocks, method=Algm(0.9))
+        create("seg_t16_mask", classes=5, blocks=blocks, method=Algm(0.9))
 
 
 @pytest.mark.parametrize(
@@ -212,12 +212,12 @@ def test_a_model_merges_at_two_blocks(blocks: tuple[int, ...]) -> None:
         ({"threshold": "high"}, "merge.threshold: expected a number, got 'high'", ""),
         ({"threshold": 0.9, "ratio": 0.1}, "merge.ratio: expected none with method 'algm'", "tome"),
         (
-            {"threshold": 0.9, "before_blocks": [2]},
-            "merge.before_blocks: expected two blocks with method 'algm', got [2]",
+            {"threshold": 0.9, "blocks": [2]},
+            "merge.blocks: expected two blocks with method 'algm', got [2]",
             "[0, 4]",
         ),
         (
-            {"method": "none", "before_blocks": [], "threshold": 0.9},
+            {"method": "none", "blocks": [], "threshold": 0.9},
             "merge.threshold: expected none with method 'none'",
             "'algm'",
         ),
@@ -234,11 +234,11 @@ def test_a_recipe_says_what_is_wrong_with_its_options(
 
 def test_an_artifact_runs(tmp_path: Path, image_folder: Path) -> None:
     recipe = small_recipe().override(
-        "merge.method=algm", "merge.threshold=0.9", "merge.before_blocks=[0,4]"
+        "merge.method=algm", "merge.threshold=0.9", "merge.blocks=[0,4]"
     )
     path = build(recipe, tmp_path / "algm.pt")
     manifest = read_manifest(path)
-    assert manifest.merge.method == "algm" and manifest.merge.before_blocks == (0, 4)
+    assert manifest.merge.method == "algm" and manifest.merge.blocks == (0, 4)
     assert len(manifest.flops.stages) == 3
     with Runner(path) as runner:
         for file in sorted(image_folder.iterdir()):

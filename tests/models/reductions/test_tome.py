@@ -106,7 +106,7 @@ def tome_model(
         name,
         classes=5,
         image_size=size,
-        before_blocks=blocks,
+        blocks=blocks,
         method=method,
         reconstruct=reconstruct,
     )
@@ -142,7 +142,7 @@ def test_proportional_attention_counts_equal_tokens_as_they_were() -> None:
         ("plain", Tome(r=20), (0,)),
     ):
         model = create(
-            "seg_t16_mask", classes=5, image_size=(80, 128), before_blocks=blocks, method=method
+            "seg_t16_mask", classes=5, image_size=(80, 128), blocks=blocks, method=method
         )
         with torch.inference_mode():
             for parameter in model.parameters():
@@ -211,11 +211,11 @@ def test_a_recipe_without_merging_has_no_options_left() -> None:
 def test_an_artifact_runs(options: str, tmp_path: Path, image_folder: Path) -> None:
     also = "merge.r=3" if "ratio" not in options else options
     recipe = small_recipe().override(
-        "merge.method=tome", f"merge.before_blocks={list(EVERY_BLOCK)}", options, also
+        "merge.method=tome", f"merge.blocks={list(EVERY_BLOCK)}", options, also
     )
     path = build(recipe, tmp_path / "tome.pt")
     manifest = read_manifest(path)
-    assert manifest.merge.method == "tome" and manifest.merge.before_blocks == EVERY_BLOCK
+    assert manifest.merge.method == "tome" and manifest.merge.blocks == EVERY_BLOCK
     assert len(manifest.flops.stages) == 13
     kept = {
         "merge.ratio=0.2": (19, 15, 12, 10, 8, 6, 5, 4, 3, 2, 2, 2),
