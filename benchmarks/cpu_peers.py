@@ -48,7 +48,7 @@ from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.peers.targets import verdicts
 from benchmarks.record import IMAGES, RESULTS, write_result
 from mpm_deploy.artifact.host import cpu_name
-from mpm_deploy.recipe.schema import read_structure, to_mapping
+from mpm_deploy.support.schema import read_structure, to_mapping
 
 _WARMUP_IMAGES = 3
 

@@ -33,7 +33,7 @@ from benchmarks.gpu.results import GpuRecord
 from benchmarks.gpu.show import show
 from benchmarks.gpu.subjects import DTYPES, SUBJECTS, TABLES, Subject, choose
 from benchmarks.record import RESULTS, write_result
-from mpm_deploy.recipe.schema import to_mapping
+from mpm_deploy.support.schema import to_mapping
 
 
 def main() -> None:

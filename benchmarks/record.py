@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from mpm_deploy.artifact.host import cpu_name
-from mpm_deploy.backends import get_backend
 from mpm_deploy.build.builder import build
 from mpm_deploy.recipe import Recipe, load_recipe
 from mpm_deploy.support.files import written_atomically
@@ -42,7 +41,7 @@ def built(recipe: Recipe, variant: str) -> Path:
     ``build/benchmarks/<commit>``.
     """
     commit = current_commit()
-    suffix = get_backend(recipe.backend.name).suffix
+    suffix = recipe.backend.member.suffix
     path = ROOT / "build" / "benchmarks" / commit / f"{recipe.name}_{variant}{suffix}"
     if commit.endswith("-dirty") or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

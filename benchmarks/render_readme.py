@@ -32,10 +32,9 @@ from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.tables import engines_table, notes, title, verdicts_table
 from benchmarks.record import RESULTS, ROOT
 from benchmarks.text import as_text, indented
-from mpm_deploy.cli import COMMANDS
+from mpm_deploy.families import COMMANDS
 from mpm_deploy.measure.search.sweep import Sweep
 from mpm_deploy.measure.speed.report import Ratio, Report
-from mpm_deploy.recipe.schema import read_structure
 from mpm_deploy.show.charts import standalone
 from mpm_deploy.show.charts.theme import Scheme
 from mpm_deploy.show.page.sweep import sweep_chart
@@ -46,6 +45,7 @@ from mpm_deploy.show.tables import (
     sweep_remarks,
     sweep_table,
 )
+from mpm_deploy.support.schema import read_structure
 
 README = ROOT / "README.md"
 DEMO_PAGE = ROOT / "docs" / "results" / "demo.md"
@@ -302,9 +302,8 @@ def cli_page() -> str:
     """Write the help text of each command."""
     texts = [CLI_INTRODUCTION]
     with mock.patch.dict(os.environ, COLUMNS="100"):
-        for module in COMMANDS:
+        for name, module in COMMANDS.items():
             if module.HELP is not None:
-                name = module.__name__.rpartition(".")[2]
                 parser = argparse.ArgumentParser(
                     prog=f"mpm-deploy {name}", description=module.HELP, allow_abbrev=False
                 )

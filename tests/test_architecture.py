@@ -19,6 +19,7 @@ CPP = ROOT / "cpp_runner"
 FLOORS = [
     {"errors"},
     {"support"},
+    {"families"},
     {"images"},
     {"recipe"},
     {"artifact", "ops"},

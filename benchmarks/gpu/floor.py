@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from benchmarks.gpu.results import Ceilings, PartResult
 from mpm_deploy.artifact import Flops
 from mpm_deploy.measure.speed.report import Measurement
-from mpm_deploy.models.zoo import MASK_DEPTH, ModelSpec, find_model
+from mpm_deploy.models.heads import MaskTransformer
+from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.zoo import outline
 from mpm_deploy.recipe import Recipe
 
 _ITEM = {"bfloat16": 2, "float32": 4}  # bytes
@@ -120,29 +122,30 @@ def work_of(
         batch_size: Images a batch.
     """
     wanted, item = recipe.model, _ITEM[recipe.backend.dtype]
-    assert wanted.name and wanted.image_size and wanted.classes, recipe.name
-    spec, pixels = find_model(wanted.name), wanted.image_size[0] * wanted.image_size[1]
-    patches = pixels // spec.patch_size**2
+    assert wanted.full_name and wanted.image_size and wanted.classes, recipe.name
+    size, pixels = wanted.image_size, wanted.image_size[0] * wanted.image_size[1]
+    model = outline(wanted.full_name, classes=wanted.classes, image_size=size)
+    patches = pixels // model.encoder.patch_size**2
     tokens = [float(patches), *kept]
     stages = list(zip(flops.stages, tokens, strict=True))
     answer = patches * (wanted.classes * item + len(kept) * 4)  # scores, merge maps int32
-    rows = _rows(spec, wanted.classes, recipe.merge.blocks, tokens)
+    rows = _rows(model, wanted.classes, recipe.merge.blocks, tokens)
     return Work(
         products=batch_size * (flops.constant + sum(s.linear * t for s, t in stages)),
         pairs=batch_size * sum(s.quadratic * t * t for s, t in stages),
         must_move=parameters * item + batch_size * (3 * pixels + answer),
-        activations=batch_size * item * _WIDTHS_OF_A_BLOCK * spec.width * rows,
+        activations=batch_size * item * _WIDTHS_OF_A_BLOCK * model.encoder.width * rows,
     )
 
 
-def _rows(spec: ModelSpec, classes: int, blocks: tuple[int, ...], tokens: list[float]) -> float:
+def _rows(model: Segmenter, classes: int, blocks: tuple[int, ...], tokens: list[float]) -> float:
     """Count the tokens of one image over all blocks of encoder and decoder."""
     rows = 0.0
-    for block in range(spec.depth):
+    for block in range(len(model.encoder.blocks)):
         merges = sum(block >= at for at in blocks)
-        rows += tokens[merges] + spec.special_tokens
-    if spec.head == "mask_transformer":
-        rows += MASK_DEPTH * (tokens[-1] + classes)
+        rows += tokens[merges] + model.encoder.special_tokens
+    if isinstance(model.decoder, MaskTransformer):
+        rows += len(model.decoder.blocks) * (tokens[-1] + classes)
     return rows
 
 

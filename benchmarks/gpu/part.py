@@ -25,7 +25,7 @@ from mpm_deploy.images.decode import find_images, fit, to_tensor
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.recipe.schema import read_structure
+from mpm_deploy.support.schema import read_structure
 
 SLOW = 400.0  # GFLOPs of an image from which on a row is timed on fewer images
 VARIANTS = ("merged", "full_token")

@@ -10,7 +10,6 @@ from benchmarks.gpu.floor import Floor, floor_of, work_of
 from benchmarks.gpu.results import Ceilings
 from benchmarks.gpu.subjects import SUBJECTS, Subject
 from mpm_deploy.models.flops import count_flops
-from mpm_deploy.models.reductions import method_of
 from mpm_deploy.models.zoo import create
 from mpm_deploy.recipe import Recipe
 
@@ -37,7 +36,7 @@ def predict(recipe: Recipe, batch_size: int) -> Floor:
             classes=wanted.classes,
             image_size=wanted.image_size,
             blocks=recipe.merge.blocks,
-            method=method_of(recipe.merge),
+            method=recipe.merge.member,
         )
     patches = model.grid[0] * model.grid[1]
     merges = len(recipe.merge.blocks)

@@ -12,7 +12,7 @@ from benchmarks.gpu.results import GpuRecord, PartResult
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
 from benchmarks.gpu.targets import verdicts
 from benchmarks.record import RESULTS
-from mpm_deploy.recipe.schema import read_structure
+from mpm_deploy.support.schema import read_structure
 
 
 def start_record(device: torch.device) -> GpuRecord:

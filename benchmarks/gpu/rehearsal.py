@@ -27,7 +27,6 @@ from benchmarks.gpu.results import GpuRecord
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
 from benchmarks.gpu.subjects import Subject
 from benchmarks.record import RESULTS
-from mpm_deploy.backends import get_backend
 from mpm_deploy.build.builder import build
 from mpm_deploy.recipe import Recipe, load_recipe
 
@@ -67,7 +66,7 @@ class BuiltOnce:
         whatever its name.
         """
         digest = hashlib.sha256(json.dumps(recipe.to_dict()).encode()).hexdigest()[:16]
-        path = self.folder / f"{digest}{get_backend(recipe.backend.name).suffix}"
+        path = self.folder / f"{digest}{recipe.backend.member.suffix}"
         self.folder.mkdir(parents=True, exist_ok=True)
         return path if path.exists() else build(recipe, path)
 

@@ -13,7 +13,6 @@ from benchmarks.peers.cores import cores
 from benchmarks.peers.engines import PEERS, Peer, Variant
 from benchmarks.peers.subjects import Subject
 from benchmarks.record import ROOT
-from mpm_deploy.backends import get_backend
 from mpm_deploy.errors import MpmError
 from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.recipe import Recipe, builtin_recipes
@@ -99,7 +98,7 @@ class OwnContestant(Contestant):
     @property
     def artifact(self) -> Path:
         """The artifact's file, in the cache."""
-        suffix = get_backend(self.recipe.backend.name).suffix
+        suffix = self.recipe.backend.member.suffix
         folder = self.cache / self.subject.name / "mpm_deploy"
         return folder / f"{self.recipe.name}-{self.variant.name}{suffix}"
 

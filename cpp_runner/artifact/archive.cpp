@@ -72,7 +72,7 @@ std::string Archive::read(std::string_view name) const {
 std::string Archive::payload_sha256() const {
   Sha256 hash;
   for (const std::string& name : names_) {
-    if (name == manifest) continue;
+    if (name == manifest || name == signature) continue;
     const std::string size = little_endian(record_size(name));
     hash.update(name.c_str(), name.size() + 1);  // its closing zero byte too
     hash.update(size.data(), size.size());

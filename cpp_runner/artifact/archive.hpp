@@ -15,6 +15,7 @@ namespace mpm {
 class Archive {
  public:
   static constexpr std::string_view manifest = "extra/mpm_manifest.json";
+  static constexpr std::string_view signature = "extra/mpm_signature.json";
   static constexpr std::string_view sample_image = "mpm/sample_image.u8";
   static constexpr std::string_view sample_labels = "mpm/sample_labels.u8";
 
@@ -24,8 +25,8 @@ class Archive {
   // The bytes of one record, by its name without the top folder.
   std::string read(std::string_view name) const;
 
-  // SHA-256 over every record but the manifest, sorted by name: name, a zero byte, size (8 bytes,
-  // little-endian), bytes.
+  // SHA-256 over every record but the manifest and its signature, sorted by name: name, a zero
+  // byte, size (8 bytes, little-endian), bytes.
   std::string payload_sha256() const;
 
  private:

@@ -1,8 +1,10 @@
 #include "artifact/host.hpp"
 
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <sched.h>
 #include <sys/utsname.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <fstream>
@@ -55,12 +57,22 @@ Problem cuda_problem(const Requires& needs, const Device& device) {
   return {};
 }
 
-Problem host_problem(const Requires& needs, const Device& device) {
+// Refuses another CUDA than the artifact's, whose library links the runtime of one version.
+Problem version_problem(const Requires& needs) {
+  const auto built = needs.versions.find("cuda");
+  if (built == needs.versions.end()) return {};
+  const std::string here = std::to_string(at::detail::getCUDAHooks().versionCUDART() / 1000);
+  if (built->second.substr(0, built->second.find('.')) == here) return {};
+  return "built with CUDA " + built->second + ", and torch " TORCH_VERSION " here brings CUDA " +
+         here;
+}
+
+Problem host_problem(const Requires& needs, const Device& device, bool any_device) {
   if (needs.machine && *needs.machine != machine_name()) {
     return "built for " + *needs.machine + ", and this machine is " + machine_name();
   }
   const std::string kind = device.is_cuda ? "cuda" : "cpu";
-  if (kind != needs.device && needs.backend == "aotinductor") {
+  if (kind != needs.device && !any_device) {
     return "built for device \"" + needs.device + "\", and asked to run on \"" + device.name() +
            "\"";
   }
@@ -99,12 +111,13 @@ std::set<std::string> cpu_flags(std::istream& cpuinfo) {
 }
 
 void check_host(const Manifest& manifest, const Device& device,
-                const std::filesystem::path& artifact) {
-  const Problem problem = host_problem(manifest.requires_, device);
+                const std::filesystem::path& artifact, bool any_device) {
+  Problem problem = host_problem(manifest.requires_, device, any_device);
   if (!problem && device.is_cuda && !c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) {
     throw HostError(artifact.string() + ": this program was built with a torch for CPUs",
                     "build it with one for CUDA: cmake -DMPM_PYTHON=PYTHON ...");
   }
+  if (!problem && device.is_cuda) problem = version_problem(manifest.requires_);
   if (!problem) return;
   // An artifact holds its recipe with all that was set, so it can stand for one.
   throw HostError(artifact.string() + ": " + *problem,

@@ -24,9 +24,10 @@ Device parse_device(const std::string& name);
 // it says nothing.
 std::set<std::string> cpu_flags(std::istream& cpuinfo);
 
-// Refuses a machine that is known not to run the artifact; nothing in it is loaded. Throws
-// HostError: what it was built for, what this machine is, and how to rebuild it.
+// Refuses a machine that is known not to run the artifact; nothing in it is loaded. any_device: the
+// backend runs its files on other devices than they were built for. Throws HostError: what it was
+// built for, what this machine is, and how to rebuild it.
 void check_host(const Manifest& manifest, const Device& device,
-                const std::filesystem::path& artifact);
+                const std::filesystem::path& artifact, bool any_device = false);
 
 }  // namespace mpm

@@ -1,6 +1,8 @@
 #include "mpm_runner/manifest.hpp"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "artifact/archive.hpp"
 #include "artifact/schema.hpp"
@@ -19,6 +21,7 @@ void list_fields(CreatedBy& created_by, auto& field) {
 
 void list_fields(ModelInfo& model, auto& field) {
   field("name", model.name);
+  field("backbone", model.backbone);
   field("head", model.head);
   field("parameters", model.parameters);
   field("patch_size", model.patch_size);
@@ -44,9 +47,20 @@ void list_fields(InputInfo& input, auto& field) {
 }
 
 void list_fields(MergeInfo& merge, auto& field) {
+  JsonObject options;
   field("method", merge.method);
+  field("place", merge.place);
   field("blocks", merge.blocks);
   field("reconstruct", merge.reconstruct);
+  field("options", options);
+  field("weights", merge.weights);
+  merge.options = options.text;
+}
+
+void list_fields(OutputInfo& output, auto& field) {
+  field("name", output.name);
+  field("dtype", output.dtype);
+  field("shape", output.shape);
 }
 
 void list_fields(StageFlops& stage, auto& field) {
@@ -68,10 +82,13 @@ void list_fields(Requires& needs, auto& field) {
   field("backend", needs.backend);
   field("device", needs.device);
   field("dtype", needs.dtype);
-  field("torch", needs.torch);
+  std::map<std::string, Json> details;
+  field("versions", needs.versions);
   field("machine", needs.machine);
   field("cpu_isa", needs.cpu_isa);
   field("cuda_capability", needs.cuda_capability);
+  field("details", details);
+  for (const auto& [name, _] : details) needs.details.push_back(name);
 }
 
 void list_fields(Agreement& agreement, auto& field) {
@@ -89,6 +106,7 @@ void list_fields(Manifest& manifest, auto& field) {
   field("weights", manifest.weights);
   field("input", manifest.input);
   field("merge", manifest.merge);
+  field("outputs", manifest.outputs);
   field("flops", manifest.flops);
   field("batch", manifest.batch);
   field("requires", manifest.requires_);
@@ -99,7 +117,8 @@ void list_fields(Manifest& manifest, auto& field) {
 
 namespace {
 
-constexpr const char* known_format = "mpm-artifact/1";
+constexpr const char* known_format = "mpm-artifact/2";
+constexpr const char* format_1 = "mpm-artifact/1";
 
 Json parse(const std::string& text, const std::string& where) {
   try {
@@ -111,6 +130,11 @@ Json parse(const std::string& text, const std::string& where) {
 
 void check_format(const Json& json, const std::string& where) {
   const Json format = json.is_object() ? json.value("format", Json()) : Json();
+  if (format == format_1) {
+    throw ArtifactError(
+        where + ": written in format \"" + format_1 + "\", which is not run any more",
+        "its recipe is still read: mpm-deploy build --recipe " + where + " -o NEW_FILE");
+  }
   if (format != known_format) {
     throw ArtifactError(
         where + ": expected format \"" + known_format + "\", got " +
@@ -141,10 +165,29 @@ void check_windows(const InputInfo& input) {
         "1 to " + std::to_string(static_cast<int>(largest_ratio)));
 }
 
+const OutputInfo* find_output(const Manifest& manifest, const std::string& name) {
+  const auto found = std::ranges::find(manifest.outputs, name, &OutputInfo::name);
+  return found == manifest.outputs.end() ? nullptr : &*found;
+}
+
+// What every reader uses of the outputs: scores (K, h, w), merge maps (M, N).
+void check_outputs(const Manifest& manifest) {
+  std::set<std::string> names;
+  for (const OutputInfo& output : manifest.outputs) names.insert(output.name);
+  check(names.size() == manifest.outputs.size(), "outputs", "names that differ");
+  const OutputInfo* scores = find_output(manifest, "scores");
+  check(scores && scores->shape.size() == 3 && std::ranges::min(scores->shape) > 0 &&
+            std::cmp_equal(scores->shape[0], manifest.model.classes.size()),
+        "outputs", "\"scores\" of shape [classes, down, across]");
+  const OutputInfo* maps = find_output(manifest, "merge_maps");
+  check(maps && maps->shape.size() == 2 &&
+            std::cmp_equal(maps->shape[0], manifest.merge.blocks.size()) &&
+            std::cmp_equal(maps->shape[1], manifest.patches()),
+        "outputs", "\"merge_maps\" of shape [merges, patches]");
+}
+
 // What the types cannot say, and the runner relies on.
 void check_values(const Manifest& manifest) {
-  const std::string& backend = manifest.requires_.backend;
-  const std::string& device = manifest.requires_.device;
   check(manifest.input.height > 0 && manifest.input.width > 0, "input", "a size above zero");
   check(manifest.input.fit == "resize" || manifest.input.fit == "slide", "input.fit",
         "\"resize\" or \"slide\"");
@@ -157,9 +200,7 @@ void check_values(const Manifest& manifest) {
         "1 <= min <= max");
   check(manifest.flops.stages.size() == manifest.merge.blocks.size() + 1, "flops.stages",
         "one more than merges");
-  check(backend == "torchscript" || backend == "aotinductor", "requires.backend",
-        "\"torchscript\" or \"aotinductor\"");
-  check(device == "cpu" || device == "cuda", "requires.device", "\"cpu\" or \"cuda\"");
+  check_outputs(manifest);
 }
 
 Manifest parse_manifest(const std::string& text, const std::string& where) {
@@ -190,6 +231,11 @@ double Flops::total(const std::vector<int>& tokens) const {
 
 int Manifest::patches() const {
   return (input.height / model.patch_size) * (input.width / model.patch_size);
+}
+
+std::size_t Manifest::output_index(const std::string& name) const {
+  const auto found = std::ranges::find(outputs, name, &OutputInfo::name);
+  return static_cast<std::size_t>(found - outputs.begin());
 }
 
 double Manifest::flops_at(const std::vector<int>& tokens_kept) const {

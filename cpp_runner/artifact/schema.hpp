@@ -12,6 +12,7 @@
 
 #include <array>
 #include <concepts>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -37,6 +38,8 @@ void read_structure(const Json& json, const std::string& key, std::vector<T>& va
 template <typename T, std::size_t N>
 void read_structure(const Json& json, const std::string& key, std::array<T, N>& values);
 template <typename T>
+void read_structure(const Json& json, const std::string& key, std::map<std::string, T>& values);
+template <typename T>
   requires std::is_class_v<T>
 void read_structure(const Json& json, const std::string& key, T& value);
 
@@ -50,6 +53,9 @@ inline void read_structure(const Json& json, const std::string& key, std::string
   expect(json.is_string(), json, key, "a string");
   value = json.get<std::string>();
 }
+
+// Any value at all.
+inline void read_structure(const Json& json, const std::string&, Json& value) { value = json; }
 
 inline void read_structure(const Json& json, const std::string& key, double& value) {
   expect(json.is_number(), json, key, "a number");
@@ -93,6 +99,16 @@ void read_structure(const Json& json, const std::string& key, std::array<T, N>& 
   }
   for (std::size_t i = 0; i < N; ++i) {
     read_structure(json[i], key + "[" + std::to_string(i) + "]", values[i]);
+  }
+}
+
+// Any names, each with a value of one kind.
+template <typename T>
+void read_structure(const Json& json, const std::string& key, std::map<std::string, T>& values) {
+  expect(json.is_object(), json, key, "an object");
+  values.clear();
+  for (const auto& [name, item] : json.items()) {
+    read_structure(item, key + "." + name, values[name]);
   }
 }
 

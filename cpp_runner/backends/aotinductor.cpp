@@ -13,9 +13,10 @@ using torch::inductor::AOTIModelPackageLoader;
 
 class AotInductorProgram : public Program {
  public:
-  AotInductorProgram(const std::string& artifact, BatchRange batch, const at::Device& device,
-                     int threads)
-      : Program(batch, threads),
+  AotInductorProgram(const std::string& artifact, const Manifest& manifest,
+                     const at::Device& device, int threads)
+      : Program(manifest.batch, threads),
+        order_(manifest),
         scores_(artifact, "scores", false, runners(device, threads), device.index()),
         labels_(artifact, "labels", false, 1, device.index()),
         canvas_(at::zeros({1, 1}, at::TensorOptions(device).dtype(at::kByte))) {}
@@ -28,7 +29,7 @@ class AotInductorProgram : public Program {
 
   ModelOutput run_scores(const at::Tensor& images) const override {
     const std::vector<at::Tensor> outputs = scores_.run({images});
-    return {outputs.at(0), outputs.at(1)};
+    return {outputs.at(order_.scores), outputs.at(order_.merge_maps)};
   }
 
   // Integers are frozen at export, so the size goes as the shape of a tensor that has no content:
@@ -37,6 +38,7 @@ class AotInductorProgram : public Program {
     return labels_.run({scores, canvas_.expand({size.height, size.width})}).at(0);
   }
 
+  const OutputOrder order_;
   mutable AOTIModelPackageLoader scores_;
   mutable AOTIModelPackageLoader labels_;
   at::Tensor canvas_;  // (1, 1) uint8
@@ -47,7 +49,7 @@ class AotInductorProgram : public Program {
 std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
                                           const Manifest& manifest, const at::Device& device,
                                           int threads) {
-  return std::make_unique<AotInductorProgram>(artifact.string(), manifest.batch, device, threads);
+  return std::make_unique<AotInductorProgram>(artifact.string(), manifest, device, threads);
 }
 
 }  // namespace mpm

@@ -22,19 +22,42 @@ namespace {
 using Load = std::unique_ptr<Program>(const std::filesystem::path&, const Manifest&,
                                       const at::Device&, int threads);
 
-const std::map<std::string, Load*> backends{
-    {"aotinductor", load_aotinductor},
-    {"torchscript", load_torchscript},
+struct Backend {
+  Load* load;
+  bool any_device;  // whether a file runs on other devices than it was built for
 };
 
+const std::map<std::string, Backend> backends{
+    {"aotinductor", {load_aotinductor, false}},
+    {"torchscript", {load_torchscript, true}},
+};
+
+const Backend& find_backend(const std::filesystem::path& artifact, const std::string& name) {
+  const auto found = backends.find(name);
+  if (found != backends.end()) return found->second;
+  std::string known;
+  for (const auto& [each, _] : backends) known += (known.empty() ? "" : ", ") + each;
+  throw HostError(
+      artifact.string() + ": built for backend \"" + name + "\", and this program has " + known,
+      "update this program, or rebuild the artifact with another backend");
+}
+
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+std::string versions_of(const Requires& needs) {
+  std::string text;
+  for (const auto& [name, version] : needs.versions) {
+    text += (text.empty() ? "" : " and ") + name + " " + version;
+  }
+  return text;
+}
 
 ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest& manifest,
                           const std::string& reason) {
   return ArtifactError(
       artifact.string() + ": torch " TORCH_VERSION " cannot load it: " + first_line(reason),
-      "it was built with torch " + manifest.requires_.torch +
-          ": rebuild it with this one, or build this program with that one");
+      "it was built with " + versions_of(manifest.requires_) +
+          ": rebuild it with what is here, or build this program with that");
 }
 
 at::ScalarType label_type(const at::Tensor& scores) {
@@ -136,12 +159,25 @@ at::Tensor Program::window_labels(const at::Tensor& scores, const WindowGrid& gr
   return mpm::window_labels(scores, grid, size);
 }
 
+void check_host_of(const std::filesystem::path& artifact, const Manifest& manifest,
+                   const Device& device) {
+  const Requires& needs = manifest.requires_;
+  const Backend& backend = find_backend(artifact, needs.backend);
+  if (!needs.details.empty()) {
+    throw HostError(artifact.string() + ": needs " + needs.details.front() +
+                        " of a host, of which " + "this " + needs.backend + " knows nothing",
+                    "update this program");
+  }
+  check_host(manifest, device, artifact, backend.any_device);
+}
+
 std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
                                       const Manifest& manifest, const Device& device, int threads) {
   const at::Device where(device.name());
   if (where.is_cpu()) let_malloc_keep_memory();
   try {
-    return backends.at(manifest.requires_.backend)(artifact, manifest, where, threads);
+    return find_backend(artifact, manifest.requires_.backend)
+        .load(artifact, manifest, where, threads);
   } catch (const c10::Error& error) {
     throw cannot_load(artifact, manifest, error.what_without_backtrace());
   } catch (const Error&) {

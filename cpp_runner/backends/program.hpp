@@ -13,9 +13,18 @@
 
 namespace mpm {
 
+// Where `scores` gives which tensor.
+struct OutputOrder {
+  std::size_t scores;
+  std::size_t merge_maps;
+
+  explicit OutputOrder(const Manifest& manifest)
+      : scores(manifest.output_index("scores")), merge_maps(manifest.output_index("merge_maps")) {}
+};
+
 struct ModelOutput {
   at::Tensor scores;      // (B, K, h, w) float32
-  at::Tensor merge_maps;  // (B, M, h * w) int32
+  at::Tensor merge_maps;  // (B, M, N) int32
 };
 
 // The two functions of a loaded artifact. A member answers for as many images as the artifact takes
@@ -45,6 +54,11 @@ class Program {
   BatchRange batch_;
   mutable SideBySide side_by_side_;
 };
+
+// Refuses a machine that is known not to run the artifact, or a program without its backend;
+// nothing in the file is loaded. Throws HostError.
+void check_host_of(const std::filesystem::path& artifact, const Manifest& manifest,
+                   const Device& device);
 
 // Opens an artifact that was read and whose host was checked, with the backend its manifest names.
 // threads: of one operator on a CPU. Throws ArtifactError.

@@ -11,21 +11,24 @@ namespace {
 
 class TorchScriptProgram : public Program {
  public:
-  TorchScriptProgram(const torch::jit::Module& module, BatchRange batch, int threads)
-      : Program(batch, threads),
+  TorchScriptProgram(const torch::jit::Module& module, const Manifest& manifest, int threads)
+      : Program(manifest.batch, threads),
+        order_(manifest),
         scores_(module.get_method("scores")),
         labels_(module.get_method("labels")) {}
 
  private:
   ModelOutput run_scores(const at::Tensor& images) const override {
     const auto output = scores_({images}).toTuple();
-    return {output->elements().at(0).toTensor(), output->elements().at(1).toTensor()};
+    const auto& given = output->elements();
+    return {given.at(order_.scores).toTensor(), given.at(order_.merge_maps).toTensor()};
   }
 
   at::Tensor run_labels(const at::Tensor& scores, Size size) const override {
     return labels_({scores, size.height, size.width}).toTensor();
   }
 
+  const OutputOrder order_;
   torch::jit::Method scores_;
   torch::jit::Method labels_;
 };
@@ -41,7 +44,7 @@ std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,
   torch::jit::getProfilingMode() = false;
   torch::jit::Module module = torch::jit::load(artifact.string(), device);
   module.eval();
-  return std::make_unique<TorchScriptProgram>(module, manifest.batch, threads);
+  return std::make_unique<TorchScriptProgram>(module, manifest, threads);
 }
 
 }  // namespace mpm

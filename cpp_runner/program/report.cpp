@@ -14,6 +14,12 @@ Json list_json(const std::vector<T>& items, Json (*convert)(const T&)) {
   return list;
 }
 
+Json merge_weights_json(const MergeInfo& merge) {
+  if (!merge.weights) return nullptr;
+  const std::optional<std::string>& sha256 = merge.weights->sha256;
+  return {{"origin", merge.weights->origin}, {"sha256", sha256 ? Json(*sha256) : Json()}};
+}
+
 Json artifact_json(const ArtifactInfo& artifact) {
   const Manifest& manifest = artifact.manifest;
   return {{"path", artifact.path},
@@ -24,8 +30,11 @@ Json artifact_json(const ArtifactInfo& artifact) {
           {"weights", manifest.weights.origin},
           {"merge",
            {{"method", manifest.merge.method},
+            {"place", manifest.merge.place},
             {"blocks", manifest.merge.blocks},
-            {"reconstruct", manifest.merge.reconstruct}}},
+            {"reconstruct", manifest.merge.reconstruct},
+            {"options", Json::parse(manifest.merge.options)},
+            {"weights", merge_weights_json(manifest.merge)}}},
           {"payload_sha256", manifest.payload_sha256}};
 }
 
@@ -123,7 +132,7 @@ std::string claim(const std::string& subject, const std::vector<Ratio>& results)
 std::string write_verdict(const ArtifactInfo& artifact, const ArtifactInfo& against,
                           const std::vector<Ratio>& results) {
   const bool merges =
-      artifact.manifest.merge.method != "none" && against.manifest.merge.method == "none";
+      !artifact.manifest.merge.is_full_token() && against.manifest.merge.is_full_token();
   std::string text = claim(merges ? "Merging" : artifact.path, results);
   for (std::size_t i = 0; i < results.size(); ++i) {
     text += (i == 0 ? ": " : "; ") + figures(results[i]);
@@ -132,7 +141,7 @@ std::string write_verdict(const ArtifactInfo& artifact, const ArtifactInfo& agai
 }
 
 Json to_json(const Report& report) {
-  return {{"schema", "mpm-report/1"},
+  return {{"schema", "mpm-report/2"},
           {"artifact", artifact_json(report.artifact)},
           {"host", host_json(report.host)},
           {"results", list_json(report.results, measurement_json)},

@@ -131,7 +131,7 @@ Model::Model(const std::filesystem::path& artifact, const ModelOptions& options)
   check_threads(options.threads);
   Manifest manifest = read_manifest(artifact);
   const Device device = parse_device(options.device.value_or(manifest.requires_.device));
-  check_host(manifest, device, artifact);
+  check_host_of(artifact, manifest, device);
   state_ = std::make_unique<State>(artifact, std::move(manifest), device);
   state_->thread.run([&] {
     if (options.threads) use_intra_op_threads(*options.threads);

@@ -39,21 +39,25 @@ std::string make_header(const std::string& name, const std::string& bytes) {
 
 Json make_manifest() {
   return Json::parse(R"({
-    "format": "mpm-artifact/1",
+    "format": "mpm-artifact/2",
     "created_by": {"mpm_deploy": "0.1.0", "torch": "2.15.0", "created": "2026-11-22T16:00:00Z"},
     "recipe": {"name": "cpu_portable_fp32", "merge": {"method": "mpm"}},
-    "model": {"name": "seg_t16_mask", "head": "mask_transformer", "parameters": 6710000,
-              "patch_size": 16, "special_tokens": 1, "classes": ["sky", "road"],
+    "model": {"name": "seg_t16_mask", "backbone": "vit_tiny_patch16", "head": "mask_transformer",
+              "parameters": 6710000, "patch_size": 16, "special_tokens": 1, "classes": ["sky", "road"],
               "palette": [[70, 130, 180], [128, 64, 128]]},
     "weights": {"origin": "random", "sha256": null},
     "input": {"height": 32, "width": 32, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
               "fit": "resize"},
-    "merge": {"method": "mpm", "blocks": [2, 5], "reconstruct": "after_decoder"},
+    "merge": {"method": "mpm", "place": "before_block", "blocks": [2, 5],
+              "reconstruct": "after_decoder", "options": {}, "weights": null},
+    "outputs": [{"name": "scores", "dtype": "float32", "shape": [2, 2, 2]},
+                {"name": "merge_maps", "dtype": "int32", "shape": [2, 4]}],
     "flops": {"constant": 100, "stages": [{"linear": 10, "quadratic": 1},
               {"linear": 20, "quadratic": 2}, {"linear": 30, "quadratic": 3}]},
     "batch": {"min": 1, "max": 64},
     "requires": {"backend": "torchscript", "device": "cpu", "dtype": "float32",
-                 "torch": "2.15.0", "machine": null, "cpu_isa": [], "cuda_capability": null},
+                 "versions": {"torch": "2.15.0"}, "machine": null, "cpu_isa": [],
+                 "cuda_capability": null, "details": {}},
     "agreement": {"images": 8, "labels": 0.99998, "clusters": [1.0, 1.0]},
     "payload_sha256": ""
   })");

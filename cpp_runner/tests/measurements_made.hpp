@@ -25,6 +25,8 @@ inline program::Ratio make_ratio(int batch_size, program::Spread end_to_end) {
 inline program::ArtifactInfo make_artifact_info(const std::string& method) {
   program::ArtifactInfo artifact{"a.pt", "cpu", {}};
   artifact.manifest.merge.method = method;
+  artifact.manifest.merge.options = "{}";
+  if (method != "none") artifact.manifest.merge.blocks = {2, 5};
   return artifact;
 }
 

@@ -43,7 +43,7 @@ std::string name_of(const std::string& cpuinfo, const std::string& board = "") {
   return program::cpu_name(text, model, "aarch64");
 }
 
-Requires any_cpu() { return {"aotinductor", "cpu", "float32", "2.15.0", {}, {}, {}}; }
+Requires any_cpu() { return {"aotinductor", "cpu", "float32", {{"torch", "2.15.0"}}}; }
 
 }  // namespace
 

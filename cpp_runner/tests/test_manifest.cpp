@@ -37,8 +37,26 @@ TEST_SUITE("manifest") {
     CHECK(manifest.merge.blocks == std::vector<int>{2, 5});
     CHECK(manifest.batch.max == 64);
     CHECK(manifest.requires_.backend == "torchscript");
+    CHECK(manifest.requires_.versions.at("torch") == "2.15.0");
+    CHECK(manifest.output_index("merge_maps") == 1);
     CHECK_FALSE(manifest.requires_.cuda_capability);
     CHECK(manifest.patches() == 4);
+  }
+
+  TEST_CASE("what later writers may say is read: any backend, place, option, version and output") {
+    Json manifest = make_manifest();
+    manifest["requires"].update({{"backend", "tensorrt"}, {"dtype", "int8"}});
+    manifest["requires"]["versions"]["tensorrt"] = "10.3";
+    manifest["requires"]["details"] = {{"workspace_mib", 64}};
+    manifest["merge"].update({{"place", "input"}, {"options", {{"ratio", 0.5}}}});
+    manifest["merge"]["weights"] = {{"origin", "policy.safetensors"}, {"sha256", "ab"}};
+    manifest["outputs"][0]["shape"] = {2, 8, 8};  // a head that upsamples by 4
+    manifest["outputs"].push_back({{"name", "masks"}, {"dtype", "float16"}, {"shape", {100}}});
+    const Manifest read = read_back(manifest);
+    CHECK(read.requires_.details == std::vector<std::string>{"workspace_mib"});
+    CHECK(read.merge.weights->origin == "policy.safetensors");
+    CHECK(read.outputs[0].shape == std::vector<std::int64_t>{2, 8, 8});
+    CHECK(read.outputs[2].name == "masks");
   }
 
   TEST_CASE("FLOPs: constant + sum of (linear t + quadratic t^2)") {
@@ -49,10 +67,13 @@ TEST_SUITE("manifest") {
 
   TEST_CASE("a newer or foreign format is refused before anything else") {
     Json manifest = make_manifest();
-    manifest["format"] = "mpm-artifact/2";
+    manifest["format"] = "mpm-artifact/3";
     manifest.erase("model");
     CHECK(problem_of(manifest).ends_with(
-        "expected format \"mpm-artifact/1\", got \"mpm-artifact/2\""));
+        "expected format \"mpm-artifact/2\", got \"mpm-artifact/3\""));
+    manifest["format"] = "mpm-artifact/1";
+    CHECK(problem_of(manifest).ends_with(
+        "written in format \"mpm-artifact/1\", which is not run any more"));
     manifest.erase("format");
     CHECK(problem_of(manifest).ends_with("got null"));
     CHECK(problem_of(Json::array()).ends_with("got null"));
@@ -64,7 +85,9 @@ TEST_SUITE("manifest") {
       Json without = make_manifest();
       const Json::json_pointer key(pointer);
       Json& owner = without[key.parent_pointer()];
-      if (!owner.is_object() || pointer.starts_with("/recipe") || pointer == "/format") continue;
+      if (!owner.is_object() || pointer.starts_with("/recipe") || pointer == "/format" ||
+          pointer.starts_with("/requires/versions"))
+        continue;
       owner.erase(key.back());
       CAPTURE(pointer);
       CHECK(problem_of(without).find("missing") != std::string::npos);
@@ -88,7 +111,12 @@ TEST_SUITE("manifest") {
     CHECK(problem_with("/model/palette/1/2", 256).find("model.palette[1][2]") != std::string::npos);
     CHECK(problem_with("/input/mean", {1, 2}).find("input.mean: expected 3 items") !=
           std::string::npos);
-    CHECK(problem_with("/requires/backend", "onnx").find("requires.backend") != std::string::npos);
+    CHECK(problem_with("/requires/versions", {{"torch", 2}}).find("requires.versions.torch") !=
+          std::string::npos);
+    CHECK(problem_with("/outputs/1/name", "scores").find("names that differ") != std::string::npos);
+    CHECK(problem_with("/outputs/0/name", "logits").find("\"scores\" of") != std::string::npos);
+    CHECK(problem_with("/outputs/0/shape", {3, 2, 2}).find("\"scores\" of") != std::string::npos);
+    CHECK(problem_with("/outputs/1/shape", {2, 5}).find("\"merge_maps\" of") != std::string::npos);
     CHECK(problem_with("/batch/min", 0).find("batch") != std::string::npos);
     CHECK(problem_with("/recipe", 7).find("recipe: expected an object") != std::string::npos);
     CHECK(problem_with("/flops/stages", Json::array()).find("flops.stages") != std::string::npos);

@@ -19,7 +19,7 @@ TEST_SUITE("report") {
     for (const auto& [key, _] : json.items()) keys.push_back(key);
     CHECK(keys == std::vector<std::string>{"schema", "artifact", "host", "results", "left_out",
                                            "skipped", "comparison"});
-    CHECK(json["schema"] == "mpm-report/1");
+    CHECK(json["schema"] == "mpm-report/2");
     CHECK(json["host"]["program"] == "cpp");
     CHECK(json["host"]["gpu"].is_null());
     CHECK(json["results"][0]["latency_ms"]["p99"].is_null());

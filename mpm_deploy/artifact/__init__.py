@@ -5,13 +5,19 @@
         ├── ...                           the payload: TorchScript or AOTInductor records
         ├── mpm/sample_image.u8           (3, H, W): an input to try it on
         ├── mpm/sample_labels.u8          (H, W): what it answered when it was built
+        ├── extra/mpm_signature.json      room for who vouches for it; nothing reads it yet
         └── extra/mpm_manifest.json       its `Manifest`, with a hash over all the rest
 
 `manifest` says what it is, `archive` reads and writes the file, `host` says whether it fits this
 machine. The format is written down in `docs/formats/artifact.md`. Nothing here loads the payload.
 """
 
-from mpm_deploy.artifact.archive import read_manifest, read_sample, write_artifact
+from mpm_deploy.artifact.archive import (
+    read_manifest,
+    read_recipe,
+    read_sample,
+    write_artifact,
+)
 from mpm_deploy.artifact.manifest import (
     FORMAT,
     Agreement,
@@ -22,6 +28,7 @@ from mpm_deploy.artifact.manifest import (
     Manifest,
     MergeInfo,
     ModelInfo,
+    OutputInfo,
     Requires,
     StageFlops,
     WeightsOrigin,
@@ -37,10 +44,12 @@ __all__ = [
     "Manifest",
     "MergeInfo",
     "ModelInfo",
+    "OutputInfo",
     "Requires",
     "StageFlops",
     "WeightsOrigin",
     "read_manifest",
+    "read_recipe",
     "read_sample",
     "write_artifact",
 ]

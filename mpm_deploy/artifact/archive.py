@@ -7,15 +7,18 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mpm_deploy.artifact.manifest import REBUILD, Manifest
+from mpm_deploy.artifact.format_1 import recipe_of_format_1
+from mpm_deploy.artifact.manifest import FORMAT_1, REBUILD, Manifest
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.support.files import written_atomically
 
 MANIFEST = "extra/mpm_manifest.json"
+SIGNATURE = "extra/mpm_signature.json"  # signs the manifest, so the hash in it leaves it out
 SAMPLE_IMAGE = "mpm/sample_image.u8"
 SAMPLE_LABELS = "mpm/sample_labels.u8"
 
@@ -29,14 +32,30 @@ def read_manifest(path: Path | str) -> Manifest:
         ArtifactError: No such file; not an artifact; truncated, changed, foreign or newer.
     """
     with _Archive(Path(path)) as archive:
-        try:
-            data = json.loads(archive.read(MANIFEST))
-        except ValueError as error:
-            raise ArtifactError(f"{path}: its manifest is not JSON: {error}", REBUILD) from error
+        data = archive.read_json(MANIFEST)
         manifest = Manifest.from_dict(data, where=str(path))
         if archive.payload_sha256() != manifest.payload_sha256:
             raise ArtifactError(f"{path}: changed since it was built: its hash differs", REBUILD)
     return manifest
+
+
+def read_recipe(path: Path | str) -> dict[str, Any]:
+    """Read the recipe that an artifact was built from, also out of a file of format 1.
+
+    Returns:
+        The recipe's tables as they are written today, for `Recipe.from_dict`.
+
+    Raises:
+        ArtifactError: What `read_manifest` refuses, but for a file of format 1.
+    """
+    with _Archive(Path(path)) as archive:
+        data = archive.read_json(MANIFEST)
+    if isinstance(data, dict) and data.get("format") == FORMAT_1:
+        recipe = data.get("recipe")
+        if not isinstance(recipe, dict):
+            raise ArtifactError(f"{path}: manifest: recipe: expected a table", REBUILD)
+        return recipe_of_format_1(recipe)
+    return read_manifest(path).recipe
 
 
 def read_sample(path: Path | str, manifest: Manifest) -> tuple[Tensor, Tensor]:
@@ -113,11 +132,20 @@ class _Archive:
             raise self._error(f"not an artifact of this package: it holds no {name}")
         return b"".join(self._chunks(name))
 
+    def read_json(self, name: str) -> Any:
+        """Return the value that one record holds in JSON."""
+        try:
+            return json.loads(self.read(name))
+        except ValueError as error:
+            raise ArtifactError(
+                f"{self._path}: its manifest is not JSON: {error}", REBUILD
+            ) from error
+
     def payload_sha256(self) -> str:
-        """Compute SHA-256 over every record but the manifest: name, a 0, size and bytes of each."""
+        """Compute SHA-256 over all records but manifest and signature: name, 0, size and bytes."""
         digest = hashlib.sha256()
         for name in sorted(self._names, key=str.encode):
-            if name != MANIFEST:
+            if name not in (MANIFEST, SIGNATURE):
                 size = self._zip.getinfo(self._names[name]).file_size
                 digest.update(name.encode() + b"\0" + size.to_bytes(8, "little"))
                 for chunk in self._chunks(name):

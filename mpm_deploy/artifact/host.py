@@ -2,6 +2,7 @@
 
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,20 +14,27 @@ _CPUINFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")
 
 
-def check_host(manifest: Manifest, device: str, path: Path | str = "artifact") -> None:
+def check_host(
+    manifest: Manifest,
+    device: str,
+    path: Path | str = "artifact",
+    *,
+    any_device: bool = False,
+) -> None:
     """Refuse a machine that is known not to run the artifact; nothing in it is loaded.
 
     Args:
         manifest: The artifact's manifest.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         path: The artifact, as the message names it.
+        any_device: Whether the backend runs its files on other devices than they were built for.
 
     Raises:
         HostError: The artifact does not fit; says what it was built for, what this machine is, and
             how to rebuild it.
         InputError: No such device name.
     """
-    problem = _host_problem(manifest.requires, parse_device(device))
+    problem = _host_problem(manifest.requires, parse_device(device), any_device)
     if problem is not None:
         # An artifact holds its recipe with all that was set, so it can stand for one.
         raise HostError(
@@ -69,10 +77,10 @@ def cpu_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:
     return f"{platform.machine()}, {part}"
 
 
-def _host_problem(requires: Requires, device: torch.device) -> str | None:
+def _host_problem(requires: Requires, device: torch.device, any_device: bool) -> str | None:
     if requires.machine is not None and requires.machine != platform.machine():
         return f"built for {requires.machine}, and this machine is {platform.machine()}"
-    if device.type != requires.device and requires.backend == "aotinductor":
+    if device.type != requires.device and not any_device:
         return f"built for device {requires.device!r}, and asked to run on {str(device)!r}"
     if device.type == "cuda":
         problem = _cuda_problem(requires, device)
@@ -92,7 +100,15 @@ def _cuda_problem(requires: Requires, device: torch.device) -> str | None:
     here = torch.cuda.get_device_capability(device)
     if requires.cuda_capability not in (None, here):
         return f"built for CUDA capability {requires.cuda_capability}, and this GPU has {here}"
-    return None
+    return _version_problem(requires.versions)
+
+
+def _version_problem(versions: Mapping[str, str]) -> str | None:
+    """Refuse another CUDA than the artifact's, whose library links the runtime of one version."""
+    built, here = versions.get("cuda"), torch.version.cuda
+    if built is None or here is None or built.partition(".")[0] == here.partition(".")[0]:
+        return None
+    return f"built with CUDA {built}, and torch {torch.__version__} here brings CUDA {here}"
 
 
 def _read(path: Path) -> str:

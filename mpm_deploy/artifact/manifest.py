@@ -1,14 +1,15 @@
 """Define the manifest, in which an artifact says what it is."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
-from mpm_deploy.recipe.schema import StructureError, read_structure, to_mapping
+from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
-FORMAT = "mpm-artifact/1"
+FORMAT = "mpm-artifact/2"
+FORMAT_1 = "mpm-artifact/1"
 REBUILD = "copy the file again, or rebuild it: mpm-deploy build --recipe NAME"
 
 
@@ -26,6 +27,7 @@ class ModelInfo:
     """Describes the model inside; ``palette`` is red, green, blue of each class."""
 
     name: str
+    backbone: str
     head: str
     parameters: int
     patch_size: int
@@ -62,15 +64,39 @@ class InputInfo:
 
 @dataclass(frozen=True)
 class MergeInfo:
-    """Says how tokens merge; ``method = "none"`` is the full-token model.
+    """Says how tokens merge; a schedule of no block is the full-token model.
 
-    ``blocks`` is the schedule, 0-based. A method merges in front of those blocks, or inside
-    them: `docs/formats/artifact.md` says which.
+    Args:
+        method: Name of the method; a reader takes any.
+        place: Where in a block it merges: ``"before_block"``, ``"after_attention"``, or another
+            place that a later method has.
+        blocks: The schedule, 0-based.
+        reconstruct: Where merged tokens become patches again.
+        options: The method's own options, as in its recipe.
+        weights: Where the method's own weights came from; None where it has none.
     """
 
     method: str
+    place: str
     blocks: tuple[int, ...]
     reconstruct: str
+    options: dict[str, Any]
+    weights: WeightsOrigin | None = None
+
+
+@dataclass(frozen=True)
+class OutputInfo:
+    """One of the tensors that ``scores`` gives, in its order.
+
+    Args:
+        name: ``"scores"``, ``"merge_maps"``, or another.
+        dtype: Type of its numbers, as in ``"float32"``.
+        shape: Its shape for one image, behind the axis of the batch.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -111,16 +137,25 @@ class BatchRange:
 class Requires:
     """Says what a host must be.
 
-    ``cpu_isa`` names flags of ``/proc/cpuinfo``, all of them needed.
+    Args:
+        backend: Name of the backend; a reader that has none of that name refuses the host.
+        device: The kind of device, as torch names it.
+        dtype: What it computes in.
+        versions: The versions of the software it was built with, by name, as in ``"torch"``.
+        machine: What ``uname -m`` says; None for any.
+        cpu_isa: Flags of ``/proc/cpuinfo``, all of them needed.
+        cuda_capability: Compute capability ``(major, minor)``; None for any.
+        details: What the backend itself wants to know; empty for those of today.
     """
 
-    backend: Literal["torchscript", "aotinductor"]
-    device: Literal["cpu", "cuda"]
-    dtype: Literal["float32", "bfloat16"]
-    torch: str
-    machine: str | None
-    cpu_isa: tuple[str, ...]
-    cuda_capability: tuple[int, int] | None
+    backend: str
+    device: str
+    dtype: str
+    versions: dict[str, str]
+    machine: str | None = None
+    cpu_isa: tuple[str, ...] = ()
+    cuda_capability: tuple[int, int] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,6 +182,7 @@ class Manifest:
     weights: WeightsOrigin
     input: InputInfo
     merge: MergeInfo
+    outputs: tuple[OutputInfo, ...]
     flops: Flops
     batch: BatchRange
     requires: Requires
@@ -159,6 +195,20 @@ class Manifest:
         return (self.input.height // self.model.patch_size) * (
             self.input.width // self.model.patch_size
         )
+
+    @property
+    def score_grid(self) -> tuple[int, int]:
+        """The grid that scores lie on, ``(down, across)``."""
+        _, down, across = self.output("scores").shape
+        return down, across
+
+    def output(self, name: str) -> OutputInfo:
+        """Return one of the outputs by its name."""
+        return self.outputs[self.output_index(name)]
+
+    def output_index(self, name: str) -> int:
+        """Return where an output stands among those of ``scores``."""
+        return [output.name for output in self.outputs].index(name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as nested plain values, ready for JSON."""
@@ -173,6 +223,11 @@ class Manifest:
             ArtifactError: Another format, or a key that is missing, unknown or of another type.
         """
         written = data.get("format") if isinstance(data, dict) else None
+        if written == FORMAT_1:
+            raise ArtifactError(
+                f"{where}: written in format {FORMAT_1!r}, which is not run any more",
+                f"its recipe is still read: mpm-deploy build --recipe {where} -o NEW_FILE",
+            )
         if written != FORMAT:
             raise ArtifactError(
                 f"{where}: expected format {FORMAT!r}, got {written!r}",
@@ -196,12 +251,24 @@ def _check_values(manifest: Manifest) -> None:
         *_window_checks(manifest.input),
         (model.patch_size > 0, "model.patch_size", "a size above zero"),
         (len(model.classes) > 0, "model.classes", "one class or more"),
-        (len(model.palette) == len(model.classes), "model.palette", "one colour a class"),
+        (len(model.palette) == len(model.classes), "model.palette", "one color a class"),
+        *_output_checks(manifest),
         (1 <= batch.min <= batch.max, "batch", "1 <= min <= max"),
         (len(manifest.flops.stages) == merges + 1, "flops.stages", "one more than merges"),
     ):
         if not holds:
             raise StructureError(key, f"expected {expected}")
+
+
+def _output_checks(manifest: Manifest) -> Iterator[tuple[bool, str, str]]:
+    """Yield the conditions on the outputs that every reader uses."""
+    shapes = {output.name: output.shape for output in manifest.outputs}
+    yield len(shapes) == len(manifest.outputs), "outputs", "names that differ"
+    scores, maps = shapes.get("scores", ()), shapes.get("merge_maps", ())
+    classes, merges = len(manifest.model.classes), len(manifest.merge.blocks)
+    fits = len(scores) == 3 and scores[0] == classes and min(scores) > 0
+    yield fits, "outputs", '"scores" of shape [classes, down, across]'
+    yield maps == (merges, manifest.patches), "outputs", '"merge_maps" of shape [merges, patches]'
 
 
 def _window_checks(input: InputInfo) -> Iterator[tuple[bool, str, str]]:

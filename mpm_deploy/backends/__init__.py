@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mpm_deploy.artifact import read_manifest
-from mpm_deploy.artifact.host import check_host, parse_device
-from mpm_deploy.backends.aotinductor import AotInductor
+from mpm_deploy.artifact.host import parse_device
 from mpm_deploy.backends.base import Backend, Compiled, OpenArtifact, Program
-from mpm_deploy.backends.torchscript import TorchScript
+from mpm_deploy.errors import HostError
+from mpm_deploy.families import BACKENDS
 
 __all__ = [
     "BACKENDS",
@@ -18,12 +18,20 @@ __all__ = [
     "open_artifact",
 ]
 
-BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (AotInductor(), TorchScript())}
 
+def get_backend(name: str, where: Path | str = "artifact") -> Backend:
+    """Return the backend that manifests call ``name``, as it opens files.
 
-def get_backend(name: str) -> Backend:
-    """Return the backend that recipes and manifests call ``name``."""
-    return BACKENDS[name]
+    Raises:
+        HostError: There is none of that name here; says of which file.
+    """
+    if name not in list(BACKENDS):
+        raise HostError(
+            f"{where}: built for backend {name!r}, and this program has {', '.join(BACKENDS)}",
+            "install the package that brings it, or rebuild the artifact with another backend",
+        )
+    backend: Backend = BACKENDS[name]()
+    return backend
 
 
 def open_artifact(path: Path | str, device: str | None = None) -> OpenArtifact:
@@ -39,7 +47,7 @@ def open_artifact(path: Path | str, device: str | None = None) -> OpenArtifact:
         InputError: No such device name.
     """
     manifest = read_manifest(path)
+    backend = get_backend(manifest.requires.backend, path)
     device = device or manifest.requires.device
-    check_host(manifest, device, path)
-    backend = get_backend(manifest.requires.backend)
+    backend.check_host(manifest, device, Path(path))
     return OpenArtifact(manifest, backend.load(Path(path), manifest, parse_device(device)))

@@ -6,16 +6,18 @@ Backend.load      file  ──▶ Program: scores, labels
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
+from mpm_deploy.artifact.host import check_host
 from mpm_deploy.backends.image_parallel import SideBySide
-from mpm_deploy.errors import ArtifactError, InputError
+from mpm_deploy.errors import ArtifactError, HostError, InputError
 from mpm_deploy.images.windows import WindowGrid
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.ops.label_map.windows import window_label_map
@@ -42,6 +44,7 @@ class Program(ABC):
 
     def __init__(self, manifest: Manifest, device: torch.device) -> None:
         self._manifest = manifest
+        self._outputs = [manifest.output_index(name) for name in ("scores", "merge_maps")]
         self.device = device
         self._side_by_side = SideBySide()
         if device.type == "cpu":
@@ -54,7 +57,7 @@ class Program(ABC):
             images: ``(B, 3, H, W)`` uint8 of the artifact's input size, on its device.
 
         Returns:
-            ``scores (B, K, h, w)`` float32 and ``merge_maps (B, M, h * w)`` int32.
+            ``scores (B, K, h, w)`` float32 and ``merge_maps (B, M, N)`` int32.
 
         Raises:
             InputError: Images of another shape or type.
@@ -115,6 +118,11 @@ class Program(ABC):
         """End the threads that this program made."""
         self._side_by_side.close()
 
+    def _named(self, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Pick ``scores`` and ``merge_maps`` from all that an artifact gives."""
+        scores, merge_maps = self._outputs
+        return outputs[scores], outputs[merge_maps]
+
     def _score_parts(self, parts: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
         if self.device.type == "cpu":
             return self._side_by_side.map(self._scores, parts)
@@ -153,16 +161,52 @@ def unloadable(path: Path, manifest: Manifest, error: RuntimeError) -> ArtifactE
     reason = str(error).strip().splitlines()[0]
     return ArtifactError(
         f"{path}: torch {torch.__version__} cannot load it: {reason}",
-        f"it was built with torch {manifest.requires.torch}: rebuild it with this one, or "
-        "install that one",
+        f"it was built with {_versions(manifest.requires)}: rebuild it with what is here, or "
+        "install that",
     )
 
 
-class Backend(ABC):
-    """A way to compile a model; one object serves every recipe."""
+def _versions(requires: Requires) -> str:
+    return " and ".join(f"{name} {version}" for name, version in requires.versions.items())
 
-    name: str
-    suffix: str
+
+class Backend(ABC):
+    """A way to compile a model.
+
+    A member of `families.BACKENDS` is a frozen dataclass of this kind, and its fields are the
+    options that a recipe's ``[backend]`` table takes with it. To open a file it needs none of them.
+
+    Attributes:
+        name: Its name in recipes and manifests.
+        suffix: What the names of its files end in.
+        any_device: Whether a file runs on another kind of device than it was built for.
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    any_device: ClassVar[bool] = False
+
+    def check_host(self, manifest: Manifest, device: str, path: Path) -> None:
+        """Refuse a machine that is known not to run a file; nothing in it is loaded.
+
+        Raises:
+            HostError: It does not fit, or needs what this backend knows nothing of.
+            InputError: No such device name.
+        """
+        unknown = ", ".join(manifest.requires.details)
+        if unknown:
+            raise HostError(
+                f"{path}: needs {unknown} of a host, of which this {self.name} knows nothing",
+                "update this package",
+            )
+        check_host(manifest, device, path, any_device=self.any_device)
+
+    def check_device(self, device: str) -> None:  # noqa: B027 - most take any
+        """Refuse a kind of device that the options do not go with.
+
+        Raises:
+            OptionError: Which option, and why.
+        """
 
     @abstractmethod
     def check(self, recipe: Recipe) -> None:
@@ -189,6 +233,6 @@ class Backend(ABC):
         """
         raise InputError(
             f"{path}: native code, which runs on the torch that it was built with, "
-            f"{manifest.requires.torch}, or not at all",
+            f"{manifest.requires.versions.get('torch')}, or not at all",
             "build it with backend 'torchscript', whose operators can be looked up",
         )

@@ -22,22 +22,23 @@ from mpm_deploy.artifact import (
     Manifest,
     MergeInfo,
     ModelInfo,
+    OutputInfo,
     Requires,
     WeightsOrigin,
     write_artifact,
 )
-from mpm_deploy.backends import Backend, Compiled, OpenArtifact, get_backend
+from mpm_deploy.backends import Backend, Compiled, OpenArtifact
 from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.build.verify import check_agreement, measure_agreement, verification_images
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.models.flops import count_flops
-from mpm_deploy.models.reductions import method_of
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.classes import numbered_classes
 from mpm_deploy.models.weights.files import load_encoder_into, load_into, read_weights
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo, random_weights
 from mpm_deploy.models.zoo import create, find_model
-from mpm_deploy.recipe import ModelRecipe, Recipe
+from mpm_deploy.recipe import MergeRecipe, ModelRecipe, Recipe
+from mpm_deploy.support.schema import to_mapping
 
 
 def build(
@@ -62,7 +63,7 @@ def build(
         AgreementError: The compiled model disagrees with the eager one.
     """
     say = progress or (lambda _: None)
-    backend = get_backend(recipe.backend.name)
+    backend: Backend = recipe.backend.member
     backend.check(recipe)
     target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
 
@@ -91,9 +92,8 @@ def open_eager(recipe: Recipe) -> OpenArtifact:
     """
     model, weights = make_model(recipe)
     wanted = recipe.backend
-    requires = Requires(
-        wanted.name, wanted.device, wanted.dtype, torch.__version__, wanted.machine, (), None
-    )
+    versions = {"torch": str(torch.__version__)}
+    requires = Requires(wanted.name, wanted.device, wanted.dtype, versions, wanted.machine)
     at_once = 1 if wanted.device == "cpu" else wanted.max_batch  # images go side by side on a CPU
     compiled = Compiled(requires, BatchRange(1, at_once))
     manifest = _describe(recipe, model, weights, compiled)
@@ -109,7 +109,8 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
         classes=len(weights.classes),
         image_size=wanted.image_size or weights.image_size,
         blocks=recipe.merge.blocks,
-        method=method_of(recipe.merge),
+        method=recipe.merge.member,
+        head=wanted.member,
         reconstruct=recipe.merge.reconstruct,
         mean=weights.mean,
         std=weights.std,
@@ -126,7 +127,7 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
 def _weights_of(recipe: Recipe) -> tuple[dict[str, Tensor], WeightsInfo]:
     wanted = recipe.model
     if wanted.weights == "random":
-        return {}, random_weights(wanted.name, wanted.image_size, wanted.classes)
+        return {}, random_weights(wanted.full_name, wanted.image_size, wanted.classes)
     tensors, weights = read_weights(wanted.weights)
     if weights.origin == RANDOM:
         weights = _with_head_of(wanted, weights)
@@ -140,18 +141,18 @@ def _with_head_of(wanted: ModelRecipe, weights: WeightsInfo) -> WeightsInfo:
     A head that is drawn at random may be of either kind, for any number of classes.
     """
     names, palette = numbered_classes(wanted.classes or len(weights.classes))
-    name, spec = weights.model, find_model(weights.model)
-    if wanted.name and replace(find_model(wanted.name), head=spec.head) == spec:
-        name = wanted.name
+    name = weights.model
+    if wanted.full_name and find_model(wanted.full_name).backbone == find_model(name).backbone:
+        name = wanted.full_name
     return replace(weights, model=name, classes=names, palette=palette)
 
 
 def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
     wanted = recipe.model
-    if wanted.name not in (None, weights.model):
+    if wanted.full_name not in (None, weights.model):
         raise RecipeError(
             f"recipe {recipe.name!r}: model.name: expected {weights.model!r}, which the weights "
-            f"{wanted.weights!r} are for, got {wanted.name!r}",
+            f"{wanted.weights!r} are for, got {wanted.full_name!r}",
             f"leave model.name out or say --model {weights.model}; or other weights: --weights "
             "FILE, or --weights random for speed only",
         )
@@ -195,7 +196,7 @@ def _write_verified(
 def _describe(
     recipe: Recipe, model: Segmenter, weights: WeightsInfo, compiled: Compiled
 ) -> Manifest:
-    config = model.encoder.config
+    encoder, spec = model.encoder, find_model(weights.model)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Manifest(
         format=FORMAT,
@@ -203,21 +204,42 @@ def _describe(
         recipe=recipe.to_dict(),
         model=ModelInfo(
             name=weights.model,
-            head=find_model(weights.model).head,
+            backbone=spec.backbone,
+            head=spec.head_name,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            patch_size=config.patch_size,
-            special_tokens=config.special_tokens,
+            patch_size=encoder.patch_size,
+            special_tokens=encoder.special_tokens,
             classes=weights.classes,
             palette=weights.palette,
         ),
         weights=WeightsOrigin(weights.origin, weights.sha256),
-        input=_describe_input(recipe, config.image_size, weights),
-        merge=MergeInfo(recipe.merge.method, recipe.merge.blocks, recipe.merge.reconstruct),
+        input=_describe_input(recipe, model.image_size, weights),
+        merge=_describe_merge(recipe.merge),
+        outputs=_describe_outputs(model, len(weights.classes)),
         flops=count_flops(model),
         batch=compiled.batch,
         requires=compiled.requires,
         agreement=Agreement(images=0, labels=0.0, clusters=()),  # known once it is verified
         payload_sha256="",  # known once it is written
+    )
+
+
+def _describe_merge(merge: MergeRecipe) -> MergeInfo:
+    return MergeInfo(
+        method=merge.method,
+        place=merge.member.place,
+        blocks=merge.blocks,
+        reconstruct=merge.reconstruct,
+        options=to_mapping(merge.member),
+    )
+
+
+def _describe_outputs(model: Segmenter, classes: int) -> tuple[OutputInfo, ...]:
+    down, across = model.grid
+    maps = (len(model.encoder.schedule), down * across)
+    return (
+        OutputInfo("scores", "float32", (classes, *model.score_grid)),
+        OutputInfo("merge_maps", "int32", maps),
     )
 
 

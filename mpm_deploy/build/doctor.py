@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpm_deploy.artifact.host import host_cpu_isa
-from mpm_deploy.backends import get_backend
 from mpm_deploy.errors import MpmError
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import Recipe, builtin_recipes
@@ -164,7 +163,7 @@ def _examine_recipe(recipe: Recipe) -> Finding:
     if missing:
         return Finding("recipe", recipe.name, f"needs {' and '.join(missing)}", _BUILD_EXTRA)
     try:
-        get_backend(recipe.backend.name).check(recipe)
+        recipe.backend.member.check(recipe)
     except MpmError as error:
         return Finding("recipe", recipe.name, error.problem, error.hint or "build another recipe")
     return Finding("recipe", recipe.name, "can be built here")

@@ -1,8 +1,9 @@
 """Runs the command line: ``mpm-deploy convert | build | inspect | run | bench | eval | ...``.
 
-One module a command: its HELP, which options it adds to its parser, and how it runs. A command
-without help is not listed. Nothing but these modules prints. Exit codes: 0 done, 1 an error with
-its hint, 2 wrong usage, 3 done but some images were skipped, 130 interrupted.
+One module a command, and one line in `families.COMMANDS`: its HELP, which options it adds to its
+parser, and how it runs. A command without help is not listed. Nothing but these modules prints.
+Exit codes: 0 done, 1 an error with its hint, 2 wrong usage, 3 done but some images were skipped,
+130 interrupted.
 
 argparse, not a framework: it costs no import time and no dependency, and exits 2 by itself. Each
 command imports what it needs when it runs, so that ``--help`` need not wait for torch.
@@ -15,31 +16,9 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from mpm_deploy import __version__
-from mpm_deploy.cli import (
-    advise,
-    bench,
-    build,
-    convert,
-    doctor,
-    eval,
-    inspect,
-    models,
-    profile,
-    recipes,
-    report,
-    run,
-    sweep,
-    visualize,
-    worker,
-)
 from mpm_deploy.cli.console import DONE, INTERRUPTED, fail
 from mpm_deploy.errors import MpmError
-
-COMMANDS = (
-    *(recipes, models, convert, build, inspect, run),
-    *(bench, eval, profile, sweep, advise),
-    *(visualize, report, doctor, worker),
-)
+from mpm_deploy.families import COMMANDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,16 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mpm-deploy {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of a bug")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        _add(commands, module)
+    for name, module in COMMANDS.items():
+        _add(commands, name, module)
     return parser
 
 
 def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", module: ModuleType
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: ModuleType
 ) -> None:
     listed = {} if module.HELP is None else {"help": module.HELP, "description": module.HELP}
-    name = module.__name__.rpartition(".")[2]
     parser = commands.add_parser(name, allow_abbrev=False, **listed)
     module.add_options(parser)
     parser.set_defaults(command=module.run)

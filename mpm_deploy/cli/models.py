@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the models, or the rows of the paper's tables."""
     from mpm_deploy.models.summary import model_facts
-    from mpm_deploy.models.zoo import MODELS
+    from mpm_deploy.recipe.model_names import MODELS
     from mpm_deploy.recipe.paper import ROWS, find_task
     from mpm_deploy.show.tables import models_table, paper_table
 

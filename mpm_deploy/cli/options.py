@@ -44,9 +44,9 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     from mpm_deploy.recipe import Recipe, load_recipe
 
     if Path(arguments.recipe).suffix in (".pt", ".pt2"):  # an artifact holds its recipe
-        from mpm_deploy.artifact import read_manifest
+        from mpm_deploy.artifact import read_recipe
 
-        recipe = Recipe.from_dict(read_manifest(arguments.recipe).recipe)
+        recipe = Recipe.from_dict(read_recipe(arguments.recipe))
     else:
         recipe = load_recipe(arguments.recipe)
     if arguments.weights is not None:

@@ -99,7 +99,7 @@ def plan(arguments: argparse.Namespace, say: Callable[[str], None]) -> Plan:
     from mpm_deploy.measure.search.variants import all_variants
 
     model, weights = make_model(recipe.full_token())
-    depth = model.encoder.config.depth
+    depth = len(model.encoder.blocks)
     variants = all_variants(recipe, depth, arguments.method or ["mpm"], arguments.schedule)
     dataset, truth = _open_dataset(arguments, recipe, say)
     settings = Settings(

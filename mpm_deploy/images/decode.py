@@ -10,9 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from mpm_deploy.errors import ImageError, InputError
-from mpm_deploy.images.formats import BROKEN, FORMATS, Raster
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+from mpm_deploy.families import IMAGE_FORMATS
+from mpm_deploy.images.formats import BROKEN, Raster
 
 # What EXIF orientation n asks for: transpose, then flip rows, then flip columns.
 _ORIENTATIONS = {
@@ -49,10 +48,15 @@ def find_images(path: str | Path) -> list[Path]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     if not files:
         raise InputError(
-            f"{path}: no image in this folder (expected {', '.join(IMAGE_SUFFIXES)})",
-            "name a folder that holds JPEG or PNG files",
+            f"{path}: no image in this folder (expected {', '.join(image_suffixes())})",
+            f"name a folder that holds {_format_names()} files",
         )
     return sorted(files, key=lambda file: bytes(file))
+
+
+def image_suffixes() -> tuple[str, ...]:
+    """Return what the names of images end in, in lower case, format by format."""
+    return tuple(suffix for member in IMAGE_FORMATS.values() for suffix in member.SUFFIXES)
 
 
 def has_images(folder: Path) -> bool:
@@ -156,7 +160,7 @@ def _is_image(path: Path) -> bool:
     A link to nothing counts, so that skipping it is reported.
     """
     is_file = path.is_file() or (path.is_symlink() and not path.exists())
-    return is_file and path.suffix.lower() in IMAGE_SUFFIXES
+    return is_file and path.suffix.lower() in image_suffixes()
 
 
 def _from_pil(image: Image.Image) -> Tensor:
@@ -177,11 +181,15 @@ def _read(path: Path) -> bytes:
 def _decode(data: bytes) -> Tensor:
     if not data:
         raise ImageError("the file is empty")
-    for member in FORMATS:
+    for member in IMAGE_FORMATS.values():
         if data.startswith(member.MAGIC):
             upright = _turn_upright(member.read(data))
             return torch.from_numpy(upright).permute(2, 0, 1)
-    raise ImageError("not a JPEG or PNG file")
+    raise ImageError(f"not a {_format_names()} file")
+
+
+def _format_names() -> str:
+    return " or ".join(IMAGE_FORMATS)
 
 
 def _turn_upright(raster: Raster) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """Make segmentation models that compute on packed tokens."""
 
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.zoo import MODELS, create
+from mpm_deploy.models.zoo import create
+from mpm_deploy.recipe.model_names import MODELS
 
 __all__ = ["MODELS", "Segmenter", "create"]

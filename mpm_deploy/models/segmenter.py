@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.vit import Encoder
+from mpm_deploy.models.encoders.base import PackedEncoder
+from mpm_deploy.models.heads.base import Decoder
 from mpm_deploy.models.packing import equal_offsets, patch_rows
 from mpm_deploy.models.reductions.base import Packed, patch_counts
 from mpm_deploy.models.reductions.mpm import reconstruct as reconstruct_rows
@@ -32,8 +33,8 @@ class Segmenter(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder,
-        decoder: nn.Module,
+        encoder: PackedEncoder,
+        decoder: Decoder,
         mean: Sequence[float],
         std: Sequence[float],
         reconstruct: str = "after_decoder",
@@ -45,8 +46,10 @@ class Segmenter(nn.Module):
         self.decoder = decoder
         self.merges = len(encoder.schedule) > 0
         self.decodes_merged = reconstruct == "after_decoder"
-        self.image_size: tuple[int, int] = encoder.config.image_size
-        self.grid: tuple[int, int] = encoder.config.grid
+        self.image_size: tuple[int, int] = encoder.image_size
+        self.grid: tuple[int, int] = encoder.grid
+        down, across = encoder.grid
+        self.score_grid: tuple[int, int] = (down * decoder.upsampling, across * decoder.upsampling)
         # (x / 255 - mean) / std as one multiply and one add
         scale = [1 / (255 * s) for s in std]
         shift = [-m / s for m, s in zip(mean, std, strict=True)]
@@ -66,14 +69,14 @@ class Segmenter(nn.Module):
             images: ``(B, 3, H, W)`` uint8, of the size the encoder was made for.
 
         Returns:
-            ``scores (B, K, h, w)`` float32 and ``merge_maps (B, M, h * w)`` int32: the token of its
-            image that each patch belongs to after each of the M merges.
+            ``scores (B, K, h, w)`` float32 on the grid of scores, which is the patches' unless the
+            head upsamples; and ``merge_maps (B, M, N)`` int32: the token of its image that each
+            patch belongs to after each of the M merges.
         """
         normalised = images.to(self.scale.dtype) * self.scale + self.shift
-        dtype = self.encoder.position.dtype
-        tokens, offsets, rows, merge_maps = self.encoder(normalised.to(dtype))
-        scores = self._decode(tokens, offsets, rows)  # (B, N, K)
-        down, across = self.grid
+        tokens, offsets, rows, merge_maps = self.encoder(normalised)
+        scores = self._decode(tokens, offsets, rows)  # (B, h * w, K)
+        down, across = self.score_grid
         scores = scores.transpose(1, 2).reshape(rows.shape[0], -1, down, across)
         return scores.float().contiguous(), merge_maps
 

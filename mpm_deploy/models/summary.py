@@ -49,8 +49,8 @@ def model_facts(
         name=name,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         gflops=count_flops(model).total([down * across]) / 1e9,
-        special_tokens=spec.special_tokens,
-        head=spec.head,
+        special_tokens=model.encoder.special_tokens,
+        head=spec.head_name,
         has_demo=name == _demo_model(),
     )
 

@@ -1,4 +1,4 @@
-"""List the models by name, with their shapes, and make one with random weights."""
+"""Make models by name: a backbone of a family of encoders, and a head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,88 +7,59 @@ import torch
 from torch import nn
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
-from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
-from mpm_deploy.models.reductions import Method
+from mpm_deploy.families import ENCODERS, HEADS
+from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder
+from mpm_deploy.models.heads import Head
+from mpm_deploy.models.reductions import Method, Mpm
 from mpm_deploy.models.segmenter import Segmenter
-
-_SEGMENTER_NORM_EPSILON = 1e-5  # not timm's 1e-6
-MASK_DEPTH = 2  # blocks of a mask transformer
+from mpm_deploy.recipe.model_names import MODELS, split_name
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A Segmenter by its parts.
+    """A model by its parts.
 
     Args:
-        width: Width of a token.
-        depth: Blocks of the encoder.
-        heads: Attention heads of a block.
-        patch_size: Side of a patch in pixels.
-        head: ``"mask_transformer"`` or ``"linear"``.
-        special_tokens: 1 for a class token, 2 where a distillation token follows it.
+        backbone: The backbone's name.
+        head_name: The head's name.
+        head: The head with its options.
     """
 
-    width: int
-    depth: int
-    heads: int
-    patch_size: int
-    head: str
-    special_tokens: int = 1
+    backbone: str
+    head_name: str
+    head: Head
 
-    def encoder_config(self, image_size: tuple[int, int]) -> EncoderConfig:
-        """Return the encoder's shape at ``image_size`` (height, width) pixels."""
-        return EncoderConfig(
-            image_size=image_size,
-            patch_size=self.patch_size,
-            width=self.width,
-            depth=self.depth,
-            heads=self.heads,
-            mlp_width=4 * self.width,
-            special_tokens=self.special_tokens,
-            norm_epsilon=_SEGMENTER_NORM_EPSILON,
-        )
+    @property
+    def depth(self) -> int:
+        """The number of blocks of the encoder."""
+        return self._family.depth(self.backbone)
 
+    def encoder(
+        self, image_size: tuple[int, int], blocks: Sequence[int] = (), method: Method | None = None
+    ) -> PackedEncoder:
+        """Make the encoder with weights of any value; arguments are those of `create`."""
+        return self._family.make(self.backbone, image_size, blocks, method or Mpm())
 
-_TINY = (192, 12, 3)
-_SMALL = (384, 12, 6)
-_BASE = (768, 12, 12)
-_LARGE = (1024, 24, 16)
-
-MODELS: dict[str, ModelSpec] = {
-    "seg_t16_mask": ModelSpec(*_TINY, 16, "mask_transformer"),
-    "seg_s16_mask": ModelSpec(*_SMALL, 16, "mask_transformer"),
-    "seg_b16_mask": ModelSpec(*_BASE, 16, "mask_transformer"),
-    "seg_l16_mask": ModelSpec(*_LARGE, 16, "mask_transformer"),
-    "seg_b8_mask": ModelSpec(*_BASE, 8, "mask_transformer"),
-    "seg_deit_t16_mask": ModelSpec(*_TINY, 16, "mask_transformer", special_tokens=2),
-    "seg_deit_s16_mask": ModelSpec(*_SMALL, 16, "mask_transformer", special_tokens=2),
-    "seg_deit_b16_mask": ModelSpec(*_BASE, 16, "mask_transformer", special_tokens=2),
-    "seg_t16_linear": ModelSpec(*_TINY, 16, "linear"),
-    "seg_s16_linear": ModelSpec(*_SMALL, 16, "linear"),
-    "seg_b16_linear": ModelSpec(*_BASE, 16, "linear"),
-    "seg_l16_linear": ModelSpec(*_LARGE, 16, "linear"),
-    "seg_b8_linear": ModelSpec(*_BASE, 8, "linear"),
-    "seg_deit_t16_linear": ModelSpec(*_TINY, 16, "linear", special_tokens=2),
-    "seg_deit_s16_linear": ModelSpec(*_SMALL, 16, "linear", special_tokens=2),
-    "seg_deit_b16_linear": ModelSpec(*_BASE, 16, "linear", special_tokens=2),
-}
+    @property
+    def _family(self) -> EncoderFamily:
+        families: list[type[EncoderFamily]] = list(ENCODERS.values())
+        return next(family() for family in families if self.backbone in family.backbones())
 
 
-def find_model(name: str) -> ModelSpec:
+def find_model(name: str, head: Head | None = None) -> ModelSpec:
     """Return the model called ``name``.
+
+    Args:
+        name: A short name, or ``BACKBONE+HEAD``.
+        head: The head with its options; None takes their defaults.
 
     Raises:
         ModelError: There is none of that name; names those there are.
     """
-    if name not in MODELS:
+    pair = split_name(name)
+    if pair is None:
         raise ModelError(f"model {name!r} is not known", f"known are: {', '.join(MODELS)}")
-    return MODELS[name]
-
-
-def model_like(spec: ModelSpec) -> str | None:
-    """Return the name of the model that has these parts; None where there is none."""
-    return next((name for name, known in MODELS.items() if known == spec), None)
+    return ModelSpec(pair.backbone, pair.head, head or HEADS.find(pair.head)())
 
 
 def create(
@@ -98,6 +69,7 @@ def create(
     image_size: tuple[int, int] = (512, 512),
     blocks: Sequence[int] = (2, 5),
     method: Method | None = None,
+    head: Head | None = None,
     reconstruct: str = "after_decoder",
     mean: Sequence[float] = (0.5, 0.5, 0.5),
     std: Sequence[float] = (0.5, 0.5, 0.5),
@@ -106,11 +78,12 @@ def create(
     """Make a model with random weights, the same for the same seed.
 
     Args:
-        name: One of `MODELS`.
+        name: A short name, or ``BACKBONE+HEAD``.
         classes: Number of classes K.
         image_size: ``(height, width)`` in pixels.
         blocks: The merge schedule, 0-based; empty is the full-token model.
         method: How tokens merge; None is Mutual Pair Merging.
+        head: The head with its options; None takes their defaults.
         reconstruct: ``"after_decoder"`` or ``"before_decoder"``.
         mean: Mean of each channel, on 0..1.
         std: Standard deviation of each channel, on 0..1.
@@ -119,9 +92,10 @@ def create(
     Raises:
         ModelError: An unknown name, or a size or schedule that does not fit the model.
     """
-    spec = find_model(name)
-    encoder = Encoder(spec.encoder_config(image_size), blocks, method)
-    model = Segmenter(encoder, _decoder(spec, classes), mean, std, reconstruct)
+    spec = find_model(name, head)
+    encoder = spec.encoder(image_size, blocks, method)
+    decoder = spec.head.make(encoder.width, classes, encoder.grid)
+    model = Segmenter(encoder, decoder, mean, std, reconstruct)
     initialise(model, seed)
     return model.eval()
 
@@ -135,8 +109,9 @@ def outline(
     """
     spec = find_model(name)
     with torch.device("meta"):
-        encoder = Encoder(spec.encoder_config(image_size), blocks)
-        return Segmenter(encoder, _decoder(spec, classes), (0.0,) * 3, (1.0,) * 3)
+        encoder = spec.encoder(image_size, blocks)
+        decoder = spec.head.make(encoder.width, classes, encoder.grid)
+        return Segmenter(encoder, decoder, (0.0,) * 3, (1.0,) * 3)
 
 
 def initialise(model: nn.Module, seed: int) -> None:
@@ -148,9 +123,3 @@ def initialise(model: nn.Module, seed: int) -> None:
                 parameter.normal_(std=0.02, generator=generator)
             else:
                 parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-
-
-def _decoder(spec: ModelSpec, classes: int) -> nn.Module:
-    if spec.head == "linear":
-        return LinearDecoder(spec.width, classes)
-    return MaskTransformer(spec.width, spec.width, MASK_DEPTH, classes)

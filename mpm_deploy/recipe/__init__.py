@@ -12,8 +12,9 @@ say what a key may hold.
     [merge]                             [verify]
     blocks = [2, 5]              labels = 0.999
 
-`recipe` holds its tables, `files` reads the built-in ones and those of others, and `schema` is how
-any document becomes typed values.
+`recipe` holds its tables, `model_names` the names of models, and `files` reads the built-in recipes
+and those of others. Which methods, heads and backends there are, and which options each takes, they
+say themselves: a table asks `families`.
 """
 
 from mpm_deploy.recipe.files import builtin_recipes, load_recipe

@@ -7,7 +7,8 @@ from typing import Any
 
 import mpm_deploy
 from mpm_deploy.errors import RecipeError
-from mpm_deploy.recipe.recipe import Recipe, nearest, placed
+from mpm_deploy.recipe.recipe import Recipe, placed
+from mpm_deploy.support.family import nearest
 
 _PACKAGE = Path(mpm_deploy.__file__).parent
 # Beside the package in a checkout, inside it in a wheel.

@@ -1,41 +1,21 @@
 """Define the tables of a recipe, and change single values in it."""
 
 import dataclasses
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self
 
 from mpm_deploy.errors import RecipeError
+from mpm_deploy.families import BACKENDS, HEADS, REDUCTIONS
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
-from mpm_deploy.recipe.schema import StructureError, read_structure, to_mapping
+from mpm_deploy.recipe.model_names import check_backbone, check_name, model_name
+from mpm_deploy.support.family import Family, OptionError, nearest
+from mpm_deploy.support.schema import OpenTable, StructureError, read_structure, to_mapping
 
 _DEFAULT: Any = object()  # the value of a key that --set empties
-
-ModelName = Literal[
-    "seg_t16_mask",
-    "seg_s16_mask",
-    "seg_b16_mask",
-    "seg_l16_mask",
-    "seg_b8_mask",
-    "seg_deit_t16_mask",
-    "seg_deit_s16_mask",
-    "seg_deit_b16_mask",
-    "seg_t16_linear",
-    "seg_s16_linear",
-    "seg_b16_linear",
-    "seg_l16_linear",
-    "seg_b8_linear",
-    "seg_deit_t16_linear",
-    "seg_deit_s16_linear",
-    "seg_deit_b16_linear",
-]
-
-# The versions whose operators are listed in mpm_deploy/backends/torchscript/operators/.
-Libtorch = Literal["2.6"]
 
 
 def _require(holds: bool, key: str, expected: str, value: Any, hint: str | None = None) -> None:
@@ -43,170 +23,141 @@ def _require(holds: bool, key: str, expected: str, value: Any, hint: str | None 
         raise RecipeError(f"{key}: expected {expected}, got {to_mapping(value)!r}", hint)
 
 
+@contextmanager
+def _options_of(section: str) -> Iterator[None]:
+    """Say in which section an option has a value that its member does not take."""
+    try:
+        yield
+    except OptionError as error:
+        raise RecipeError(f"{section}.{error.problem}", error.hint) from error
+
+
 @dataclass(frozen=True)
-class ModelRecipe:
+class ModelRecipe(OpenTable):
     """The ``[model]`` table says which model is built, at which input size and with which weights.
 
+    A model is a backbone and a head. It is named by both, or by a short name for them; where it is
+    not named, it is what the weights are for, and ``seg_t16_mask`` for random ones.
+
     Args:
-        name: A model's name; None is what the weights are for, and ``seg_t16_mask`` for random
-            ones.
+        name: A short name, as in ``"seg_t16_mask"``; ``mpm-deploy models`` lists them.
+        backbone: A backbone's name, as in ``"vit_tiny_patch16"``; with a head.
+        head: A head's name, as in ``"mask_transformer"``; with a backbone.
         weights: ``"demo"``, ``"random"``, a ``.safetensors`` file with its TOML beside it, a
             ``checkpoint.pth`` of Segmenter with its ``variant.yml``, or ``"timm:NAME"``, an encoder
             whose head is random.
         image_size: Input ``(height, width)`` in pixels; None is what the weights were trained for,
             and 512 × 512 for random ones.
         classes: Number of classes; None is what the weights have, and 150 for random ones.
+        member: The head with its options; None where no head is named.
     """
 
-    name: ModelName | None = None
+    FAMILY: ClassVar[Family] = HEADS
+    MEMBER_KEY: ClassVar[str] = "head"
+
+    name: str | None = None
+    backbone: str | None = None
+    head: str | None = None
     weights: str = "demo"
     image_size: tuple[int, int] | None = None
     classes: int | None = None
+    member: Any = None
 
     def __post_init__(self) -> None:
+        self._check_name()
         size = self.image_size
         _require(size is None or min(size) > 0, "model.image_size", "[height, width] > 0", size)
         _require(self.classes is None or self.classes > 1, "model.classes", "> 1", self.classes)
         _require(self.weights != "", "model.weights", "'demo', 'random' or a file", self.weights)
+        with _options_of("model"):
+            super().__post_init__()
+
+    @property
+    def full_name(self) -> str | None:
+        """The name of the model, whichever way the recipe says it; None where it does not."""
+        return model_name(self.backbone, self.head) if self.backbone and self.head else self.name
+
+    def _check_name(self) -> None:
+        pair = (self.backbone, self.head)
+        _require(
+            pair == (None, None) or (None not in pair and self.name is None),
+            "model",
+            "a name, or a backbone and a head",
+            [each for each in (self.name, *pair) if each],
+            "name the model once: --set model.name= takes a name back",
+        )
+        if self.name is not None:
+            check_name("model.name", self.name)
+        if self.backbone is not None:
+            check_backbone("model.backbone", self.backbone)
 
 
 @dataclass(frozen=True)
-class _Options:
-    """Lists the options that a merge method takes besides the schedule.
-
-    Exactly one of ``needs`` must be set, those in ``may`` are optional, and error messages show
-    ``example``.
-    """
-
-    needs: tuple[str, ...] = ()
-    may: tuple[str, ...] = ()
-    example: str = ""
-
-
-_MERGE_OPTIONS = {
-    "mpm": _Options(),
-    "tome": _Options(("ratio", "r"), ("proportional_attention",), "ratio=0.1"),
-    "algm": _Options(("threshold",), example="threshold=0.9"),
-    "none": _Options(),
-}
-
-
-@dataclass(frozen=True)
-class MergeRecipe:
+class MergeRecipe(OpenTable):
     """The ``[merge]`` table says how and where tokens merge, and where they become patches again.
 
     Args:
-        method: ``"mpm"`` in front of each block of the schedule; ``"tome"`` or ``"algm"`` inside
-            it, between attention and MLP; ``"none"`` for the full-token model.
-        blocks: The schedule: blocks (0-based) at which a merge happens; two for ``"algm"``,
-            the local merge and the global one.
+        method: How tokens merge: a name of `families.REDUCTIONS`, which says where in a block.
+        blocks: The schedule: blocks (0-based) at which a merge happens; none is the full-token
+            model.
         reconstruct: ``"after_decoder"`` gathers scores, ``"before_decoder"`` gathers tokens.
-        ratio: For ``"tome"``: the share of an image's tokens that each merge removes, half at most.
-        r: For ``"tome"``, instead of ``ratio``: the number of tokens that each merge removes.
-        proportional_attention: For ``"tome"``: whether a merged token is attended to as often as
-            the patches that it stands for.
-        threshold: For ``"algm"``: the mean cosine from which on a window is one token.
+        member: The method with its options; None takes their defaults.
     """
 
-    method: Literal["mpm", "tome", "algm", "none"] = "mpm"
+    FAMILY: ClassVar[Family] = REDUCTIONS
+    MEMBER_KEY: ClassVar[str] = "method"
+
+    method: str = "mpm"
     blocks: tuple[int, ...] = (2, 5)
     reconstruct: Literal["after_decoder", "before_decoder"] = "after_decoder"
-    ratio: float | None = None
-    r: int | None = None
-    proportional_attention: bool = False
-    threshold: float | None = None
+    member: Any = None
 
     def __post_init__(self) -> None:
-        self._check_schedule()
-        self._check_options()
-        ratio, r, threshold = self.ratio, self.r, self.threshold
-        _require(ratio is None or 0 < ratio <= 0.5, "merge.ratio", "above 0, 0.5 at most", ratio)
-        _require(r is None or r > 0, "merge.r", "> 0", r)
-        fits = threshold is None or 0 < threshold <= 1
-        _require(fits, "merge.threshold", "above 0, 1 at most", threshold)
-
-    def _check_schedule(self) -> None:
         key, blocks = "merge.blocks", self.blocks
         _require(min(blocks, default=0) >= 0, key, "indices from 0 up", blocks)
         _require(list(blocks) == sorted({*blocks}), key, "strictly increasing indices", blocks)
-        fits = (self.method == "none") == (not blocks)
-        expected = "[]" if self.method == "none" else "a block or more"
+        with _options_of("merge"):
+            super().__post_init__()
+        merges = self.member.merges
         _require(
-            fits,
+            not blocks or merges in (None, len(blocks)),
             key,
-            f"{expected} with method {self.method!r}",
+            f"{merges} blocks with method {self.method!r}",
             blocks,
-            "the full-token model is method 'none' with no blocks: build --full-token",
-        )
-        _require(
-            self.method != "algm" or len(blocks) == 2,
-            key,
-            "two blocks with method 'algm'",
-            blocks,
-            "the paper's are [0, 4], and [0, 6] for ViT-L",
-        )
-
-    def _check_options(self) -> None:
-        for method, options in _MERGE_OPTIONS.items():
-            for option in (*options.needs, *options.may):
-                _require(
-                    method == self.method or getattr(self, option) in (None, False),
-                    f"merge.{option}",
-                    f"none with method {self.method!r}",
-                    getattr(self, option),
-                    f"leave it out, or set merge.method to {method!r}",
-                )
-        own = _MERGE_OPTIONS[self.method]
-        given = [option for option in own.needs if getattr(self, option) is not None]
-        _require(
-            len(given) == min(len(own.needs), 1),
-            "merge",
-            f"{' or '.join(own.needs)} with method {self.method!r}",
-            given,
-            f"as in --set merge.{own.example}",
+            f"as in --set merge.blocks={[4 * merge for merge in range(merges or 0)]}",
         )
 
 
 @dataclass(frozen=True)
-class BackendRecipe:
+class BackendRecipe(OpenTable):
     """The ``[backend]`` table says what compiles the model, and for which machine.
 
     Args:
-        name: ``"torchscript"`` writes a ``.pt``, ``"aotinductor"`` a ``.pt2``.
+        name: A name of `families.BACKENDS`; ``"torchscript"`` writes a ``.pt``, ``"aotinductor"``
+            a ``.pt2``.
         device: ``"cpu"`` or ``"cuda"``.
         dtype: The type that the model computes in.
         max_batch: The most images that one call may take; AOTInductor files for a CPU take one
             image, and larger batches image by image.
-        cuda_capability: Compute capability ``(major, minor)`` it is compiled for.
         machine: The kind of processor that the file is tied to; None where it is tied to none.
-        libtorch: For ``"torchscript"``: the oldest libtorch that is to run the file, as ``"2.6"``;
-            a build fails if the model calls an operator that it lacks. None promises nothing.
+        member: The backend with its options; None takes their defaults.
     """
 
-    name: Literal["torchscript", "aotinductor"] = "torchscript"
+    FAMILY: ClassVar[Family] = BACKENDS
+    MEMBER_KEY: ClassVar[str] = "name"
+
+    name: str = "torchscript"
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
     max_batch: int = 64
-    cuda_capability: tuple[int, int] | None = None
     machine: Literal["x86_64", "aarch64"] | None = None
-    libtorch: Libtorch | None = None
+    member: Any = None
 
     def __post_init__(self) -> None:
         _require(self.max_batch > 0, "backend.max_batch", "> 0", self.max_batch)
-        _require(
-            self.cuda_capability is None or self.device == "cuda",
-            "backend.cuda_capability",
-            f"none with device {self.device!r}",
-            self.cuda_capability,
-            "leave it out, or set device to 'cuda'",
-        )
-        _require(
-            self.libtorch is None or self.name == "torchscript",
-            "backend.libtorch",
-            f"none with backend {self.name!r}",
-            self.libtorch,
-            "leave it out, --set backend.libtorch=: native code runs on the torch that built it",
-        )
+        with _options_of("backend"):
+            super().__post_init__()
+            self.member.check_device(self.device)
 
 
 @dataclass(frozen=True)
@@ -285,11 +236,11 @@ class Recipe:
 
     name: str
     description: str = ""
-    model: ModelRecipe = ModelRecipe()
-    merge: MergeRecipe = MergeRecipe()
-    backend: BackendRecipe = BackendRecipe()
-    input: InputRecipe = InputRecipe()
-    verify: VerifyRecipe = VerifyRecipe()
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    merge: MergeRecipe = field(default_factory=MergeRecipe)
+    backend: BackendRecipe = field(default_factory=BackendRecipe)
+    input: InputRecipe = field(default_factory=InputRecipe)
+    verify: VerifyRecipe = field(default_factory=VerifyRecipe)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -302,7 +253,7 @@ class Recipe:
             return read_structure(cls, values)
         except StructureError as error:
             allowed = f"; allowed are {', '.join(error.allowed)}" if error.allowed else ""
-            raise RecipeError(f"{error}{allowed}", _did_you_mean(error)) from error
+            raise RecipeError(f"{error}{allowed}", error.hint or _did_you_mean(error)) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as nested plain values, ready for JSON; `from_dict` reads them back."""
@@ -321,8 +272,10 @@ class Recipe:
         """
         values = self.to_dict()
         with placed("--set"):
-            for assignment in assignments:
-                section, key, value = _parse_assignment(assignment)
+            parsed = [_parse_assignment(assignment) for assignment in assignments]
+            for section, key, value in parsed:
+                self._forget_options(values, section, key, value)
+            for section, key, value in parsed:
                 table = values.setdefault(section, {})
                 if not isinstance(table, dict):
                     raise RecipeError(f"{section}: expected a section, got a key of the whole")
@@ -332,15 +285,26 @@ class Recipe:
                     table[key] = value
             return self.from_dict(values)
 
+    def _forget_options(
+        self, values: dict[str, Any], section: str, key: str, value: object
+    ) -> None:
+        """Drop the options of a member where an assignment names another one."""
+        table = getattr(self, section, None)
+        if isinstance(table, OpenTable) and key == table.MEMBER_KEY:
+            own = table.own_fields()
+            if value != getattr(table, key):
+                values[section] = {k: v for k, v in values[section].items() if k in own}
+
     def with_weights(self, weights: str) -> Self:
         """Return the same recipe with other weights, and with the model that they are for."""
-        name = self.model.name if weights == "random" else None
-        model = dataclasses.replace(self.model, name=name, weights=weights)
+        model = dataclasses.replace(self.model, weights=weights)
+        if weights != "random":
+            model = dataclasses.replace(model, name=None, backbone=None, head=None, member=None)
         return dataclasses.replace(self, model=model)
 
     def full_token(self) -> Self:
         """Return the same recipe without merging, which is the full-token model."""
-        merge = MergeRecipe("none", blocks=(), reconstruct=self.merge.reconstruct)
+        merge = MergeRecipe(blocks=(), reconstruct=self.merge.reconstruct)
         return dataclasses.replace(self, merge=merge)
 
 
@@ -376,8 +340,3 @@ def placed(place: str) -> Iterator[None]:
 def _did_you_mean(error: StructureError) -> str | None:
     written = re.search(r"unknown value '(.*)'", error.problem)
     return nearest(written.group(1) if written else error.key.split(".")[-1], error.allowed)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else None

@@ -10,12 +10,16 @@ import torch
 from mpm_deploy.artifact import (
     Flops,
     StageFlops,
+    WeightsOrigin,
     read_manifest,
+    read_recipe,
     read_sample,
     write_artifact,
 )
 from mpm_deploy.artifact.archive import MANIFEST
 from mpm_deploy.errors import ArtifactError
+from mpm_deploy.models.reductions import Tome
+from mpm_deploy.recipe import MergeRecipe, Recipe
 from tests.support import toy
 
 IMAGE = (
@@ -141,8 +145,8 @@ def test_what_is_no_file_cannot_be_opened(path, tmp_path):
 
 
 def test_a_newer_format_says_what_to_do(toy_artifact):
-    with_manifest(toy_artifact, lambda data: data.update(format="mpm-artifact/2"))
-    with pytest.raises(ArtifactError, match="expected format 'mpm-artifact/1'") as caught:
+    with_manifest(toy_artifact, lambda data: data.update(format="mpm-artifact/3"))
+    with pytest.raises(ArtifactError, match="expected format 'mpm-artifact/2'") as caught:
         read_manifest(toy_artifact)
     assert "update" in caught.value.hint
 
@@ -153,7 +157,11 @@ def test_a_newer_format_says_what_to_do(toy_artifact):
         (lambda data: data.pop("merge"), "merge: missing"),
         (lambda data: data.update(more=1), "more: unknown key"),
         (lambda data: data["input"].update(height="512"), "input.height"),
-        (lambda data: data["requires"].update(backend="onnx"), "requires.backend"),
+        (lambda data: data["requires"]["versions"].update(torch=2), "requires.versions.torch"),
+        (lambda data: data["outputs"][1].update(name="scores"), "outputs: expected names that"),
+        (lambda data: data["outputs"][0].update(name="logits"), 'outputs: expected "scores" of'),
+        (lambda data: data["outputs"][0].update(shape=[4, 2, 3]), 'outputs: expected "scores" of'),
+        (lambda data: data["outputs"][1].update(shape=[1, 7]), 'outputs: expected "merge_maps" of'),
         (lambda data: data["input"].update(fit="crop"), "input.fit"),
         (lambda data: data["input"].update(stride=8), "input.stride: expected none"),
         (lambda data: data["input"].update(SLIDE | {"stride": 33}), "input.stride: expected 1 to"),
@@ -165,6 +173,47 @@ def test_a_newer_format_says_what_to_do(toy_artifact):
 def test_a_manifest_of_another_structure_is_refused(toy_artifact, change, named):
     with pytest.raises(ArtifactError, match=named):
         read_manifest(with_manifest(toy_artifact, change))
+
+
+def test_what_later_writers_may_say_is_read(toy_artifact):
+    def later(data):
+        data["requires"].update(backend="tensorrt", dtype="int8", details={"workspace_mib": 64})
+        data["requires"]["versions"]["tensorrt"] = "10.3"
+        data["merge"].update(place="input", options={"ratio": 0.5})
+        data["merge"]["weights"] = {"origin": "policy.safetensors", "sha256": "ab"}
+        data["outputs"][0]["shape"] = [3, 8, 12]  # a head that upsamples by 4
+        data["outputs"].insert(0, {"name": "masks", "dtype": "float16", "shape": [100]})
+
+    manifest = read_manifest(with_manifest(toy_artifact, later))
+    assert manifest.score_grid == (8, 12) and manifest.output_index("merge_maps") == 2
+    assert manifest.merge.weights == WeightsOrigin("policy.safetensors", "ab")
+
+
+def test_a_signature_is_let_pass_and_is_no_part_of_the_hash(toy_artifact):
+    manifest = read_manifest(toy_artifact)
+    with zipfile.ZipFile(toy_artifact, "a") as file:
+        file.writestr("toy/extra/mpm_signature.json", b"{}")
+    assert read_manifest(toy_artifact) == manifest
+
+
+def test_of_format_1_the_recipe_is_left(toy_artifact):
+    recipe = {
+        "name": "cpu_fp32",
+        "model": {"name": None, "weights": "demo"},
+        "merge": {"method": "none", "before_blocks": [], "ratio": None, "r": None}
+        | {"threshold": None, "proportional_attention": False},
+        "backend": {"name": "aotinductor", "libtorch": None, "cuda_capability": None},
+    }
+    change = {"format": "mpm-artifact/1", "recipe": recipe}
+    with_manifest(toy_artifact, lambda data: (data.clear(), data.update(change)))
+    with pytest.raises(ArtifactError, match="format 'mpm-artifact/1', which is not run") as caught:
+        read_manifest(toy_artifact)
+    assert f"mpm-deploy build --recipe {toy_artifact} -o NEW_FILE" in caught.value.hint
+    assert Recipe.from_dict(read_recipe(toy_artifact)).merge == MergeRecipe(blocks=())
+    recipe["merge"] |= {"method": "tome", "before_blocks": [2, 5], "ratio": 0.2}
+    with_manifest(toy_artifact, lambda data: data.update(change))
+    expected = MergeRecipe("tome", (2, 5), member=Tome(ratio=0.2))
+    assert Recipe.from_dict(read_recipe(toy_artifact)).merge == expected
 
 
 def test_the_keys_of_windows_may_be_missing(toy_artifact):

@@ -28,7 +28,7 @@ def test_this_machine_fits():
     [
         ({"machine": "riscv64"}, "cpu", "built for riscv64"),
         ({"cpu_isa": ("avx2", "tensor9000")}, "cpu", "a CPU with tensor9000"),
-        ({"backend": "aotinductor", "device": "cuda"}, "cpu", "built for device 'cuda'"),
+        ({"device": "cuda"}, "cpu", "built for device 'cuda'"),
     ],
 )
 def test_another_machine_is_refused_with_the_cure(requires, device, named, monkeypatch):
@@ -56,6 +56,16 @@ def test_another_gpu_is_refused(monkeypatch):
     check_host(
         replace(manifest, requires=replace(manifest.requires, cuda_capability=(8, 0))), "cuda"
     )
+
+
+def test_another_cuda_is_refused(monkeypatch):
+    about = {"is_available": True, "device_count": 1, "get_device_capability": (9, 0)}
+    for name, value in about.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device=None, value=value: value)
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    check_host(host(device="cuda", versions={"torch": "2", "cuda": "13.0"}), "cuda")
+    with pytest.raises(HostError, match=r"built with CUDA 12\.9, and torch .* brings CUDA 13\.2"):
+        check_host(host(device="cuda", versions={"torch": "2", "cuda": "12.9"}), "cuda")
 
 
 def test_flags_are_those_of_the_first_core(tmp_path):

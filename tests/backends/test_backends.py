@@ -7,7 +7,7 @@ from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import BACKENDS, get_backend, open_artifact
 from mpm_deploy.build.builder import build, make_model
 from mpm_deploy.build.verify import same_cluster, verification_images
-from mpm_deploy.errors import ArtifactError, BuildError, InputError
+from mpm_deploy.errors import ArtifactError, BuildError, HostError, InputError
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import load_recipe
@@ -27,8 +27,10 @@ def images():
 
 
 def test_backends_are_found_by_their_names():
-    for name, backend in BACKENDS.items():
-        assert get_backend(name) is backend and backend.name == name
+    for name in BACKENDS:
+        assert get_backend(name).name == name
+    with pytest.raises(HostError, match=r"it\.pt9: built for backend 'toy', and this"):
+        get_backend("toy", "it.pt9")
 
 
 @pytest.mark.slow
@@ -108,7 +110,7 @@ def test_a_class_count_past_a_byte_gives_wider_labels(tmp_path):
 def test_a_payload_that_torch_cannot_load_is_an_artifact_error(artifact, tmp_path):
     foreign = tmp_path / "foreign.pt"
     foreign.write_bytes(b"not a zip")
-    for backend in BACKENDS.values():
+    for backend in map(get_backend, BACKENDS):
         with pytest.raises(ArtifactError, match="cannot load it"):
             backend.load(foreign, read_manifest(artifact), torch.device("cpu"))
 
@@ -132,7 +134,7 @@ def test_a_bfloat16_recipe_is_refused_where_the_cpu_has_none_of_it(monkeypatch):
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_gpu_recipe_without_a_gpu_is_a_build_error(name):
     recipe = load_recipe("cpu_portable_fp32").override(
-        "backend.device=cuda", f"backend.name={name}", "backend.libtorch="
+        "backend.device=cuda", f"backend.name={name}"
     )
     with pytest.raises(BuildError, match="CUDA device"):
         get_backend(name).check(recipe)

@@ -35,8 +35,10 @@ def report(batch_size: int, model_fps: float, model_ratio: float, flop_ratio: fl
     spread = Spread(model_ratio, model_ratio, model_ratio)
     ratio = Ratio(batch_size, 3, spread, spread, flop_ratio, against)
     return Report(
-        schema="mpm-report/1",
-        artifact=replace(MERGED, merge=MergeInfo("mpm", (2, 5), "after_decoder")),
+        schema="mpm-report/2",
+        artifact=replace(
+            MERGED, merge=MergeInfo("mpm", "before_block", (2, 5), "after_decoder", {})
+        ),
         host=REPORT_HOST,
         results=(measured,),
         left_out=(),

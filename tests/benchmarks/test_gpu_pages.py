@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.gpu import pages
 from benchmarks.gpu.records import with_part
-from mpm_deploy.recipe.schema import to_mapping
+from mpm_deploy.support.schema import to_mapping
 from tests.benchmarks.made_up_gpu import PART, RECORD, part
 from tests.support.scripts import load_script
 

@@ -30,9 +30,9 @@ from benchmarks.text import as_text
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.models.weights.files import load_into, read_weights, save_weights
 from mpm_deploy.models.zoo import create
-from mpm_deploy.recipe.schema import to_mapping
 from mpm_deploy.run.label_maps import label_map_names, write_label_map
 from mpm_deploy.run.runner import Runner
+from mpm_deploy.support.schema import to_mapping
 from tests.benchmarks.made_up_gpu import PART, RECORD, ROW, part, report
 from tests.parity.conftest import CPP_RUNNER
 

@@ -10,7 +10,7 @@ from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.subjects import Goals
 from benchmarks.peers.tables import engines_table, notes, title
 from benchmarks.peers.targets import verdicts
-from mpm_deploy.recipe.schema import read_structure, to_mapping
+from mpm_deploy.support.schema import read_structure, to_mapping
 from tests.benchmarks.made_up import RESULT, engine
 from tests.support.scripts import load_script
 

@@ -24,12 +24,12 @@ def test_the_manifest_says_what_was_built(artifact):
     assert len(manifest.flops.stages) == 3
     assert manifest.agreement.images == 8
     assert manifest.agreement.labels >= 0.999 and min(manifest.agreement.clusters) >= 0.999
-    assert manifest.requires.torch == torch.__version__
+    assert manifest.requires.versions == {"torch": torch.__version__}
 
 
 def test_the_full_token_model_has_one_stage_and_no_merges(full_token_artifact):
     manifest = read_manifest(full_token_artifact)
-    assert manifest.merge.method == "none" and manifest.merge.blocks == ()
+    assert manifest.merge.blocks == () and manifest.merge.options == {}
     assert len(manifest.flops.stages) == 1
     assert manifest.agreement.clusters == ()
 

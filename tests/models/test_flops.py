@@ -5,6 +5,7 @@ import torch
 
 from mpm_deploy.models import create
 from mpm_deploy.models.flops import count_flops
+from mpm_deploy.models.zoo import outline
 from tests.support.flop_counting import counted_flops
 
 
@@ -14,19 +15,8 @@ from tests.support.flop_counting import counted_flops
 )
 def test_full_token_models_have_the_papers_flops(name, gflops):
     """Table 1 of the paper, ADE20K (150 classes) at 512 × 512."""
-    with torch.device("meta"):
-        model = create_on_meta(name)
+    model = outline(name, classes=150, image_size=(512, 512))
     assert count_flops(model).total([1024]) / 1e9 == pytest.approx(gflops, rel=0.02)
-
-
-def create_on_meta(name):
-    from mpm_deploy.models import zoo
-    from mpm_deploy.models.segmenter import Segmenter
-
-    spec = zoo.find_model(name)
-    encoder = zoo.Encoder(spec.encoder_config((512, 512)))
-    decoder = zoo.MaskTransformer(spec.width, spec.width, 2, 150)
-    return Segmenter(encoder, decoder, (0.5,) * 3, (0.5,) * 3)
 
 
 @pytest.mark.parametrize("reconstruct", ["after_decoder", "before_decoder"])

@@ -155,7 +155,7 @@ def broken_artifacts(built: Path, tmp_path: Path) -> dict[str, Path]:
     with zipfile.ZipFile(paths["foreign"], "w") as foreign:
         foreign.writestr("foreign/data.pkl", b"")
     changes: dict[str, Callable[[dict], object]] = {
-        "newer": lambda manifest: manifest.update(format="mpm-artifact/2"),
+        "newer": lambda manifest: manifest.update(format="mpm-artifact/3"),
         "other_machine": lambda manifest: manifest["requires"].update(machine="riscv64"),
         "other_cpu": lambda manifest: manifest["requires"].update(cpu_isa=["tensor9000"]),
     }

@@ -2,12 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from mpm_deploy.errors import RecipeError
-from mpm_deploy.models.zoo import MODELS
 from mpm_deploy.recipe import (
     BackendRecipe,
     MergeRecipe,
@@ -15,7 +13,7 @@ from mpm_deploy.recipe import (
     builtin_recipes,
     load_recipe,
 )
-from mpm_deploy.recipe.recipe import ModelName
+from mpm_deploy.recipe.model_names import MODELS, backbones, model_name, split_name
 
 
 @pytest.fixture
@@ -36,11 +34,39 @@ def test_builtin_recipes_are_there_with_a_description() -> None:
     assert all(recipe.description for recipe in recipes.values())
     assert recipes["cpu_portable_fp32"].backend.name == "torchscript"
     assert recipes["cpu_fp32"].backend.name == "aotinductor"
-    assert recipes["h100_bf16"].backend.cuda_capability == (9, 0)
+    assert recipes["h100_bf16"].backend.member.cuda_capability == (9, 0)
 
 
-def test_the_names_of_models_are_those_of_the_zoo() -> None:
-    assert set(get_args(ModelName)) == set(MODELS)
+def test_a_model_has_a_short_name_or_both_its_parts() -> None:
+    for name, pair in MODELS.items():
+        assert model_name(*pair) == name and split_name(name) == pair
+        assert split_name(f"{pair.backbone}+{pair.head}") == pair
+        assert pair.backbone in backbones()
+    assert model_name("toy", "linear") == "toy+linear"
+    assert split_name("toy+linear") is None and split_name("vit_tiny_patch16") is None
+
+
+def test_a_recipe_names_a_backbone_and_a_head_with_its_options(recipe: Recipe) -> None:
+    changed = recipe.override(
+        "model.weights=random",
+        "model.backbone=vit_small_patch16",
+        "model.head=mask_transformer",
+        "model.depth=1",
+    )
+    assert changed.model.full_name == "seg_s16_mask" and changed.model.member.depth == 1
+    assert Recipe.from_dict(changed.to_dict()) == changed
+    one_part = "model: expected a name, or a backbone and a head, got"
+    for assignments, problem in (
+        (("model.backbone=vit_small_patch16",), one_part),
+        (("model.head=linear", "model.name=seg_t16_mask"), one_part),
+        (("model.backbone=vit_huge", "model.head=linear"), "model.backbone: unknown value"),
+        (("model.backbone=vit_small_patch16", "model.head=line"), "model.head: unknown value"),
+        (("model.depth=1",), "model.depth: unknown key"),
+        (("model.name=seg_t16",), "model.name: unknown value 'seg_t16'; allowed are seg_t16_mask"),
+    ):
+        with pytest.raises(RecipeError) as caught:
+            recipe.override(*assignments)
+        assert problem in caught.value.problem
 
 
 def test_defaults_are_the_papers_schedule(recipe: Recipe) -> None:
@@ -69,11 +95,10 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
         ("[merge]\nblocks = [2, 2]", "merge.blocks: expected strictly", None),
         ("[merge]\nblocks = [-1]", "merge.blocks: expected indices from 0 up", None),
         ("[merge]\nblocks = 2", "merge.blocks: expected a list, got 2", None),
-        ("[merge]\nblocks = []", "merge.blocks: expected a block", "--full-token"),
-        ('[merge]\nmethod = "none"', "merge.blocks: expected []", "--full-token"),
+        ('[merge]\nmethod = "none"', "merge.method: unknown value 'none'; allowed are mpm", None),
         (
             '[merge]\nmethod = "mmp"',
-            "unknown value 'mmp'; allowed are mpm, tome, algm, none",
+            "unknown value 'mmp'; allowed are mpm, tome, algm",
             "'mpm'",
         ),
         ('[backend]\nname = "tensorrt"', "allowed are torchscript, aotinductor", None),
@@ -84,7 +109,19 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
             "backend.max_batch: expected a whole number, got True",
             None,
         ),
-        ("[backend]\ncuda_capability = [9, 0]", "expected none with device 'cpu'", "leave it out"),
+        (
+            "[backend]\ncuda_capability = [9, 0]",
+            "cuda_capability: unknown key with backend 'torchscript'",
+            "set name to 'aotinductor'",
+        ),
+        (
+            '[backend]\nname = "aotinductor"\ncuda_capability = [9, 0]',
+            "backend.cuda_capability: expected none with device 'cpu'",
+            "leave it out",
+        ),
+        ('[backend]\nlibtorch = "1.4"', "backend.libtorch: expected one of 2.6, got '1.4'", None),
+        ('[merge]\nmethod = "tome"', "merge.ratio: expected ratio or r", "merge.ratio=0.1"),
+        ("[merge]\nratio = 0.2", "merge.ratio: unknown key with merge method", "'tome'"),
         ("[model]\nimage_size = [512]", "model.image_size: expected 2 values, got [512]", None),
         ('[model]\nname = "seg_t16_msk"', "model.name: unknown value", "'seg_t16_mask'"),
         ('[model]\nweights = ""', "model.weights: expected 'demo', 'random' or a file", None),
@@ -139,14 +176,22 @@ def test_override_takes_a_bare_word_for_a_string(recipe: Recipe) -> None:
 
 
 def test_overrides_are_checked_together(recipe: Recipe) -> None:
-    changed = recipe.override("merge.method=none", "merge.blocks=[]")
+    changed = recipe.override("merge.blocks=[]")
     assert changed.merge == recipe.full_token().merge
 
 
+def test_another_member_leaves_the_options_of_the_first_behind(recipe: Recipe) -> None:
+    tome = recipe.override("merge.ratio=0.2", "merge.method=tome")
+    assert tome.merge.member.ratio == 0.2
+    algm = tome.override("merge.method=algm", "merge.threshold=0.9")
+    assert algm.merge.member.threshold == 0.9 and "ratio" not in algm.to_dict()["merge"]
+    assert tome.override("merge.method=") == recipe
+
+
 def test_an_override_without_a_value_brings_back_the_default(recipe: Recipe) -> None:
-    assert recipe.backend.libtorch is not None
+    assert recipe.backend.member.libtorch is not None
     changed = recipe.override("backend.libtorch=", "merge.blocks=", "backend.max_batch= ")
-    assert changed.backend.libtorch is None
+    assert changed.backend.member.libtorch is None
     assert changed.merge == MergeRecipe() and changed.backend.max_batch == 64
 
 
@@ -163,7 +208,7 @@ def test_an_override_without_a_value_brings_back_the_default(recipe: Recipe) -> 
         ("merge.blocks=[1", "expected a value in TOML"),
         ("merge.blocks=[3,1]", "expected strictly increasing"),
         ("merge.blocks=true", "expected a list, got True"),
-        ("merg.method=none", "merg: unknown key"),
+        ("merg.method=mpm", "merg: unknown key"),
     ],
 )
 def test_override_errors_name_the_option(recipe: Recipe, assignment: str, problem: str) -> None:
@@ -175,7 +220,7 @@ def test_override_errors_name_the_option(recipe: Recipe, assignment: str, proble
 
 def test_full_token_is_the_same_recipe_without_merging(recipe: Recipe) -> None:
     full = recipe.full_token()
-    assert (full.merge.method, full.merge.blocks) == ("none", ())
+    assert (full.merge.method, full.merge.blocks) == ("mpm", ())
     assert (full.model, full.backend) == (recipe.model, recipe.backend)
 
 

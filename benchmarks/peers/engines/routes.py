@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.peers.engines.base import Task
 from mpm_deploy.build.verify import verification_images
 from mpm_deploy.errors import MpmError
-from mpm_deploy.recipe.schema import to_mapping
+from mpm_deploy.support.schema import to_mapping
 
 Call = Callable[[Tensor], Tensor]
 Open = Callable[[], Call]

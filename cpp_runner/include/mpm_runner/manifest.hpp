@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct CreatedBy {
 
 struct ModelInfo {
   std::string name;
+  std::string backbone;
   std::string head;
   std::int64_t parameters;
   int patch_size;
@@ -51,11 +53,25 @@ struct InputInfo {
   std::optional<double> max_ratio = {};
 };
 
-// The merge schedule, 0-based; method "none" is the full-token model.
+// The merge schedule, 0-based; no block is the full-token model. A method may be any, and merge at
+// any place of a block; options are its own, as JSON text.
 struct MergeInfo {
   std::string method;
+  std::string place;  // "before_block", "after_attention", ...
   std::vector<int> blocks;
   std::string reconstruct;
+  std::string options;
+  std::optional<WeightsOrigin> weights = {};  // the method's own
+
+  bool is_full_token() const { return blocks.empty(); }
+};
+
+// One of the tensors that `scores` gives, in its order; the shape is that for one image, behind the
+// axis of the batch.
+struct OutputInfo {
+  std::string name;  // "scores", "merge_maps", or another
+  std::string dtype;
+  std::vector<std::int64_t> shape;
 };
 
 struct StageFlops {
@@ -80,15 +96,17 @@ struct BatchRange {
   int max;
 };
 
-// What a host must be. cpu_isa names flags of /proc/cpuinfo, all of them needed.
+// What a host must be. cpu_isa names flags of /proc/cpuinfo, all of them needed; versions are those
+// of the software that the artifact was built with.
 struct Requires {
-  std::string backend;  // "torchscript" or "aotinductor"
-  std::string device;   // "cpu" or "cuda"
+  std::string backend;
+  std::string device;
   std::string dtype;
-  std::string torch;
-  std::optional<std::string> machine;
-  std::vector<std::string> cpu_isa;
-  std::optional<std::array<int, 2>> cuda_capability;
+  std::map<std::string, std::string> versions;
+  std::optional<std::string> machine = {};
+  std::vector<std::string> cpu_isa = {};
+  std::optional<std::array<int, 2>> cuda_capability = {};
+  std::vector<std::string> details = {};  // what else the backend wants to know, by its names
 };
 
 // The artifact against the eager model when it was built: shares of equal labels and clusters.
@@ -106,6 +124,7 @@ struct Manifest {
   WeightsOrigin weights;
   InputInfo input;
   MergeInfo merge;
+  std::vector<OutputInfo> outputs;
   Flops flops;
   BatchRange batch;
   Requires requires_;  // "requires" is a C++ keyword
@@ -114,6 +133,9 @@ struct Manifest {
 
   // Patches of an input, t_0.
   int patches() const;
+
+  // Where an output stands among those of `scores`.
+  std::size_t output_index(const std::string& name) const;
 
   // FLOPs of one image by its tokens kept after each merge, t_1 to t_M.
   double flops_at(const std::vector<int>& tokens_kept) const;

@@ -9,6 +9,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.support.family import require
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
@@ -84,13 +86,15 @@ class _AotInductorProgram(Program):
         super().__init__(manifest, device)
         self._path = path
         runners = len(os.sched_getaffinity(0)) if device.type == "cpu" else 1
-        self._scores_entry = open_entry(path, "scores", outputs=2, device=device, runners=runners)
+        given = len(manifest.outputs)
+        self._scores_entry = open_entry(
+            path, "scores", outputs=given, device=device, runners=runners
+        )
         self._labels_entry = open_entry(path, "labels", outputs=1, device=device, runners=1)
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        scores, merge_maps = self._run(self._scores_entry, [images])
-        return scores, merge_maps
+        return self._named(self._run(self._scores_entry, [images]))
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         return self._run(self._labels_entry, [scores, self._canvas.expand(size)])[0]
@@ -105,11 +109,28 @@ class _AotInductorProgram(Program):
             ) from error
 
 
+@dataclass(frozen=True)
 class AotInductor(Backend):
-    """Exports the model, compiles both entries with Inductor and packs them into one file."""
+    """Exports the model, compiles both entries with Inductor and packs them into one file.
+
+    Args:
+        cuda_capability: Compute capability ``(major, minor)`` of the GPU that it is for; None takes
+            the one that is there.
+    """
 
     name = "aotinductor"
     suffix = ".pt2"
+
+    cuda_capability: tuple[int, int] | None = None
+
+    def check_device(self, device: str) -> None:
+        require(
+            self.cuda_capability is None or device == "cuda",
+            "cuda_capability",
+            f"none with device {device!r}",
+            self.cuda_capability,
+            "leave it out, or set device to 'cuda'",
+        )
 
     def check(self, recipe: Recipe) -> None:
         if recipe.backend.machine not in (None, platform.machine()):
@@ -119,7 +140,7 @@ class AotInductor(Backend):
                 "build there, or take TorchScript, whose file is not tied to a processor",
             )
         if recipe.backend.device == "cuda":
-            _check_cuda(recipe.name, recipe.backend.cuda_capability)
+            _check_cuda(recipe.name, self.cuda_capability)
         else:
             _check_cpu(recipe)
 
@@ -216,11 +237,17 @@ def _requires(recipe: Recipe, device: torch.device) -> Requires:
         backend="aotinductor",
         device=recipe.backend.device,
         dtype=recipe.backend.dtype,
-        torch=torch.__version__,
+        versions=_versions(on_cuda),
         machine=platform.machine(),
         cpu_isa=() if on_cuda else tuple(sorted(host_cpu_isa() & _COMPILER_ISA)),
         cuda_capability=torch.cuda.get_device_capability(device) if on_cuda else None,
     )
+
+
+def _versions(on_cuda: bool) -> dict[str, str]:
+    """Return what a file is tied to: torch, and for a GPU the CUDA whose runtime it links."""
+    cuda = {"cuda": str(torch.version.cuda)} if on_cuda else {}
+    return {"torch": str(torch.__version__), **cuda}
 
 
 def _check_cpu(recipe: Recipe) -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from torch import Tensor, nn
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
-from mpm_deploy.backends.torchscript.operators import missing_operators
+from mpm_deploy.backends.torchscript.operators import missing_operators, versions
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map.pruned import label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.support.family import require
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
@@ -42,19 +44,34 @@ class _TorchScriptProgram(Program):
         self._module = module
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        scores, merge_maps = self._module.scores(images)
-        return scores, merge_maps
+        return self._named(self._module.scores(images))
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         labels: Tensor = self._module.labels(scores, size[0], size[1])
         return labels
 
 
+@dataclass(frozen=True)
 class TorchScript(Backend):
-    """Scripts the model as it stands; the file is not tied to a processor."""
+    """Scripts the model as it stands; the file is not tied to a processor.
+
+    Args:
+        libtorch: The oldest libtorch that is to run the file, as ``"2.6"``; a build fails if the
+            model calls an operator that it lacks. None promises nothing.
+
+    Raises:
+        OptionError: The operators of that version are not known.
+    """
 
     name = "torchscript"
     suffix = ".pt"
+    any_device = True
+
+    libtorch: str | None = None
+
+    def __post_init__(self) -> None:
+        known = self.libtorch is None or self.libtorch in versions()
+        require(known, "libtorch", f"one of {', '.join(versions())}", self.libtorch)
 
     def check(self, recipe: Recipe) -> None:
         if recipe.backend.device == "cuda" and not torch.cuda.is_available():
@@ -66,11 +83,11 @@ class TorchScript(Backend):
     def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
         with _deprecation_accepted():
             script = torch.jit.script(_Entries(model).eval())
-        if recipe.backend.libtorch is not None:
-            missing = missing_operators(script, recipe.backend.libtorch)
+        if self.libtorch is not None:
+            missing = missing_operators(script, self.libtorch)
             if missing:
                 raise BuildError(
-                    f"recipe {recipe.name!r}: {_lacking(recipe.backend.libtorch, missing)}",
+                    f"recipe {recipe.name!r}: {_lacking(self.libtorch, missing)}",
                     "write the model with older ones, or promise nothing: --set backend.libtorch=",
                 )
         script.save(str(path))
@@ -78,10 +95,8 @@ class TorchScript(Backend):
             backend="torchscript",
             device=recipe.backend.device,
             dtype=recipe.backend.dtype,
-            torch=torch.__version__,
+            versions={"torch": str(torch.__version__)},
             machine=recipe.backend.machine,
-            cpu_isa=(),
-            cuda_capability=None,
         )
         return Compiled(requires, BatchRange(1, recipe.backend.max_batch))
 

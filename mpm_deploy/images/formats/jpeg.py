@@ -24,6 +24,7 @@ from mpm_deploy.images.formats.raster import (
 )
 
 MAGIC = b"\xff\xd8\xff"
+SUFFIXES = (".jpg", ".jpeg")
 
 _START_OF_IMAGE = 0xD8
 _END_OF_IMAGE = 0xD9

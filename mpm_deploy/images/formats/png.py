@@ -27,6 +27,7 @@ from mpm_deploy.images.formats.raster import (
 )
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
+SUFFIXES = (".png",)
 
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _DEPTHS = {

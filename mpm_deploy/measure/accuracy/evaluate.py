@@ -26,6 +26,7 @@ import mpm_deploy
 from mpm_deploy.artifact import CreatedBy
 from mpm_deploy.backends import OpenArtifact
 from mpm_deploy.errors import DatasetError, InputError
+from mpm_deploy.families import DATASETS
 from mpm_deploy.measure.accuracy.boundary import boundary_counts, boundary_f_score
 from mpm_deploy.measure.accuracy.confusion import (
     Counts,
@@ -36,14 +37,14 @@ from mpm_deploy.measure.accuracy.confusion import (
     mean_of_known,
     pixel_accuracy,
 )
-from mpm_deploy.measure.accuracy.datasets import DATASETS, IGNORED, Dataset, Sample
+from mpm_deploy.measure.accuracy.datasets import IGNORED, Dataset, Sample
 from mpm_deploy.measure.accuracy.state import StateFile, Subject, Tally
 from mpm_deploy.measure.speed.report import ArtifactInfo, SkippedImage
-from mpm_deploy.recipe.schema import to_mapping
 from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner
+from mpm_deploy.support.schema import to_mapping
 
-SCHEMA = "mpm-evaluation/1"
+SCHEMA = "mpm-evaluation/2"
 SAVE_EVERY = 50  # images
 
 

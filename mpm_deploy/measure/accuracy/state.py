@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from mpm_deploy.errors import InputError
 from mpm_deploy.measure.accuracy.boundary import BoundaryCounts, no_boundaries
 from mpm_deploy.measure.accuracy.confusion import Counts
-from mpm_deploy.recipe.schema import StructureError, read_structure, to_mapping
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 SCHEMA = "mpm-evaluation-state/2"
 _CURE = "name another --state, or delete this file to count anew"

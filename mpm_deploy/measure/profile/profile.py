@@ -27,11 +27,11 @@ from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import ArtifactInfo, HostInfo, Report, SkippedImage
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.recipe.schema import to_mapping
 from mpm_deploy.run.image_fit import image_fit_of
+from mpm_deploy.support.schema import to_mapping
 from mpm_deploy.support.threads import set_intra_op_threads
 
-SCHEMA = "mpm-profile/1"
+SCHEMA = "mpm-profile/2"
 _WARMUP = {"cpu": 3, "cuda": 50}  # images, of each model
 
 Say = Callable[[str], None]
@@ -112,7 +112,7 @@ def profile(
     """
     say = progress or (lambda _: None)
     manifest = read_manifest(artifact)
-    if break_even and manifest.merge.method == "none":
+    if break_even and not manifest.merge.blocks:
         raise InputError(
             f"{artifact}: expected an artifact that merges, to find its break-even, got full-token",
             "name the merged one, or leave --break-even out",
@@ -176,7 +176,7 @@ class _Eager:
         """
         self._say("the eager model's parts")
         recipe = self._recipe()
-        recipes = [recipe, recipe.full_token()] if recipe.merge.method != "none" else [recipe]
+        recipes = [recipe, recipe.full_token()] if recipe.merge.blocks else [recipe]
         watches = [Stopwatch(self._model(each)) for each in recipes]
         images = self._inputs()
         for number in range(_WARMUP[self._device.type]):

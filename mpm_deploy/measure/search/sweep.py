@@ -12,10 +12,10 @@ from mpm_deploy.errors import InputError
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo
 from mpm_deploy.measure.speed.report import HostInfo, Spread, TokensKept
 from mpm_deploy.recipe import MergeRecipe
-from mpm_deploy.recipe.schema import StructureError, read_structure, to_mapping
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
-SCHEMA = "mpm-sweep/1"
+SCHEMA = "mpm-sweep/2"
 
 Truth = Literal["labels", "full_token"]
 
@@ -168,7 +168,7 @@ def not_matched(sweep: Sweep, method: str = "mpm") -> list[tuple[SweepRow, Sweep
         Each with the fastest row of ``method`` (or the full-token one) whose mIoU is at least as
         high; None where there is no such row.
     """
-    own = [row for row in sweep.every_row() if row.merge.method in (method, "none")]
+    own = [row for row in sweep.every_row() if row.merge.method == method or not row.merge.blocks]
     found: list[tuple[SweepRow, SweepRow | None]] = []
     for other in sweep.rows:
         if other.merge.method == method:

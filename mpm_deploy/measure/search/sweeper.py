@@ -19,7 +19,6 @@ import torch
 
 import mpm_deploy
 from mpm_deploy.artifact import CreatedBy, read_manifest
-from mpm_deploy.backends import get_backend
 from mpm_deploy.build.builder import build
 from mpm_deploy.errors import AgreementError, BuildError, DatasetError, InputError
 from mpm_deploy.measure.accuracy.datasets import Dataset
@@ -119,7 +118,7 @@ class Sweeper:
 
     def _measure(self, merge: MergeRecipe) -> SweepRow:
         reference = self._full_token()
-        suffix = get_backend(self._recipe.backend.name).suffix
+        suffix = self._recipe.backend.member.suffix
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="building-") as folder:
             artifact = build(
                 dataclasses.replace(self._recipe, merge=merge),
@@ -165,7 +164,7 @@ def full_token_artifact(recipe: Recipe, folder: Path, progress: Say) -> Path:
         MpmError: It cannot be built.
     """
     full_token = recipe.full_token()
-    path = folder / f"full_token{get_backend(recipe.backend.name).suffix}"
+    path = folder / f"full_token{recipe.backend.member.suffix}"
     if path.is_file():
         manifest = read_manifest(path)
         if (manifest.recipe, manifest.created_by.torch) == (

@@ -8,13 +8,14 @@ algm:threshold=0.9  ×   its pairs
 import dataclasses
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 from mpm_deploy.errors import InputError, RecipeError
+from mpm_deploy.families import REDUCTIONS
 from mpm_deploy.models.encoders.vit import checked_schedule
 from mpm_deploy.recipe import MergeRecipe, Recipe
 
 _FEW = (1, 2, 3, 5, 8)  # of 12 blocks: the early ones, where a merge saves most
-_SCHEDULE_KEYS = ("method", "blocks", "reconstruct")
 
 Schedule = tuple[int, ...]
 
@@ -71,7 +72,7 @@ def all_variants(
     for method in methods:
         options = parse_method(method)
         for schedule in wanted:
-            if schedules or len(schedule) == 2 or options["method"] != "algm":
+            if schedules or _takes(options["method"], schedule):
                 variants.append(_variant(recipe, options, schedule))
     twice = [variant for variant in variants if variants.count(variant) > 1]
     if twice:
@@ -81,24 +82,32 @@ def all_variants(
 
 def name_of(merge: MergeRecipe) -> str:
     """Name a way of merging, as in ``tome [2, 5] ratio=0.2``."""
-    options = [
-        f"{field.name}={getattr(merge, field.name)}"
-        for field in dataclasses.fields(merge)
-        if field.name not in _SCHEDULE_KEYS and getattr(merge, field.name) not in (None, False)
-    ]
-    if merge.method == "none":
+    if not merge.blocks:
         return "full-token"
+    options = [f"{name}={value}" for name, value in _options(merge).items()]
     return " ".join([merge.method, str(list(merge.blocks)), *options])
 
 
 def recipe_lines(merge: MergeRecipe) -> str:
     """Return the ``[merge]`` section of a recipe, ready to paste."""
-    lines = ["[merge]"]
-    for field in dataclasses.fields(merge):
-        value = getattr(merge, field.name)
-        if value is not None and value is not False:
-            lines.append(f"{field.name} = {_toml(value)}")
-    return "\n".join(lines)
+    own = {name: getattr(merge, name) for name in merge.own_fields()}
+    lines = [f"{name} = {_toml(value)}" for name, value in {**own, **_options(merge)}.items()]
+    return "\n".join(["[merge]", *lines])
+
+
+def _options(merge: MergeRecipe) -> dict[str, Any]:
+    """Return the options of the method that differ from what it takes by itself."""
+    return {
+        field.name: getattr(merge.member, field.name)
+        for field in dataclasses.fields(merge.member)
+        if getattr(merge.member, field.name) != field.default
+    }
+
+
+def _takes(method: str, schedule: Schedule) -> bool:
+    """Tell whether a method takes a schedule; of one that is not known it is said later."""
+    merges = REDUCTIONS[method].merges if method in list(REDUCTIONS) else None
+    return merges in (None, len(schedule))
 
 
 def _variant(recipe: Recipe, options: dict[str, str], schedule: Schedule) -> MergeRecipe:

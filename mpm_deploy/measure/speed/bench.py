@@ -39,8 +39,8 @@ from mpm_deploy.measure.speed.report import (
     TokensKept,
     write_verdict,
 )
-from mpm_deploy.recipe.schema import read_structure
 from mpm_deploy.run.results import StageTimes
+from mpm_deploy.support.schema import read_structure
 
 Answer = dict[str, Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from mpm_deploy.artifact import Manifest, MergeInfo
-from mpm_deploy.recipe.schema import to_mapping
 from mpm_deploy.run.results import StageTimes
+from mpm_deploy.support.schema import to_mapping
 
-SCHEMA = "mpm-report/1"
+SCHEMA = "mpm-report/2"
 SAMPLES_FOR_P99 = 100
 
 
@@ -198,7 +198,7 @@ def write_verdict(artifact: ArtifactInfo, against: ArtifactInfo, results: Sequen
         against: The one it is held against.
         results: The ratios, at least one.
     """
-    merges = artifact.merge.method != "none" and against.merge.method == "none"
+    merges = bool(artifact.merge.blocks) and not against.merge.blocks
     subject = "Merging" if merges else artifact.path
     gains = [r.batch_size for r in results if r.end_to_end_fps_ratio.min > 1]
     losses = [r.batch_size for r in results if r.end_to_end_fps_ratio.max < 1]

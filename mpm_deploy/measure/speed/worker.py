@@ -19,9 +19,9 @@ import torch
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.recipe.schema import to_mapping
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, StageTimes
 from mpm_deploy.run.runner import Runner
+from mpm_deploy.support.schema import to_mapping
 
 MOST_INPUTS = 256  # windows that the model pass keeps prepared
 _WARMUP_BATCHES = {"cpu": 3, "cuda": 50}

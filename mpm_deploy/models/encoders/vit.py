@@ -4,14 +4,17 @@ images (B, 3, H, W) ─▶ patches ─▶ rows (T, C), offsets ─▶ block 0 �
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder
 from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
+from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Method, Mpm, Packed, Reduction
 from mpm_deploy.models.reductions.base import patch_counts
 from mpm_deploy.ops.attention import attention
@@ -136,6 +139,30 @@ class Block(nn.Module):
         """Compute the second half, the MLP: ``(T, C)`` -> ``(T, C)``."""
         return tokens + self.scale2(self.fc2(functional.gelu(self.fc1(self.norm2(tokens)))))
 
+    def flops(self, others: int) -> Polynomial:
+        """Count the FLOPs of the block, by image tokens; ``others`` are the rows besides."""
+        return self.attention_flops(others) + self.mlp_flops(others)
+
+    def attention_flops(self, others: int) -> Polynomial:
+        """Count the FLOPs of the first half."""
+        # q kᵀ and (weights) v: 4 C n² with n = others + t
+        pairs = 4.0 * self.proj.in_features
+        products = Polynomial(pairs * others**2, 2 * pairs * others, pairs)
+        return _layer_flops(others, self.qkv, self.proj) + products
+
+    def mlp_flops(self, others: int) -> Polynomial:
+        """Count the FLOPs of the second half."""
+        return _layer_flops(others, self.fc1, self.fc2)
+
+    def merge_flops(self) -> Polynomial:
+        """Count the FLOPs of comparing tokens to merge them."""
+        width = self.proj.in_features
+        return Polynomial(quadratic=self.reduction.similarity_flops(width, width // self.heads))
+
+
+def _layer_flops(others: int, *layers: nn.Linear) -> Polynomial:
+    return per_row(2.0 * sum(layer.in_features * layer.out_features for layer in layers), others)
+
 
 class Scale(nn.Module):
     """LayerScale, which has one learned factor for each channel."""
@@ -149,7 +176,7 @@ class Scale(nn.Module):
         return tokens * self.gamma
 
 
-class Encoder(nn.Module):
+class Encoder(PackedEncoder):
     """A plain ViT that merges tokens at the blocks of its schedule.
 
     Args:
@@ -175,8 +202,10 @@ class Encoder(nn.Module):
         self.config = config
         self.schedule = checked_schedule(schedule, config.depth)
         self.special_tokens = config.special_tokens
+        self.image_size = config.image_size
         self.patch_size = config.patch_size
         self.grid = config.grid
+        self.width = config.width
         down, across = config.grid
         self.patch_embed = nn.Conv2d(3, config.width, config.patch_size, config.patch_size)
         # Position is part of `special` (E, C) already, and added to the patches as (N, C).
@@ -206,22 +235,12 @@ class Encoder(nn.Module):
             self.blocks[index].reduction = reduction
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Encode normalized images.
-
-        Args:
-            images: ``(B, 3, H, W)`` floating point, normalized.
-
-        Returns:
-            ``tokens (T, C)`` with special tokens in front of each image's rows; ``offsets
-            (B + 1,)`` int32; ``rows (B, N)`` int64, the row of ``tokens`` that each patch went to;
-            ``merge_maps (B, M, N)`` int32, the same after each merge, counted within the image.
-        """
         batch = images.shape[0]
         patches = self.position.shape[0]
         special = self.special_tokens
         rows = patch_rows(batch, patches, special, images.device)
         packed = Packed(
-            self.norm_pre(self._embed(images)),
+            self.norm_pre(self._embed(images.to(self.position.dtype))),
             equal_offsets(batch, special + patches, images.device),
             special + patches,
             rows,
@@ -236,6 +255,18 @@ class Encoder(nn.Module):
                 local = image_local(packed.rows, packed.offsets, special)
                 maps.append(local.int()[:, None])
         return self.norm(packed.tokens), packed.offsets, packed.rows, torch.cat(maps, dim=1)
+
+    def flop_stages(self) -> list[Polynomial]:
+        down, across = self.grid
+        stages = [Polynomial(constant=2.0 * down * across * self.width * 3 * self.patch_size**2)]
+        for block in map(_as_block, self.blocks):
+            halves = {"before_block": block.attention_flops, "after_attention": block.mlp_flops}
+            for place, half in halves.items():
+                if block.reduction.place == place:
+                    stages[-1] += block.merge_flops()
+                    stages.append(Polynomial())
+                stages[-1] += half(self.special_tokens)
+        return stages
 
     def _embed(self, images: Tensor) -> Tensor:
         """Embed images: ``(B, 3, H, W)`` -> ``(B * (E + N), C)``, special tokens in front."""
@@ -258,3 +289,74 @@ class Encoder(nn.Module):
 
 def _norm(config: EncoderConfig) -> nn.LayerNorm:
     return nn.LayerNorm(config.width, eps=config.norm_epsilon)
+
+
+def _as_block(module: nn.Module) -> Block:
+    return cast(Block, module)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What tells the plain ViTs apart that have a name."""
+
+    width: int
+    depth: int
+    heads: int
+    patch_size: int
+    special_tokens: int = 1
+
+
+_TINY, _SMALL, _BASE, _LARGE = (192, 12, 3), (384, 12, 6), (768, 12, 12), (1024, 24, 16)
+_SHAPES = {
+    "vit_tiny_patch16": _Shape(*_TINY, 16),
+    "vit_small_patch16": _Shape(*_SMALL, 16),
+    "vit_base_patch16": _Shape(*_BASE, 16),
+    "vit_base_patch8": _Shape(*_BASE, 8),
+    "vit_large_patch16": _Shape(*_LARGE, 16),
+    # A distillation token follows the class token.
+    "deit_tiny_distilled_patch16": _Shape(*_TINY, 16, special_tokens=2),
+    "deit_small_distilled_patch16": _Shape(*_SMALL, 16, special_tokens=2),
+    "deit_base_distilled_patch16": _Shape(*_BASE, 16, special_tokens=2),
+}
+_SEGMENTER_NORM_EPSILON = 1e-5  # not timm's 1e-6
+
+
+class PlainVit(EncoderFamily):
+    """Plain ViTs as Segmenter has them, by timm's names without its "_384" and "in21k"."""
+
+    @classmethod
+    def backbones(cls) -> tuple[str, ...]:
+        return tuple(_SHAPES)
+
+    def depth(self, backbone: str) -> int:
+        return _SHAPES[backbone].depth
+
+    def config(self, backbone: str, image_size: tuple[int, int]) -> EncoderConfig:
+        """Return a backbone's shape at ``image_size`` (height, width) pixels."""
+        shape = _SHAPES[backbone]
+        return EncoderConfig(
+            image_size=image_size,
+            patch_size=shape.patch_size,
+            width=shape.width,
+            depth=shape.depth,
+            heads=shape.heads,
+            mlp_width=4 * shape.width,
+            special_tokens=shape.special_tokens,
+            norm_epsilon=_SEGMENTER_NORM_EPSILON,
+        )
+
+    def find(self, config: EncoderConfig) -> str | None:
+        """Return the backbone that has this shape, whatever its epsilon; None if none has."""
+        wanted = replace(config, norm_epsilon=_SEGMENTER_NORM_EPSILON)
+        size = config.image_size
+        fitting = (name for name, shape in _SHAPES.items() if _divides(shape.patch_size, size))
+        return next((name for name in fitting if self.config(name, size) == wanted), None)
+
+    def make(
+        self, backbone: str, image_size: tuple[int, int], schedule: Sequence[int], method: Method
+    ) -> Encoder:
+        return Encoder(self.config(backbone, image_size), schedule, method)
+
+
+def _divides(patch_size: int, image_size: tuple[int, int]) -> bool:
+    return not any(side % patch_size for side in image_size)

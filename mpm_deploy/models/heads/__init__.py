@@ -6,7 +6,8 @@ scores: attending over c equal keys is attending once with log c added to the sc
 queries get equal answers.
 """
 
+from mpm_deploy.models.heads.base import Decoder, Head
 from mpm_deploy.models.heads.linear import LinearDecoder
 from mpm_deploy.models.heads.mask_transformer import MaskTransformer
 
-__all__ = ["LinearDecoder", "MaskTransformer"]
+__all__ = ["Decoder", "Head", "LinearDecoder", "MaskTransformer"]

@@ -1,17 +1,43 @@
 """Define Segmenter's decoder, the mask transformer."""
 
+from dataclasses import dataclass
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.models.encoders.vit import Block
+from mpm_deploy.models.heads.base import Decoder, Head
 from mpm_deploy.models.packing import replace_special
+from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
+from mpm_deploy.support.family import require
 
 _NORM_EPSILON = 1e-5  # Segmenter's own, in decoder and encoder alike
 
 
-class MaskTransformer(nn.Module):
+@dataclass(frozen=True)
+class MaskTransformerHead(Head):
+    """Segmenter's mask transformer, as wide as the tokens.
+
+    Args:
+        depth: Number of its blocks; Segmenter's have two.
+
+    Raises:
+        OptionError: No block at all.
+    """
+
+    depth: int = 2
+
+    def __post_init__(self) -> None:
+        require(self.depth > 0, "depth", "> 0", self.depth)
+
+    def make(self, width: int, classes: int, grid: tuple[int, int]) -> Decoder:
+        return MaskTransformer(width, width, self.depth, classes)
+
+
+class MaskTransformer(Decoder):
     """Segmenter's decoder: class embeddings attend together with the tokens, then mask them.
 
     Args:
@@ -42,20 +68,6 @@ class MaskTransformer(nn.Module):
         special_tokens: int,
         patch_counts: Tensor | None = None,
     ) -> Tensor:
-        """Score every patch.
-
-        Args:
-            tokens: ``(T, C)`` with special tokens in front of each image's rows.
-            offsets: ``(B + 1,)`` int32.
-            rows: ``(B, N)`` int64, the row of ``tokens`` that holds each patch.
-            max_length: An upper bound of the rows an image has.
-            special_tokens: Rows in front of each image that hold no patch.
-            patch_counts: ``(T,)``, how many patches each row stands for; None where each stands
-                for one.
-
-        Returns:
-            The class scores ``(B, N, K)``.
-        """
         classes = self.cls_emb.shape[0]
         shift = classes - special_tokens
         projected, packed_offsets = replace_special(
@@ -80,3 +92,11 @@ class MaskTransformer(nn.Module):
         patch_masks = functional.normalize(decoded @ self.proj_patch, dim=-1)[rows]  # (B, N, C)
         class_masks = functional.normalize(decoded[class_rows] @ self.proj_classes, dim=-1)
         return self.mask_norm(patch_masks @ class_masks.transpose(1, 2))
+
+    def flops(self, patches: int) -> Polynomial:
+        classes, width = self.cls_emb.shape
+        flops = per_row(2.0 * self.proj_dec.in_features * width, others=0)
+        for block in self.blocks:
+            flops += cast(Block, block).flops(others=classes)
+        flops += per_row(2.0 * width * width, others=classes)  # proj_patch and proj_classes
+        return flops + Polynomial(constant=2.0 * patches * width * classes)

@@ -21,6 +21,7 @@ from torch.nn import functional
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
 from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map
+from mpm_deploy.support.family import require
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,21 @@ class Algm(Method):
     Args:
         threshold: Mean cosine from which on a window is one token; the paper's are 0.90 for ViT-T,
             0.88 for S, 0.94 for B and 0.95 for L.
+
+    Raises:
+        OptionError: No threshold, or one out of range.
     """
 
-    threshold: float
+    title = "ALGM"
+    place = "after_attention"
+    merges = 2  # the local one and the global one
+
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        fits = self.threshold is not None and 0 < self.threshold <= 1
+        hint = "as in --set merge.threshold=0.9"
+        require(fits, "threshold", "above 0, 1 at most", self.threshold, hint)
 
     def reductions(
         self, merges: int, special_tokens: int, grid: tuple[int, int]
@@ -45,7 +58,7 @@ class Algm(Method):
         if merges not in (0, 2):
             raise ModelError(f"blocks: expected two blocks for ALGM, got {merges}")
         both: list[Reduction] = [
-            WindowPooling(special_tokens, grid, self.threshold),
+            WindowPooling(special_tokens, grid, self.threshold or 0.0),
             GlobalMatching(special_tokens),
         ]
         return both[:merges]

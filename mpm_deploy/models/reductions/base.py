@@ -6,7 +6,7 @@ tome, algm                                              merge
 """
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -131,13 +131,22 @@ class ImageReduction(Reduction):
 
 
 class Method(ABC):
-    """A way of merging, with its options, that makes the reductions of a schedule.
+    """A way of merging, which makes the reductions of a schedule.
+
+    A member of `families.REDUCTIONS` is a frozen dataclass of this kind, and its fields are the
+    options that a recipe's ``[merge]`` table takes with it.
 
     Attributes:
+        title: Its name as people write it.
+        place: Where it merges, as `Reduction.place` says it.
+        merges: How many blocks a schedule must have; None takes any number.
         proportional_attention: Whether a key counts as often as the patches that it stands for; for
             methods that merge after attention.
     """
 
+    title: ClassVar[str]
+    place: ClassVar[str]
+    merges: ClassVar[int | None] = None
     proportional_attention: bool = False
 
     @abstractmethod

@@ -22,6 +22,9 @@ from mpm_deploy.ops.nearest_neighbor import nearest_neighbor
 class Mpm(Method):
     """Merges before each block of the schedule; it has no options."""
 
+    title = "MPM"
+    place = "before_block"
+
     def reductions(
         self, merges: int, special_tokens: int, grid: tuple[int, int]
     ) -> list[Reduction]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
 from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map
+from mpm_deploy.support.family import require
 
 
 @dataclass(frozen=True)
@@ -21,21 +22,34 @@ class Tome(Method):
     """Removes tokens at each block of the schedule; the paper's schedule is every block.
 
     Args:
-        ratio: Share of an image's tokens that each block removes.
-        r: Number of tokens that each block removes besides; at most half are removed in all.
+        ratio: Share of an image's tokens that each merge removes, half at most.
+        r: Number of tokens that each merge removes, instead of a ratio; at most half are removed.
         proportional_attention: Whether the logarithm of its size is added to each key's scores
             (section 3, equation 1).
+
+    Raises:
+        OptionError: Both ``ratio`` and ``r``, or neither, or a value out of range.
     """
 
-    ratio: float = 0.0
-    r: int = 0
+    title = "ToMe"
+    place = "after_attention"
+
+    ratio: float | None = None
+    r: int | None = None
     proportional_attention: bool = False
+
+    def __post_init__(self) -> None:
+        ratio, r = self.ratio, self.r
+        require(ratio is None or 0 < ratio <= 0.5, "ratio", "above 0, 0.5 at most", ratio)
+        require(r is None or r > 0, "r", "> 0", r)
+        given = [name for name in ("ratio", "r") if getattr(self, name) is not None]
+        require(len(given) == 1, "ratio", "ratio or r", given, "as in --set merge.ratio=0.1")
 
     def reductions(
         self, merges: int, special_tokens: int, grid: tuple[int, int]
     ) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""
-        return [SoftMatching(special_tokens, self.ratio, self.r) for _ in range(merges)]
+        return [SoftMatching(special_tokens, self.ratio or 0.0, self.r or 0) for _ in range(merges)]
 
 
 class SoftMatching(ImageReduction):
@@ -45,8 +59,8 @@ class SoftMatching(ImageReduction):
 
     Args:
         special_tokens: Rows in front of each image that never merge.
-        ratio: As for `Tome`.
-        r: As for `Tome`.
+        ratio: Share of an image's tokens that it removes.
+        r: Number of tokens that it removes besides.
     """
 
     def __init__(self, special_tokens: int, ratio: float, r: int) -> None:

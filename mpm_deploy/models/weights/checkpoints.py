@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.vit import EncoderConfig, PlainVit
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.variant import NetKwargs, read_variant
-from mpm_deploy.models.zoo import MASK_DEPTH, ModelSpec, find_model, model_like
+from mpm_deploy.recipe.model_names import model_name
 
 _SEGMENTER_PAGE = "https://github.com/rstrudel/segmenter"
 _NORMALIZATION = {  # mean and standard deviation, on 0..1
@@ -28,6 +29,7 @@ _NORMALIZATION = {  # mean and standard deviation, on 0..1
     "deit": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 _HEADS = ("mask_transformer", "linear")
+_MASK_DEPTH = 2  # blocks of the mask transformer in every published network
 # The backbone's classification heads came along and are not used.
 _UNUSED = re.compile(r"encoder\.(head|head_dist)\.(weight|bias)")
 
@@ -50,7 +52,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
     net = read_variant(path.with_name("variant.yml"))
     name = _model_name(path.with_name("variant.yml"), net)
     theirs = _weights_of(path, checkpoint)
-    _check_keys(path, theirs, dict(_expected(find_model(name), net)))
+    _check_keys(path, theirs, dict(_expected(net)))
     mean, std = _NORMALIZATION[net.normalization]
     classes, palette = classes_of(net.n_cls)
     with path.open("rb") as file:
@@ -104,23 +106,33 @@ def _model_name(variant: Path, net: NetKwargs) -> str:
             f"got {net.decoder.name!r}",
             "use a checkpoint whose decoder is a mask transformer or a linear layer",
         )
-    spec = ModelSpec(
-        width=net.d_model,
-        depth=net.n_layers,
-        heads=net.n_heads,
-        patch_size=net.patch_size,
-        head=net.decoder.name,
-        special_tokens=2 if net.distilled else 1,
-    )
-    name = model_like(spec)
-    if name is None:
+    special_tokens = 2 if net.distilled else 1
+    backbone = _backbone(net, special_tokens)
+    if backbone is None:
         raise ModelError(
             f"{variant}: net_kwargs: expected a backbone of the zoo, got {net.backbone!r} with "
-            f"width {spec.width}, {spec.depth} blocks, {spec.heads} heads, patch {spec.patch_size} "
-            f"and {spec.special_tokens} special tokens",
+            f"width {net.d_model}, {net.n_layers} blocks, {net.n_heads} heads, patch "
+            f"{net.patch_size} and {special_tokens} special tokens",
             "ViT-T/S/B/L and distilled DeiT-T/S/B at patch 16, and ViT-B at patch 8 are known",
         )
-    return name
+    return model_name(backbone, net.decoder.name)
+
+
+def _backbone(net: NetKwargs, special_tokens: int) -> str | None:
+    """Return the backbone that has a network's shape; None if none has."""
+    if net.d_model % net.n_heads:
+        return None
+    return PlainVit().find(
+        EncoderConfig(
+            image_size=net.image_size,
+            patch_size=net.patch_size,
+            width=net.d_model,
+            depth=net.n_layers,
+            heads=net.n_heads,
+            mlp_width=4 * net.d_model,
+            special_tokens=special_tokens,
+        )
+    )
 
 
 def _weights_of(path: Path, checkpoint: object) -> dict[str, Tensor]:
@@ -165,23 +177,24 @@ def _check_keys(
             )
 
 
-def _expected(spec: ModelSpec, net: NetKwargs) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _expected(net: NetKwargs) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield the name and the shape of every key of a checkpoint that is used."""
-    width, patch, classes = spec.width, spec.patch_size, net.n_cls
+    width, patch, classes = net.d_model, net.patch_size, net.n_cls
+    special_tokens = 2 if net.distilled else 1
     down, across = (side // patch for side in net.image_size)
     yield "encoder.cls_token", (1, 1, width)
-    if spec.special_tokens == 2:
+    if net.distilled:
         yield "encoder.dist_token", (1, 1, width)
-    yield "encoder.pos_embed", (1, spec.special_tokens + down * across, width)
+    yield "encoder.pos_embed", (1, special_tokens + down * across, width)
     yield from _affine("encoder.patch_embed.proj", width, 3, patch, patch)
-    yield from _blocks("encoder", spec.depth, width)
+    yield from _blocks("encoder", net.n_layers, width)
     yield from _affine("encoder.norm", width)
-    if spec.head == "linear":
+    if net.decoder.name == "linear":
         yield from _affine("decoder.head", classes, width)
         return
     yield from _affine("decoder.proj_dec", width, width)
     yield "decoder.cls_emb", (1, classes, width)
-    yield from _blocks("decoder", MASK_DEPTH, width)
+    yield from _blocks("decoder", _MASK_DEPTH, width)
     yield from _affine("decoder.decoder_norm", width)
     yield "decoder.proj_patch", (width, width)
     yield "decoder.proj_classes", (width, width)

@@ -25,8 +25,8 @@ from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.timm_files import TIMM, read_timm
-from mpm_deploy.recipe.schema import to_mapping
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.schema import to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
 

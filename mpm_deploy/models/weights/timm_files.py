@@ -10,11 +10,12 @@ from torch import Tensor
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.timm_vit import encoder_from_timm, import_timm
-from mpm_deploy.models.encoders.vit import EncoderConfig
+from mpm_deploy.models.encoders.vit import EncoderConfig, PlainVit
 from mpm_deploy.models.weights.info import WeightsInfo, random_weights
-from mpm_deploy.models.zoo import MODELS
+from mpm_deploy.recipe.model_names import model_name
 
 TIMM = "timm:"
+_DEFAULT_HEAD = "mask_transformer"
 
 
 def read_timm(source: str) -> tuple[dict[str, Tensor], WeightsInfo]:
@@ -58,10 +59,9 @@ def _pretrained(name: str) -> Any:
 
 
 def _model_name(source: str, config: EncoderConfig) -> str:
-    for name, spec in MODELS.items():
-        ours = spec.encoder_config(config.image_size)
-        if ours == replace(config, norm_epsilon=ours.norm_epsilon):
-            return name
+    backbone = PlainVit().find(config)
+    if backbone is not None:
+        return model_name(backbone, _DEFAULT_HEAD)
     raise ModelError(
         f"{source}: expected the encoder of a model in the zoo, got width {config.width}, "
         f"{config.depth} blocks, {config.heads} heads, patch {config.patch_size} and "

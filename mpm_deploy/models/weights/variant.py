@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mpm_deploy.errors import MissingPackageError, ModelError
-from mpm_deploy.recipe.schema import StructureError, read_structure
+from mpm_deploy.support.schema import StructureError, read_structure
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from mpm_deploy.measure.accuracy.loss import ZoneLoss
 from mpm_deploy.measure.speed.report import ArtifactInfo, SkippedImage
-from mpm_deploy.recipe.schema import to_mapping
+from mpm_deploy.support.schema import to_mapping
 
-SCHEMA = "mpm-pictures/1"
+SCHEMA = "mpm-pictures/2"
 INDEX = "pictures.json"
 
 

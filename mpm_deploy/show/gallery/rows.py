@@ -11,6 +11,7 @@ from mpm_deploy.measure.accuracy.loss import NO_ZONE, ZONES, ZoneLoss, Zones
 from mpm_deploy.run.results import Result
 from mpm_deploy.show.drawing import Key, Panel, difference, merge_picture, overlay, zone_picture
 from mpm_deploy.show.gallery.truth import Labels
+from mpm_deploy.show.tables import place
 
 Pixels = NDArray[np.uint8]
 Row = list[Panel]
@@ -51,12 +52,12 @@ class Rows:
 
     def merges(self, seen: SegmentedImage) -> Row:
         """Draw the patches that share a token, after each merge."""
-        result = seen.result
+        result, where = seen.result, place(self._manifest.merge)
         each = zip(self._manifest.merge.blocks, result.merge_maps, result.tokens_kept, strict=True)
         return [
             Panel(
                 merge_picture(seen.pixels, merge_map, self.grid),
-                f"merged before block {block}: {kept} of {self._manifest.patches} tokens kept",
+                f"merged {where} block {block}: {kept} of {self._manifest.patches} tokens kept",
             )
             for block, merge_map, kept in each
         ]

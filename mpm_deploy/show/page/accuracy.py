@@ -66,7 +66,7 @@ def mean_iou_change(accuracy: Accuracy) -> float | None:
 def _section(
     dataset: str, evaluations: list[Evaluation], reports: Sequence[Report], naming: Naming
 ) -> Accuracy:
-    ordered = sorted(evaluations, key=lambda e: e.artifact.merge.method != "none")
+    ordered = sorted(evaluations, key=lambda e: len(e.artifact.merge.blocks) > 0)
     names = list(dict.fromkeys(row.name for e in ordered for row in e.per_class))
     iou = [{row.name: row.iou for row in e.per_class} for e in ordered]
     return Accuracy(

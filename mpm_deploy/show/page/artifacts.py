@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mpm_deploy.measure.speed.report import ArtifactInfo
 from mpm_deploy.show.page.documents import Documents
-from mpm_deploy.show.tables import schedule
+from mpm_deploy.show.tables import way_of_merging
 
 _COLORS = 5  # c0 to c4 of the charts; full-token models are grey
 
@@ -20,9 +20,7 @@ def artifacts_of(documents: Documents) -> list[ArtifactInfo]:
 
 def what(artifact: ArtifactInfo) -> str:
     """Say how an artifact merges, as in ``"mpm before blocks 2 and 5"``."""
-    if artifact.merge.method == "none":
-        return "full-token"
-    return f"{artifact.merge.method} before {schedule(artifact.merge)}"
+    return way_of_merging(artifact.merge)
 
 
 class Naming:
@@ -37,7 +35,7 @@ class Naming:
         for artifact, file in zip(known, files, strict=True):
             own = files.count(file) == 1
             self._names[artifact.payload_sha256] = file if own else artifact.path
-            full = artifact.merge.method == "none"
+            full = not artifact.merge.blocks
             self._colors[artifact.payload_sha256] = "full" if full else f"c{merged % _COLORS}"
             merged += not full
 

@@ -16,9 +16,9 @@ from mpm_deploy.measure.search import sweep
 from mpm_deploy.measure.search.sweep import Sweep
 from mpm_deploy.measure.speed import report
 from mpm_deploy.measure.speed.report import Report
-from mpm_deploy.recipe.schema import StructureError, read_structure
 from mpm_deploy.show import gallery
 from mpm_deploy.show.gallery import Gallery, Picture
+from mpm_deploy.support.schema import StructureError, read_structure
 
 _KINDS: dict[str, type[Any]] = {
     report.SCHEMA: Report,

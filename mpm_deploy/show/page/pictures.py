@@ -14,6 +14,7 @@ from mpm_deploy.show.charts import column_chart
 from mpm_deploy.show.page.artifacts import Naming
 from mpm_deploy.show.page.documents import PictureFolder
 from mpm_deploy.show.page.speed import Chart
+from mpm_deploy.show.tables import place
 
 _WIDEST, _QUALITY = 1600, 82  # pixels, and of WebP: a picture of three panels takes about 150 kB
 _NEAR = 2  # patches: what is nearer touches, at least by a corner
@@ -79,7 +80,7 @@ def _distance_charts(folder: PictureFolder, color: str) -> Iterator[Chart]:
     gallery = folder.gallery
     if gallery is None:
         return
-    blocks = gallery.artifact.merge.blocks
+    blocks, where = gallery.artifact.merge.blocks, place(gallery.artifact.merge)
     for block, pairs in zip(blocks, gallery.distances, strict=False):
         if not sum(pairs):
             continue
@@ -93,7 +94,7 @@ def _distance_charts(folder: PictureFolder, color: str) -> Iterator[Chart]:
         svg = column_chart(counts, labels, titles, color, "distances between merged patches")
         near = sum(pairs[:_NEAR]) / sum(pairs)
         hint = f"pairs by whole patches between them; {near:.0%} lie less than {_NEAR} apart"
-        yield Chart(f"How far apart, before block {block}", hint, svg)
+        yield Chart(f"How far apart, {where} block {block}", hint, svg)
 
 
 def _tokens_chart(folder: PictureFolder, color: str) -> Iterator[Chart]:

@@ -7,6 +7,7 @@ from mpm_deploy.measure.speed.report import ArtifactInfo, Measurement, Ratio, Re
 from mpm_deploy.run.results import StageTimes
 from mpm_deploy.show.charts import Bar, Group, Segment, Stack, bar_chart, largest, stacked_chart
 from mpm_deploy.show.page.artifacts import Naming, what
+from mpm_deploy.show.tables import place
 
 STAGES = tuple(field.name for field in fields(StageTimes))
 PROGRAMS = {"python": "Python", "cpp": "C++"}
@@ -166,7 +167,8 @@ def _tokens_chart(report: Report, naming: Naming, patches: dict[str, int]) -> Ch
     for block, mean, least, most in each:
         title = f"mean {mean:.1f}, least {least}, most {most}"
         bar = Bar(mean, f"{mean:.0f}", title, naming.color(artifact), (least, most))
-        groups.append(Group(f"before block {block}", (bar,), full, f"{full} patches"))
+        where = f"{place(artifact.merge)} block {block}"
+        groups.append(Group(where, (bar,), full, f"{full} patches"))
     hint = "mean over the images; the whisker spans them all"
     legend = (Key("goal", f"all {full} patches"),) if full else ()
     return Chart("Tokens kept", hint, bar_chart(groups, name="tokens kept"), legend)

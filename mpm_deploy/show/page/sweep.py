@@ -9,13 +9,14 @@ mIoU │  ■─●          ●: mpm   ▲: tome   ◆: algm   ■: full-token
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpm_deploy.families import REDUCTIONS
 from mpm_deploy.measure.search.sweep import Sweep, SweepRow
+from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.show.charts import Line, Point, scatter_chart
 from mpm_deploy.show.page.speed import Chart
 from mpm_deploy.show.tables import row_summary, sweep_remarks, sweep_table
 
-_COLORS = {"none": "full", "mpm": "c0", "tome": "c1", "algm": "c2"}
-_NAMES = {"none": "full-token", "mpm": "MPM", "tome": "ToMe", "algm": "ALGM"}
+_COLORS = 5  # c0 to c4 of the charts, a method each; the full-token model is gray
 _SPEED, _ACCURACY = "end-to-end FPS, times the full-token model's", "mIoU, %"
 
 
@@ -44,8 +45,7 @@ def sweep_chart(sweep: Sweep) -> str:
     """
     points = {row.name: _point(row, row.name in sweep.front) for row in sweep.every_row()}
     front = Line(tuple(points[name] for name in sweep.front))
-    methods = dict.fromkeys(row.merge.method for row in sweep.every_row())
-    legend = {_COLORS[method]: _NAMES[method] for method in methods}
+    legend = {_color(row.merge): _title(row.merge) for row in sweep.every_row()}
     every = list(points.values())
     return scatter_chart(every, _SPEED, _ACCURACY, "accuracy against speed", [front], legend)
 
@@ -75,6 +75,16 @@ def _point(row: SweepRow, labelled: bool) -> Point:
         x=row.speed.end_to_end_fps_ratio.median,
         y=100 * row.accuracy.mean_iou,
         title=row_summary(row),
-        color=_COLORS[row.merge.method],
+        color=_color(row.merge),
         label=blocks if labelled else "",
     )
+
+
+def _color(merge: MergeRecipe) -> str:
+    if not merge.blocks:
+        return "full"
+    return f"c{list(REDUCTIONS).index(merge.method) % _COLORS}"
+
+
+def _title(merge: MergeRecipe) -> str:
+    return str(merge.member.title) if merge.blocks else "full-token"

@@ -9,8 +9,10 @@ from mpm_deploy.show.tables.catalog import (
     manifest_table,
     models_table,
     paper_table,
+    place,
     recipes_table,
     schedule,
+    way_of_merging,
 )
 from mpm_deploy.show.tables.profile import (
     break_even_sentence,
@@ -38,7 +40,9 @@ __all__ = [
     "paper_table",
     "manifest_table",
     "findings_table",
+    "place",
     "schedule",
+    "way_of_merging",
     "RANDOM_WEIGHTS",
     "report_title",
     "results_table",

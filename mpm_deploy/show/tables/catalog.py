@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mpm_deploy.models.summary import ModelFacts
     from mpm_deploy.recipe.paper import Row, Task
 
+_PLACES = {"before_block": "before", "after_attention": "inside"}
+
 MODELS_CAPTION = (
     "Full-token, one image of 512 × 512, 150 classes. checkpoint: a file for --weights; "
     "random: for speed only."
@@ -101,11 +103,23 @@ def findings_table(findings: Iterable[Finding]) -> Table:
 
 
 def schedule(merge: MergeRecipe | MergeInfo) -> str:
-    """Say at which blocks tokens are merged."""
-    if merge.method == "none":
+    """Say at which blocks tokens are merged, as in ``"blocks 2 and 5"``."""
+    if not merge.blocks:
         return "no block"
     blocks = " and ".join(str(block) for block in merge.blocks)
     return f"block{'s' if len(merge.blocks) > 1 else ''} {blocks}"
+
+
+def place(merge: MergeInfo) -> str:
+    """Say where at a block tokens are merged, as in ``"before"`` or ``"inside"``."""
+    return _PLACES.get(merge.place, merge.place.replace("_", " "))
+
+
+def way_of_merging(merge: MergeInfo) -> str:
+    """Say how and where tokens are merged, as in ``"mpm before blocks 2 and 5"``."""
+    if not merge.blocks:
+        return "full-token"
+    return f"{merge.method} {place(merge)} {schedule(merge)}"
 
 
 def _facts(manifest: Manifest) -> dict[str, str]:
@@ -119,8 +133,7 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         + (", …" if len(model.classes) > 12 else ""),
         "input": f"{manifest.input.height} × {manifest.input.width} by {_fit(manifest.input)}, "
         f"{manifest.patches} patches of {model.patch_size} × {model.patch_size}",
-        "merge": f"{manifest.merge.method} {_place(manifest.merge)} {schedule(manifest.merge)}, "
-        f"reconstruct {manifest.merge.reconstruct}",
+        "merge": f"{way_of_merging(manifest.merge)}, reconstruct {manifest.merge.reconstruct}",
         "batch": f"{manifest.batch.min} to {manifest.batch.max} images a call",
         "backend": f"{requires.backend} on {requires.device}, {requires.dtype}",
         "needs": _needs(manifest),
@@ -139,13 +152,10 @@ def _fit(input: InputInfo) -> str:
     return f"{input.fit} with stride {input.stride} over a short side of {input.short_side}"
 
 
-def _place(merge: MergeInfo) -> str:
-    return "inside" if merge.method in ("tome", "algm") else "before"
-
-
 def _needs(manifest: Manifest) -> str:
     requires = manifest.requires
-    needs = [f"built with torch {requires.torch}"]
+    built_with = " and ".join(f"{name} {version}" for name, version in requires.versions.items())
+    needs = [f"built with {built_with}"] if built_with else []
     if requires.machine:
         needs.append(requires.machine)
     if requires.cpu_isa:

@@ -121,7 +121,7 @@ def test_a_perfect_artifact(artifact: Path, tmp_path: Path) -> None:
 
 def test_the_report_is_json_as_written_down(artifact: Path, dataset: Dataset) -> None:
     written = json.loads(json.dumps(evaluate(artifact, dataset, limit=2).to_dict()))
-    assert written["schema"] == "mpm-evaluation/1"
+    assert written["schema"] == "mpm-evaluation/2"
     assert written["dataset"] == {
         "name": "folder",
         "root": str(dataset.root),

@@ -21,9 +21,9 @@ from mpm_deploy.measure.speed.report import Spread
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import DEMO_WEIGHTS
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.recipe.schema import read_structure
 from mpm_deploy.run.runner import Runner
 from mpm_deploy.show.tables import break_even_sentence, parts_table, stages_table
+from mpm_deploy.support.schema import read_structure
 from tests.conftest import INPUT_SIZE, small_recipe
 
 RECIPE = small_recipe()

@@ -64,7 +64,7 @@ def report(end_to_end_fps: float, against: float | None) -> Report:
     """A bench's, at batch 1."""
     info = ArtifactInfo(
         *("a.pt", "toy", "torchscript", "cpu", "float32", "random"),
-        MergeInfo("mpm", (0,), "after_decoder"),
+        MergeInfo("mpm", "before_block", (0,), "after_decoder", {}),
         "0" * 64,
     )
     measured = _measurement(end_to_end_fps)
@@ -74,7 +74,7 @@ def report(end_to_end_fps: float, against: float | None) -> Report:
         spread = Spread(ratio, ratio, ratio)
         ratios = (Ratio(1, 3, spread, spread, ratio, _measurement(against)),)
         comparison = Comparison(info, ratios, "so it is")
-    return Report("mpm-report/1", info, HOST, (measured,), (), (), comparison)
+    return Report("mpm-report/2", info, HOST, (measured,), (), (), comparison)
 
 
 def _measurement(fps: float) -> Measurement:

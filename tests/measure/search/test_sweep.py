@@ -14,6 +14,7 @@ from mpm_deploy.measure.search.sweep import (
     write_csv,
     write_sweep,
 )
+from mpm_deploy.models.reductions import Tome
 from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.show.tables import sweep_remarks, sweep_table
 from tests.measure.search.sweeps import row, sweep
@@ -24,7 +25,7 @@ def mpm(*blocks: int) -> MergeRecipe:
 
 
 def tome(*blocks: int) -> MergeRecipe:
-    return MergeRecipe("tome", blocks, ratio=0.2)
+    return MergeRecipe("tome", blocks, member=Tome(ratio=0.2))
 
 
 def test_the_front_has_what_no_other_row_beats() -> None:
@@ -84,7 +85,7 @@ def test_files_give_back_what_was_written(tmp_path: Path) -> None:
     assert float(lines[2]["end_to_end_fps_ratio"]) == 1.25
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"schema": "mpm-sweep/1"}', "{"])
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": "mpm-sweep/2"}', "{"])
 def test_a_file_that_is_no_sweep(text: str, tmp_path: Path) -> None:
     path = tmp_path / "sweep.json"
     path.write_text(text)
@@ -94,6 +95,6 @@ def test_a_file_that_is_no_sweep(text: str, tmp_path: Path) -> None:
 
 def test_a_file_of_another_schema(tmp_path: Path) -> None:
     path = tmp_path / "sweep.json"
-    path.write_text(json.dumps({**sweep().to_dict(), "schema": "mpm-sweep/2"}))
-    with pytest.raises(InputError, match="expected schema 'mpm-sweep/1'"):
+    path.write_text(json.dumps({**sweep().to_dict(), "schema": "mpm-sweep/3"}))
+    with pytest.raises(InputError, match="expected schema 'mpm-sweep/2'"):
         read_sweep(path)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from mpm_deploy.artifact import Manifest, MergeInfo
+from mpm_deploy.artifact import Manifest
 from mpm_deploy.errors import InputError
 from mpm_deploy.measure.speed import bench as bench_module
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report
 from tests.support.toy import MANIFEST, PATCHES, write_pictures
 
-FULL = replace(MANIFEST, merge=MergeInfo("none", (), "after_decoder"))
+FULL = replace(MANIFEST, merge=replace(MANIFEST.merge, blocks=()))
 # Seconds of the model and end-to-end passes, turn by turn.
 SECONDS = {
     "merged.pt": {"model": [1.0, 2.0, 1.0], "end_to_end": [2.0, 4.0, 2.0]},

@@ -24,7 +24,9 @@ from mpm_deploy.run.results import StageTimes
 from tests.support.toy import MANIFEST
 
 MERGED = ArtifactInfo.of("merged.pt", MANIFEST)
-FULL = replace(MERGED, path="full.pt", merge=MergeInfo("none", (), "after_decoder"))
+FULL = replace(
+    MERGED, path="full.pt", merge=MergeInfo("mpm", "before_block", (), "after_decoder", {})
+)
 HOST = HostInfo("python", "cpu", 2, 2, None, "Linux", "2", "3.11", "0", "2026-01-01T00:00:00Z")
 MEASURED = Measurement(
     batch_size=2,
@@ -89,7 +91,7 @@ def test_report_is_json_as_written_down() -> None:
     skipped = (SkippedImage("a.png", "the file is empty"),)
     report = Report(SCHEMA, MERGED, HOST, (MEASURED,), left_out, skipped, comparison)
     written = json.loads(json.dumps(report.to_dict()))
-    assert written["schema"] == "mpm-report/1"
+    assert written["schema"] == "mpm-report/2"
     assert written["artifact"]["merge"]["blocks"] == [0]
     assert written["results"][0]["latency_ms"] == {"p50": 80.0, "p90": 90.0, "p99": None}
     assert written["results"][0]["tokens_kept"]["mean"] == [700.5, 500.25]

@@ -207,19 +207,14 @@ def test_a_model_merges_at_two_blocks(blocks: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("merge", "problem", "hint"),
     [
-        ({}, "merge: expected threshold with method 'algm', got []", "merge.threshold=0.9"),
+        ({}, "merge.threshold: expected above 0, 1 at most, got None", "merge.threshold=0.9"),
         ({"threshold": 1.5}, "merge.threshold: expected above 0, 1 at most, got 1.5", ""),
         ({"threshold": "high"}, "merge.threshold: expected a number, got 'high'", ""),
-        ({"threshold": 0.9, "ratio": 0.1}, "merge.ratio: expected none with method 'algm'", "tome"),
+        ({"threshold": 0.9, "ratio": 0.1}, "merge.ratio: unknown key with merge method", "tome"),
         (
             {"threshold": 0.9, "blocks": [2]},
-            "merge.blocks: expected two blocks with method 'algm', got [2]",
+            "merge.blocks: expected 2 blocks with method 'algm', got [2]",
             "[0, 4]",
-        ),
-        (
-            {"method": "none", "blocks": [], "threshold": 0.9},
-            "merge.threshold: expected none with method 'none'",
-            "'algm'",
         ),
     ],
 )

@@ -178,17 +178,17 @@ def test_one_image_exports_without_a_size_that_depends_on_the_data() -> None:
 @pytest.mark.parametrize(
     ("merge", "problem", "hint"),
     [
-        ({}, "merge: expected ratio or r with method 'tome', got []", "merge.ratio=0.1"),
-        ({"ratio": 0.1, "r": 4}, "expected ratio or r with method 'tome', got ['ratio', 'r']", ""),
+        ({}, "merge.ratio: expected ratio or r, got []", "merge.ratio=0.1"),
+        ({"ratio": 0.1, "r": 4}, "expected ratio or r, got ['ratio', 'r']", ""),
         ({"ratio": 0.6}, "merge.ratio: expected above 0, 0.5 at most, got 0.6", ""),
         ({"ratio": 0}, "merge.ratio: expected above 0", ""),
         ({"r": 0}, "merge.r: expected > 0, got 0", ""),
         ({"r": 2.5}, "merge.r: expected a whole number", ""),
-        ({"r": 4, "threshold": 0.9}, "merge.threshold: expected none with method 'tome'", "'algm'"),
-        ({"method": "mpm", "r": 4}, "merge.r: expected none with method 'mpm'", "'tome'"),
+        ({"r": 4, "threshold": 0.9}, "merge.threshold: unknown key with merge method", "'algm'"),
+        ({"method": "mpm", "r": 4}, "merge.r: unknown key with merge method 'mpm'", "'tome'"),
         (
             {"method": "mpm", "proportional_attention": True},
-            "merge.proportional_attention: expected none with method 'mpm'",
+            "merge.proportional_attention: unknown key with merge method 'mpm'",
             "'tome'",
         ),
     ],

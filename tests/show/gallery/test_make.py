@@ -9,9 +9,9 @@ from mpm_deploy.build.builder import build
 from mpm_deploy.cli import main
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.recipe.schema import read_structure
 from mpm_deploy.run.runner import Runner
 from mpm_deploy.show.gallery import Gallery, make_gallery
+from mpm_deploy.support.schema import read_structure
 from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
 from tests.measure.accuracy.datasets.made_up import Labels, write_label_file
 

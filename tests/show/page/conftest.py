@@ -27,6 +27,7 @@ from mpm_deploy.measure.speed.report import (
     Spread,
     TokensKept,
 )
+from mpm_deploy.models.reductions import Tome
 from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.run.results import StageTimes
 from mpm_deploy.show.gallery import make_gallery
@@ -86,7 +87,7 @@ def made_up_sweep() -> Sweep:
     rows = (
         row(MergeRecipe("mpm", (2, 5)), 0.785, 1.4),
         row(MergeRecipe("mpm", (8,)), 0.78, 1.2),
-        row(MergeRecipe("tome", (2,), ratio=0.2), 0.78, 1.3),
+        row(MergeRecipe("tome", (2,), member=Tome(ratio=0.2)), 0.78, 1.3),
     )
     found = sweep(*rows)
     recipe = {"backend": {"name": "torchscript", "dtype": "float32"}}
@@ -108,7 +109,7 @@ def made_up_profile(merged: ArtifactInfo) -> Profile:
     )
     sizes = (Size(16, Spread(0.9, 0.8, 1.0)), Size(64, Spread(1.25, 1.2, 1.3)))
     even = (BreakEven(1, 64, sizes),)
-    return Profile("mpm-profile/1", merged, HOST, 3, stages, even, ("A remark.",), ())
+    return Profile("mpm-profile/2", merged, HOST, 3, stages, even, ("A remark.",), ())
 
 
 def write(path: Path, document: Any) -> Path:

@@ -121,10 +121,10 @@ def test_keys_that_are_not_known_are_passed_over(files: Files, tmp_path: Path) -
     ("text", "expected"),
     [
         ("{", "expected JSON"),
-        ("[]", "expected a schema of mpm-report/1"),
-        ('{"schema": "mpm-report/2"}', "got 'mpm-report/2'"),
-        ('{"schema": ["mpm-report/1"]}', "expected a schema"),
-        ('{"schema": "mpm-report/1"}', "artifact: missing"),
+        ("[]", "expected a schema of mpm-report/2"),
+        ('{"schema": "mpm-report/3"}', "got 'mpm-report/3'"),
+        ('{"schema": ["mpm-report/2"]}', "expected a schema"),
+        ('{"schema": "mpm-report/2"}', "artifact: missing"),
         (None, "cannot be read: No such file"),
     ],
 )

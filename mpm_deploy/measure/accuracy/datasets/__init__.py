@@ -4,24 +4,17 @@ numbers mean.
     DATASETS[name](root) ─▶ samples        each an image file and its label file
                          ─▶ labels(sample) ─▶ (height, width) classes, 255 where no pixel counts
 
-A member is a `Dataset` with a name, classes, the folders it needs, and how it finds its samples.
+A member of `families.DATASETS` is a `Dataset` with a name, classes, the folders it needs, and how
+it finds its samples.
 """
 
-import difflib
 from pathlib import Path
 
 from mpm_deploy.errors import DatasetError, InputError
-from mpm_deploy.measure.accuracy.datasets.ade20k import Ade20k
+from mpm_deploy.families import DATASETS
 from mpm_deploy.measure.accuracy.datasets.base import IGNORED, Dataset, Sample
-from mpm_deploy.measure.accuracy.datasets.cityscapes import Cityscapes
-from mpm_deploy.measure.accuracy.datasets.folder import Folder
-from mpm_deploy.measure.accuracy.datasets.pascal_context import PascalContext, PascalContext59
 
 __all__ = ["DATASETS", "IGNORED", "Dataset", "Sample", "open_dataset"]
-
-DATASETS: dict[str, type[Dataset]] = {
-    member.name: member for member in (Ade20k, Cityscapes, PascalContext, PascalContext59, Folder)
-}
 
 
 def open_dataset(name: str, root: str | Path | None = None) -> Dataset:
@@ -37,23 +30,17 @@ def open_dataset(name: str, root: str | Path | None = None) -> Dataset:
     """
     if root is None and name not in DATASETS:
         return _open_folder(Path(name))
-    if name not in DATASETS:
-        near = difflib.get_close_matches(name, DATASETS, n=1)
-        raise InputError(
-            f"data set {name!r}: expected one of {', '.join(DATASETS)}",
-            f"did you mean {near[0]!r}?"
-            if near
-            else "docs/formats/evaluation.md says how each lies on disk",
-        )
+    member: type[Dataset] = DATASETS.find(name)
     if root is None:
         raise InputError(
             f"data set {name!r}: expected the folder it lies in", "--root DIR names it"
         )
-    return DATASETS[name](root)
+    return member(root)
 
 
 def _open_folder(folder: Path) -> Dataset:
-    fitting = [member for member in DATASETS.values() if member.lies_in(folder)]
+    members: list[type[Dataset]] = list(DATASETS.values())
+    fitting = [member for member in members if member.lies_in(folder)]
     if len(fitting) == 1:
         return fitting[0](folder)
     if fitting:

@@ -1,14 +1,17 @@
 """Read mappings (of JSON or TOML) strictly into frozen dataclasses, and turn them back.
 
 The types of the fields are the schema: ``str``, ``int``, ``float``, ``bool``, ``Literal``,
-``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, Any]`` and dataclasses of these.
-A field without a default is required; a key that is no field is an error.
+``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]`` and dataclasses of these.
+A field without a default is required; a key that is no field is an error. A table that names a
+member of a family holds that member's options too (`OpenTable`).
 """
 
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from mpm_deploy.support.family import Family, OptionError
 
 T = TypeVar("T")
 
@@ -20,13 +23,42 @@ class StructureError(ValueError):
         key: The key that is wrong, as ``section.key``; empty for the whole mapping.
         problem: What is wrong with it.
         allowed: The keys or values that would do, if they can be listed.
+        hint: The cure, if there is more to say than what is allowed.
     """
 
-    def __init__(self, key: str, problem: str, allowed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, key: str, problem: str, allowed: tuple[str, ...] = (), hint: str | None = None
+    ) -> None:
         super().__init__(f"{key}: {problem}" if key else problem)
         self.key = key
         self.problem = problem
         self.allowed = allowed
+        self.hint = hint
+
+
+class OpenTable:
+    """A table in which one key names a member of a family, and that member's options stand too.
+
+        method = "tome"        names the member
+        blocks = [2, 5]        a field of the table
+        ratio = 0.2            an option of the member
+
+    Subclasses are frozen dataclasses with a last field ``member``, which holds the member with its
+    options; None takes the defaults of the one that is named.
+    """
+
+    FAMILY: ClassVar[Family]
+    MEMBER_KEY: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        name = getattr(self, self.MEMBER_KEY)
+        if name is not None and getattr(self, "member", None) is None:
+            object.__setattr__(self, "member", self.FAMILY.find(name)())
+
+    @classmethod
+    def own_fields(cls) -> tuple[str, ...]:
+        """Return the names of the table's own keys, without those of the member."""
+        return tuple(f.name for f in fields(cls) if f.name != "member")  # type: ignore[arg-type]
 
 
 def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: bool = False) -> T:
@@ -43,6 +75,12 @@ def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: 
     """
     if not isinstance(data, Mapping):
         raise StructureError(key, f"expected a table, got {_shown(data)}")
+    if issubclass(kind, OpenTable):
+        return _read_open_table(kind, data, key)
+    return _read_fields(kind, data, key, unknown_keys)
+
+
+def _read_fields(kind: type[T], data: Mapping[Any, Any], key: str, unknown_keys: bool) -> T:
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind)
     if unknown_keys:
@@ -53,16 +91,65 @@ def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: 
     for name, field in known.items():
         if name not in data and _is_required(field):
             raise StructureError(_join(key, name), "missing")
-    return kind(
-        **{
-            name: _read(hints[name], value, _join(key, name), unknown_keys)
-            for name, value in data.items()
-        }
-    )
+    values = {
+        name: _read(hints[name], value, _join(key, name), unknown_keys)
+        for name, value in data.items()
+    }
+    try:
+        return kind(**values)
+    except OptionError as error:
+        problem = error.problem.removeprefix(f"{error.key}: ")
+        raise StructureError(_join(key, error.key), problem, hint=error.hint) from error
+
+
+def _read_open_table(kind: type[T], data: Mapping[Any, Any], key: str) -> T:
+    table: type[OpenTable] = kind  # type: ignore[assignment]
+    own = table.own_fields()
+    options = {name: value for name, value in data.items() if name not in own}
+    values = {name: value for name, value in data.items() if name in own}
+    named = values.get(table.MEMBER_KEY, getattr(table, table.MEMBER_KEY))
+    member = None
+    if named is not None:
+        place = _join(key, table.MEMBER_KEY)
+        if named not in list(table.FAMILY):
+            raise StructureError(place, f"unknown value {_shown(named)}", tuple(table.FAMILY))
+        member = _read_options(table, named, options, key)
+    elif options:
+        raise StructureError(_join(key, next(iter(options))), "unknown key", own)
+    hints = get_type_hints(kind)
+    own_values = {
+        name: _read(hints[name], values[name], _join(key, name), False) for name in values
+    }
+    return kind(**own_values, member=member)  # type: ignore[call-arg]
+
+
+def _read_options(table: type[OpenTable], name: str, options: Mapping[Any, Any], key: str) -> Any:
+    try:
+        return _read_fields(table.FAMILY.find(name), options, key, unknown_keys=False)
+    except StructureError as error:
+        if error.problem != "unknown key":
+            raise
+        allowed = (*table.own_fields(), *error.allowed)
+        problem = f"unknown key with {table.FAMILY.word} {name!r}"
+        hint = _whose(table, error.key.rpartition(".")[2])
+        raise StructureError(error.key, problem, allowed, hint) from error
+
+
+def _whose(table: type[OpenTable], option: str) -> str | None:
+    """Return the hint that names the members which have an option; None if none has."""
+    members = table.FAMILY.items()
+    owners = [repr(name) for name, member in members if option in [f.name for f in fields(member)]]
+    if not owners:
+        return None
+    return f"leave it out, or set {table.MEMBER_KEY} to {' or '.join(owners)}"
 
 
 def to_mapping(instance: Any) -> Any:
     """Undo `read_structure`: turn dataclasses into dicts and tuples into lists, ready for JSON."""
+    if isinstance(instance, OpenTable):
+        own = {name: to_mapping(getattr(instance, name)) for name in instance.own_fields()}
+        member = instance.member  # type: ignore[attr-defined]
+        return own | ({} if member is None else to_mapping(member))
     if is_dataclass(instance):
         return {field.name: to_mapping(getattr(instance, field.name)) for field in fields(instance)}
     if isinstance(instance, list | tuple):
@@ -80,6 +167,9 @@ def _read(hint: Any, value: object, key: str, unknown_keys: bool) -> Any:
         return _read_literal(arguments, value, key)
     if origin is tuple:
         return _read_tuple(arguments, value, key, unknown_keys)
+    if origin is dict and arguments[1] is not Any:
+        items = _read_plain(dict, value, key).items()
+        return {n: _read(arguments[1], v, _join(key, n), unknown_keys) for n, v in items}
     if is_dataclass(hint):
         kind: type[Any] = hint  # type: ignore[assignment]
         return read_structure(kind, value, key, unknown_keys=unknown_keys)

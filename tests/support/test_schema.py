@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from mpm_deploy.recipe.schema import StructureError, read_structure, to_mapping
+from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 
 @dataclass(frozen=True)

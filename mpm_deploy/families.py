@@ -1,0 +1,78 @@
+"""Lists what this package can do, family by family: each member's name and where it is.
+
+A new member is a file of its own and one line here, or an entry point of another package and no
+line at all. Nothing is imported before it is asked for, so that everybody may ask: a recipe which
+options a method takes, a reader which backend opens a file.
+
+    recipe, manifest, command line ──▶ REDUCTIONS["tome"] ──▶ models/reductions/tome.py
+"""
+
+from mpm_deploy.support.family import Family
+
+REDUCTIONS = Family(
+    "reductions",
+    "merge method",
+    {
+        "mpm": "mpm_deploy.models.reductions.mpm:Mpm",
+        "tome": "mpm_deploy.models.reductions.tome:Tome",
+        "algm": "mpm_deploy.models.reductions.algm:Algm",
+    },
+)
+
+ENCODERS = Family(
+    "encoders",
+    "encoder family",
+    {"vit": "mpm_deploy.models.encoders.vit:PlainVit"},
+)
+
+HEADS = Family(
+    "heads",
+    "head",
+    {
+        "mask_transformer": "mpm_deploy.models.heads.mask_transformer:MaskTransformerHead",
+        "linear": "mpm_deploy.models.heads.linear:LinearHead",
+    },
+)
+
+BACKENDS = Family(
+    "backends",
+    "backend",
+    {
+        "torchscript": "mpm_deploy.backends.torchscript.backend:TorchScript",
+        "aotinductor": "mpm_deploy.backends.aotinductor.backend:AotInductor",
+    },
+)
+
+DATASETS = Family(
+    "datasets",
+    "data set",
+    {
+        "ade20k": "mpm_deploy.measure.accuracy.datasets.ade20k:Ade20k",
+        "cityscapes": "mpm_deploy.measure.accuracy.datasets.cityscapes:Cityscapes",
+        "pascal_context": "mpm_deploy.measure.accuracy.datasets.pascal_context:PascalContext",
+        "pascal_context_59": "mpm_deploy.measure.accuracy.datasets.pascal_context:PascalContext59",
+        "folder": "mpm_deploy.measure.accuracy.datasets.folder:Folder",
+    },
+)
+
+IMAGE_FORMATS = Family(
+    "image_formats",
+    "image format",
+    {
+        "JPEG": "mpm_deploy.images.formats.jpeg",
+        "PNG": "mpm_deploy.images.formats.png",
+    },
+)
+
+COMMANDS = Family(
+    "commands",
+    "command",
+    {
+        name: f"mpm_deploy.cli.{name}"
+        for name in (
+            *("recipes", "models", "convert", "build", "inspect", "run"),
+            *("bench", "eval", "profile", "sweep", "advise"),
+            *("visualize", "report", "doctor", "worker"),
+        )
+    },
+)

@@ -1,0 +1,82 @@
+"""Name models: a backbone and a head, and short names for pairs that have one.
+
+seg_t16_mask                          is short for
+vit_tiny_patch16+mask_transformer     the backbone, the head
+"""
+
+from typing import NamedTuple
+
+from mpm_deploy.errors import RecipeError
+from mpm_deploy.families import ENCODERS, HEADS
+from mpm_deploy.support.family import nearest
+
+
+class ModelName(NamedTuple):
+    """The two parts of a model, by their names."""
+
+    backbone: str
+    head: str
+
+
+# Segmenter's: ViT-T/S/B/L and distilled DeiT-T/S/B, each with its mask transformer or one layer.
+_BACKBONES = {
+    "t16": "vit_tiny_patch16",
+    "s16": "vit_small_patch16",
+    "b16": "vit_base_patch16",
+    "l16": "vit_large_patch16",
+    "b8": "vit_base_patch8",
+    "deit_t16": "deit_tiny_distilled_patch16",
+    "deit_s16": "deit_small_distilled_patch16",
+    "deit_b16": "deit_base_distilled_patch16",
+}
+_HEADS = {"mask": "mask_transformer", "linear": "linear"}
+
+MODELS = {
+    f"seg_{backbone}_{head}": ModelName(_BACKBONES[backbone], _HEADS[head])
+    for head in _HEADS
+    for backbone in _BACKBONES
+}
+
+
+def model_name(backbone: str, head: str) -> str:
+    """Return a pair's short name, or ``BACKBONE+HEAD`` where it has none."""
+    pair = ModelName(backbone, head)
+    return next((name for name, known in MODELS.items() if known == pair), f"{backbone}+{head}")
+
+
+def split_name(name: str) -> ModelName | None:
+    """Return the parts of a model, by its short name or its ``BACKBONE+HEAD``; None if unknown."""
+    backbone, _, head = name.partition("+")
+    pair = MODELS.get(name, ModelName(backbone, head))
+    return pair if pair.head in list(HEADS) and pair.backbone in backbones() else None
+
+
+def backbones() -> tuple[str, ...]:
+    """Return the names of all backbones, family by family."""
+    return tuple(name for family in ENCODERS.values() for name in family.backbones())
+
+
+def check_name(key: str, name: str) -> None:
+    """Refuse a name that no model has.
+
+    Raises:
+        RecipeError: Says at which key, and which names there are.
+    """
+    if split_name(name) is None:
+        raise RecipeError(
+            f"{key}: unknown value {name!r}; allowed are {', '.join(MODELS)}, or BACKBONE+HEAD",
+            nearest(name, MODELS) or "`mpm-deploy models` lists them",
+        )
+
+
+def check_backbone(key: str, backbone: str) -> None:
+    """Refuse a name that no backbone has.
+
+    Raises:
+        RecipeError: Says at which key, and which names there are.
+    """
+    if backbone not in backbones():
+        raise RecipeError(
+            f"{key}: unknown value {backbone!r}; allowed are {', '.join(backbones())}",
+            nearest(backbone, backbones()),
+        )
