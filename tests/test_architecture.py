@@ -24,12 +24,12 @@ FLOORS = [
     {"artifact", "ops"},
     {"models"},
     {"backends"},
-    {"build", "run"},
+    {"builder", "run"},
     {"measure"},
     {"show"},
     {"cli"},
 ]
-BUILD_SIDE = {"build", "models"}
+BUILD_SIDE = {"builder", "models"}
 BUILD_PACKAGES = ["timm", "torchvision", "safetensors", "tomli_w", "yaml"]
 
 

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         recipe = recipe.full_token()
     check_can_write(arguments.output)
     from mpm_deploy.artifact import read_manifest
-    from mpm_deploy.build.builder import build
+    from mpm_deploy.builder.build import build
 
     with status() as step:
         path = build(recipe, arguments.output, progress=step)

@@ -93,7 +93,7 @@ def plan(arguments: argparse.Namespace, say: Callable[[str], None]) -> Plan:
         MpmError: Something cannot be built or measured; it is found before hours are lost.
     """
     recipe = recipe_of(arguments)
-    from mpm_deploy.build.builder import make_model
+    from mpm_deploy.builder.build import make_model
     from mpm_deploy.measure.search.sweep import Settings
     from mpm_deploy.measure.search.sweeper import Sweeper
     from mpm_deploy.measure.search.variants import all_variants

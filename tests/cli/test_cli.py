@@ -83,7 +83,7 @@ def test_models_paper_gives_options_that_build_takes(
         asked.append(wanted)
         return artifact
 
-    monkeypatch.setattr("mpm_deploy.build.builder.build", build)
+    monkeypatch.setattr("mpm_deploy.builder.build.build", build)
     assert run("models", "--paper") == 0
     shown = capsys.readouterr().out
     assert "CTS: not here, as it needs a trained policy network" in shown

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from tests.conftest import INPUT_SIZE, small_recipe
 from tests.parity.conftest import smooth, with_manifest
 from tests.parity.test_label_maps import label_maps

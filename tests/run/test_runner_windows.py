@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from mpm_deploy.artifact import InputInfo
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import decode
 from mpm_deploy.measure.speed.worker import serve

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mpm_deploy.build.builder import open_eager
+from mpm_deploy.builder.build import open_eager
 from mpm_deploy.measure.accuracy.datasets import Dataset
 from mpm_deploy.measure.accuracy.evaluate import evaluate
 from mpm_deploy.measure.search.sweep import SweepRow

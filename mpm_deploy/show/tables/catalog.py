@@ -13,7 +13,7 @@ from mpm_deploy.show.tables.style import new_table, number
 
 if TYPE_CHECKING:
     from mpm_deploy.artifact import InputInfo, Manifest, MergeInfo
-    from mpm_deploy.build.doctor import Finding
+    from mpm_deploy.builder.doctor import Finding
     from mpm_deploy.models.summary import ModelFacts
     from mpm_deploy.recipe.paper import Row, Task
 

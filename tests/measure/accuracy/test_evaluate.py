@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.measure.accuracy import evaluate as evaluate_module
 from mpm_deploy.measure.accuracy.boundary import boundary_counts, boundary_f_score

@@ -5,7 +5,7 @@ import torch
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import Program, get_backend
-from mpm_deploy.build.builder import build, make_model
+from mpm_deploy.builder.build import build, make_model
 from mpm_deploy.errors import AgreementError, BuildError, RecipeError
 from mpm_deploy.models.weights.files import save_weights
 from mpm_deploy.recipe import load_recipe

@@ -28,7 +28,7 @@ from mpm_deploy.artifact import (
 )
 from mpm_deploy.backends import Backend, Compiled, OpenArtifact, get_backend
 from mpm_deploy.backends.eager import EagerProgram
-from mpm_deploy.build.verify import check_agreement, measure_agreement, verification_images
+from mpm_deploy.builder.verify import check_agreement, measure_agreement, verification_images
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.reductions import method_of
