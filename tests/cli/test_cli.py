@@ -9,10 +9,12 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mpm_deploy import cli, recipe
 from mpm_deploy.measure.accuracy.datasets import DATASETS
+from mpm_deploy.ops.label_map.reference import label_map
 from tests.conftest import CLASSES, INPUT_SIZE
 from tests.measure.accuracy.datasets.made_up import make
 from tests.models import official
@@ -288,6 +290,25 @@ def test_run_writes_an_indexed_png_of_each_images_size(
             assert labels.mode == "P"
             assert labels.size == picture.size
             assert np.asarray(labels).max() < CLASSES
+
+
+def test_run_writes_scores_where_they_are_asked_for(
+    artifact: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    image = next(image_folder.glob("*.jpg"))
+    for name in ("same.jpg", "same.png", "other.jpg"):
+        (tmp_path / name).write_bytes(image.read_bytes())
+    images = [tmp_path / name for name in ("same.jpg", "same.png", "other.jpg")]
+    output = tmp_path / "out"
+    assert run("run", artifact, *images, "-o", output, "--scores") == 0
+    names = {"same.jpg.png", "same.jpg.npy", "same.png.png", "same.png.npy"}
+    assert {path.name for path in output.iterdir()} == {*names, "other.png", "other.npy"}
+    for file in output.glob("*.npy"):
+        scores = torch.from_numpy(np.load(file))
+        assert scores.dtype == torch.float32 and scores.shape == (CLASSES, 4, 6)
+        with Image.open(file.with_suffix(".png")) as picture:
+            labels = np.asarray(picture)
+        assert (label_map(scores[None], labels.shape)[0].numpy() == labels).all()
 
 
 def test_run_skips_names_and_exits_3(
