@@ -29,10 +29,10 @@ def check_outputs(outputs: Collection[str]) -> None:
     """Refuse what no image can be asked for.
 
     Raises:
-        InputError: A name that is none of `OUTPUTS`, no name at all, or a string for a tuple.
+        InputError: A name that is none of `OUTPUTS`, or a string for a tuple.
     """
-    names = () if isinstance(outputs, str) else outputs  # the letters of a string are no names
-    if not names or not all(name in OUTPUTS for name in names):
+    # the letters of a string are no names
+    if isinstance(outputs, str) or not all(name in OUTPUTS for name in outputs):
         raise InputError(
             f"outputs: expected some of {', '.join(OUTPUTS)} in a tuple, got {outputs!r}",
             'as in outputs=("labels", "scores")',

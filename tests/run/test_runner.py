@@ -119,7 +119,7 @@ def test_nothing_is_made_that_is_not_asked_for(
         result.labels  # noqa: B018
 
 
-@pytest.mark.parametrize("outputs", [("label",), ("labels", "Scores"), "scores", ()])
+@pytest.mark.parametrize("outputs", [("label",), ("labels", "Scores"), "scores"])
 def test_an_output_that_there_is_not_is_said_at_once(
     runner: Runner, tmp_path: Path, outputs: Any
 ) -> None:

@@ -6,6 +6,7 @@ One JSON object a line. `docs/formats/report.md` writes the protocol down.
 import dataclasses
 import itertools
 import json
+import platform
 import resource
 import time
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ from typing import Any, TextIO
 import numpy as np
 import torch
 
+import mpm_deploy
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.images.decode import find_images
@@ -132,6 +134,10 @@ class Worker:
             "device": str(self.runner.device),
             "threads": self.runner.threads,
             "gpu": torch.cuda.get_device_name(self.runner.device) if on_gpu else None,
+            "program": "python",
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "mpm_deploy": mpm_deploy.__version__,
         }
 
     def _warmup(self, request: Message) -> Message:
