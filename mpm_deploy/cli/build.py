@@ -15,8 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_recipe_options(parser)
     parser.add_argument(
-        "--dataset",
-        dest="task",
+        "--task",
         metavar="ade20k|pascal_context|cityscapes",
         help="input size and classes as in the paper on that data set",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +62,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         "--device",
         type=device,
         metavar="cpu|cuda|cuda:1",
-        help="default: what the artifact was built for",
+        help="where artifacts run; default: what they were built for",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the model")
 
@@ -74,7 +73,7 @@ def add_stride_option(parser: argparse.ArgumentParser) -> None:
         "--stride",
         type=positive,
         metavar="PIXELS",
-        help="from window to window, where these slide over images; default: the artifact's",
+        help="from window to window, where windows slide over images; default: the artifact's",
     )
 
 
@@ -102,9 +101,13 @@ def positives(text: str) -> tuple[int, ...]:
 
 
 def device(text: str) -> str:
-    """Check the name of a device, as torch names it."""
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError(f"expected cpu, cuda or cuda:N, got {text!r}")
+    """Check the name of a device, as a `Runner` takes it."""
+    from mpm_deploy.artifact.host import parse_device
+
+    try:
+        parse_device(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(error.problem) from error
     return text
 
 

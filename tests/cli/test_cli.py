@@ -1,5 +1,6 @@
 """The command line: what it prints where, and what it exits with."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -59,6 +60,20 @@ def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> No
     assert "worker" not in shown
 
 
+@pytest.mark.parametrize("flag", ["--device", "--stride", "--threads", "--root", "--task"])
+def test_a_flag_means_one_thing_in_every_command(flag: str) -> None:
+    meanings = set()
+    for module in cli.COMMANDS:
+        parser = argparse.ArgumentParser()
+        module.add_options(parser)
+        meanings |= {
+            (action.help, action.metavar)
+            for action in parser._actions
+            if flag in action.option_strings and module.HELP is not None
+        }
+    assert len(meanings) == 1, meanings
+
+
 def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
     shown = capsys.readouterr().out
@@ -98,10 +113,10 @@ def test_models_paper_gives_options_that_build_takes(
     assert len({(r.name, r.model) for r in asked}) == len(lines) == 16
 
 
-def test_set_goes_over_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_set_goes_over_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "small.pt"
     options = [
-        "--dataset",
+        "--task",
         "cityscapes",
         "--weights",
         "random",
@@ -174,7 +189,7 @@ def test_build_prints_the_path_and_says_that_weights_are_random(
         ),
         (["--recipe", "cpu_portable_fp32", "--set", "merge.x=1"], "merge.x: unknown key", None),
         (["--recipe", "cpu_portable_fp32", "--set", "merge"], "section.key=value", None),
-        (["--recipe", "cpu_portable_fp32", "--dataset", "coco"], "'coco'", "model.classes=K"),
+        (["--recipe", "cpu_portable_fp32", "--task", "coco"], "'coco'", "model.classes=K"),
     ],
 )
 def test_recipe_errors_exit_1(

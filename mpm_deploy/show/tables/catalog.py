@@ -67,7 +67,7 @@ def paper_table(rows: Iterable[tuple[Row, Task, ModelFacts]]) -> Table:
             f"{height} × {width}",
             str(task.classes),
             number(model.gflops),
-            f"--recipe {row.recipe} --model {row.model} --dataset {row.dataset}",
+            f"--recipe {row.recipe} --model {row.model} --task {row.dataset}",
         )
     table.add_section()
     table.add_row("1 to 3", "", "", "", LEFT_OUT)
