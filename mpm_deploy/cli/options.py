@@ -40,14 +40,9 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         RecipeError: No such recipe, or a value that is not allowed.
         ArtifactError: ``--recipe`` names an artifact that cannot be read.
     """
-    from mpm_deploy.recipe import Recipe, load_recipe
+    from mpm_deploy.builder.recipes import as_recipe
 
-    if Path(arguments.recipe).suffix in (".pt", ".pt2"):  # an artifact holds its recipe
-        from mpm_deploy.artifact import read_manifest
-
-        recipe = Recipe.from_dict(read_manifest(arguments.recipe).recipe)
-    else:
-        recipe = load_recipe(arguments.recipe)
+    recipe = as_recipe(arguments.recipe)
     if arguments.weights is not None:
         recipe = recipe.with_weights(arguments.weights)
     # A JSON string is a TOML string too.

@@ -163,17 +163,6 @@ class Runner:
             fit_ms=(end - decoded) * 1e3,
         )
 
-    def load_ahead(
-        self, images: Iterable[ImageLike], ahead: int = 0
-    ) -> Generator[PreparedImage | Skipped, None, None]:
-        """Load many images on the workers, in order.
-
-        Args:
-            images: Read lazily.
-            ahead: Images to hold ready, besides one for each worker.
-        """
-        return prefetch(self._submit_load, images, self.workers + ahead)
-
     def infer(
         self, batch: list[PreparedImage], outputs: Collection[Output] = LABELS
     ) -> list[Result]:
@@ -187,18 +176,6 @@ class Runner:
         (whole,) = gather([scored])
         outcomes = self._labellers.submit(self._label, whole, outputs).result()
         return [outcome for outcome in outcomes if isinstance(outcome, Result)]
-
-    def time_scores(self, images: Sequence[Tensor]) -> float:
-        """Run only the model's scores, and time them.
-
-        Args:
-            images: One batch, each ``(3, H, W)`` uint8, as `load` gives them.
-
-        Returns:
-            Seconds, from images on the device to scores on it.
-        """
-        self._check_open()
-        return self._model.submit(self._time_scores, images).result()
 
     def check_sample(self) -> float:
         """Try the artifact on the sample it carries; a wrong answer means wrong label maps.
@@ -243,7 +220,8 @@ class Runner:
         self, images: Iterable[ImageLike], batch_size: int, outputs: Collection[Output]
     ) -> Generator[Result | Skipped, None, None]:
         label = partial(self._submit_label, outputs=outputs)
-        with closing(self.load_ahead(images, _BATCHES_IN_FLIGHT * batch_size)) as loaded:
+        ahead = self.workers + _BATCHES_IN_FLIGHT * batch_size
+        with closing(prefetch(self._submit_load, images, ahead)) as loaded:
             items = windows_of(loaded)
             batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
@@ -278,7 +256,7 @@ class Runner:
         windows = [item.pixels for item in items if isinstance(item, Window)]
         if not windows:
             return ScoredBatch(items)
-        clock = _Clock(self.device)
+        clock = Clock(self.device)
         batch = self._copy(windows)
         copy_ms = clock.lap()
         scores, merge_maps = self._program.scores(batch)
@@ -288,7 +266,7 @@ class Runner:
         self, items: list[CompleteImage | Skipped], outputs: Collection[Output]
     ) -> list[Result | Skipped]:
         """Make outputs on the thread for labels; the model goes on with the next batch."""
-        clock = _Clock(self.device)
+        clock = Clock(self.device)
         # one image a call: label maps differ in size, and a batch of them would be large
         made = [
             make_outputs(self._program, item.scores, item.loaded.grid, item.loaded.size, outputs)
@@ -312,18 +290,12 @@ class Runner:
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
         return torch.stack(list(images), out=batch).to(self.device, non_blocking=pinned)
 
-    def _time_scores(self, images: Sequence[Tensor]) -> float:
-        batch = self._copy(images)
-        clock = _Clock(self.device)
-        self._program.scores(batch)
-        return clock.lap() / 1e3
-
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
 
 
-class _Clock:
+class Clock:
     """A stopwatch that waits until the device has done what this thread asked of it."""
 
     def __init__(self, device: torch.device) -> None:
