@@ -36,13 +36,10 @@ CLI::Option* add_number(CLI::App& app, const char* name, std::optional<int>& val
 }
 
 // What every command takes.
-void add_subject(CLI::App& command, Arguments& arguments) {
+void add_runner(CLI::App& command, Arguments& arguments) {
   command.add_option("artifact", arguments.artifact, "A .pt or .pt2 from mpm-deploy build")
       ->required()
       ->type_name("ARTIFACT");
-  command.add_option("folder", arguments.folder, "A folder of images, or one image")
-      ->required()
-      ->type_name("FOLDER");
   command
       .add_option("--device", arguments.runner.device, "Default: what the artifact was built for")
       ->check(is_device);
@@ -52,8 +49,19 @@ void add_subject(CLI::App& command, Arguments& arguments) {
              "Pixels from window to window, where the artifact slides them over images");
 }
 
+// What is timed.
+void add_folder(CLI::App& command, Arguments& arguments) {
+  command.add_option("folder", arguments.folder, "A folder of images, or one image")
+      ->required()
+      ->type_name("FOLDER");
+  add_number(command, "--limit", arguments.limit, "Only the first N images of the folder");
+}
+
 void add_run(CLI::App& command, Arguments& arguments) {
-  add_subject(command, arguments);
+  add_runner(command, arguments);
+  command.add_option("images", arguments.images, "Images, and folders of images")
+      ->required()
+      ->type_name("IMAGE_OR_FOLDER");
   command.add_option("-o,--output", arguments.output, "Where the label maps go, NAME.png each")
       ->required()
       ->type_name("DIR");
@@ -72,8 +80,8 @@ void add_run(CLI::App& command, Arguments& arguments) {
 }
 
 void add_bench(CLI::App& command, Arguments& arguments) {
-  add_subject(command, arguments);
-  add_number(command, "--limit", arguments.limit, "Only the first N images of the folder");
+  add_runner(command, arguments);
+  add_folder(command, arguments);
   command
       .add_option("--batch", arguments.batch_sizes, "Batch sizes to measure, in images or windows")
       ->delimiter(',')
@@ -85,8 +93,8 @@ void add_bench(CLI::App& command, Arguments& arguments) {
 }
 
 void add_worker(CLI::App& command, Arguments& arguments) {
-  add_subject(command, arguments);
-  add_number(command, "--limit", arguments.limit, "Only the first N images of the folder");
+  add_runner(command, arguments);
+  add_folder(command, arguments);
 }
 
 // The bare form: ARTIFACT FOLDER is short for bench, and with --output for run.

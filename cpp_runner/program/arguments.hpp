@@ -14,15 +14,16 @@ enum class Command { run, bench, worker };
 struct Arguments {
   Command command = Command::bench;
   std::filesystem::path artifact;
-  std::filesystem::path folder;
   RunnerOptions runner;
 
   // of run
+  std::vector<std::filesystem::path> images;  // and folders of images
   std::filesystem::path output;
   bool scores = false;
   int batch_size = 1;
 
   // of bench and worker
+  std::filesystem::path folder;
   std::vector<int> batch_sizes{1, 2, 32};
   std::optional<std::filesystem::path> json;
   std::optional<int> limit;

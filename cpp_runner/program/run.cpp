@@ -29,7 +29,10 @@ void check_keeps_inputs(const std::vector<fs::path>& images, const fs::path& fol
 }  // namespace
 
 Written run(const Arguments& arguments) {
-  const std::vector<fs::path> images = find_images(arguments.folder);
+  std::vector<fs::path> images;
+  for (const fs::path& path : arguments.images) {
+    for (fs::path& image : find_images(path)) images.push_back(std::move(image));
+  }
   const std::vector<std::string> names = label_map_names(images);
   check_keeps_inputs(images, arguments.output, names);
   const Runner runner(arguments.artifact, arguments.runner);

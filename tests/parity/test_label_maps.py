@@ -74,3 +74,23 @@ def test_both_programs_write_the_same_label_maps(
     assert palettes(ours) == palettes(theirs)
     assert len(np.unique(np.concatenate([m.ravel() for m in python.values()]))) > 1
     assert_same_scores(ours, theirs)
+
+
+def test_images_that_share_a_stem_overwrite_nothing(
+    built, some_scenes, cpp_runner, mpm_deploy, tmp_path
+):
+    """In a run over several images and folders, which both programs take alike."""
+    scenes, folder = sorted(some_scenes.iterdir()), tmp_path / "folder"
+    folder.mkdir()
+    Image.open(scenes[0]).save(folder / "street.png")
+    for name, scene in (("street.jpg", scenes[1]), ("other.jpg", scenes[2])):
+        (tmp_path / name).write_bytes(scene.read_bytes())
+    images = (folder, tmp_path / "street.jpg", tmp_path / "other.jpg")
+    ours, theirs = tmp_path / "p", tmp_path / "c"
+    for run, output in ((mpm_deploy, ours), (cpp_runner, theirs)):
+        answer = run("run", built, *images, "--output", output, "--scores")
+        assert answer.returncode == 0, answer.stderr
+        stems = ("street.png", "street.jpg", "other")
+        expected = {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "npy")}
+        assert {path.name for path in output.iterdir()} == expected
+    assert_same_scores(ours, theirs)
