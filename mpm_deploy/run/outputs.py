@@ -31,8 +31,8 @@ def check_outputs(outputs: Collection[str]) -> None:
     Raises:
         InputError: A name that is none of `OUTPUTS`, or a string for a tuple.
     """
-    # the letters of a string are no names
-    if isinstance(outputs, str) or not all(name in OUTPUTS for name in outputs):
+    is_text = isinstance(outputs, str)  # whose letters are no names
+    if is_text or not all(name in OUTPUTS for name in outputs):
         raise InputError(
             f"outputs: expected some of {', '.join(OUTPUTS)} in a tuple, got {outputs!r}",
             'as in outputs=("labels", "scores")',

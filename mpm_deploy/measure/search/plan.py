@@ -105,8 +105,7 @@ def sweep(
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
         progress: Told each step as it begins.
-        on_row: Told variants done, variants in all, the variant, and its row; None where it
-            cannot be built.
+        on_row: Told variants done and in all, the variant, and its row; None where none is built.
 
     Returns:
         All rows; its ``to_dict()`` is what ``sweep.json`` holds.

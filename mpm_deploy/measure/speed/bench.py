@@ -106,19 +106,7 @@ def bench(
     infos = [
         ArtifactInfo.of(str(path), m, device) for path, m in zip(paths, manifests, strict=True)
     ]
-    measured = [
-        [_measurement(passes, manifest) for passes, manifest in zip(turn, manifests, strict=True)]
-        for turn in timed
-    ]
-    return Report(
-        schema=SCHEMA,
-        artifact=infos[0],
-        host=_host(opened[0], started),
-        results=tuple(of_size[0] for of_size in measured),
-        left_out=left_out,
-        skipped=_skipped(timed),
-        comparison=_comparison(infos, timed, measured) if against is not None else None,
-    )
+    return _report(infos, manifests, _host(opened[0], started), timed, left_out)
 
 
 @dataclass
@@ -176,6 +164,28 @@ def _take_turns(
             own.model.append(steps.watch(engine.ask("model", **request)))
             own.end_to_end.append(steps.watch(engine.ask("end_to_end", **request)))
     return passes
+
+
+def _report(
+    infos: Sequence[ArtifactInfo],
+    manifests: Sequence[Manifest],
+    host: HostInfo,
+    timed: Sequence[Sequence[_Passes]],
+    left_out: tuple[LeftOut, ...],
+) -> Report:
+    measured = [
+        [_measurement(passes, manifest) for passes, manifest in zip(turn, manifests, strict=True)]
+        for turn in timed
+    ]
+    return Report(
+        schema=SCHEMA,
+        artifact=infos[0],
+        host=host,
+        results=tuple(of_size[0] for of_size in measured),
+        left_out=left_out,
+        skipped=_skipped(timed),
+        comparison=_comparison(infos, timed, measured) if len(infos) > 1 else None,
+    )
 
 
 def _measurement(passes: _Passes, manifest: Manifest) -> Measurement:
