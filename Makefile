@@ -99,7 +99,7 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 	$(BIN)/mpm-deploy inspect $(DEMO)/merged.pt2
 	$(BIN)/mpm-deploy run $(DEMO)/merged.pt2 $(IMAGES) -o $(DEMO)/label_maps
 	$(BIN)/mpm-deploy bench $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --json $(DEMO)/python.json
-	$(CPP) $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --json $(DEMO)/cpp.json
+	$(BIN)/mpm-deploy bench $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 $(TIMING) --program $(CPP) --json $(DEMO)/cpp.json
 	$(BIN)/mpm-deploy eval $(DEMO)/full_token.pt2 $(SCENES) --json $(DEMO)/full_token.eval.json
 	$(BIN)/mpm-deploy eval $(DEMO)/merged.pt2 $(SCENES) --json $(DEMO)/merged.eval.json
 	$(BIN)/mpm-deploy profile $(DEMO)/merged.pt2 $(IMAGES) --against $(DEMO)/full_token.pt2 --json $(DEMO)/profile.json

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.record import IMAGES, write_result
-from mpm_deploy.build.builder import make_model
+from mpm_deploy.builder.build import make_model
 from mpm_deploy.images.decode import find_images, to_tensor
 from mpm_deploy.ops.label_map import native, pruned
 from mpm_deploy.recipe import load_recipe

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from mpm_deploy.artifact.host import cpu_name
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.recipe import Recipe, load_recipe
 from mpm_deploy.support.files import written_atomically
 

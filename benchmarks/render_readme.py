@@ -94,7 +94,8 @@ input tensors to scores. Each artifact is timed in a process of its own, the two
 comes twice in a pass; and every speed ratio stands beside the FLOP ratio at the tokens kept, which
 is what it could be (`docs/formats/report.md`).
 
-`build/cpp_runner ARTIFACT FOLDER` runs and times an artifact in C++; it has a `--help` of its own.
+`build/cpp_runner` has the commands `run` and `bench` in C++, with a `--help` of their own;
+`build/cpp_runner ARTIFACT FOLDER` is short for `bench`, and with `--output DIR` for `run`.
 """
 
 Record = dict[str, Any]

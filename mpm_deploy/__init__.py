@@ -1,10 +1,12 @@
 """Token-merged ViT segmentation models: from a recipe to one file, and from that file to FPS.
 
-from mpm_deploy import Runner
+from mpm_deploy import Runner, bench, build
 
+build("cpu_fp32", "segmenter.pt2")
 with Runner("segmenter.pt2") as runner:
     result = runner("street.jpg")
 print(result.labels.shape, result.tokens_kept)
+print(bench("segmenter.pt2", "photos/").results[0].end_to_end_fps)
 """
 
 from importlib import import_module
@@ -25,10 +27,16 @@ from mpm_deploy.errors import (
 )
 
 if TYPE_CHECKING:
+    from mpm_deploy.artifact import read_manifest
+    from mpm_deploy.builder.build import build
+    from mpm_deploy.measure.accuracy.evaluate import evaluate
+    from mpm_deploy.measure.search.advise import advise
+    from mpm_deploy.measure.search.plan import sweep
+    from mpm_deploy.measure.speed.bench import bench
     from mpm_deploy.models.patch import patch, unpatch
     from mpm_deploy.models.reductions import mutual_pair_merge
     from mpm_deploy.recipe import Recipe, load_recipe
-    from mpm_deploy.run.results import Result
+    from mpm_deploy.run.results import Result, Skipped
     from mpm_deploy.run.runner import Runner
 
 __version__ = "0.1.0"
@@ -48,9 +56,16 @@ __all__ = [
     "RecipeError",
     "Result",
     "Runner",
+    "Skipped",
+    "advise",
+    "bench",
+    "build",
+    "evaluate",
     "load_recipe",
     "mutual_pair_merge",
     "patch",
+    "read_manifest",
+    "sweep",
     "unpatch",
 ]
 
@@ -60,9 +75,16 @@ _HOME = {
     "Recipe": "recipe",
     "Result": "run.results",
     "Runner": "run.runner",
+    "Skipped": "run.results",
+    "advise": "measure.search.advise",
+    "bench": "measure.speed.bench",
+    "build": "builder.build",
+    "evaluate": "measure.accuracy.evaluate",
     "load_recipe": "recipe",
     "mutual_pair_merge": "models.reductions",
     "patch": "models.patch",
+    "read_manifest": "artifact",
+    "sweep": "measure.search.plan",
     "unpatch": "models.patch",
 }
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mpm_deploy.backends import get_backend
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.errors import BuildError
 from mpm_deploy.recipe import Recipe, builtin_recipes, load_recipe
 

@@ -25,12 +25,12 @@ FLOORS = [
     {"artifact", "ops"},
     {"models"},
     {"backends"},
-    {"build", "run"},
+    {"builder", "run"},
     {"measure"},
     {"show"},
     {"cli"},
 ]
-BUILD_SIDE = {"build", "models"}
+BUILD_SIDE = {"builder", "models"}
 BUILD_PACKAGES = ["timm", "torchvision", "safetensors", "tomli_w", "yaml"]
 
 
@@ -131,13 +131,27 @@ def test_public_names() -> None:
         "RecipeError",
         "Result",
         "Runner",
+        "Skipped",
+        "advise",
+        "bench",
+        "build",
+        "evaluate",
         "load_recipe",
         "mutual_pair_merge",
         "patch",
+        "read_manifest",
+        "sweep",
         "unpatch",
     ]
     for name in mpm_deploy.__all__:
-        assert getattr(mpm_deploy, name) is not None
+        assert getattr(mpm_deploy, name).__doc__
+
+
+def test_no_public_name_is_a_rooms() -> None:
+    """Importing a room sets its name on the package, over a function of the same name."""
+    assert {part for floor in FLOORS for part in floor}.isdisjoint(mpm_deploy.__all__)
+    code = "import mpm_deploy.builder.build, mpm_deploy; print(callable(mpm_deploy.build))"
+    assert run_python(code) == "True"
 
 
 def test_import_needs_no_optional_package() -> None:

@@ -30,11 +30,10 @@ def measure_parity(program: Path, artifact: Path, folder: Path, count: int) -> P
         CalledProcessError: The C++ program failed.
         ValueError: One of the programs could not read an image.
     """
+    images = find_images(folder)[:count]
     with tempfile.TemporaryDirectory() as written:
-        # A pass of its bench follows the label maps: as short as there can be one.
-        options = [f"--limit={count}", "--batch=1", "--warmup=1", f"--output={written}"]
-        subprocess.run([program, artifact, folder, *options], check=True, stdout=subprocess.DEVNULL)
-        return compare(artifact, find_images(folder)[:count], Path(written))
+        subprocess.run([program, "run", artifact, *images, f"--output={written}"], check=True)
+        return compare(artifact, images, Path(written))
 
 
 def compare(artifact: Path, images: list[Path], written: Path) -> Parity:

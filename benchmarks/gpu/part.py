@@ -1,8 +1,5 @@
 """Measures one part of the record: a row by one method, built and timed against full-token."""
 
-import json
-import subprocess
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,12 +17,11 @@ from benchmarks.gpu.subjects import Subject
 from benchmarks.record import ROOT, built, current_commit
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.backends import open_artifact
-from mpm_deploy.build.builder import make_model
+from mpm_deploy.builder.build import make_model
 from mpm_deploy.images.decode import find_images, fit, to_tensor
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.support.schema import read_structure
 
 SLOW = 400.0  # GFLOPs of an image from which on a row is timed on fewer images
 VARIANTS = ("merged", "full_token")
@@ -109,8 +105,8 @@ class Part:
         most valuable first.
         """
         found: dict[str, Callable[[], object]] = {
-            "cpp": partial(self._cpp, manifest),
-            "python": partial(self._python, manifest),
+            "cpp": partial(self._timed, manifest, self.conditions.program),
+            "python": partial(self._timed, manifest, None),
             "parity": self._parity,
             "profiles": self._profiles,
         }
@@ -164,33 +160,17 @@ class Part:
         size = (manifest.input.height, manifest.input.width)
         return torch.stack([fit(to_tensor(file), size) for file in files]).to(device)
 
-    def _python(self, manifest: Manifest) -> Report:
+    def _timed(self, manifest: Manifest, program: Path | None) -> Report:
         return bench(
             self.merged,
             self.conditions.images,
             against=self.full_token,
             batch_sizes=self.conditions.batch_sizes,
+            program=program,
             limit=self._limit(manifest),
             repeats=self.conditions.repeats,
             warmup=self.conditions.warmup,
         )
-
-    def _cpp(self, manifest: Manifest) -> Report:
-        conditions = self.conditions
-        options = {
-            "against": self.full_token,
-            "batch": ",".join(map(str, conditions.batch_sizes)),
-            "limit": self._limit(manifest),
-            "repeats": conditions.repeats,
-            "warmup": conditions.warmup,
-        }
-        with tempfile.TemporaryDirectory() as folder:
-            report = Path(folder) / "report.json"
-            told = [f"--{name}={value}" for name, value in options.items()]
-            command = [conditions.program, self.merged, conditions.images, *told]
-            command.append(f"--json={report}")
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            return read_structure(Report, json.loads(report.read_text()))
 
     def _parity(self) -> Parity:
         conditions = self.conditions

@@ -27,7 +27,7 @@ from benchmarks.gpu.results import GpuRecord
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
 from benchmarks.gpu.subjects import Subject
 from benchmarks.record import RESULTS
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.recipe import Recipe, load_recipe
 
 GPU = "rehearsal on a CPU"

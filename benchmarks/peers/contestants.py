@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from benchmarks.peers.cores import cores
 from benchmarks.peers.engines import PEERS, Peer, Variant
@@ -87,13 +86,11 @@ class OwnContestant(Contestant):
 
     Attributes:
         recipe: A built-in recipe, for the subject.
-        program: The command whose ``worker`` subcommand is started.
-        arguments: Arguments of the command that writes label maps, before the artifact.
+        program: The command whose subcommands ``worker`` and ``run`` are started.
     """
 
     recipe: Recipe
     program: tuple[str, ...]
-    arguments: tuple[str, ...]
 
     @property
     def artifact(self) -> Path:
@@ -112,7 +109,7 @@ class OwnContestant(Contestant):
         return Engine(self.artifact, folder, program=self.program)
 
     def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
-        command = [*self.program, *self.arguments, str(self.artifact), str(folder)]
+        command = [*self.program, "run", str(self.artifact), str(folder)]
         _run([*command, "--output", str(output)])
 
     @property
@@ -170,12 +167,10 @@ def _own(subject: Subject, cache: Path) -> Iterator[Contestant]:
         own = partial(OwnContestant, subject, cache=cache, recipe=recipe)
         merged = Variant(recipe.backend.dtype, merged=True)
         full_token = Variant(recipe.backend.dtype)
-        python: dict[str, Any] = {"program": PROGRAM, "arguments": ("run",)}
-        yield own(f"{recipe.name}, Python", merged, **python)
-        yield own(f"{recipe.name}, Python", full_token, **python)
+        yield own(f"{recipe.name}, Python", merged, program=PROGRAM)
+        yield own(f"{recipe.name}, Python", full_token, program=PROGRAM)
         if Path(*CPP_RUNNER).exists():
-            measure_least = ("--batch", "1", "--warmup", "1")
-            yield own(f"{recipe.name}, C++", merged, program=CPP_RUNNER, arguments=measure_least)
+            yield own(f"{recipe.name}, C++", merged, program=CPP_RUNNER)
 
 
 def _run(command: list[str]) -> None:

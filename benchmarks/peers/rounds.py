@@ -30,7 +30,7 @@ from benchmarks.peers.results import EngineResult, ModelResult
 from benchmarks.peers.subjects import Subject
 from benchmarks.peers.targets import verdicts
 from benchmarks.record import current_commit
-from mpm_deploy.build.builder import make_model
+from mpm_deploy.builder.build import make_model
 from mpm_deploy.errors import MpmError
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.speed.engine import Engine

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -39,6 +40,13 @@ at::Tensor resize(const at::Tensor& values, Size size) {
   return rows.index_select(2, left) * (1 - across) + rows.index_select(2, right) * across;
 }
 
+std::int64_t pixels(Size size) { return std::int64_t{size.height} * size.width; }
+
+// So many classes are worked on at once.
+std::int64_t classes_at_once(std::int64_t classes, std::int64_t pixels) {
+  return std::clamp<std::int64_t>(most_elements / pixels, 1, classes);
+}
+
 // (windows, C, h, w) to the means at the pixels of the image: (C, *grid.size).
 at::Tensor average(const at::Tensor& scores, const WindowGrid& grid) {
   at::Tensor sums =
@@ -61,9 +69,7 @@ at::Tensor average(const at::Tensor& scores, const WindowGrid& grid) {
 
 at::Tensor window_labels(const at::Tensor& scores, const WindowGrid& grid, Size size) {
   const std::int64_t classes = scores.size(1);
-  const std::int64_t pixels = std::max(std::int64_t{grid.size.height} * grid.size.width,
-                                       std::int64_t{size.height} * size.width);
-  const std::int64_t some = std::clamp<std::int64_t>(most_elements / pixels, 1, classes);
+  const std::int64_t some = classes_at_once(classes, std::max(pixels(grid.size), pixels(size)));
   at::Tensor best = at::full({size.height, size.width}, -std::numeric_limits<float>::infinity(),
                              scores.options());
   at::Tensor labels =
@@ -76,6 +82,16 @@ at::Tensor window_labels(const at::Tensor& scores, const WindowGrid& grid, Size 
     labels = at::where(is_better, label + first, labels);
   }
   return labels.to(classes <= 256 ? at::kByte : at::kShort);
+}
+
+at::Tensor window_means(const at::Tensor& scores, const WindowGrid& grid) {
+  const std::int64_t classes = scores.size(1);
+  const std::int64_t some = classes_at_once(classes, pixels(grid.size));
+  at::Tensor means = at::empty({classes, grid.size.height, grid.size.width}, scores.options());
+  for (std::int64_t first = 0; first < classes; first += some) {
+    means.slice(0, first, first + some).copy_(average(scores.slice(1, first, first + some), grid));
+  }
+  return means;
 }
 
 }  // namespace mpm

@@ -11,4 +11,8 @@ namespace mpm {
 // int16 where K > 256.
 at::Tensor window_labels(const at::Tensor& scores, const WindowGrid& grid, Size size);
 
+// What that resizes: the mean of the windows' scores at each pixel of their image, (K, *grid.size)
+// float32. Some classes at a time, so that it takes little more memory than what it gives.
+at::Tensor window_means(const at::Tensor& scores, const WindowGrid& grid);
+
 }  // namespace mpm

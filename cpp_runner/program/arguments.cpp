@@ -1,14 +1,15 @@
 #include "arguments.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <set>
 
 #include "exit_codes.hpp"
 
 namespace mpm::program {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 const CLI::Validator is_device(
     [](const std::string& text) {
@@ -34,50 +35,83 @@ CLI::Option* add_number(CLI::App& app, const char* name, std::optional<int>& val
   return app.add_option(name, value, help)->check(is_count)->type_name("N");
 }
 
-void add_common(CLI::App& app, Arguments& arguments) {
-  app.add_option("artifact", arguments.artifact, "A .pt or .pt2 from mpm-deploy build")
+// What every command takes.
+void add_runner(CLI::App& command, Arguments& arguments) {
+  command.add_option("artifact", arguments.artifact, "A .pt or .pt2 from mpm-deploy build")
       ->required()
       ->type_name("ARTIFACT");
-  app.add_option("folder", arguments.folder, "A folder of images, or one image")
-      ->required()
-      ->type_name("FOLDER");
-  app.add_option("--device", arguments.runner.device, "Default: what the artifact was built for")
+  command
+      .add_option("--device", arguments.runner.device, "Default: what the artifact was built for")
       ->check(is_device);
-  add_number(app, "--threads", arguments.runner.threads, "Threads of the model on a CPU");
-  add_number(app, "--workers", arguments.runner.workers, "Threads that decode images");
-  add_number(app, "--stride", arguments.runner.stride,
+  add_number(command, "--threads", arguments.runner.threads, "Threads of the model on a CPU");
+  add_number(command, "--workers", arguments.runner.workers, "Threads that decode images");
+  add_number(command, "--stride", arguments.runner.stride,
              "Pixels from window to window, where the artifact slides them over images");
-  add_number(app, "--limit", arguments.limit, "Only the first N images of the folder");
 }
 
-void add_bench(CLI::App& app, Arguments& arguments) {
-  app.add_option("--batch", arguments.batch_sizes, "Batch sizes to measure, in images or windows")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(is_count)
-      ->type_name("1,2,32");
-  app.add_option("--against", arguments.against, "Another artifact: say how many times faster")
-      ->type_name("ARTIFACT");
-  app.add_option("--repeats", arguments.repeats, "Turns of each artifact with --against")
-      ->check(is_count)
-      ->type_name("R")
-      ->capture_default_str();
-  add_number(app, "--warmup", arguments.warmup, "Batches before timing");
-  app.add_option("--output", arguments.output, "Write one label map PNG an image there")
+// What is timed.
+void add_folder(CLI::App& command, Arguments& arguments) {
+  command.add_option("folder", arguments.folder, "A folder of images, or one image")
+      ->required()
+      ->type_name("FOLDER");
+  add_number(command, "--limit", arguments.limit, "Only the first N images of the folder");
+}
+
+void add_run(CLI::App& command, Arguments& arguments) {
+  add_runner(command, arguments);
+  command.add_option("images", arguments.images, "Images, and folders of images")
+      ->required()
+      ->type_name("IMAGE_OR_FOLDER");
+  command.add_option("-o,--output", arguments.output, "Where the label maps go, NAME.png each")
+      ->required()
       ->type_name("DIR");
-  app.add_option("--json", arguments.json, "Write the report there")->type_name("FILE");
+  command.add_flag("--scores", arguments.scores, "Write class scores too, NAME.npy each");
+  command.add_option("--batch", arguments.batch_size, "Images or windows a call")
+      ->check(is_count)
+      ->type_name("N");
   const std::map<std::string, LabelSize> sizes{{"image", LabelSize::image},
                                                {"input", LabelSize::input}};
-  app.add_option("--label-size", arguments.runner.label_size,
-                 "Size of the label maps: image, input")
+  command
+      .add_option("--label-size", arguments.runner.label_size,
+                  "Size of the label maps: image, input")
       ->transform(CLI::Transformer(sizes))
       ->check(CLI::IsMember(sizes))
       ->type_name("image|input");
 }
 
-void parse(CLI::App& app, int argc, char** argv) {
+void add_bench(CLI::App& command, Arguments& arguments) {
+  add_runner(command, arguments);
+  add_folder(command, arguments);
+  command
+      .add_option("--batch", arguments.batch_sizes, "Batch sizes to measure, in images or windows")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(is_count)
+      ->type_name("1,2,32");
+  add_number(command, "--warmup", arguments.warmup, "Batches before timing");
+  command.add_option("--json", arguments.json, "Write the report there")->type_name("FILE");
+}
+
+void add_worker(CLI::App& command, Arguments& arguments) {
+  add_runner(command, arguments);
+  add_folder(command, arguments);
+}
+
+// The bare form: ARTIFACT FOLDER is short for bench, and with --output for run.
+std::vector<std::string> with_command(std::vector<std::string> words) {
+  const std::set<std::string> known{"run", "bench", "worker", "-h", "--help", "--version"};
+  if (words.empty() || known.contains(words.front())) return words;
+  const bool is_run = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+    return word.starts_with("-o") || word.starts_with("--output");
+  });
+  words.insert(words.begin(), is_run ? "run" : "bench");
+  return words;
+}
+
+void parse(CLI::App& app, std::vector<std::string> words) {
+  std::reverse(words.begin(), words.end());  // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& stop) {
     throw Exit{app.exit(stop) == 0 ? exit_done : exit_wrong_usage};
   }
@@ -85,25 +119,23 @@ void parse(CLI::App& app, int argc, char** argv) {
 
 }  // namespace
 
-std::vector<fs::path> chosen_images(const Arguments& arguments) {
-  std::vector<fs::path> images = find_images(arguments.folder);
-  const auto limit = static_cast<std::size_t>(arguments.limit.value_or(0));
-  if (limit > 0 && images.size() > limit) images.resize(limit);
-  return images;
-}
-
 Arguments parse_arguments(int argc, char** argv) {
   Arguments arguments;
-  CLI::App app("Runs an artifact over a folder of images and measures it.", "cpp_runner");
-  arguments.is_worker = argc > 1 && std::string(argv[1]) == "worker";
-  add_common(app, arguments);
-  if (arguments.is_worker) {
-    parse(app, argc - 1, argv + 1);
-  } else {
-    app.set_version_flag("--version", "cpp_runner " MPM_VERSION " with torch " MPM_TORCH_VERSION);
-    add_bench(app, arguments);
-    parse(app, argc, argv);
-  }
+  CLI::App app("Runs an artifact over a folder of images, or measures it.", "cpp_runner");
+  app.set_version_flag("--version", "cpp_runner " MPM_VERSION " with torch " MPM_TORCH_VERSION);
+  app.footer("cpp_runner ARTIFACT FOLDER is short for bench, and with --output DIR for run.");
+  app.require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, Command command) {
+    return app.add_subcommand(name, help)->callback([&arguments, command] {
+      arguments.command = command;
+    });
+  };
+  add_run(*add("run", "Write a label map for each image", Command::run), arguments);
+  add_bench(*add("bench", "Measure images a second, end to end and model alone", Command::bench),
+            arguments);
+  add_worker(*add("worker", "Time passes on request, see worker.hpp", Command::worker)->group(""),
+             arguments);
+  parse(app, with_command({argv + 1, argv + argc}));
   return arguments;
 }
 

@@ -9,22 +9,26 @@
 
 namespace mpm::program {
 
+enum class Command { run, bench, worker };
+
 struct Arguments {
-  bool is_worker = false;  // the child of a comparison, see worker.hpp
+  Command command = Command::bench;
   std::filesystem::path artifact;
+  RunnerOptions runner;
+
+  // of run
+  std::vector<std::filesystem::path> images;  // and folders of images
+  std::filesystem::path output;
+  bool scores = false;
+  int batch_size = 1;
+
+  // of bench and worker
   std::filesystem::path folder;
   std::vector<int> batch_sizes{1, 2, 32};
-  std::optional<std::filesystem::path> against;
-  std::optional<std::filesystem::path> output;
   std::optional<std::filesystem::path> json;
   std::optional<int> limit;
   std::optional<int> warmup;  // batches
-  int repeats = 3;
-  RunnerOptions runner;
 };
-
-// The images of the folder, at most `limit`. Throws InputError: none.
-std::vector<std::filesystem::path> chosen_images(const Arguments& arguments);
 
 // What to exit with at once: after --help, or on wrong usage (the message is printed).
 struct Exit {

@@ -5,11 +5,8 @@
 
 namespace mpm::program {
 
-// How many images a second, end to end and model alone, and does merging pay?
-//
-//   for each batch size:   warm up A, B     then, R times:   A model, A end to end, B model, ...
-//
-// Each artifact has a process of its own (Engine), and they take turns. Throws Error.
+// How many images a second, end to end and model alone: for each batch size a warm-up and both
+// passes. Two artifacts in turns are timed by `mpm-deploy bench --program`. Throws Error.
 Report bench(const Arguments& arguments);
 
 }  // namespace mpm::program

@@ -42,10 +42,10 @@ void write_atomically(const fs::path& target, const std::function<void(const fs:
   if (error) throw InputError(target.string() + ": cannot write there: " + error.message());
 }
 
-void write_text(const fs::path& target, const std::string& text) {
+void write_bytes(const fs::path& target, std::initializer_list<std::string_view> parts) {
   write_atomically(target, [&](const fs::path& temporary) {
     std::ofstream file(temporary, std::ios::binary);
-    file << text;
+    for (const std::string_view part : parts) file << part;
     file.close();
     if (!file) {
       throw InputError(target.string() + ": cannot write there: " + std::strerror(errno),

@@ -2,7 +2,8 @@
 
 #include <filesystem>
 #include <functional>
-#include <string>
+#include <initializer_list>
+#include <string_view>
 
 namespace mpm::program {
 
@@ -11,7 +12,9 @@ namespace mpm::program {
 void write_atomically(const std::filesystem::path& target,
                       const std::function<void(const std::filesystem::path&)>& write);
 
-void write_text(const std::filesystem::path& target, const std::string& text);
+// Writes these bytes, one part after the other.
+void write_bytes(const std::filesystem::path& target,
+                 std::initializer_list<std::string_view> parts);
 
 // Throws InputError: it cannot be made.
 void make_folder(const std::filesystem::path& folder);

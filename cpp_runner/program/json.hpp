@@ -23,8 +23,4 @@ Json to_json(const StageTimes& stages);
 Json to_json(const TokensKept& tokens);
 Json to_json(const std::vector<Skipped>& skipped);
 
-StageTimes stages_from_json(const Json& json);
-TokensKept tokens_from_json(const Json& json);
-std::vector<Skipped> skipped_from_json(const Json& json);
-
 }  // namespace mpm::program

@@ -6,10 +6,9 @@
 #include <cstdio>
 #include <map>
 #include <memory>
-#include <set>
 
 #include "files.hpp"
-#include "progress.hpp"
+#include "mpm_runner/error.hpp"
 
 namespace mpm::program {
 
@@ -75,18 +74,6 @@ bool write_png(const fs::path& path, const Picture& picture) {
   return written && std::fflush(file.get()) == 0;
 }
 
-void check_keeps_inputs(const std::vector<fs::path>& images, const fs::path& folder,
-                        const std::vector<std::string>& names) {
-  std::set<fs::path> inputs;
-  for (const fs::path& image : images) inputs.insert(fs::weakly_canonical(image));
-  for (const std::string& name : names) {
-    if (inputs.contains(fs::weakly_canonical(folder / name))) {
-      throw InputError((folder / name).string() + ": this label map would overwrite an input image",
-                       "name another folder for the label maps");
-    }
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> label_map_names(const std::vector<fs::path>& images) {
@@ -119,26 +106,6 @@ void write_label_map(const fs::path& target, const LabelMap& labels,
                        "name a folder that exists and that you may write to");
     }
   });
-}
-
-std::vector<Skipped> write_label_maps(const Runner& runner, const std::vector<fs::path>& images,
-                                      const fs::path& folder) {
-  const std::vector<std::string> names = label_map_names(images);
-  check_keeps_inputs(images, folder, names);
-  make_folder(folder);
-  std::vector<Skipped> skipped;
-  Progress progress("label maps", images.size());
-  Stream stream = runner.stream(images);
-  for (const std::string& name : names) {
-    const Stream::Item item = stream.next().value();
-    if (const auto* result = std::get_if<Result>(&item)) {
-      write_label_map(folder / name, result->labels, runner.manifest().model.palette);
-    } else {
-      skipped.push_back(std::get<Skipped>(item));
-    }
-    progress.advance();
-  }
-  return skipped;
 }
 
 }  // namespace mpm::program

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "mpm_runner/runner.hpp"
+#include "mpm_runner/manifest.hpp"
+#include "mpm_runner/result.hpp"
 
 namespace mpm::program {
 
@@ -19,10 +20,5 @@ std::vector<std::string> label_map_names(const std::vector<std::filesystem::path
 // not at all. Throws InputError: it cannot be written there.
 void write_label_map(const std::filesystem::path& target, const LabelMap& labels,
                      const std::vector<Color>& palette);
-
-// Writes the label maps of all images into a folder; gives the images that were skipped.
-std::vector<Skipped> write_label_maps(const Runner& runner,
-                                      const std::vector<std::filesystem::path>& images,
-                                      const std::filesystem::path& folder);
 
 }  // namespace mpm::program

@@ -1,8 +1,9 @@
 // cpp_runner: an artifact over a folder of images.
 //
-//   arguments ─▶ label maps, with --output ─▶ bench ─▶ table on stdout, report with --json
+//               ┌─▶ run ─────▶ label maps, class scores with --scores
+//   arguments ──┼─▶ bench ───▶ table on stdout, report with --json
+//               └─▶ worker ──▶ answers, for mpm-deploy bench --program
 
-#include <csignal>
 #include <exception>
 #include <iostream>
 
@@ -10,8 +11,8 @@
 #include "bench.hpp"
 #include "exit_codes.hpp"
 #include "files.hpp"
-#include "label_maps.hpp"
-#include "mpm_runner/mpm_runner.hpp"
+#include "mpm_runner/error.hpp"
+#include "run.hpp"
 #include "table.hpp"
 #include "worker.hpp"
 
@@ -19,38 +20,15 @@ namespace mpm::program {
 
 namespace {
 
-void print_report(const Report& report) {
-  std::cout << results_table(report.results);
-  if (report.comparison) {
-    std::cout << '\n'
-              << comparison_table(report.comparison->results) << '\n'
-              << report.comparison->verdict << '\n';
-  }
-  std::cout << std::flush;
-}
-
-void say_what_is_missing(const Report& report) {
-  for (const LeftOut& left_out : report.left_out) {
-    std::cerr << "batch " << left_out.batch_size << " left out: " << left_out.reason << '\n';
-  }
-  const bool is_against_random =
-      report.comparison && report.comparison->against.manifest.weights.is_random();
-  if (report.artifact.manifest.weights.is_random() || is_against_random) {
-    std::cerr << "The weights are random: speeds are real, label maps mean nothing.\n";
-  }
-}
-
-void say_skipped(const std::vector<Skipped>& skipped) {
+int say_skipped(const std::vector<Skipped>& skipped) {
   for (const Skipped& image : skipped) {
     std::cerr << "skipped " << image.path.string() << ": " << image.reason << '\n';
   }
+  return skipped.empty() ? exit_done : exit_skipped;
 }
 
-void write_output(const Arguments& arguments) {
-  const Runner runner(arguments.artifact, arguments.runner);
-  const std::vector<std::filesystem::path> images = chosen_images(arguments);
-  const std::size_t skipped = write_label_maps(runner, images, *arguments.output).size();
-  std::cerr << images.size() - skipped << " label maps in " << arguments.output->string() << '\n';
+void say_random(bool is_random) {
+  if (is_random) std::cerr << "The weights are random: speeds are real, label maps mean nothing.\n";
 }
 
 // Says now, not after minutes of work, that there is no such folder.
@@ -62,15 +40,41 @@ void check_can_write(const std::filesystem::path& target) {
   }
 }
 
-int run(const Arguments& arguments) {
+int run_command(const Arguments& arguments) {
+  const Written written = run(arguments);
+  const int code = say_skipped(written.skipped);
+  say_random(written.is_random);
+  std::cerr << written.label_maps << " label maps in " << arguments.output.string() << '\n';
+  return code;
+}
+
+int bench_command(const Arguments& arguments) {
   if (arguments.json) check_can_write(*arguments.json);
-  if (arguments.output) write_output(arguments);
   const Report report = bench(arguments);
-  print_report(report);
-  say_what_is_missing(report);
-  say_skipped(report.skipped);
-  if (arguments.json) write_text(*arguments.json, to_json(report).dump(2) + "\n");
-  return report.skipped.empty() ? exit_done : exit_skipped;
+  std::cout << results_table(report.results) << std::flush;
+  for (const LeftOut& left_out : report.left_out) {
+    std::cerr << "batch " << left_out.batch_size << " left out: " << left_out.reason << '\n';
+  }
+  say_random(report.artifact.manifest.weights.is_random());
+  if (arguments.json) write_bytes(*arguments.json, {to_json(report).dump(2), "\n"});
+  return say_skipped(report.skipped);
+}
+
+int worker_command(const Arguments& arguments) {
+  serve(arguments, std::cin, std::cout);
+  return exit_done;
+}
+
+int dispatch(const Arguments& arguments) {
+  switch (arguments.command) {
+    case Command::run:
+      return run_command(arguments);
+    case Command::bench:
+      return bench_command(arguments);
+    case Command::worker:
+      return worker_command(arguments);
+  }
+  return exit_wrong_usage;
 }
 
 int fail(const std::string& problem, const std::string& hint = {}) {
@@ -81,12 +85,8 @@ int fail(const std::string& problem, const std::string& hint = {}) {
 
 // Every way out of the program.
 int guarded_main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a worker that is gone is told as an error
   try {
-    const Arguments arguments = parse_arguments(argc, argv);
-    if (!arguments.is_worker) return run(arguments);
-    serve(arguments, std::cin, std::cout);
-    return exit_done;
+    return dispatch(parse_arguments(argc, argv));
   } catch (const Exit& exit) {
     return exit.code;
   } catch (const Error& error) {

@@ -51,38 +51,15 @@ struct LeftOut {
   std::string reason;
 };
 
-// How many times faster the artifact is than the other, at one batch size. flop_ratio is the
-// other's GFLOPs over this one's: what the FPS ratios could reach.
-struct Ratio {
-  int batch_size;
-  int repeats;
-  Spread model_fps_ratio;
-  Spread end_to_end_fps_ratio;
-  double flop_ratio;
-  Measurement against;
-};
-
-// The artifact against another one, in alternating runs.
-struct Comparison {
-  ArtifactInfo against;
-  std::vector<Ratio> results;
-  std::string verdict;
-};
-
+// Of one artifact: a comparison of two is for `mpm-deploy bench` to make.
 struct Report {
   ArtifactInfo artifact;
   HostInfo host;
   std::vector<Measurement> results;
   std::vector<LeftOut> left_out;
   std::vector<Skipped> skipped;
-  std::optional<Comparison> comparison;
 };
 
 Json to_json(const Report& report);
-
-// Says in one sentence whether it pays here, by the end-to-end FPS of every batch size. A ratio
-// counts as a gain or a loss only where all its repeats lie on that side of 1.
-std::string write_verdict(const ArtifactInfo& artifact, const ArtifactInfo& against,
-                          const std::vector<Ratio>& results);
 
 }  // namespace mpm::program

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace mpm::program {
 
@@ -11,10 +10,6 @@ namespace {
 constexpr std::size_t samples_for_p99 = 100;
 
 }  // namespace
-
-double mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
 
 double quantile(std::vector<double> samples, double share) {
   std::sort(samples.begin(), samples.end());
@@ -28,11 +23,6 @@ Percentiles percentiles(const std::vector<double>& samples) {
   Percentiles result{quantile(samples, 0.5), quantile(samples, 0.9), std::nullopt};
   if (samples.size() >= samples_for_p99) result.p99 = quantile(samples, 0.99);
   return result;
-}
-
-Spread spread(const std::vector<double>& values) {
-  return {quantile(values, 0.5), *std::min_element(values.begin(), values.end()),
-          *std::max_element(values.begin(), values.end())};
 }
 
 TokensKept summarize_tokens(const std::vector<std::vector<int>>& tokens_kept) {

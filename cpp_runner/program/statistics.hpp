@@ -12,13 +12,6 @@ struct Percentiles {
   std::optional<double> p99;
 };
 
-// Of one value a repeat.
-struct Spread {
-  double median;
-  double min;
-  double max;
-};
-
 // Over the images' windows, one number a merge.
 struct TokensKept {
   std::vector<double> mean;
@@ -26,13 +19,10 @@ struct TokensKept {
   std::vector<int> max;
 };
 
-double mean(const std::vector<double>& values);
-
 // share: 0 to 1; linear between the two nearest samples. At least one sample.
 double quantile(std::vector<double> samples, double share);
 
 Percentiles percentiles(const std::vector<double>& samples);
-Spread spread(const std::vector<double>& values);
 
 // tokens_kept: one row a window, one number a merge.
 TokensKept summarize_tokens(const std::vector<std::vector<int>>& tokens_kept);

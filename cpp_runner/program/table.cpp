@@ -27,10 +27,6 @@ std::string tokens(const std::vector<double>& mean) {
   return text.empty() ? "all" : text;
 }
 
-std::string range(const Spread& ratio) {
-  return format("%.2f (%.2f – %.2f)", ratio.median, ratio.min, ratio.max);
-}
-
 // Characters on the screen of UTF-8 text: bytes that continue a character have none of their own.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(
@@ -73,17 +69,6 @@ std::string results_table(const std::vector<Measurement>& results) {
                     number(result.model_fps), number(latency.p50), number(latency.p90),
                     number(latency.p99), tokens(result.tokens_kept.mean), number(result.gflops),
                     number(result.peak_memory_mib)});
-  }
-  return lay_out(rows);
-}
-
-std::string comparison_table(const std::vector<Ratio>& results) {
-  std::vector<Row> rows{
-      {"batch", "repeats", "model FPS ratio", "end-to-end FPS ratio", "FLOP ratio"}};
-  for (const Ratio& ratio : results) {
-    rows.push_back({std::to_string(ratio.batch_size), std::to_string(ratio.repeats),
-                    range(ratio.model_fps_ratio), range(ratio.end_to_end_fps_ratio),
-                    format("%.2f", ratio.flop_ratio)});
   }
   return lay_out(rows);
 }

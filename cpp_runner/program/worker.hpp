@@ -1,9 +1,9 @@
 #pragma once
 
-// The bench's worker: one artifact in one process, timed pass by pass on request. It speaks the
-// protocol of docs/formats/report.md, one JSON object a line:
+// One artifact in one process, timed pass by pass on request: what `mpm-deploy bench --program`
+// drives. It speaks the protocol of docs/formats/report.md, one JSON object a line:
 //
-//   {"pass": "open"}                                            what can be measured
+//   {"pass": "open"}                                            what can be measured, and by what
 //   {"pass": "warmup", "batch_size": n, "batches": k or null}
 //   {"pass": "model", "batch_size": n}                          scores only, prepared inputs
 //   {"pass": "end_to_end", "batch_size": n}                     files to label maps

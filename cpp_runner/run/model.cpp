@@ -12,6 +12,7 @@
 #include "artifact/cuda_driver.hpp"
 #include "artifact/host.hpp"
 #include "backends/program.hpp"
+#include "backends/window_labels.hpp"
 #include "run/device_stream.hpp"
 #include "support/task_thread.hpp"
 #include "support/threads.hpp"
@@ -42,6 +43,20 @@ struct Model::State {
   const DeviceStream copying;
   const DeviceStream scoring;
   const DeviceStream labeling;
+  // The windows' scores in the grid's order: (windows, K, h, w).
+  static at::Tensor join(std::span<const ScoredWindow> windows, const WindowGrid& grid) {
+    if (windows.size() != grid.windows()) {
+      throw InputError("windows: expected " + std::to_string(grid.windows()) + ", got " +
+                       std::to_string(windows.size()));
+    }
+    std::vector<at::Tensor> scores;
+    for (const ScoredWindow& window : windows) {
+      const auto index = static_cast<std::int64_t>(window.index);
+      scores.push_back(window.scores.data_->scores.slice(0, index, index + 1));
+    }
+    return at::cat(scores);
+  }
+
   DeviceInfo device_info;
   std::unique_ptr<const Program> program;
   const TaskThread thread;
@@ -71,6 +86,14 @@ LabelMap to_label_map(const at::Tensor& labels, Size size) {
   };
   if (labels.scalar_type() == at::kByte) return copy(labels.const_data_ptr<std::uint8_t>());
   return copy(labels.const_data_ptr<std::int16_t>());
+}
+
+// scores: (K, rows, columns) float32, contiguous, on the CPU.
+ScoreMap to_score_map(const at::Tensor& scores) {
+  const float* begin = scores.const_data_ptr<float>();
+  return {static_cast<int>(scores.size(0)),
+          {static_cast<int>(scores.size(1)), static_cast<int>(scores.size(2))},
+          std::vector<float>(begin, begin + scores.numel())};
 }
 
 FittedImage stored_sample(const Archive& archive, Size size) {
@@ -198,21 +221,27 @@ LabelMap Model::labels(const Scores& scores, std::size_t image, Size size) const
 
 LabelMap Model::labels(std::span<const ScoredWindow> windows, const WindowGrid& grid,
                        Size size) const {
-  if (windows.size() != grid.windows()) {
-    throw InputError("windows: expected " + std::to_string(grid.windows()) + ", got " +
-                     std::to_string(windows.size()));
-  }
   const c10::InferenceMode inference;
   at::Tensor labels;  // (height, width)
   state_->labeling.run([&] {
-    std::vector<at::Tensor> scores;
-    for (const ScoredWindow& window : windows) {
-      const auto index = static_cast<std::int64_t>(window.index);
-      scores.push_back(window.scores.data_->scores.slice(0, index, index + 1));
-    }
-    labels = state_->program->window_labels(at::cat(scores), grid, size).cpu();
+    labels = state_->program->window_labels(State::join(windows, grid), grid, size).cpu();
   });
   return to_label_map(labels.contiguous(), size);
+}
+
+ScoreMap Model::score_map(const Scores& scores, std::size_t image) const {
+  const c10::InferenceMode inference;
+  at::Tensor one;  // (K, h, w)
+  state_->labeling.run([&] { one = scores.data_->scores[static_cast<std::int64_t>(image)].cpu(); });
+  return to_score_map(one.contiguous());
+}
+
+ScoreMap Model::score_map(std::span<const ScoredWindow> windows, const WindowGrid& grid) const {
+  const c10::InferenceMode inference;
+  const OneThread one_thread;
+  at::Tensor means;  // (K, height, width)
+  state_->labeling.run([&] { means = window_means(State::join(windows, grid), grid).cpu(); });
+  return to_score_map(means);
 }
 
 double Model::check_sample() const {

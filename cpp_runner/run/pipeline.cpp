@@ -12,11 +12,13 @@ constexpr std::size_t batches_in_flight = 2;  // one in the model, one ready to 
 }  // namespace
 
 Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
-                           std::vector<std::filesystem::path> files, int batch_size, int workers)
+                           std::vector<std::filesystem::path> files, int batch_size,
+                           const Outputs& outputs, int workers)
     : model_(std::move(model)),
       loader_(std::move(loader)),
       files_(std::move(files)),
       batch_size_(batch_size),
+      outputs_(outputs),
       loaded_(files_.size(), workers,
               static_cast<std::size_t>(workers) +
                   batches_in_flight * static_cast<std::size_t>(batch_size),
@@ -98,7 +100,7 @@ std::optional<std::vector<Stream::Item>> Stream::Pipeline::next_labeled() {
     if (!batch) return std::nullopt;
     whole = gatherer_.add(std::move(*batch));
   }
-  return label(*model_, whole);
+  return label(*model_, whole, outputs_);
 }
 
 }  // namespace mpm

@@ -20,7 +20,8 @@ namespace mpm {
 class Stream::Pipeline {
  public:
   Pipeline(std::shared_ptr<const Model> model, Loader loader,
-           std::vector<std::filesystem::path> files, int batch_size, int workers);
+           std::vector<std::filesystem::path> files, int batch_size, const Outputs& outputs,
+           int workers);
   ~Pipeline();
 
   std::optional<Item> next();
@@ -37,6 +38,7 @@ class Stream::Pipeline {
   const Loader loader_;
   const std::vector<std::filesystem::path> files_;
   const int batch_size_;
+  const Outputs outputs_;
   std::atomic<bool> is_left_ = false;
   std::vector<Item> ready_;  // what next() gives from
   std::size_t given_ = 0;

@@ -31,19 +31,20 @@ const Model& Runner::model() const { return *model_; }
 
 ImageWindows Runner::fit(const Image& image) const { return image_fit_->fit(image); }
 
-Result Runner::run(const std::filesystem::path& file) const {
-  return infer(*model_, Loader(image_fit_, options_.label_size).load(file));
+Result Runner::run(const std::filesystem::path& file, const Outputs& outputs) const {
+  return infer(*model_, Loader(image_fit_, options_.label_size).load(file), outputs);
 }
 
-Result Runner::run(const Image& image) const {
-  return infer(*model_, Loader(image_fit_, options_.label_size).load(image));
+Result Runner::run(const Image& image, const Outputs& outputs) const {
+  return infer(*model_, Loader(image_fit_, options_.label_size).load(image), outputs);
 }
 
-Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size) const {
+Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size,
+                      const Outputs& outputs) const {
   check_at_least_one("batch_size", batch_size);
   const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
   return Stream(std::make_unique<Stream::Pipeline>(model_, Loader(image_fit_, options_.label_size),
-                                                   std::move(files), batch_size, workers));
+                                                   std::move(files), batch_size, outputs, workers));
 }
 
 }  // namespace mpm

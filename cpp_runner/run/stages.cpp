@@ -71,28 +71,46 @@ StageTimes times_of(const CompleteImage& whole, StageTimes& share) {
   return times;
 }
 
+std::vector<ScoredWindow> scored_windows(const CompleteImage& whole) {
+  std::vector<ScoredWindow> windows;
+  for (const Place& place : whole.places) windows.push_back({place.batch->scores, place.index});
+  return windows;
+}
+
 LabelMap label_map(const Model& model, const CompleteImage& whole) {
   const Place& first = whole.places.front();
   const Size size = whole.image->label_size;
   if (!whole.image->grid) return model.labels(first.batch->scores, first.index, size);
-  std::vector<ScoredWindow> windows;
-  for (const Place& place : whole.places) windows.push_back({place.batch->scores, place.index});
-  return model.labels(windows, *whole.image->grid, size);
+  return model.labels(scored_windows(whole), *whole.image->grid, size);
 }
 
-// labels_ms: of all images that were labeled with it, so many.
-Result make_result(const CompleteImage& whole, LabelMap labels, double labels_ms,
-                   std::size_t images) {
+ScoreMap score_map(const Model& model, const CompleteImage& whole) {
+  const Place& first = whole.places.front();
+  if (!whole.image->grid) return model.score_map(first.batch->scores, first.index);
+  return model.score_map(scored_windows(whole), *whole.image->grid);
+}
+
+// A result with nothing but what was asked for.
+Result make_outputs(const Model& model, const CompleteImage& whole, const Outputs& outputs) {
   Result result;
+  if (outputs.labels) result.labels = label_map(model, whole);
+  if (!outputs.scores && !outputs.probabilities) return result;
+  ScoreMap scores = score_map(model, whole);
+  if (outputs.probabilities) result.probabilities = softmax(scores);
+  if (outputs.scores) result.scores = std::move(scores);
+  return result;
+}
+
+// Adds what is known of the image besides. labels_ms: of all images that were labeled with it, so
+// many.
+void complete(Result& result, const CompleteImage& whole, double labels_ms, std::size_t images) {
   result.source = whole.image->source;
-  result.labels = std::move(labels);
   result.windows = window_results(whole);
   for (const WindowResult& window : result.windows) append(window, result);
   result.stages_ms = times_of(whole, result.share_ms);
   result.stages_ms.labels = labels_ms;
   result.share_ms.labels = labels_ms / static_cast<double>(images);
   result.batch = static_cast<int>(whole.places.back().batch->scores.images());
-  return result;
 }
 
 }  // namespace
@@ -142,20 +160,21 @@ ScoredBatch score(const Model& model, Copied copied) {
   return {std::move(copied.items), std::move(scores), copied.copy_ms, watch.lap()};
 }
 
-std::vector<ResultOrSkipped> label(const Model& model,
-                                   const std::vector<CompleteOrSkipped>& items) {
-  std::vector<LabelMap> labels;
+std::vector<ResultOrSkipped> label(const Model& model, const std::vector<CompleteOrSkipped>& items,
+                                   const Outputs& outputs) {
+  std::vector<Result> made;
   Stopwatch watch;
   for (const CompleteOrSkipped& item : items) {
     if (const auto* whole = std::get_if<CompleteImage>(&item))
-      labels.push_back(label_map(model, *whole));
+      made.push_back(make_outputs(model, *whole, outputs));
   }
   const double labels_ms = watch.lap();
   std::vector<ResultOrSkipped> results;
-  auto label_map = labels.begin();
+  auto next = made.begin();
   for (const CompleteOrSkipped& item : items) {
     if (const auto* whole = std::get_if<CompleteImage>(&item)) {
-      results.emplace_back(make_result(*whole, std::move(*label_map++), labels_ms, labels.size()));
+      complete(*next, *whole, labels_ms, made.size());
+      results.emplace_back(std::move(*next++));
     } else {
       results.emplace_back(std::get<Skipped>(item));
     }
@@ -163,12 +182,12 @@ std::vector<ResultOrSkipped> label(const Model& model,
   return results;
 }
 
-Result infer(const Model& model, PreparedImage image) {
+Result infer(const Model& model, PreparedImage image, const Outputs& outputs) {
   Items items;
   for (Window& window : windows_of(std::move(image))) items.emplace_back(std::move(window));
   Gatherer gatherer;
   std::vector<ResultOrSkipped> results =
-      label(model, gatherer.add(score(model, copy(model, std::move(items)))));
+      label(model, gatherer.add(score(model, copy(model, std::move(items)))), outputs);
   return std::get<Result>(std::move(results.front()));
 }
 

@@ -33,9 +33,10 @@ class Loader {
 
 Copied copy(const Model& model, Items items);
 ScoredBatch score(const Model& model, Copied copied);
-std::vector<ResultOrSkipped> label(const Model& model, const std::vector<CompleteOrSkipped>& items);
+std::vector<ResultOrSkipped> label(const Model& model, const std::vector<CompleteOrSkipped>& items,
+                                   const Outputs& outputs);
 
 // All three, one after the other; the windows of the image are one batch.
-Result infer(const Model& model, PreparedImage image);
+Result infer(const Model& model, PreparedImage image, const Outputs& outputs);
 
 }  // namespace mpm

@@ -18,10 +18,6 @@ inline program::Measurement make_measurement() {
           .peak_memory_mib = 321};
 }
 
-inline program::Ratio make_ratio(int batch_size, program::Spread end_to_end) {
-  return {batch_size, 3, {1.9, 1.8, 2.0}, end_to_end, 2.0, make_measurement()};
-}
-
 inline program::ArtifactInfo make_artifact_info(const std::string& method) {
   program::ArtifactInfo artifact{"a.pt", "cpu", {}};
   artifact.manifest.merge.method = method;

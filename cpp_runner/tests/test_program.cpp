@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "artifact_made.hpp"
 #include "artifacts.hpp"
@@ -28,7 +29,8 @@ TEST_SUITE("program") {
   TEST_CASE("wrong usage exits 2") {
     for (const char* words :
          {"", "a.pt", "a.pt x --batch 0", "a.pt x --batch 1,x", "a.pt x --device gpu",
-          "a.pt x --what", "a.pt x --threads -1", "a.pt x --label-size both", "worker"}) {
+          "a.pt x --what", "a.pt x --threads -1", "a.pt x --against b.pt", "run a.pt x",
+          "a.pt x --output o --label-size both", "a.pt x --output o --json j", "worker"}) {
       CAPTURE(words);
       const ProgramRun run = run_program(words);
       CHECK(run.exit_code == 2);
@@ -38,7 +40,11 @@ TEST_SUITE("program") {
   }
 
   TEST_CASE("help exits 0") {
-    CHECK(run_program("--help").exit_code == 0);
+    CHECK(run_program("--help").output.find("ARTIFACT FOLDER is short for bench") !=
+          std::string::npos);
+    CHECK(run_program("--help").output.find("worker") == std::string::npos);
+    CHECK(run_program("run --help").output.find("--scores") != std::string::npos);
+    CHECK(run_program("bench --help").exit_code == 0);
     CHECK(run_program("--version").output.starts_with("cpp_runner "));
   }
 
@@ -71,17 +77,14 @@ TEST_SUITE("program") {
       const TemporaryFolder folder;
       const std::string here = folder.path().string();
       fill(folder);
-      const ProgramRun run = run_program(artifact.string() + " " + here + " --output " + here +
-                                         "/out --json " + here + "/report.json --batch 1,2,4");
+      const ProgramRun run = run_program(artifact.string() + " " + here + " --json " + here +
+                                         "/report.json --batch 1,2,4");
       CAPTURE(run.errors);
       CHECK(run.exit_code == 3);
       CHECK(run.output.starts_with("batch "));
       CHECK(run.errors.find("skipped " + here + "/c.jpg: the file ends early") !=
             std::string::npos);
       CHECK(run.errors.find("batch 4 left out") != std::string::npos);
-      CHECK(decode(folder / "out/a.png").size == Size{37, 70});
-      CHECK(decode(folder / "out/b.png").size == Size{50, 40});
-      CHECK_FALSE(fs::exists(folder / "out/c.png"));
       const FileBytes report = read_bytes(folder / "report.json");
       const Json json = Json::parse(report.begin(), report.end());
       CHECK(json["results"].size() == 2);
@@ -91,22 +94,49 @@ TEST_SUITE("program") {
     }
   }
 
-  TEST_CASE("an artifact against itself: ratios near 1, and a verdict") {
+  TEST_CASE("run writes label maps, and class scores where they are asked for") {
     for (const fs::path& artifact : test_artifacts()) {
       const TemporaryFolder folder;
       const std::string here = folder.path().string();
-      const Image scene = make_scene({50, 40});
-      write_bytes(folder / "a.png", encode_png(scene.size, scene.pixels));
-      const std::string words = artifact.string() + " " + here + " --against " + artifact.string() +
-                                " --batch 1 --repeats 2 --warmup 1 --json " + here + "/report.json";
-      const ProgramRun run = run_program(words);
-      CAPTURE(run.errors);
+      fill(folder);
+      write_bytes(folder / "b.jpg", encode_jpeg(make_scene({37, 70})));
+      const std::string words = artifact.string() + " " + here + " --output " + here;
+      for (const std::string command : {"run ", ""}) {
+        const ProgramRun run = run_program(command + words + "/out --scores --batch 2");
+        CAPTURE(run.errors);
+        CHECK(run.exit_code == 3);
+        CHECK(run.output == "");
+        CHECK(run.errors.find("skipped " + here + "/c.jpg: the file ends early") !=
+              std::string::npos);
+        CHECK(run.errors.find("3 label maps in " + here + "/out\n") != std::string::npos);
+        CHECK(decode(folder / "out/a.png").size == Size{37, 70});
+        CHECK(decode(folder / "out/b.png.png").size == Size{50, 40});
+        for (const char* name : {"out/a.npy", "out/b.png.npy", "out/b.jpg.npy"}) {
+          CHECK(fs::exists(folder / name));
+        }
+        CHECK(std::distance(fs::directory_iterator(folder / "out"), {}) == 6);
+        fs::remove_all(folder / "out");
+      }
+    }
+  }
+
+  TEST_CASE("the worker says what it is, and answers what it cannot do") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      fill(folder);
+      const std::string requests = R"(printf '{"pass": "open"}\n{"pass": "sleep"}\n' | )";
+      const ProgramRun run =
+          run_program("worker " + artifact.string() + " " + folder.path().string(), requests);
       CHECK(run.exit_code == 0);
-      const FileBytes report = read_bytes(folder / "report.json");
-      const Json comparison = Json::parse(report.begin(), report.end())["comparison"];
-      CHECK(comparison["results"][0]["repeats"] == 2);
-      CHECK(comparison["results"][0]["flop_ratio"] == doctest::Approx(1.0));
-      CHECK(run.output.find(comparison["verdict"].get<std::string>()) != std::string::npos);
+      std::istringstream answers(run.output);
+      std::string line;
+      std::getline(answers, line);
+      const Json opened = Json::parse(line);
+      CHECK(opened["usable"] == 2);
+      CHECK(opened["program"] == "cpp");
+      CHECK(opened["python"].is_null());
+      std::getline(answers, line);
+      CHECK(Json::parse(line)["error"].get<std::string>().starts_with("pass: expected open"));
     }
   }
 }

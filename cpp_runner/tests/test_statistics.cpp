@@ -22,13 +22,6 @@ TEST_SUITE("statistics") {
     CHECK(percentiles(samples).p50 == doctest::Approx(49.5));
   }
 
-  TEST_CASE("spread") {
-    const Spread result = spread({3, 1, 2});
-    CHECK(result.median == 2);
-    CHECK(result.min == 1);
-    CHECK(result.max == 3);
-  }
-
   TEST_CASE("tokens kept, one number a merge") {
     const TokensKept tokens = summarize_tokens({{10, 6}, {20, 8}});
     CHECK(tokens.mean == std::vector<double>{15, 7});

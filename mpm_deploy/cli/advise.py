@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mpm_deploy.cli.console import DONE, ERROR, show, status, talk, warn_of_random
-from mpm_deploy.cli.sweep_options import add_sweep_options, plan
+from mpm_deploy.cli.sweep_options import add_sweep_options, chosen
 
 HELP = "find the fastest way of merging that is accurate enough, by measuring"
 
@@ -27,22 +27,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure the variants that may be best, and print the recipe lines of the one that is."""
-    from mpm_deploy.measure.search.advise import advise_by_accuracy, advise_by_speed, first_sight
+    what = chosen(arguments)
+    from mpm_deploy.measure.search.advise import advise
     from mpm_deploy.measure.search.variants import recipe_lines
     from mpm_deploy.show.tables import advice_sentence, rows_table
 
     with status() as step:
-        planned = plan(arguments, step)
-        sights = first_sight(
-            planned.recipe, planned.dataset, planned.variants, arguments.limit, step
-        )
-        if arguments.max_drop is not None:
-            advice = advise_by_accuracy(planned.sweeper, sights, arguments.max_drop)
-        else:
-            advice = advise_by_speed(planned.sweeper, sights, arguments.min_fps)
+        limits = {"max_drop": arguments.max_drop, "min_fps": arguments.min_fps}
+        advice = advise(**what, **limits, progress=step)
     show(rows_table((advice.full_token, *advice.measured)))
-    print(f"\n{advice_sentence(advice, len(sights), planned.sweeper.sweep.subject.truth)}")
-    if planned.sweeper.sweep.subject.weights is None:
+    print(f"\n{advice_sentence(advice)}")
+    if advice.subject.weights is None:
         warn_of_random("random")
     if advice.best is None:
         talk("nothing keeps this limit: ask for fewer FPS, a smaller model, or a faster machine")

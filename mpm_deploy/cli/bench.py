@@ -37,6 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", type=Path, metavar="ARTIFACT", help="say how many times faster"
     )
+    parser.add_argument(
+        "--program",
+        metavar="FILE",
+        help="the C++ program, build/cpp_runner, to time it instead of Python",
+    )
     parser.add_argument("--batch", type=positives, default=(1, 2, 32), metavar="1,2,32")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     parser.add_argument("--limit", type=positive, metavar="N", help="first N images of the folder")
@@ -63,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.folder,
             against=arguments.against,
             batch_sizes=arguments.batch,
+            program=arguments.program,
             device=arguments.device,
             threads=arguments.threads,
             limit=arguments.limit,

@@ -15,8 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_recipe_options(parser)
     parser.add_argument(
-        "--dataset",
-        dest="task",
+        "--task",
         metavar="ade20k|pascal_context|cityscapes",
         help="input size and classes as in the paper on that data set",
     )
@@ -37,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         recipe = recipe.full_token()
     check_can_write(arguments.output)
     from mpm_deploy.artifact import read_manifest
-    from mpm_deploy.build.builder import build
+    from mpm_deploy.builder.build import build
 
     with status() as step:
         path = build(recipe, arguments.output, progress=step)

@@ -15,7 +15,7 @@ def run(_: argparse.Namespace) -> int:
     """Examine the machine, and print what was found."""
     with status() as step:
         step("looking at this machine")
-        from mpm_deploy.build.doctor import examine
+        from mpm_deploy.builder.doctor import examine
         from mpm_deploy.show.tables import findings_table
 
         findings = list(examine())

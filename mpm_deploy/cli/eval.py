@@ -15,7 +15,13 @@ from mpm_deploy.cli.console import (
     warn_of_skipped,
     write_json,
 )
-from mpm_deploy.cli.options import add_dataset_options, add_host_options, check_can_write, positive
+from mpm_deploy.cli.options import (
+    add_dataset_options,
+    add_host_options,
+    add_stride_option,
+    check_can_write,
+    positive,
+)
 
 if TYPE_CHECKING:
     from mpm_deploy.measure.accuracy.evaluate import Evaluation
@@ -29,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_dataset_options(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="first N images")
     parser.add_argument("--batch", type=positive, default=1, metavar="B", help="images a call")
-    parser.add_argument("--stride", type=positive, metavar="S", help="pixels from window to window")
+    add_stride_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the evaluation")
     parser.add_argument(
         "--state",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,14 +40,9 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         RecipeError: No such recipe, or a value that is not allowed.
         ArtifactError: ``--recipe`` names an artifact that cannot be read.
     """
-    from mpm_deploy.recipe import Recipe, load_recipe
+    from mpm_deploy.builder.recipes import as_recipe
 
-    if Path(arguments.recipe).suffix in (".pt", ".pt2"):  # an artifact holds its recipe
-        from mpm_deploy.artifact import read_recipe
-
-        recipe = Recipe.from_dict(read_recipe(arguments.recipe))
-    else:
-        recipe = load_recipe(arguments.recipe)
+    recipe = as_recipe(arguments.recipe)
     if arguments.weights is not None:
         recipe = recipe.with_weights(arguments.weights)
     # A JSON string is a TOML string too.
@@ -63,7 +57,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         "--device",
         type=device,
         metavar="cpu|cuda|cuda:1",
-        help="default: what the artifact was built for",
+        help="where artifacts run; default: what they were built for",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the model")
 
@@ -74,7 +68,7 @@ def add_stride_option(parser: argparse.ArgumentParser) -> None:
         "--stride",
         type=positive,
         metavar="PIXELS",
-        help="from window to window, where these slide over images; default: the artifact's",
+        help="from window to window, where windows slide over images; default: the artifact's",
     )
 
 
@@ -102,9 +96,13 @@ def positives(text: str) -> tuple[int, ...]:
 
 
 def device(text: str) -> str:
-    """Check the name of a device, as torch names it."""
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError(f"expected cpu, cuda or cuda:N, got {text!r}")
+    """Check the name of a device, as a `Runner` takes it."""
+    from mpm_deploy.artifact.host import parse_device
+
+    try:
+        parse_device(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(error.problem) from error
     return text
 
 

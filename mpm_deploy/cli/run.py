@@ -1,4 +1,4 @@
-"""Implements ``mpm-deploy run``, which writes the label maps of images."""
+"""Implements ``mpm-deploy run``, which writes the label maps of images, and their scores."""
 
 import argparse
 from collections.abc import Sequence
@@ -19,6 +19,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=positive, default=1, metavar="N", help="images or windows a call"
     )
+    parser.add_argument(
+        "--scores", action="store_true", help="write class scores too, beside each label map"
+    )
     add_stride_option(parser)
     add_host_options(parser)
 
@@ -26,14 +29,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the label maps, and say how many."""
     from mpm_deploy.images.decode import find_images
-    from mpm_deploy.run.label_maps import label_map_names, write_label_map
-    from mpm_deploy.run.results import Skipped
+    from mpm_deploy.run.label_maps import label_map_names, write_label_map, write_scores
+    from mpm_deploy.run.outputs import LABELS
     from mpm_deploy.run.runner import Runner
 
     images = [image for path in arguments.images for image in find_images(path)]
-    names = label_map_names(images)
-    folder = arguments.output
-    _check_keeps_inputs(images, [folder / name for name in names])
+    targets = [arguments.output / name for name in label_map_names(images)]
+    _check_keeps_inputs(images, targets)
+    outputs = (*LABELS, "scores") if arguments.scores else LABELS
     skipped = 0
     with (
         Runner(
@@ -44,18 +47,20 @@ def run(arguments: argparse.Namespace) -> int:
         ) as runner,
         progress("images") as tell,
     ):
-        _make_folder(folder)
+        _make_folder(arguments.output)
         palette = runner.manifest.model.palette
-        outcomes = runner.run(images, batch_size=arguments.batch)
-        for done, (name, outcome) in enumerate(zip(names, outcomes, strict=True), start=1):
-            if isinstance(outcome, Skipped):
-                warn_of_skipped(outcome.path, outcome.reason)
-                skipped += 1
+        results = runner.run(images, batch_size=arguments.batch, outputs=outputs)
+        for done, (target, result) in enumerate(zip(targets, results, strict=True), start=1):
+            if result.ok:
+                write_label_map(target, result.labels, palette)
+                if arguments.scores:
+                    write_scores(target.with_suffix(".npy"), result.scores)
             else:
-                write_label_map(folder / name, outcome.labels, palette)
+                warn_of_skipped(result.path, result.reason)
+                skipped += 1
             tell(done, len(images))
         warn_of_random(runner.manifest.weights.origin)
-    talk(f"{len(images) - skipped} label maps in {folder}")
+    talk(f"{len(images) - skipped} label maps in {arguments.output}")
     return SKIPPED if skipped else DONE
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpm_deploy.cli.console import DONE, SKIPPED, show, status, talk, warn_of_random
-from mpm_deploy.cli.sweep_options import add_sweep_options, plan
+from mpm_deploy.cli.sweep_options import add_sweep_options, chosen
 from mpm_deploy.errors import MissingPackageError
 
 if TYPE_CHECKING:
-    from mpm_deploy.measure.search.sweep import Sweep
+    from mpm_deploy.measure.search.sweep import Sweep, SweepRow
+    from mpm_deploy.recipe import MergeRecipe
 
 HELP = "measure ways of merging on this machine: accuracy and speed of each"
 
@@ -23,26 +24,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure every variant, and print a row for each."""
-    from mpm_deploy.measure.search.sweep import write_csv
-    from mpm_deploy.measure.search.variants import name_of
-    from mpm_deploy.show.tables import row_summary, sweep_remarks, sweep_table
+    what = chosen(arguments)
+    from mpm_deploy.measure.search.plan import sweep
+    from mpm_deploy.show.tables import sweep_remarks, sweep_table
 
     with status() as step:
-        planned = plan(arguments, step)
-        sweeper = planned.sweeper
-        for number, merge in enumerate(planned.variants, start=1):
-            row = sweeper.measure(merge)
-            told = f"{name_of(merge)}: cannot be built" if row is None else row_summary(row)
-            talk(f"{number}/{len(planned.variants)} {told}")
-            write_csv(arguments.output / "sweep.csv", sweeper.sweep)
-    show(sweep_table(sweeper.sweep))
+        found = sweep(**what, progress=step, on_row=_tell)
+    show(sweep_table(found))
     print()
-    _draw(sweeper.sweep, arguments.output)
-    for remark in sweep_remarks(sweeper.sweep):
+    _draw(found, arguments.output)
+    for remark in sweep_remarks(found):
         print(remark)
-    if sweeper.sweep.subject.weights is None:
+    if found.subject.weights is None:
         warn_of_random("random")
-    return SKIPPED if sweeper.sweep.failures else DONE
+    return SKIPPED if found.failures else DONE
+
+
+def _tell(done: int, total: int, merge: MergeRecipe, row: SweepRow | None) -> None:
+    from mpm_deploy.measure.search.variants import name_of
+    from mpm_deploy.show.tables import row_summary
+
+    told = f"{name_of(merge)}: cannot be built" if row is None else row_summary(row)
+    talk(f"{done}/{total} {told}")
 
 
 def _draw(sweep: Sweep, folder: Path) -> None:

@@ -1,12 +1,10 @@
-"""Defines what ``mpm-deploy sweep`` and ``advise`` share: the options, and the plan
-made from them.
-"""
+"""Defines the options that ``mpm-deploy sweep`` and ``advise`` share."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any
 
 from mpm_deploy.cli.options import (
     add_dataset_options,
@@ -15,14 +13,6 @@ from mpm_deploy.cli.options import (
     positive,
     recipe_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mpm_deploy.measure.accuracy.datasets import Dataset
-    from mpm_deploy.measure.search.sweep import Truth
-    from mpm_deploy.measure.search.sweeper import Sweeper
-    from mpm_deploy.recipe import MergeRecipe, Recipe
 
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
@@ -77,67 +67,24 @@ def schedule(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-class Plan(NamedTuple):
-    """The measurements to make, checked as far as possible before anything is built."""
-
-    recipe: Recipe
-    variants: list[MergeRecipe]
-    dataset: Dataset
-    sweeper: Sweeper
-
-
-def plan(arguments: argparse.Namespace, say: Callable[[str], None]) -> Plan:
-    """Check the options, and measure the full-token model unless that is done.
+def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what those options say, as `mpm_deploy.sweep` and `mpm_deploy.advise` take it.
 
     Raises:
-        MpmError: Something cannot be built or measured; it is found before hours are lost.
+        RecipeError: No such recipe, or a value that is not allowed.
+        ArtifactError: ``--recipe`` names an artifact that cannot be read.
     """
-    recipe = recipe_of(arguments)
-    from mpm_deploy.build.builder import make_model
-    from mpm_deploy.measure.search.sweep import Settings
-    from mpm_deploy.measure.search.sweeper import Sweeper
-    from mpm_deploy.measure.search.variants import all_variants
-
-    model, weights = make_model(recipe.full_token())
-    depth = len(model.encoder.blocks)
-    variants = all_variants(recipe, depth, arguments.method or ["mpm"], arguments.schedule)
-    dataset, truth = _open_dataset(arguments, recipe, say)
-    settings = Settings(
-        limit=arguments.limit,
-        timed=arguments.timed,
-        batch_size=arguments.batch,
-        repeats=arguments.repeats,
-        device=arguments.device,
-        threads=arguments.threads,
-    )
-    output = arguments.output
-    sweeper = Sweeper(recipe, weights.sha256, dataset, truth, output, settings, say)
-    return Plan(recipe, variants, dataset, sweeper)
-
-
-def _open_dataset(
-    arguments: argparse.Namespace, recipe: Recipe, say: Callable[[str], None]
-) -> tuple[Dataset, Truth]:
-    """Open the data set, or make one of a folder of images without label maps, labeled by the
-    full-token model.
-    """
-    from mpm_deploy.images.decode import has_images
-    from mpm_deploy.measure.accuracy.datasets import open_dataset
-
-    folder = Path(arguments.dataset)
-    if arguments.root is not None or not has_images(folder):
-        return open_dataset(arguments.dataset, arguments.root), "labels"
-    from mpm_deploy.measure.search.own_labels import label_images
-    from mpm_deploy.measure.search.sweeper import full_token_artifact
-
-    artifact = full_token_artifact(recipe, arguments.output, say)
-    dataset = label_images(
-        artifact,
-        folder,
-        arguments.output / "full_token_labels",
-        limit=arguments.limit,
-        device=arguments.device,
-        threads=arguments.threads,
-        progress=lambda done, total: say(f"full-token: labels of image {done}/{total}"),
-    )
-    return dataset, "full_token"
+    return {
+        "recipe": recipe_of(arguments),
+        "dataset": arguments.dataset,
+        "root": arguments.root,
+        "methods": arguments.method or ("mpm",),
+        "schedules": arguments.schedule,
+        "output": arguments.output,
+        "limit": arguments.limit,
+        "timed": arguments.timed,
+        "batch_size": arguments.batch,
+        "repeats": arguments.repeats,
+        "device": arguments.device,
+        "threads": arguments.threads,
+    }

@@ -3,7 +3,7 @@
 A row is a recipe, a model of the zoo, and a data set, which says how large the input is and how
 many classes there are. Each stands there twice, full-token and merged before blocks 2 and 5::
 
-    mpm-deploy build --recipe h100_fp32 --model seg_s16_mask --dataset cityscapes --weights FILE
+    mpm-deploy build --recipe h100_fp32 --model seg_s16_mask --task cityscapes --weights FILE
 """
 
 from dataclasses import dataclass

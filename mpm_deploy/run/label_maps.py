@@ -1,4 +1,8 @@
-"""Write label maps as picture files: one PNG an image, whose palette is the classes' colors."""
+"""Write outputs as files, one each an image.
+
+label map     NAME.png, whose palette is the classes' colors
+class scores  NAME.npy beside it
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -49,6 +53,20 @@ def write_label_map(path: Path, labels: NDArray[np.integer], palette: Sequence[C
     """
     with written_atomically(path) as temporary:
         _as_picture(labels, palette).save(temporary)
+
+
+def write_scores(path: Path, scores: NDArray[np.float32]) -> None:
+    """Write class scores in NumPy's format 1.0; the file appears whole or not at all.
+
+    Args:
+        path: A ``.npy``.
+        scores: ``(K, rows, columns)`` float32.
+
+    Raises:
+        InputError: The folder does not exist or cannot be written.
+    """
+    with written_atomically(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array(file, scores, version=(1, 0), allow_pickle=False)
 
 
 def _as_picture(labels: NDArray[np.integer], palette: Sequence[Color]) -> Image.Image:

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.images.windows import Size, WindowGrid
+from mpm_deploy.run.outputs import Output, Outputs
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class StageTimes:
         fit: Resize to the model's input.
         copy: Images into one batch on the device.
         scores: The model.
-        labels: Scores to label maps in host memory.
+        labels: Scores to label maps in host memory, and to whatever else is asked for.
     """
 
     decode: float
@@ -58,9 +60,9 @@ class Result:
     """Holds what the model says of one image.
 
     Attributes:
-        ok: True, and False of `Skipped`: whether there is a label map.
+        ok: True, and False of `Skipped`: whether the image could be decoded.
         source: The image, as it was given.
-        labels: ``(height, width)`` class indices, uint8, or int16 past 256 classes.
+        outputs: What was asked for, by name; `labels`, `scores` and `probabilities` give them too.
         windows: What the model did with each of its windows; one where ``fit`` is ``"resize"``.
         stages_ms: ``decode`` and ``fit`` of this image; ``copy``, ``scores`` and ``labels`` of its
             whole batch, or of all batches that held a window of it. Waiting in between is not
@@ -73,11 +75,54 @@ class Result:
     ok: ClassVar[Literal[True]] = True
 
     source: ImageLike
-    labels: NDArray[np.integer[Any]]
+    outputs: Outputs
     windows: tuple[WindowResult, ...]
     stages_ms: StageTimes
     share_ms: StageTimes
     batch: int
+
+    @property
+    def labels(self) -> NDArray[np.integer[Any]]:
+        """``(height, width)`` class indices, uint8, or int16 past 256 classes.
+
+        Raises:
+            InputError: They were not asked for.
+        """
+        return self._output("labels")
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """``(K, rows, columns)`` float32: the scores that the label map is made of, as they are.
+
+        The grid is that of the model's patches; where windows slide over the image it is that of
+        the resized image's pixels, and the scores are the mean over the windows on each. Resized
+        bilinearly to the size of the label map, ``align_corners=False``, the best class of each
+        pixel is its label: rows first, then columns, in float32.
+
+        Raises:
+            InputError: They were not asked for.
+        """
+        return self._output("scores")
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """``(K, rows, columns)`` float32: the softmax of `scores` over the classes, on their grid.
+
+        Resized bilinearly they still sum to 1 at every pixel, but where classes are close another
+        one than the label may then be the best.
+
+        Raises:
+            InputError: They were not asked for.
+        """
+        return self._output("probabilities")
+
+    def _output(self, name: Output) -> NDArray[Any]:
+        if name not in self.outputs:
+            raise InputError(
+                f"{name}: expected among the outputs, got {', '.join(self.outputs)} only",
+                f'ask for them: outputs=("{name}", ...)',
+            )
+        return self.outputs[name]
 
     @property
     def tokens_kept(self) -> tuple[int, ...]:

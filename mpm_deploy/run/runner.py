@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -17,6 +18,7 @@ from mpm_deploy.backends import OpenArtifact, open_artifact
 from mpm_deploy.errors import ArtifactError, ImageError, InputError
 from mpm_deploy.images.decode import ImageLike, find_images, to_tensor
 from mpm_deploy.run.image_fit import image_fit_of
+from mpm_deploy.run.outputs import LABELS, Output, check_outputs, make_outputs
 from mpm_deploy.run.pipeline import in_batches, prefetch
 from mpm_deploy.run.results import PreparedImage, Result, Skipped
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
@@ -84,25 +86,30 @@ class Runner:
         self._labellers = _executor(1, "mpm-labels", 1, self.device)
         self.threads: int = self._model.submit(torch.get_num_threads).result()
 
-    def __call__(self, image: ImageLike) -> Result:
+    def __call__(self, image: ImageLike, outputs: Collection[Output] = LABELS) -> Result:
         """Segment one image.
 
         Args:
             image: A path, a PIL image, a uint8 array ``(height, width, 3)`` or a uint8 tensor
                 ``(3, height, width)``, RGB.
+            outputs: What to make of it: ``"labels"``, ``"scores"``, ``"probabilities"``, as
+                `Result` describes them. Only what is asked for is made.
 
         Raises:
             ImageError: The file cannot be decoded.
-            InputError: An array of another shape or type; or the Runner is closed.
+            InputError: An array of another shape or type, or an output that there is not; or the
+                Runner is closed.
         """
+        check_outputs(outputs)
         self._check_open()
-        return self.infer([self._decoders.submit(self.load, image).result()])[0]
+        return self.infer([self._decoders.submit(self.load, image).result()], outputs)[0]
 
     def run(
         self,
         images: str | Path | Iterable[ImageLike],
         batch_size: int = 1,
         on_error: Literal["skip", "raise"] = "skip",
+        outputs: Collection[Output] = LABELS,
     ) -> Generator[Result | Skipped, None, None]:
         """Segment many images: workers decode ahead while the model runs.
 
@@ -113,22 +120,25 @@ class Runner:
                 several images fill a batch together. The last one takes what is left.
             on_error: What a file that cannot be decoded does: ``"skip"`` gives `Skipped` in its
                 place, whose ``ok`` is false, and the others go on; ``"raise"`` ends it there.
+            outputs: What to make of each image, as in a call. Where windows slide, scores and
+                probabilities take 4 bytes for each class and pixel of the resized image.
 
         Returns:
             An iterator in the images' order. Close it, or drop it, to stop early. One thread at a
             time may read it.
 
         Raises:
-            InputError: ``batch_size`` below 1, another ``on_error``, no images in the folder, a
-                wrong array, or the Runner is closed.
+            InputError: ``batch_size`` below 1, another ``on_error``, an output that there is not,
+                no images in the folder, a wrong array, or the Runner is closed.
             ImageError: With ``on_error="raise"``, the first file that cannot be decoded.
         """
         _check_at_least_one("batch_size", batch_size)
         if on_error not in ("skip", "raise"):
             raise InputError(f"on_error: expected 'skip' or 'raise', got {on_error!r}")
+        check_outputs(outputs)
         self._check_open()
         items = find_images(images) if isinstance(images, str | Path) else images
-        results = self._run(items, batch_size)
+        results = self._run(items, batch_size, outputs)
         return results if on_error == "skip" else _raising(results)
 
     def load(self, image: ImageLike) -> PreparedImage:
@@ -153,18 +163,9 @@ class Runner:
             fit_ms=(end - decoded) * 1e3,
         )
 
-    def load_ahead(
-        self, images: Iterable[ImageLike], ahead: int = 0
-    ) -> Generator[PreparedImage | Skipped, None, None]:
-        """Load many images on the workers, in order.
-
-        Args:
-            images: Read lazily.
-            ahead: Images to hold ready, besides one for each worker.
-        """
-        return prefetch(self._submit_load, images, self.workers + ahead)
-
-    def infer(self, batch: list[PreparedImage]) -> list[Result]:
+    def infer(
+        self, batch: list[PreparedImage], outputs: Collection[Output] = LABELS
+    ) -> list[Result]:
         """Run the model on loaded images, all their windows as one batch.
 
         Raises:
@@ -173,20 +174,8 @@ class Runner:
         self._check_open()
         scored = self._model.submit(self._score, list(windows_of(batch))).result()
         (whole,) = gather([scored])
-        outcomes = self._labellers.submit(self._label, whole).result()
+        outcomes = self._labellers.submit(self._label, whole, outputs).result()
         return [outcome for outcome in outcomes if isinstance(outcome, Result)]
-
-    def time_scores(self, images: Sequence[Tensor]) -> float:
-        """Run only the model's scores, and time them.
-
-        Args:
-            images: One batch, each ``(3, H, W)`` uint8, as `load` gives them.
-
-        Returns:
-            Seconds, from images on the device to scores on it.
-        """
-        self._check_open()
-        return self._model.submit(self._time_scores, images).result()
 
     def check_sample(self) -> float:
         """Try the artifact on the sample it carries; a wrong answer means wrong label maps.
@@ -228,16 +217,16 @@ class Runner:
         self.close()
 
     def _run(
-        self, images: Iterable[ImageLike], batch_size: int
+        self, images: Iterable[ImageLike], batch_size: int, outputs: Collection[Output]
     ) -> Generator[Result | Skipped, None, None]:
-        with closing(self.load_ahead(images, _BATCHES_IN_FLIGHT * batch_size)) as loaded:
+        label = partial(self._submit_label, outputs=outputs)
+        ahead = self.workers + _BATCHES_IN_FLIGHT * batch_size
+        with closing(prefetch(self._submit_load, images, ahead)) as loaded:
             items = windows_of(loaded)
             batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
                 closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
-                closing(
-                    prefetch(self._submit_label, gather(scored), _BATCHES_IN_FLIGHT)
-                ) as outcomes,
+                closing(prefetch(label, gather(scored), _BATCHES_IN_FLIGHT)) as outcomes,
             ):
                 for outcome in outcomes:
                     yield from outcome
@@ -256,42 +245,42 @@ class Runner:
         self._check_open()
         return self._model.submit(self._score, items)
 
-    def _submit_label(self, items: list[CompleteImage | Skipped]) -> Future[list[Result | Skipped]]:
+    def _submit_label(
+        self, items: list[CompleteImage | Skipped], outputs: Collection[Output]
+    ) -> Future[list[Result | Skipped]]:
         self._check_open()
-        return self._labellers.submit(self._label, items)
+        return self._labellers.submit(self._label, items, outputs)
 
     def _score(self, items: list[Window | Skipped]) -> ScoredBatch:
         """Score the windows of a batch, on the model's thread."""
         windows = [item.pixels for item in items if isinstance(item, Window)]
         if not windows:
             return ScoredBatch(items)
-        clock = _Clock(self.device)
+        clock = Clock(self.device)
         batch = self._copy(windows)
         copy_ms = clock.lap()
         scores, merge_maps = self._program.scores(batch)
         return ScoredBatch(items, scores, merge_maps, copy_ms, scores_ms=clock.lap())
 
-    def _label(self, items: list[CompleteImage | Skipped]) -> list[Result | Skipped]:
-        """Make label maps on the thread for labels; the model goes on with the next batch."""
-        clock = _Clock(self.device)
+    def _label(
+        self, items: list[CompleteImage | Skipped], outputs: Collection[Output]
+    ) -> list[Result | Skipped]:
+        """Make outputs on the thread for labels; the model goes on with the next batch."""
+        clock = Clock(self.device)
         # one image a call: label maps differ in size, and a batch of them would be large
-        labels = [
-            self._label_map(item).cpu().numpy() for item in items if isinstance(item, CompleteImage)
+        made = [
+            make_outputs(self._program, item.scores, item.loaded.grid, item.loaded.size, outputs)
+            for item in items
+            if isinstance(item, CompleteImage)
         ]
         labels_ms = clock.lap()
-        label_maps = iter(labels)
+        made_of = iter(made)
         return [
             item
             if isinstance(item, Skipped)
-            else item.result(next(label_maps), labels_ms, images=len(labels))
+            else item.result(next(made_of), labels_ms, images=len(made))
             for item in items
         ]
-
-    def _label_map(self, whole: CompleteImage) -> Tensor:
-        loaded = whole.loaded
-        if loaded.grid is None:
-            return self._program.labels(whole.scores, loaded.size)[0]
-        return self._program.window_labels(whole.scores, loaded.grid, loaded.size)
 
     def _copy(self, images: Sequence[Tensor]) -> Tensor:
         """Copy images ``(3, H, W)`` of the host into ``(B, 3, H, W)`` on the device."""
@@ -301,18 +290,12 @@ class Runner:
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
         return torch.stack(list(images), out=batch).to(self.device, non_blocking=pinned)
 
-    def _time_scores(self, images: Sequence[Tensor]) -> float:
-        batch = self._copy(images)
-        clock = _Clock(self.device)
-        self._program.scores(batch)
-        return clock.lap() / 1e3
-
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
 
 
-class _Clock:
+class Clock:
     """A stopwatch that waits until the device has done what this thread asked of it."""
 
     def __init__(self, device: torch.device) -> None:

@@ -8,13 +8,13 @@ whole          a, skipped      b, c      an image is whole with the batch of its
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mpm_deploy.run.outputs import Outputs
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, StageTimes, WindowResult
 
 
@@ -84,11 +84,11 @@ class CompleteImage:
         parts = [batch.scores[place : place + 1] for batch, place in self.places]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def result(self, labels: NDArray[np.integer[Any]], labels_ms: float, images: int) -> Result:
-        """Make the result of the image from its label map and its windows' batches.
+    def result(self, outputs: Outputs, labels_ms: float, images: int) -> Result:
+        """Make the result of the image from its outputs and its windows' batches.
 
         Args:
-            labels: The label map of the image.
+            outputs: What was asked for.
             labels_ms: Time it took to make those of all ``images`` that were whole with it.
             images: How many these are.
         """
@@ -97,7 +97,7 @@ class CompleteImage:
         copied, scored = self._shares()
         return Result(
             source=loaded.source,
-            labels=labels,
+            outputs=outputs,
             windows=self._window_results(),
             stages_ms=StageTimes(
                 loaded.decode_ms,

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mpm_deploy.backends.eager import EagerProgram
-from mpm_deploy.build.builder import build, open_eager
-from mpm_deploy.build.verify import verification_images
+from mpm_deploy.builder.build import build, open_eager
+from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.run.results import Result

@@ -17,7 +17,7 @@ from benchmarks.peers.engines.graphs import Labels, Scores
 from benchmarks.peers.engines.routes import Trial, best, try_routes
 from benchmarks.peers.side_by_side import SideBySide
 from benchmarks.peers.worker import serve
-from mpm_deploy.build.verify import verification_images
+from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import MpmError
 from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
 

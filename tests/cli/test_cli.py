@@ -1,5 +1,6 @@
 """The command line: what it prints where, and what it exits with."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mpm_deploy import cli, recipe
 from mpm_deploy.families import DATASETS
+from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe.model_names import MODELS
 from tests.conftest import CLASSES, INPUT_SIZE
 from tests.measure.accuracy.datasets.made_up import make
@@ -58,6 +61,20 @@ def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> No
     assert "worker" not in shown
 
 
+@pytest.mark.parametrize("flag", ["--device", "--stride", "--threads", "--root", "--task"])
+def test_a_flag_means_one_thing_in_every_command(flag: str) -> None:
+    meanings = set()
+    for module in cli.COMMANDS:
+        parser = argparse.ArgumentParser()
+        module.add_options(parser)
+        meanings |= {
+            (action.help, action.metavar)
+            for action in parser._actions
+            if flag in action.option_strings and module.HELP is not None
+        }
+    assert len(meanings) == 1, meanings
+
+
 def test_recipes_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
     shown = capsys.readouterr().out
@@ -84,7 +101,7 @@ def test_models_paper_gives_options_that_build_takes(
         asked.append(wanted)
         return artifact
 
-    monkeypatch.setattr("mpm_deploy.build.builder.build", build)
+    monkeypatch.setattr("mpm_deploy.builder.build.build", build)
     assert run("models", "--paper") == 0
     shown = capsys.readouterr().out
     assert "CTS: not here, as it needs a trained policy network" in shown
@@ -97,10 +114,10 @@ def test_models_paper_gives_options_that_build_takes(
     assert len({(r.name, r.model) for r in asked}) == len(lines) == 16
 
 
-def test_set_goes_over_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_set_goes_over_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "small.pt"
     options = [
-        "--dataset",
+        "--task",
         "cityscapes",
         "--weights",
         "random",
@@ -173,7 +190,7 @@ def test_build_prints_the_path_and_says_that_weights_are_random(
         ),
         (["--recipe", "cpu_portable_fp32", "--set", "merge.x=1"], "merge.x: unknown key", None),
         (["--recipe", "cpu_portable_fp32", "--set", "merge"], "section.key=value", None),
-        (["--recipe", "cpu_portable_fp32", "--dataset", "coco"], "'coco'", "model.classes=K"),
+        (["--recipe", "cpu_portable_fp32", "--task", "coco"], "'coco'", "model.classes=K"),
     ],
 )
 def test_recipe_errors_exit_1(
@@ -289,6 +306,25 @@ def test_run_writes_an_indexed_png_of_each_images_size(
             assert labels.mode == "P"
             assert labels.size == picture.size
             assert np.asarray(labels).max() < CLASSES
+
+
+def test_run_writes_scores_where_they_are_asked_for(
+    artifact: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    image = next(image_folder.glob("*.jpg"))
+    for name in ("same.jpg", "same.png", "other.jpg"):
+        (tmp_path / name).write_bytes(image.read_bytes())
+    images = [tmp_path / name for name in ("same.jpg", "same.png", "other.jpg")]
+    output = tmp_path / "out"
+    assert run("run", artifact, *images, "-o", output, "--scores") == 0
+    names = {"same.jpg.png", "same.jpg.npy", "same.png.png", "same.png.npy"}
+    assert {path.name for path in output.iterdir()} == {*names, "other.png", "other.npy"}
+    for file in output.glob("*.npy"):
+        scores = torch.from_numpy(np.load(file))
+        assert scores.dtype == torch.float32 and scores.shape == (CLASSES, 4, 6)
+        with Image.open(file.with_suffix(".png")) as picture:
+            labels = np.asarray(picture)
+        assert (label_map(scores[None], labels.shape)[0].numpy() == labels).all()
 
 
 def test_run_skips_names_and_exits_3(

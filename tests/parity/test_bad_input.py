@@ -49,7 +49,7 @@ def test_broken_images_are_skipped_and_named(
 ):
     ours, theirs = tmp_path / "p", tmp_path / "c"
     python = mpm_deploy("run", built, broken_folder, "-o", ours)
-    cpp = cpp_runner(built, broken_folder, "--output", theirs, "--batch", 1, "--warmup", 1)
+    cpp = cpp_runner("run", built, broken_folder, "-o", theirs)
     skipped = [
         sorted(line for line in said(answer) if line.startswith("skipped "))
         for answer in (python, cpp)

@@ -1,10 +1,15 @@
-"""The golden test: for the same file and artifact both programs write the same label map."""
+"""The golden test: for the same file and artifact both programs write the same label map, and the
+same class scores.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from mpm_deploy.ops.label_map.reference import label_map
 
 SCENES = Path(__file__).parent.parent.parent / "examples" / "scenes" / "images"
 pytestmark = pytest.mark.slow
@@ -12,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def label_maps(folder: Path) -> dict[str, np.ndarray]:
     maps = {}
-    for path in folder.iterdir():
+    for path in folder.glob("*.png"):
         with Image.open(path) as image:
             assert image.mode == "P"
             maps[path.name] = np.asarray(image)
@@ -21,10 +26,25 @@ def label_maps(folder: Path) -> dict[str, np.ndarray]:
 
 def palettes(folder: Path) -> set[bytes]:
     found = set()
-    for path in folder.iterdir():
+    for path in folder.glob("*.png"):
         with Image.open(path) as image:
             found.add(bytes(image.getpalette() or []))
     return found
+
+
+def assert_same_scores(ours: Path, theirs: Path) -> None:
+    """Both folders hold one file of scores a label map, and the label map is the best of them."""
+    files = sorted(file.name for file in ours.glob("*.npy"))
+    assert files == sorted(file.name for file in theirs.glob("*.npy"))
+    assert len(files) == len(label_maps(ours))
+    for name in files:
+        python, cpp = np.load(ours / name), np.load(theirs / name)
+        assert python.dtype == cpp.dtype == np.float32
+        assert np.array_equal(python, cpp), name
+        with Image.open((ours / name).with_suffix(".png")) as picture:
+            labels = np.asarray(picture)
+        best = label_map(torch.from_numpy(python)[None], labels.shape)[0].numpy()
+        assert np.array_equal(best, labels), name
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +61,9 @@ def test_both_programs_write_the_same_label_maps(
 ):
     folder = request.getfixturevalue(images)
     ours, theirs = tmp_path / "p", tmp_path / "c"
-    answer = mpm_deploy("run", built, folder, "-o", ours, "--batch", 4)
+    answer = mpm_deploy("run", built, folder, "-o", ours, "--batch", 4, "--scores")
     assert answer.returncode == 0, answer.stderr
-    answer = cpp_runner(built, folder, "--output", theirs, "--batch", 1, "--warmup", 1)
+    answer = cpp_runner("run", built, folder, "--output", theirs, "--scores")
     assert answer.returncode == 0, answer.stderr
 
     python, cpp = label_maps(ours), label_maps(theirs)
@@ -53,3 +73,24 @@ def test_both_programs_write_the_same_label_maps(
         assert np.array_equal(python[name], cpp[name]), name
     assert palettes(ours) == palettes(theirs)
     assert len(np.unique(np.concatenate([m.ravel() for m in python.values()]))) > 1
+    assert_same_scores(ours, theirs)
+
+
+def test_images_that_share_a_stem_overwrite_nothing(
+    built, some_scenes, cpp_runner, mpm_deploy, tmp_path
+):
+    """In a run over several images and folders, which both programs take alike."""
+    scenes, folder = sorted(some_scenes.iterdir()), tmp_path / "folder"
+    folder.mkdir()
+    Image.open(scenes[0]).save(folder / "street.png")
+    for name, scene in (("street.jpg", scenes[1]), ("other.jpg", scenes[2])):
+        (tmp_path / name).write_bytes(scene.read_bytes())
+    images = (folder, tmp_path / "street.jpg", tmp_path / "other.jpg")
+    ours, theirs = tmp_path / "p", tmp_path / "c"
+    for run, output in ((mpm_deploy, ours), (cpp_runner, theirs)):
+        answer = run("run", built, *images, "--output", output, "--scores")
+        assert answer.returncode == 0, answer.stderr
+        stems = ("street.png", "street.jpg", "other")
+        expected = {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "npy")}
+        assert {path.name for path in output.iterdir()} == expected
+    assert_same_scores(ours, theirs)

@@ -1,8 +1,14 @@
-"""Both programs write the same report: the same keys, and the same tokens kept and FLOPs."""
+"""Both programs write the same report: the same keys, and the same tokens kept and FLOPs.
+
+One bench compares two artifacts, and drives either program: of one artifact the C++ program writes
+the report itself.
+"""
 
 import json
 
 import pytest
+
+from tests.parity.conftest import CPP_RUNNER
 
 pytestmark = pytest.mark.slow
 
@@ -19,9 +25,9 @@ def keys(value: object) -> object:
 @pytest.fixture(scope="module")
 def reports(built, broken_folder, cpp_runner, mpm_deploy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
-    options = ("--batch", "1,2,32", "--warmup", 1, "--repeats", 1, "--against", built)
-    python = mpm_deploy("bench", built, broken_folder, *options, "--json", folder / "p.json")
-    cpp = cpp_runner(built, broken_folder, *options, "--json", folder / "c.json")
+    options = (built, broken_folder, "--batch", "1,2,32", "--warmup", 1, "--json")
+    python = mpm_deploy("bench", *options, folder / "p.json")
+    cpp = cpp_runner("bench", *options, folder / "c.json")
     assert (python.returncode, cpp.returncode) == (3, 3), python.stderr + cpp.stderr
     return [json.loads((folder / name).read_text()) for name in ("p.json", "c.json")]
 
@@ -57,6 +63,19 @@ def test_what_could_not_be_read_is_named_with_the_same_reason(reports):
     assert [row["batch_size"] for row in python["left_out"]] == [32]
 
 
-def test_an_artifact_is_as_fast_as_itself_in_flops(reports):
-    for report in reports:
-        assert all(row["flop_ratio"] == 1 for row in report["comparison"]["results"])
+@pytest.mark.parametrize("name", ["python", "cpp"])
+def test_two_artifacts_are_compared_in_either_program(
+    name, built, broken_folder, mpm_deploy, cpp_runner, reports, tmp_path
+):
+    program = ("--program", CPP_RUNNER) if name == "cpp" else ()
+    options = ("--against", built, "--batch", "1", "--warmup", 1, "--repeats", 1, *program)
+    target = tmp_path / "report.json"
+    answer = mpm_deploy("bench", built, broken_folder, *options, "--json", target)
+    assert answer.returncode == 3, answer.stderr
+    report = json.loads(target.read_text())
+    own = reports[name == "cpp"]
+    for fact in ("program", "torch", "python", "mpm_deploy", "threads", "cpu", "cores"):
+        assert report["host"][fact] == own["host"][fact], fact
+    assert keys({**report, "comparison": None}) == keys({**own, "left_out": []})
+    assert report["results"][0]["tokens_kept"] == own["results"][0]["tokens_kept"]
+    assert [row["flop_ratio"] for row in report["comparison"]["results"]] == [1]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from tests.conftest import INPUT_SIZE, small_recipe
 from tests.parity.conftest import smooth, with_manifest
-from tests.parity.test_label_maps import label_maps
+from tests.parity.test_label_maps import assert_same_scores, label_maps
 
 pytestmark = pytest.mark.slow
 
@@ -42,15 +42,16 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compare(artifact, images, options, cpp_runner, mpm_deploy, folder) -> dict[str, np.ndarray]:
     """The label maps, which both programs write alike."""
     ours, theirs = folder / "p", folder / "c"
+    options = (*options, "--scores")
     answer = mpm_deploy("run", artifact, images, "-o", ours, "--batch", 5, *options)
     assert answer.returncode == 0, answer.stderr
-    options = (*options, "--batch", 1, "--warmup", 1)
-    answer = cpp_runner(artifact, images, "--output", theirs, *options)
+    answer = cpp_runner("run", artifact, images, "--output", theirs, *options)
     assert answer.returncode == 0, answer.stderr
     python, cpp = label_maps(ours), label_maps(theirs)
     assert python.keys() == cpp.keys()
     for name in python:
         assert np.array_equal(python[name], cpp[name]), name
+    assert_same_scores(ours, theirs)
     return python
 
 
@@ -77,7 +78,7 @@ def test_both_programs_refuse_a_stride_that_leaves_gaps(
     sliding, images, stride, problem, cpp_runner, mpm_deploy, tmp_path
 ):
     python = mpm_deploy("run", sliding, images, "-o", tmp_path / "p", "--stride", stride)
-    cpp = cpp_runner(sliding, images, "--output", tmp_path / "c", "--stride", stride)
+    cpp = cpp_runner("run", sliding, images, "--output", tmp_path / "c", "--stride", stride)
     assert python.returncode == cpp.returncode == (2 if stride == 0 else 1)
     assert problem in python.stderr and problem in cpp.stderr
 
@@ -89,7 +90,7 @@ def test_both_programs_skip_what_is_too_narrow(sliding, cpp_runner, mpm_deploy, 
     Image.fromarray(smooth(70, 90)).save(folder / "whole.png")
     with_manifest(sliding, wider, lambda manifest: manifest["input"].update(max_ratio=1000))
     python = mpm_deploy("run", wider, folder, "-o", tmp_path / "p")
-    cpp = cpp_runner(wider, folder, "--output", tmp_path / "c", "--batch", 1, "--warmup", 1)
+    cpp = cpp_runner("run", wider, folder, "--output", tmp_path / "c")
     assert (python.returncode, cpp.returncode) == (3, 3), python.stderr + cpp.stderr
     said = [
         [line for line in answer.stderr.splitlines() if line.startswith("skipped ")]

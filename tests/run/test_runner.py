@@ -2,6 +2,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +88,47 @@ def test_label_maps_of_input_size(program: ToyProgram, tmp_path: Path) -> None:
     files = write_pictures(tmp_path, 3)
     with Runner("toy.pt", label_size="input") as runner:
         assert {r.labels.shape for r in results_of(runner, files, 2)} == {(HEIGHT, WIDTH)}
+
+
+def test_scores_and_probabilities_are_given_where_they_are_asked_for(
+    runner: Runner, tmp_path: Path
+) -> None:
+    files = write_pictures(tmp_path, 3)
+    for result in runner.run(files, 2, outputs=("labels", "scores", "probabilities")):
+        assert result.ok
+        fitted = fit(decode(Path(str(result.source))), (HEIGHT, WIDTH))[None].float()
+        scores = torch.nn.functional.avg_pool2d(fitted, PATCH)  # (1, 3, 2, 3)
+        assert result.scores.dtype == result.probabilities.dtype == np.float32
+        assert (result.scores == scores[0].numpy()).all()
+        assert (result.probabilities == scores.softmax(dim=1)[0].numpy()).all()
+        size = (result.labels.shape[0], result.labels.shape[1])
+        assert (
+            label_map(torch.tensor(result.scores)[None], size)[0].numpy() == result.labels
+        ).all()
+
+
+def test_nothing_is_made_that_is_not_asked_for(
+    runner: Runner, program: ToyProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file,) = write_pictures(tmp_path, 1)
+    assert list(runner(file).outputs) == ["labels"]
+    monkeypatch.setattr(program, "labels", None)  # not called
+    result = runner(file, outputs=("probabilities",))
+    assert list(result.outputs) == ["probabilities"]
+    with pytest.raises(InputError, match="labels: expected among the outputs, got probabilities"):
+        result.labels  # noqa: B018
+
+
+@pytest.mark.parametrize("outputs", [("label",), ("labels", "Scores"), "scores"])
+def test_an_output_that_there_is_not_is_said_at_once(
+    runner: Runner, tmp_path: Path, outputs: Any
+) -> None:
+    (file,) = write_pictures(tmp_path, 1)
+    problem = "outputs: expected some of labels, scores, probabilities in a tuple, got "
+    with pytest.raises(InputError, match=problem):
+        runner(file, outputs=outputs)
+    with pytest.raises(InputError, match=problem):
+        runner.run([file], outputs=outputs)
 
 
 def test_broken_images_are_skipped_in_their_place(runner: Runner, tmp_path: Path) -> None:

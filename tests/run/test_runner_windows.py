@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 
 from mpm_deploy.artifact import InputInfo
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import decode
 from mpm_deploy.measure.speed.worker import serve
 from mpm_deploy.ops.label_map import native
+from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.ops.label_map.windows import window_label_map
 from mpm_deploy.run import runner as runner_module
 from mpm_deploy.run.image_fit import image_fit_of
@@ -63,6 +64,19 @@ def expected_labels(file: Path, stride: int | None = None, own_size: bool = True
     scores = torch.nn.functional.avg_pool2d(torch.stack(fitted.windows).float(), PATCH)
     size = (pixels.shape[1], pixels.shape[2]) if own_size else fitted.size
     return window_label_map(scores, fitted.grid, size).numpy()
+
+
+def test_scores_are_the_windows_mean_that_the_labels_come_from(
+    runner: Runner, files: list[Path]
+) -> None:
+    for file, result in zip(files, runner.run(files, 5, outputs=("labels", "scores")), strict=True):
+        assert result.ok
+        pixels = decode(file)
+        assert result.scores.shape == (3, *image_fit_of(SLIDING.input)(pixels).size)
+        scores = torch.tensor(result.scores)[None]
+        size = (pixels.shape[1], pixels.shape[2])
+        assert (label_map(scores, size)[0].numpy() == expected_labels(file)).all()
+        assert (result.labels == expected_labels(file)).all()
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 64])

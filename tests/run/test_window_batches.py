@@ -52,7 +52,7 @@ def test_batches_are_full_but_the_last() -> None:
 
 
 def result_of(whole: CompleteImage):
-    return whole.result(torch.zeros(2, 2).numpy(), labels_ms=6.0, images=3)
+    return whole.result({"labels": torch.zeros(2, 2).numpy()}, labels_ms=6.0, images=3)
 
 
 def test_stages_are_whole_batches_and_shares_its_own() -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from benchmarks.record import ROOT
 from mpm_deploy.artifact import Agreement
 from mpm_deploy.backends.base import Program
-from mpm_deploy.build import builder
-from mpm_deploy.build.verify import measure_agreement
+from mpm_deploy.builder import build as builder
+from mpm_deploy.builder.verify import measure_agreement
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.recipe import load_recipe
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.peers.engines.graphs import GRAPHS
 from benchmarks.peers.engines.plain import plain_operations
-from mpm_deploy.build.builder import make_model
+from mpm_deploy.builder.build import make_model
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.recipe import Recipe
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.peers.engines.base import Task
-from mpm_deploy.build.verify import verification_images
+from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import MpmError
 from mpm_deploy.support.schema import to_mapping
 

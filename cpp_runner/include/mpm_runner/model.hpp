@@ -89,6 +89,11 @@ class Model {
   // The label map of an image that windows were slid over; they are in the grid's order.
   LabelMap labels(std::span<const ScoredWindow> windows, const WindowGrid& grid, Size size) const;
 
+  // The scores of one image of the batch, in host memory, on the grid of its patches.
+  ScoreMap score_map(const Scores& scores, std::size_t image) const;
+  // The mean over the windows that were slid over an image, at each of the resized image's pixels.
+  ScoreMap score_map(std::span<const ScoredWindow> windows, const WindowGrid& grid) const;
+
   // Tries the artifact on the sample it carries: the share of labels equal to those given when it
   // was built. Throws ArtifactError: fewer than 99.9 % are.
   double check_sample() const;

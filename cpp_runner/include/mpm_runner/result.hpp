@@ -20,6 +20,28 @@ struct LabelMap {
   }
 };
 
+// A value for every class at every point of a grid.
+struct ScoreMap {
+  int classes = 0;
+  Size size;                  // rows and columns of the grid
+  std::vector<float> values;  // (classes, rows, columns)
+
+  float at(int class_index, int row, int column) const {
+    const auto index = (static_cast<std::int64_t>(class_index) * size.height + row) * size.width;
+    return values[static_cast<std::size_t>(index + column)];
+  }
+};
+
+// The softmax over the classes, on the same grid.
+ScoreMap softmax(const ScoreMap& scores);
+
+// What to make of an image: nothing is made that is not asked for.
+struct Outputs {
+  bool labels = true;
+  bool scores = false;
+  bool probabilities = false;
+};
+
 // merge_maps[m][i]: the token that patch i belongs to after merge m, patches row by row.
 using MergeMaps = std::vector<std::vector<std::int32_t>>;
 
@@ -32,7 +54,7 @@ struct StageTimes {
   double fit = 0;     // resize to the model's input
   double copy = 0;    // images into one batch on the device
   double scores = 0;  // the model
-  double labels = 0;  // scores to label maps in host memory
+  double labels = 0;  // scores to label maps in host memory, and to whatever else is asked for
 
   double total() const { return decode + fit + copy + scores + labels; }
 };
@@ -47,7 +69,16 @@ struct WindowResult {
 
 struct Result {
   std::filesystem::path source;  // empty where the image came as pixels
-  LabelMap labels;
+  LabelMap labels;  // this, scores and probabilities are empty where they were not asked for
+  // The scores that the label map is made of, as they are. The grid is that of the model's patches;
+  // where windows slide over the image it is that of the resized image's pixels, and the scores are
+  // the mean over the windows on each. Resized bilinearly to the size of the label map, as
+  // align_corners=False, the best class of each pixel is its label: rows first, then columns, in
+  // float32.
+  ScoreMap scores;
+  // Their softmax, on their grid. Resized bilinearly it still sums to 1 at every pixel, but where
+  // classes are close another one than the label may then be the best.
+  ScoreMap probabilities;
   std::vector<WindowResult> windows;  // one where fit is "resize"
   std::vector<int> tokens_kept;       // after each merge, of all windows together
   // Of several windows the patches follow one another, and tokens are counted on from window to

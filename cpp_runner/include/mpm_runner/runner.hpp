@@ -46,13 +46,15 @@ class Runner {
   ImageWindows fit(const Image& image) const;
 
   // Throws ImageError: the file cannot be decoded, or as `fit`.
-  Result run(const std::filesystem::path& file) const;
-  Result run(const Image& image) const;
+  Result run(const std::filesystem::path& file, const Outputs& outputs = {}) const;
+  Result run(const Image& image, const Outputs& outputs = {}) const;
 
   // Runs many files; those that cannot be decoded come out as Skipped. A batch is so many images,
   // or windows where these slide over images, of several images together. The last one takes what
-  // is left. The stream keeps the model alive. Throws InputError: a batch size below 1.
-  Stream stream(std::vector<std::filesystem::path> files, int batch_size = 1) const;
+  // is left. The stream keeps the model alive. Where windows slide, scores and probabilities take 4
+  // bytes for each class and pixel of the resized image. Throws InputError: a batch size below 1.
+  Stream stream(std::vector<std::filesystem::path> files, int batch_size = 1,
+                const Outputs& outputs = {}) const;
 
  private:
   std::shared_ptr<const Model> model_;

@@ -37,7 +37,7 @@ from mpm_deploy.measure.accuracy.confusion import (
     mean_of_known,
     pixel_accuracy,
 )
-from mpm_deploy.measure.accuracy.datasets import IGNORED, Dataset, Sample
+from mpm_deploy.measure.accuracy.datasets import IGNORED, Dataset, Sample, open_dataset
 from mpm_deploy.measure.accuracy.state import StateFile, Subject, Tally
 from mpm_deploy.measure.speed.report import ArtifactInfo, SkippedImage
 from mpm_deploy.run.results import Result, Skipped
@@ -113,8 +113,9 @@ class Evaluation:
 
 def evaluate(
     artifact: str | Path | OpenArtifact,
-    dataset: Dataset,
+    dataset: Dataset | str | Path,
     *,
+    root: str | Path | None = None,
     limit: int | None = None,
     batch_size: int = 1,
     stride: int | None = None,
@@ -127,7 +128,10 @@ def evaluate(
 
     Args:
         artifact: A ``.pt`` or ``.pt2``, or what `open_eager` gives.
-        dataset: As `open_dataset` gives it, with as many classes as the artifact.
+        dataset: A folder whose layout tells which data set it is, with as many classes as the
+            artifact; or with ``root`` a data set's name, as ``"cityscapes"``; or what
+            `open_dataset` gives.
+        root: The folder that the data set's layout begins in.
         limit: First samples of the data set; None is all.
         batch_size: Images a model call.
         stride: Pixels from window to window, for an artifact that runs by windows; None is its own.
@@ -138,15 +142,18 @@ def evaluate(
             run.
         progress: Told images done and images in all.
 
+    Returns:
+        The evaluation, whose ``to_dict()`` is what ``mpm-deploy eval --json`` writes.
+
     Raises:
         InputError: Another number of classes; no usable image; a state of another evaluation.
-        DatasetError: A label map that is none, or not of its image's size.
+        DatasetError: No such data set there; a label map that is none, or not of its image's size.
         ArtifactError: The artifact is broken or disagrees with its own sample.
         HostError: The artifact does not fit this machine.
     """
-    windows = {} if stride is None else {"stride": stride}
-    options: dict[str, Any] = {"device": device, "threads": threads, **windows}
-    with Runner(artifact, label_size="image", **options) as runner:
+    if not isinstance(dataset, Dataset):
+        dataset = open_dataset(str(dataset), root)
+    with Runner(artifact, device=device, threads=threads, stride=stride) as runner:
         _check_classes(runner.artifact, len(runner.manifest.model.classes), dataset)
         if not isinstance(artifact, OpenArtifact):
             runner.check_sample()

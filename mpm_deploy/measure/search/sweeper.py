@@ -19,7 +19,7 @@ import torch
 
 import mpm_deploy
 from mpm_deploy.artifact import CreatedBy, read_manifest
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.errors import AgreementError, BuildError, DatasetError, InputError
 from mpm_deploy.measure.accuracy.datasets import Dataset
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation, evaluate

@@ -2,7 +2,8 @@
 
     for each batch size:   warm up A, B     then, R times:   A model, A end to end, B model, ...
 
-Each artifact has a process of its own (`engine`), and they take turns.
+Each artifact has a process of its own (`engine`), of Python's program or the C++ one, and they take
+turns.
 """
 
 import os
@@ -16,14 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import mpm_deploy
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.artifact.host import cpu_name
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.measure.speed.engine import Engine
+from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.measure.speed.report import (
     SCHEMA,
     ArtifactInfo,
@@ -47,10 +45,11 @@ Answer = dict[str, Any]
 
 def bench(
     artifact: str | Path,
-    folder: str | Path,
+    images: str | Path,
     *,
     against: str | Path | None = None,
     batch_sizes: Sequence[int] = (1, 2, 32),
+    program: str | Path | None = None,
     device: str | None = None,
     threads: int | None = None,
     limit: int | None = None,
@@ -63,9 +62,10 @@ def bench(
 
     Args:
         artifact: A ``.pt`` or ``.pt2``.
-        folder: Images, each used once a pass.
+        images: A folder of them, each used once a pass.
         against: Another artifact, as the same model without merging.
         batch_sizes: Images a model call; those that the folder has too few images for are left out.
+        program: What runs the artifacts: the file of the C++ program; None is Python.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is what the artifacts were built for.
         threads: Threads of one model call on a CPU; None is torch's own choice.
         limit: First images of the folder; None is all.
@@ -74,22 +74,31 @@ def bench(
         warmup: Batches before timing; None is 50 on CUDA, 3 and at least 20 images on a CPU.
         progress: Told passes done and passes in all.
 
+    Returns:
+        The report, whose ``to_dict()`` is what ``mpm-deploy bench --json`` writes.
+
     Raises:
-        InputError: No usable image, or too few for every batch size.
+        InputError: No usable image, or too few for every batch size; no such program.
         ArtifactError: An artifact is broken or disagrees with its own sample.
         HostError: An artifact does not fit this machine.
     """
-    find_images(folder)
+    find_images(images)  # a folder without any is told before an artifact is opened
     paths = [artifact] if against is None else [artifact, against]
     manifests = [read_manifest(path) for path in paths]
     started = datetime.now(UTC)
     with ExitStack() as stack:
         start = partial(
-            Engine, folder=folder, device=device, threads=threads, limit=limit, stride=stride
+            Engine,
+            folder=images,
+            device=device,
+            threads=threads,
+            limit=limit,
+            stride=stride,
+            program=PROGRAM if program is None else (str(program),),
         )
         engines = [stack.enter_context(start(path)) for path in paths]
         opened = [engine.ask("open") for engine in engines]
-        sizes, left_out = _split_by_images(batch_sizes, opened[0]["usable"], folder)
+        sizes, left_out = _split_by_images(batch_sizes, opened[0]["usable"], images)
         turns = repeats if against is not None else 1
         steps = _Steps(len(sizes) * len(engines) * (1 + 2 * turns), progress)
         timed = [_take_turns(engines, size, turns, warmup, steps) for size in sizes]
@@ -97,19 +106,7 @@ def bench(
     infos = [
         ArtifactInfo.of(str(path), m, device) for path, m in zip(paths, manifests, strict=True)
     ]
-    measured = [
-        [_measurement(passes, manifest) for passes, manifest in zip(turn, manifests, strict=True)]
-        for turn in timed
-    ]
-    return Report(
-        schema=SCHEMA,
-        artifact=infos[0],
-        host=_host(opened[0], started),
-        results=tuple(of_size[0] for of_size in measured),
-        left_out=left_out,
-        skipped=_skipped(timed),
-        comparison=_comparison(infos, timed, measured) if against is not None else None,
-    )
+    return _report(infos, manifests, _host(opened[0], started), timed, left_out)
 
 
 @dataclass
@@ -167,6 +164,28 @@ def _take_turns(
             own.model.append(steps.watch(engine.ask("model", **request)))
             own.end_to_end.append(steps.watch(engine.ask("end_to_end", **request)))
     return passes
+
+
+def _report(
+    infos: Sequence[ArtifactInfo],
+    manifests: Sequence[Manifest],
+    host: HostInfo,
+    timed: Sequence[Sequence[_Passes]],
+    left_out: tuple[LeftOut, ...],
+) -> Report:
+    measured = [
+        [_measurement(passes, manifest) for passes, manifest in zip(turn, manifests, strict=True)]
+        for turn in timed
+    ]
+    return Report(
+        schema=SCHEMA,
+        artifact=infos[0],
+        host=host,
+        results=tuple(of_size[0] for of_size in measured),
+        left_out=left_out,
+        skipped=_skipped(timed),
+        comparison=_comparison(infos, timed, measured) if len(infos) > 1 else None,
+    )
 
 
 def _measurement(passes: _Passes, manifest: Manifest) -> Measurement:
@@ -240,14 +259,14 @@ def _skipped(timed: Sequence[Sequence[_Passes]]) -> tuple[SkippedImage, ...]:
 
 def _host(opened: Answer, started: datetime) -> HostInfo:
     return HostInfo(
-        program="python",
+        program=opened["program"],
         cpu=cpu_name(),
         cores=len(os.sched_getaffinity(0)),
         threads=opened["threads"],
         gpu=opened["gpu"],
         os=platform.platform(),
-        torch=torch.__version__,
-        python=platform.python_version(),
-        mpm_deploy=mpm_deploy.__version__,
+        torch=opened["torch"],
+        python=opened["python"],
+        mpm_deploy=opened["mpm_deploy"],
         started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mpm_deploy.errors import MpmError
+from mpm_deploy.errors import InputError, MpmError
 
 PROGRAM = (sys.executable, "-m", "mpm_deploy.cli")
 _SECONDS_TO_LEAVE = 10
@@ -28,6 +28,9 @@ class Engine:
         limit: First images of the folder; None is all.
         stride: As `Runner` takes it.
         program: The command whose ``worker`` subcommand is started.
+
+    Raises:
+        InputError: There is no such program.
     """
 
     def __init__(
@@ -49,12 +52,16 @@ class Engine:
             "--stride": stride,
         }
         given = [f"{name}={value}" for name, value in options.items() if value is not None]
-        self._process = subprocess.Popen(
-            [*program, "worker", str(artifact), str(folder), *given],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = [*program, "worker", str(artifact), str(folder), *given]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        except OSError as error:
+            raise InputError(
+                f"{program[0]}: expected a program that can be started, got: {error.strerror}",
+                "`make cpp` makes the C++ program, build/cpp_runner",
+            ) from error
 
     @property
     def process_id(self) -> int:

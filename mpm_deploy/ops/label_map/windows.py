@@ -7,7 +7,7 @@ order, in float32, and no product is fused with the sum around it.
 import torch
 from torch import Tensor
 
-from mpm_deploy.images.windows import WindowGrid
+from mpm_deploy.images.windows import Size, WindowGrid
 from mpm_deploy.ops.label_map.reference import samples
 
 _ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}  # of the scores that are worked on at once
@@ -32,8 +32,7 @@ def window_label_map(scores: Tensor, grid: WindowGrid, size: tuple[int, int]) ->
         equal.
     """
     classes = scores.shape[1]
-    pixels = max(grid.size[0] * grid.size[1], size[0] * size[1])
-    some = max(1, _ELEMENTS[scores.device.type] // pixels)
+    some = _classes_at_once(scores.device, grid.size, size)
     best = torch.full(size, -torch.inf, device=scores.device)
     labels = torch.zeros(size, dtype=torch.int64, device=scores.device)
     for first in range(0, classes, some):
@@ -43,6 +42,28 @@ def window_label_map(scores: Tensor, grid: WindowGrid, size: tuple[int, int]) ->
         best = torch.where(better, value, best)
         labels = torch.where(better, first + label, labels)
     return labels.to(torch.uint8 if classes <= 256 else torch.int16)
+
+
+def window_means(scores: Tensor, grid: WindowGrid) -> Tensor:
+    """Average the windows' scores at the pixels of their image: what `window_label_map` resizes.
+
+    Args:
+        scores: ``(windows, K, h, w)`` floating point, in the grid's order.
+        grid: Where the windows lie.
+
+    Returns:
+        ``(K, *grid.size)`` float32.
+    """
+    means = torch.empty(scores.shape[1], *grid.size, device=scores.device)
+    some = _classes_at_once(scores.device, grid.size)
+    for part, into in zip(scores.split(some, dim=1), means.split(some), strict=True):
+        into.copy_(_average(part.float(), grid))
+    return means
+
+
+def _classes_at_once(device: torch.device, *sizes: Size) -> int:
+    """Tell how many classes are worked on at once, at the largest of these sizes."""
+    return max(1, _ELEMENTS[device.type] // max(height * width for height, width in sizes))
 
 
 def _average(scores: Tensor, grid: WindowGrid) -> Tensor:

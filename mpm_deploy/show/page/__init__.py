@@ -19,10 +19,11 @@ from mpm_deploy.show.charts import style_sheet
 from mpm_deploy.show.page.accuracy import accuracy_sections
 from mpm_deploy.show.page.artifacts import Naming, artifacts_of
 from mpm_deploy.show.page.documents import Documents, read_documents
+from mpm_deploy.show.page.finding import finding
 from mpm_deploy.show.page.pictures import picture_sections
 from mpm_deploy.show.page.profile import profile_sections
 from mpm_deploy.show.page.speed import PROGRAMS, speed_sections
-from mpm_deploy.show.page.summary import headline, tiles
+from mpm_deploy.show.page.summary import tiles
 from mpm_deploy.show.page.sweep import sweep_sections
 from mpm_deploy.show.tables import RANDOM_WEIGHTS
 from mpm_deploy.support.files import written_atomically
@@ -63,7 +64,7 @@ def render_page(documents: Documents) -> str:
     text: str = _template().render(
         colors=style_sheet(),
         style=(_FOLDER / "style.css").read_text(encoding="utf-8"),
-        headline=headline(documents.reports),
+        headline=finding(documents.reports, documents.evaluations),
         tiles=tiles(documents.reports, accuracy, patches),
         random_weights=RANDOM_WEIGHTS if any(a.weights == "random" for a in artifacts) else None,
         speed=speed_sections(documents.reports, naming, patches),

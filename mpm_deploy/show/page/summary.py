@@ -1,4 +1,4 @@
-"""Makes the head of the page: the answer in a line, and the figures that it rests on."""
+"""Makes the tiles below the page's first line: the figures that it rests on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,6 @@ class Tile:
 
     figure: str
     text: str
-
-
-def headline(reports: Sequence[Report]) -> str:
-    """Return the claim of the verdicts where they all claim the same, else say that it depends."""
-    claims = {r.comparison.verdict.partition(":")[0] for r in reports if r.comparison}
-    if not claims:
-        return "What was measured here"
-    return f"{claims.pop()}." if len(claims) == 1 else "Whether merging pays depends here."
 
 
 def tiles(

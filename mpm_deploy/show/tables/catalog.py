@@ -13,7 +13,7 @@ from mpm_deploy.show.tables.style import new_table, number
 
 if TYPE_CHECKING:
     from mpm_deploy.artifact import InputInfo, Manifest, MergeInfo
-    from mpm_deploy.build.doctor import Finding
+    from mpm_deploy.builder.doctor import Finding
     from mpm_deploy.models.summary import ModelFacts
     from mpm_deploy.recipe.paper import Row, Task
 
@@ -69,7 +69,7 @@ def paper_table(rows: Iterable[tuple[Row, Task, ModelFacts]]) -> Table:
             f"{height} × {width}",
             str(task.classes),
             number(model.gflops),
-            f"--recipe {row.recipe} --model {row.model} --dataset {row.dataset}",
+            f"--recipe {row.recipe} --model {row.model} --task {row.dataset}",
         )
     table.add_section()
     table.add_row("1 to 3", "", "", "", LEFT_OUT)

@@ -84,14 +84,14 @@ def _standing(row: SweepRow) -> str:
     return f"{row.name} with × {ratio} at {100 * row.accuracy.mean_iou:.2f}"
 
 
-def advice_sentence(advice: Advice, seen: int, truth: str) -> str:
+def advice_sentence(advice: Advice) -> str:
     """Say what is best within the limit, how many variants were measured, and what it costs."""
-    measured = f"{len(advice.measured)} of {seen} ways of merging were built and measured"
+    measured = f"{len(advice.measured)} of {advice.seen} ways of merging were built and measured"
     if advice.best is None:
         return f"Nothing keeps the limit; {measured}."
     row, full = advice.best, advice.full_token
     drop = 100 * (full.accuracy.mean_iou - row.accuracy.mean_iou)
-    of = "mIoU" if truth == "labels" else "mIoU against the full-token model"
+    of = "mIoU" if advice.subject.truth == "labels" else "mIoU against the full-token model"
     return (
         f"{row.name}: × {spread(row.speed.end_to_end_fps_ratio)} of the full-token model's "
         f"end-to-end FPS ({number(row.speed.end_to_end_fps)}), {drop:.2f} points of {of} lost; "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends.torchscript import TorchScript
 from mpm_deploy.backends.torchscript.operators import missing_operators, own_operators
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.cli import main
 from mpm_deploy.errors import ArtifactError, BuildError, InputError, RecipeError
 from mpm_deploy.recipe import builtin_recipes, load_recipe

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import mpm_deploy
 from mpm_deploy.errors import AgreementError, InputError
 from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
 from mpm_deploy.measure.accuracy.evaluate import evaluate
@@ -163,6 +164,44 @@ def test_advice_by_accuracy_measures_only_what_may_be_the_answer(
     assert advice.best in advice.measured
     impossible = advise_by_accuracy(sweeper, [replace(s, mean_iou=-1.0) for s in sights], 0.0)
     assert impossible.best is sweeper.sweep.full_token and impossible.measured == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [
+        ({}, "advise: expected max_drop or min_fps, got None and None"),
+        ({"max_drop": 1.0, "min_fps": 9.0}, "advise: expected max_drop or min_fps, got 1.0 and"),
+        ({"max_drop": 101.0}, "max_drop: expected 0 to 100 points of mIoU, got 101"),
+        ({"min_fps": 0.0}, "min_fps: expected a number above 0, got 0"),
+    ],
+)
+def test_an_advice_needs_one_limit_within_its_range(
+    limits: dict[str, float], problem: str, dataset: Dataset
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        mpm_deploy.advise(RECIPE, dataset, **limits)
+
+
+def test_the_public_functions_take_what_the_command_line_does(
+    tmp_path: Path, dataset: Dataset, timed: list[tuple[str, int]]
+) -> None:
+    told: list[tuple[int, int, MergeRecipe, bool]] = []
+    options: dict[str, Any] = {"schedules": [(1, 3), (9,)], "output": tmp_path / "sweep"}
+    found = mpm_deploy.sweep(
+        RECIPE,
+        dataset.root,
+        **options,
+        limit=4,
+        timed=3,
+        on_row=lambda done, total, merge, row: told.append((done, total, merge, row is not None)),
+    )
+    assert [row.merge for row in found.rows] == [EARLY, LATE]
+    assert told == [(1, 2, EARLY, True), (2, 2, LATE, True)]
+    assert {"sweep.json", "sweep.csv"} < {path.name for path in (tmp_path / "sweep").iterdir()}
+    advice = mpm_deploy.advise(RECIPE, dataset, **options, limit=4, timed=3, max_drop=100.0)
+    assert advice.seen == 2 and advice.best in advice.measured
+    assert advice.subject == found.subject
+    assert len(timed) == 3  # the full-token one and two variants, once each
 
 
 def test_advice_by_speed(start: Start, dataset: Dataset) -> None:

@@ -39,7 +39,8 @@ class ScriptedEngine:
     def ask(self, name: str, **details: Any) -> dict[str, Any]:
         self.log.append((self.artifact, name))
         if name == "open":
-            return {"images": 13, "usable": 12, "threads": 2, "gpu": None}
+            opened = {"images": 13, "usable": 12, "threads": 2, "gpu": None}
+            return opened | {"program": "cpp", "torch": "2.6", "python": None, "mpm_deploy": "0"}
         if name == "warmup":
             self.turns.update({k: iter(v) for k, v in SECONDS[self.artifact].items()})
             return {"images": 20 * details["batch_size"], "seconds": 1.0}
@@ -87,7 +88,7 @@ def test_alone_each_pass_runs_once(folder: Path) -> None:
     assert [result.batch_size for result in report.results] == [1, 2]
     assert report.results[1].model_fps == 12.0
     assert report.results[1].warmup_images == 40
-    assert report.host.threads == 2
+    assert (report.host.threads, report.host.program, report.host.torch) == (2, "cpp", "2.6")
     assert [skipped.path for skipped in report.skipped] == ["x.png"]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mpm_deploy.errors import MpmError
+from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.measure.speed import engine as engine_module
 from mpm_deploy.measure.speed.engine import Engine
 
@@ -53,6 +53,12 @@ def test_an_answer_that_is_no_json(tmp_path: Path) -> None:
         pytest.raises(MpmError, match=r"its worker answered 'hello"),
     ):
         engine.ask("open")
+
+
+def test_a_program_that_there_is_not(tmp_path: Path) -> None:
+    problem = "nothing: expected a program that can be started, got: No such file"
+    with pytest.raises(InputError, match=problem):
+        Engine("a.pt", "photos", program=(str(tmp_path / "nothing"),))
 
 
 def test_a_process_that_does_not_leave_is_ended(

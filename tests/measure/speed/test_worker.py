@@ -41,6 +41,7 @@ def test_open_counts_images(program: ToyProgram, tmp_path: Path) -> None:
     files[2].write_bytes(b"text")
     (answer,) = ask(tmp_path, {"pass": "open"})
     assert (answer["images"], answer["usable"], answer["gpu"]) == (6, 5, None)
+    assert (answer["program"], answer["torch"]) == ("python", torch.__version__)
     (answer,) = ask(tmp_path, {"pass": "open"}, limit=2)
     assert (answer["images"], answer["usable"]) == (2, 2)
 

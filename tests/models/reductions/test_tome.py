@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mpm_deploy.artifact import read_manifest
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.models import create
 from mpm_deploy.models.flops import count_flops

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend
-from mpm_deploy.build.builder import build, make_model
+from mpm_deploy.builder.build import build, make_model
 from mpm_deploy.errors import MissingPackageError, ModelError, MpmError, RecipeError
 from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.classes import classes_of

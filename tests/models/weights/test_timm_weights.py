@@ -11,7 +11,7 @@ import safetensors.torch
 import timm
 import torch
 
-from mpm_deploy.build.builder import make_model
+from mpm_deploy.builder.build import make_model
 from mpm_deploy.errors import ModelError, RecipeError
 from mpm_deploy.models.weights.files import convert_weights, read_weights
 from mpm_deploy.recipe import Recipe, load_recipe

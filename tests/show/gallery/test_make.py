@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mpm_deploy.build.builder import build
+from mpm_deploy.builder.build import build
 from mpm_deploy.cli import main
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images

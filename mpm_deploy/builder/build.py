@@ -29,7 +29,8 @@ from mpm_deploy.artifact import (
 )
 from mpm_deploy.backends import Backend, Compiled, OpenArtifact
 from mpm_deploy.backends.eager import EagerProgram
-from mpm_deploy.build.verify import check_agreement, measure_agreement, verification_images
+from mpm_deploy.builder.recipes import as_recipe
+from mpm_deploy.builder.verify import check_agreement, measure_agreement, verification_images
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.segmenter import Segmenter
@@ -42,14 +43,15 @@ from mpm_deploy.support.schema import to_mapping
 
 
 def build(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     output: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Path:
     """Build an artifact; it appears whole and verified, or not at all.
 
     Args:
-        recipe: What to build.
+        recipe: What to build: a recipe; the name of a built-in one, as ``"cpu_fp32"``; a ``.toml``
+            file; or an artifact, which holds the recipe that it was built of.
         output: The file; None is ``segmenter.pt`` or ``segmenter.pt2`` in the current folder.
         progress: Called with the name of each step as it begins.
 
@@ -57,12 +59,13 @@ def build(
         The artifact's path.
 
     Raises:
-        RecipeError: The recipe and its weights do not fit.
+        RecipeError: There is no such recipe, or it does not fit its weights.
         ModelError: The weights cannot be used.
         BuildError: This machine cannot build it.
         AgreementError: The compiled model disagrees with the eager one.
     """
     say = progress or (lambda _: None)
+    recipe = as_recipe(recipe)
     backend: Backend = recipe.backend.member
     backend.check(recipe)
     target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")

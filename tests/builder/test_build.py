@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+import mpm_deploy
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import Program, get_backend
-from mpm_deploy.build.builder import build, make_model
+from mpm_deploy.builder.build import build, make_model
+from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.errors import AgreementError, BuildError, RecipeError
 from mpm_deploy.models.weights.files import save_weights
 from mpm_deploy.recipe import load_recipe
@@ -118,3 +120,12 @@ def test_a_stride_that_leaves_gaps_between_windows_is_refused(tmp_path):
     with pytest.raises(RecipeError, match=r"input\.stride: expected at most 64, .* got 65"):
         build(recipe, tmp_path / "gaps.pt")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_is_read_from_wherever_it_is(artifact, tmp_path):
+    recipe = small_recipe()
+    assert as_recipe(recipe) is recipe
+    assert as_recipe("cpu_fp32") == load_recipe("cpu_fp32")
+    assert as_recipe(artifact) == as_recipe(str(artifact)) == recipe
+    with pytest.raises(RecipeError, match="'cpu_fp23'"):
+        mpm_deploy.build("cpu_fp23", tmp_path / "it.pt")

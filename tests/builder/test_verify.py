@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mpm_deploy.artifact import Agreement
-from mpm_deploy.build.verify import check_agreement, same_cluster, verification_images
+from mpm_deploy.builder.verify import check_agreement, same_cluster, verification_images
 from mpm_deploy.errors import AgreementError
 from mpm_deploy.recipe import VerifyRecipe
 

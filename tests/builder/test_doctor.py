@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpm_deploy.build import doctor
+from mpm_deploy.builder import doctor
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import builtin_recipes
 

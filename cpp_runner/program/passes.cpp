@@ -1,0 +1,131 @@
+#include "passes.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace mpm::program {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t most_inputs = 256;  // windows that the model pass keeps prepared
+constexpr int warmup_batches_cpu = 3;
+constexpr int warmup_batches_cuda = 50;
+constexpr int warmup_images = 20;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// Linux counts in KiB.
+double peak_memory_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+std::vector<fs::path> chosen_images(const Arguments& arguments) {
+  std::vector<fs::path> images = find_images(arguments.folder);
+  const auto limit = static_cast<std::size_t>(arguments.limit.value_or(0));
+  if (limit > 0 && images.size() > limit) images.resize(limit);
+  return images;
+}
+
+// Sums, to be divided by the images.
+void add(const Result& result, const Manifest& manifest, EndToEndPass& pass) {
+  const StageTimes& share = result.share_ms;
+  StageTimes& sum = pass.stages_ms;
+  sum = {sum.decode + share.decode, sum.fit + share.fit, sum.copy + share.copy,
+         sum.scores + share.scores, sum.labels + share.labels};
+  pass.latencies_ms.push_back(result.stages_ms.total());
+  for (const WindowResult& window : result.windows) {
+    pass.tokens_kept.push_back(window.tokens_kept);
+    pass.gflops += manifest.flops_at(window.tokens_kept) / 1e9;
+  }
+}
+
+void divide_by_images(EndToEndPass& pass) {
+  const auto images = static_cast<double>(pass.images());
+  StageTimes& sum = pass.stages_ms;
+  sum = {sum.decode / images, sum.fit / images, sum.copy / images, sum.scores / images,
+         sum.labels / images};
+  pass.gflops /= images;
+}
+
+}  // namespace
+
+Passes::Passes(const Arguments& arguments)
+    : files_(chosen_images(arguments)), runner_(arguments.artifact, arguments.runner) {
+  model().check_sample();
+  prepare();
+  if (usable_.empty()) {
+    throw InputError(arguments.folder.string() + ": none of its " + std::to_string(files_.size()) +
+                     " images can be decoded");
+  }
+}
+
+void Passes::prepare() {
+  for (const fs::path& file : files_) {
+    if (windows_.size() >= most_inputs) return;
+    try {
+      ImageWindows fitted = runner_.fit(decode(file));
+      std::move(fitted.windows.begin(), fitted.windows.end(), std::back_inserter(windows_));
+      usable_.push_back(file);
+    } catch (const ImageError&) {  // the end-to-end pass names it
+    }
+  }
+}
+
+Pass Passes::warm_up(int batch_size, std::optional<int> batches) const {
+  const int least = model().device().name == "cpu" ? warmup_batches_cpu : warmup_batches_cuda;
+  const int count =
+      batches.value_or(std::max(least, (warmup_images + batch_size - 1) / batch_size));
+  std::vector<fs::path> files;
+  for (int i = 0; i < count * batch_size; ++i) {
+    files.push_back(usable_[static_cast<std::size_t>(i) % usable_.size()]);
+  }
+  const auto images = static_cast<double>(files.size());
+  const Clock::time_point begin = Clock::now();
+  Stream stream = runner_.stream(std::move(files), batch_size);
+  while (stream.next()) {
+  }
+  return {seconds_since(begin), images};
+}
+
+Pass Passes::time_model(int batch_size) const {
+  const auto size = static_cast<std::size_t>(batch_size);
+  double seconds = 0;
+  std::size_t done = 0;
+  for (; done + size <= windows_.size(); done += size) {
+    const Batch batch = model().copy(std::span(windows_).subspan(done, size));
+    const Clock::time_point begin = Clock::now();
+    const Scores scores = model().scores(batch);
+    seconds += seconds_since(begin);
+  }
+  const double images_a_window =
+      static_cast<double>(usable_.size()) / static_cast<double>(windows_.size());
+  return {seconds, static_cast<double>(done) * images_a_window};
+}
+
+EndToEndPass Passes::time_end_to_end(int batch_size) const {
+  EndToEndPass pass;
+  const Clock::time_point begin = Clock::now();
+  Stream stream = runner_.stream(files_, batch_size);
+  while (const std::optional<Stream::Item> item = stream.next()) {
+    if (const auto* result = std::get_if<Result>(&*item))
+      add(*result, runner_.manifest(), pass);
+    else
+      pass.skipped.push_back(std::get<Skipped>(*item));
+  }
+  pass.seconds = seconds_since(begin);
+  pass.peak_memory_mib = peak_memory_mib();
+  divide_by_images(pass);
+  return pass;
+}
+
+}  // namespace mpm::program

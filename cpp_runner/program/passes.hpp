@@ -1,0 +1,63 @@
+#pragma once
+
+// What a bench times of one artifact: passes over the images of a folder.
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "arguments.hpp"
+#include "mpm_runner/mpm_runner.hpp"
+#include "statistics.hpp"
+
+namespace mpm::program {
+
+struct Pass {
+  double seconds;
+  double images;  // of which windows are fractions
+};
+
+// Numbers of all images, no pictures.
+struct EndToEndPass {
+  double seconds = 0;
+  double peak_memory_mib = 0;  // the most that the process had resident until then
+  std::vector<double> latencies_ms;
+  StageTimes stages_ms;  // mean an image, its share of what its batch did together
+  std::vector<std::vector<int>> tokens_kept;  // of each window, one number a merge
+  double gflops = 0;                          // mean an image
+  std::vector<Skipped> skipped;
+
+  std::size_t images() const { return latencies_ms.size(); }
+  std::size_t windows() const { return tokens_kept.size(); }
+};
+
+// An open artifact and its images.
+class Passes {
+ public:
+  // Tries the artifact on its sample, and makes the first images ready for the model. Throws Error:
+  // it cannot be run here, or no image can be decoded.
+  explicit Passes(const Arguments& arguments);
+
+  std::size_t images() const { return files_.size(); }
+  // Images that are ready, at most 256.
+  std::size_t usable() const { return usable_.size(); }
+  const Model& model() const { return runner_.model(); }
+
+  // As the end-to-end pass, on images that may come again. batches: by default 50 on a GPU, on a
+  // CPU 3 and at least 20 images.
+  Pass warm_up(int batch_size, std::optional<int> batches) const;
+  // Full batches of windows that are ready, none twice; only the scores are timed.
+  Pass time_model(int batch_size) const;
+  // Every file once, from the disk to a label map in host memory.
+  EndToEndPass time_end_to_end(int batch_size) const;
+
+ private:
+  void prepare();
+
+  const std::vector<std::filesystem::path> files_;
+  const Runner runner_;
+  std::vector<FittedImage> windows_;
+  std::vector<std::filesystem::path> usable_;  // the images that they came from
+};
+
+}  // namespace mpm::program

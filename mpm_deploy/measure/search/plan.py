@@ -1,0 +1,157 @@
+"""Plans what a sweep and an advice measure, and sweeps.
+
+recipe, methods × schedules, data ─▶ plan ─▶ sweep: every variant, a row each
+                                         └─▶ advise: the ones that may be best
+
+A plan is checked as far as possible before anything is built.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.recipes import as_recipe
+from mpm_deploy.images.decode import has_images
+from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
+from mpm_deploy.measure.search.own_labels import label_images
+from mpm_deploy.measure.search.sweep import Settings, Sweep, SweepRow, Truth, write_csv
+from mpm_deploy.measure.search.sweeper import Say, Sweeper, full_token_artifact
+from mpm_deploy.measure.search.variants import Schedule, all_variants
+from mpm_deploy.recipe import MergeRecipe, Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The variants to measure, and what measures them; the full-token model is measured already."""
+
+    recipe: Recipe
+    variants: list[MergeRecipe]
+    dataset: Dataset
+    sweeper: Sweeper
+
+
+def make_plan(
+    recipe: Recipe | str | Path,
+    dataset: Dataset | str | Path,
+    *,
+    root: str | Path | None = None,
+    methods: Sequence[str] = ("mpm",),
+    schedules: Sequence[Schedule] = (),
+    output: str | Path = "sweep",
+    settings: Settings,
+    progress: Callable[[str], None] | None = None,
+) -> Plan:
+    """Check what is asked for, and measure the full-token model unless that is done.
+
+    Args:
+        recipe: As `build` takes it; its own merging does not count.
+        dataset: As `evaluate` takes it; or a folder of images without label maps, which the
+            full-token model then labels.
+        root: As `evaluate` takes it.
+        methods: Methods with their options, as ``"mpm"`` or ``"tome:ratio=0.2"``.
+        schedules: The blocks to merge at, each a tuple; none asks for each block alone, and pairs
+            of a few early ones.
+        output: A folder that keeps every row; where it has some already they are not measured
+            again.
+        settings: How every artifact is measured.
+        progress: Told each step as it begins.
+
+    Raises:
+        MpmError: Something cannot be built or measured; it is found before hours are lost.
+    """
+    say: Say = progress or (lambda _: None)
+    recipe, output = as_recipe(recipe), Path(output)
+    model, weights = make_model(recipe.full_token())
+    variants = all_variants(recipe, len(model.encoder.blocks), methods, schedules)
+    opened, truth = _open_dataset(recipe, dataset, root, output, settings, say)
+    sweeper = Sweeper(recipe, weights.sha256, opened, truth, output, settings, say)
+    return Plan(recipe, variants, opened, sweeper)
+
+
+def sweep(
+    recipe: Recipe | str | Path,
+    dataset: Dataset | str | Path,
+    *,
+    root: str | Path | None = None,
+    methods: Sequence[str] = ("mpm",),
+    schedules: Sequence[Schedule] = (),
+    output: str | Path = "sweep",
+    limit: int | None = None,
+    timed: int = 32,
+    batch_size: int = 1,
+    repeats: int = 3,
+    device: str | None = None,
+    threads: int | None = None,
+    progress: Callable[[str], None] | None = None,
+    on_row: Callable[[int, int, MergeRecipe, SweepRow | None], None] | None = None,
+) -> Sweep:
+    """Measure accuracy and speed of many ways of merging, on this machine.
+
+    Args:
+        recipe: As `build` takes it; its own merging does not count.
+        dataset: As `evaluate` takes it; or a folder of images without label maps, which the
+            full-token model then labels.
+        root: As `evaluate` takes it.
+        methods: Methods with their options, as ``"mpm"`` or ``"tome:ratio=0.2"``.
+        schedules: The blocks to merge at, each a tuple; none asks for each block alone, and pairs
+            of a few early ones.
+        output: A folder for ``sweep.json`` and ``sweep.csv``, which keep every row as soon as it
+            is there; a sweep that was interrupted goes on from them.
+        limit: First images that accuracy is measured on; None is all.
+        timed: First of them that speed is measured on.
+        batch_size: Images a model call.
+        repeats: Turns of each artifact with the full-token one.
+        device: As `Runner` takes it.
+        threads: As `Runner` takes it.
+        progress: Told each step as it begins.
+        on_row: Told variants done and in all, the variant, and its row; None where none is built.
+
+    Returns:
+        All rows; its ``to_dict()`` is what ``sweep.json`` holds.
+
+    Raises:
+        MpmError: Something cannot be built or measured; it is found before hours are lost.
+    """
+    plan = make_plan(
+        recipe,
+        dataset,
+        root=root,
+        methods=methods,
+        schedules=schedules,
+        output=output,
+        settings=Settings(limit, timed, batch_size, repeats, device, threads),
+        progress=progress,
+    )
+    for done, merge in enumerate(plan.variants, start=1):
+        row = plan.sweeper.measure(merge)
+        write_csv(Path(output) / "sweep.csv", plan.sweeper.sweep)
+        if on_row is not None:
+            on_row(done, len(plan.variants), merge, row)
+    return plan.sweeper.sweep
+
+
+def _open_dataset(
+    recipe: Recipe,
+    dataset: Dataset | str | Path,
+    root: str | Path | None,
+    output: Path,
+    settings: Settings,
+    say: Say,
+) -> tuple[Dataset, Truth]:
+    """Open the data set, or make one of a folder of images without label maps."""
+    if isinstance(dataset, Dataset):
+        return dataset, "labels"
+    folder = Path(dataset)
+    if root is not None or not has_images(folder):
+        return open_dataset(str(dataset), root), "labels"
+    own = label_images(
+        full_token_artifact(recipe, output, say),
+        folder,
+        output / "full_token_labels",
+        limit=settings.limit,
+        device=settings.device,
+        threads=settings.threads,
+        progress=lambda done, total: say(f"full-token: labels of image {done}/{total}"),
+    )
+    return own, "full_token"

@@ -1,0 +1,79 @@
+"""Make what is asked for of an image: its label map, its class scores, their probabilities.
+
+scores of the windows ─┬─▶ label map
+                       └─▶ class scores, a mean where windows overlap ─▶ probabilities
+
+Nothing is made that is not asked for.
+"""
+
+from collections.abc import Collection
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mpm_deploy.backends import Program
+from mpm_deploy.errors import InputError
+from mpm_deploy.images.windows import Size, WindowGrid
+from mpm_deploy.ops.label_map.windows import window_means
+
+Output = Literal["labels", "scores", "probabilities"]
+Outputs = dict[Output, NDArray[Any]]
+
+OUTPUTS: tuple[Output, ...] = get_args(Output)
+LABELS: tuple[Output, ...] = ("labels",)
+
+
+def check_outputs(outputs: Collection[str]) -> None:
+    """Refuse what no image can be asked for.
+
+    Raises:
+        InputError: A name that is none of `OUTPUTS`, or a string for a tuple.
+    """
+    is_text = isinstance(outputs, str)  # whose letters are no names
+    if is_text or not all(name in OUTPUTS for name in outputs):
+        raise InputError(
+            f"outputs: expected some of {', '.join(OUTPUTS)} in a tuple, got {outputs!r}",
+            'as in outputs=("labels", "scores")',
+        )
+
+
+def make_outputs(
+    program: Program,
+    scores: Tensor,
+    grid: WindowGrid | None,
+    size: Size,
+    outputs: Collection[Output],
+) -> Outputs:
+    """Make the outputs of one image, in host memory.
+
+    Args:
+        program: What gave the scores.
+        scores: ``(windows, K, h, w)`` float32 on the program's device.
+        grid: Where the windows lie; None where the one window is the whole image.
+        size: ``(height, width)`` of the label map.
+        outputs: Which of them to make.
+    """
+    made: Outputs = {}
+    if "labels" in outputs:
+        made["labels"] = _label_map(program, scores, grid, size).cpu().numpy()
+    if "scores" in outputs or "probabilities" in outputs:
+        means = scores[0] if grid is None else window_means(scores, grid)  # (K, rows, columns)
+        if "scores" in outputs:
+            made["scores"] = _in_host_memory(means)
+        if "probabilities" in outputs:
+            made["probabilities"] = _in_host_memory(means.softmax(dim=0))
+    return made
+
+
+def _label_map(program: Program, scores: Tensor, grid: WindowGrid | None, size: Size) -> Tensor:
+    if grid is None:
+        return program.labels(scores, size)[0]
+    return program.window_labels(scores, grid, size)
+
+
+def _in_host_memory(values: Tensor) -> NDArray[np.float32]:
+    """Copy a tensor, so that who keeps it does not keep the scores of a whole batch."""
+    copied: NDArray[np.float32] = values.to("cpu", copy=True).contiguous().numpy()
+    return copied
