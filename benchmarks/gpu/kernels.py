@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.bench.tables import columns
 
 CAPABILITY, WARP = 90, 32  # sm_90, threads
 MOST_SHARED = 227 << 10  # bytes of a block (CUDA C++ Programming Guide, compute capability 9.0)
@@ -166,11 +167,8 @@ def resource_usage(cubin: bytes) -> dict[str, int]:
 
 def kernels_table(compiled: Iterable[Compiled]) -> Table:
     """Make a table with one line per kernel and type."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("kernel")
-    table.add_column("tokens")
-    for name in ("warps", "registers", "shared KiB", "spilled bytes", "wgmma", "fits sm_90"):
-        table.add_column(name, justify="right")
+    figures = ("warps", "registers", "shared KiB", "spilled bytes", "wgmma", "fits sm_90")
+    table = columns(("kernel", "tokens"), figures)
     for each in compiled:
         table.add_row(
             *(each.case.name, each.case.dtype, str(each.warps), str(each.registers)),

@@ -1,12 +1,22 @@
-"""Defines the results of a GPU, as they lie in ``benchmarks/results/h100-<gpu>.json``."""
+"""Defines the results of a GPU, as they lie in ``benchmarks/results/h100-<gpu>.json``, and adds
+part by part to them.
+"""
 
+import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.results import Verdict
+from benchmarks.bench.agreement import Agreement
+from benchmarks.bench.targets import Verdict
+from benchmarks.record import RESULTS
 from mpm_deploy.artifact import Flops
-from mpm_deploy.measure.speed.report import Report
+from mpm_deploy.measure.speed.report import Measurement, Ratio, Report
+from mpm_deploy.recipe.schema import read_structure
+
+WITH_STAGES = "mpm"  # whose merges are timed one by one
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class Ceilings:
 
 @dataclass(frozen=True)
 class MergeMemory:
-    """The memory that one merge of one image takes.
+    """The memory that one merge of an image with so many tokens takes.
 
     Attributes:
         tokens: The tokens of the image.
@@ -45,8 +55,8 @@ class MergeMemory:
 class Stages:
     """The times of merges and reconstruction in a forward, at one batch size, in milliseconds.
 
-    Merges and reconstruction are those of the eager model on the same features, which fuses
-    nothing: what the artifact needs is less.
+    Merges and reconstruction are the eager model's, which fuses nothing: what the artifact needs is
+    less.
 
     Attributes:
         batch_size: Images a call.
@@ -77,34 +87,13 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Profile:
-    """The kernels of one forward at one batch size, the longest first.
-
-    Attributes:
-        batch_size: Images a call.
-        kernels: The kernels of the forward.
-        merged: Whether this is the merged model; else it is the full-token one.
+    """The kernels of one forward of so many images, the longest first; ``merged`` tells the merged
+    model from the full-token one.
     """
 
     batch_size: int
     kernels: tuple[Kernel, ...]
     merged: bool = True
-
-
-@dataclass(frozen=True)
-class Parity:
-    """The comparison of the C++ program's label maps with Python's, for one artifact.
-
-    Attributes:
-        images: The number of different files.
-        equal_images: The number of images with every pixel alike.
-        equal_pixels: Share of all pixels.
-        different: The names of some that differ.
-    """
-
-    images: int
-    equal_images: int
-    equal_pixels: float
-    different: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +112,7 @@ class PartResult:
         labels_agree: Share of labels equal to those of the eager model, measured at build.
         commit: The commit of the checkout it was measured in.
         cpp: The C++ program's report, merged against full-token.
-        parity: C++ against Python.
+        parity: The C++ program's label maps against Python's.
         python: As ``cpp``, of the Python program.
         profiles: The kernels of the forwards, at the least and the largest batch.
         stages: The stages of Mutual Pair Merging, at the largest batch.
@@ -141,10 +130,15 @@ class PartResult:
     commit: str
     # Each is empty where it was not measured, or failed.
     cpp: Report | None = None
-    parity: Parity | None = None
+    parity: Agreement | None = None
     python: Report | None = None
     profiles: tuple[Profile, ...] = ()
     stages: Stages | None = None
+
+    @property
+    def name(self) -> str:
+        """The names of the row and the method."""
+        return f"{self.row} {self.method}"
 
     @property
     def measured(self) -> int:
@@ -155,7 +149,7 @@ class PartResult:
     @property
     def complete(self) -> bool:
         """Whether every measurement is there; stages are of Mutual Pair Merging alone."""
-        return self.measured == (5 if self.method == "mpm" else 4)
+        return self.measured == (5 if self.method == WITH_STAGES else 4)
 
     @property
     def speed(self) -> Report:
@@ -170,9 +164,20 @@ class PartResult:
         return report
 
     @property
-    def name(self) -> str:
-        """The names of the row and the method."""
-        return f"{self.row} {self.method}"
+    def ratios(self) -> tuple[Ratio, ...]:
+        """The ratios to full-token, by rising batch size."""
+        assert self.speed.comparison is not None
+        return tuple(sorted(self.speed.comparison.results, key=lambda each: each.batch_size))
+
+    @property
+    def ratio(self) -> Ratio:
+        """The ratio to full-token at the largest batch."""
+        return self.ratios[-1]
+
+    @property
+    def largest(self) -> Measurement:
+        """The measurement at the largest batch."""
+        return max(self.speed.results, key=lambda each: each.batch_size)
 
 
 @dataclass(frozen=True)
@@ -195,7 +200,45 @@ class GpuRecord:
     parts: tuple[PartResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
+    @property
+    def file_name(self) -> str:
+        """The name of the record's file, without its suffix."""
+        return slug(self.gpu)
+
+    def has(self, row: str, method: str) -> bool:
+        """Say whether this was measured, all of it, and on weights that were trained."""
+        found = [p for p in self.parts if (p.row, p.method) == (row, method)]
+        return any(part.complete and part.weights != "random" for part in found)
+
+    def with_part(self, part: PartResult) -> "GpuRecord":
+        """Return the record with this part, in place of an older one that has no more
+        measurements.
+        """
+        from benchmarks.gpu.targets import verdicts
+
+        older = [p for p in self.parts if p.name == part.name]
+        if any(each.measured > part.measured for each in older):
+            return self
+        parts = (*(p for p in self.parts if p.name != part.name), part)
+        return replace(self, parts=parts, verdicts=tuple(v for p in parts for v in verdicts(p)))
+
 
 def timed(parts: Iterable[PartResult]) -> list[PartResult]:
     """Return the parts that have a speed."""
     return [part for part in parts if part.cpp or part.python]
+
+
+def read_record(path: Path) -> GpuRecord:
+    """Read a file that `write_result` wrote."""
+    return read_structure(GpuRecord, json.loads(path.read_text()), unknown_keys=True)
+
+
+def on_file(gpu: str) -> GpuRecord | None:
+    """Read the record of a GPU; return None where there is none."""
+    path = RESULTS / f"{slug(gpu)}.json"
+    return read_record(path) if path.exists() else None
+
+
+def slug(gpu: str) -> str:
+    """Turn a GPU's product name into a file name, as in ``h100-nvidia-h100-80gb-hbm3``."""
+    return "h100-" + re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")

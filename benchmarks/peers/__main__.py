@@ -1,7 +1,7 @@
 """Runs a peer's process: ``python -m benchmarks.peers worker TASK FOLDER``.
 
 It answers passes as ``mpm-deploy worker`` does, one JSON object a line, and two more, ``convert``
-and ``label_maps``. TASK is where the peer keeps what it converts, ``.../SUBJECT/PEER/VARIANT``, and
+and ``label_maps``. TASK is where the peer keeps what it converts, ``.../MODEL/PEER/VARIANT``, and
 FOLDER holds the images. It is not meant to be typed.
 """
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks.record import ROOT
 from mpm_deploy.artifact.host import cpu_name
 
-PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "openvino")
-_SOURCES = ("mpm_deploy", "recipes", "benchmarks/peers/engines", "benchmarks/peers/subjects.py")
+PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf")
+_SOURCES = ("mpm_deploy", "recipes", "benchmarks/peers/engines", "benchmarks/peers/models.py")
 
 
 def cache_folder() -> Path:

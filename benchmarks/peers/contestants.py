@@ -5,21 +5,19 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from benchmarks.peers.cores import cores
 from benchmarks.peers.engines import PEERS, Peer, Variant
-from benchmarks.peers.subjects import Subject
-from benchmarks.record import ROOT
+from benchmarks.peers.models import Model, cores
+from benchmarks.record import CPP_RUNNER, PROGRAMS
 from mpm_deploy.backends import get_backend
 from mpm_deploy.errors import MpmError
 from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.recipe import Recipe, builtin_recipes
 
-CPP_RUNNER = (str(ROOT / "build" / "cpp_runner"),)
 _PEERS_PROGRAM = (sys.executable, "-m", "benchmarks.peers")
+# Of each program of ours, what comes before the artifact where label maps are written.
+_LABEL_MAPS = {"Python": ("run",), "C++": ("--batch", "1", "--warmup", "1")}
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,13 @@ class Contestant(ABC):
     """One row of the table: an engine with one model.
 
     Attributes:
-        subject: The model.
+        model: The model.
         name: The name that the table shows.
         variant: Its precision, and whether it merges.
         cache: The folder for what is converted and built.
     """
 
-    subject: Subject
+    model: Model
     name: str
     variant: Variant
     cache: Path
@@ -54,13 +52,18 @@ class Contestant(ABC):
         """Start its process, for the images of a folder."""
 
     @abstractmethod
-    def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
-        """Write a PNG per image into the empty folder ``output``."""
+    def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
+        """Write a PNG per image of a folder into the empty folder ``output``."""
 
     @property
     def batch_side_by_side(self) -> int:
         """The batch size at which it has an image on each core."""
         return cores()
+
+    @property
+    def title(self) -> str:
+        """The name and the variant."""
+        return f"{self.name} {self.variant.name}"
 
 
 @dataclass(frozen=True)
@@ -75,46 +78,43 @@ class PeerContestant(Contestant):
         return note
 
     def start(self, folder: Path) -> Engine:
-        task = self.cache / self.subject.name / self.peer.name / self.variant.name
+        task = self.cache / self.model.name / self.peer.name / self.variant.name
         return Engine(task, folder, program=_PEERS_PROGRAM)
 
-    def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
-        engine.ask("label_maps", folder=str(output))
+    def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
+        engine.ask("label_maps", images=str(images), output=str(output))
 
 
 @dataclass(frozen=True)
 class OwnContestant(Contestant):
-    """An artifact in one of our two programs.
-
-    Attributes:
-        recipe: A built-in recipe, for the subject.
-        program: The command whose ``worker`` subcommand is started.
-        arguments: Arguments of the command that writes label maps, before the artifact.
-    """
+    """An artifact of a built-in recipe, for the model, in one of our two programs."""
 
     recipe: Recipe
-    program: tuple[str, ...]
-    arguments: tuple[str, ...]
+    program: str
 
     @property
     def artifact(self) -> Path:
         """The artifact's file, in the cache."""
         suffix = get_backend(self.recipe.backend.name).suffix
-        folder = self.cache / self.subject.name / "mpm_deploy"
+        folder = self.cache / self.model.name / "mpm_deploy"
         return folder / f"{self.recipe.name}-{self.variant.name}{suffix}"
 
     def prepare(self, folder: Path) -> str:
         self.artifact.parent.mkdir(parents=True, exist_ok=True)
         if not self.artifact.exists():
-            _run([*PROGRAM, "build", *self._build_options(), "-o", str(self.artifact)])
+            settings = self.model.settings_in(self.variant.dtype)
+            options = [f"--set={setting}" for setting in settings]
+            options += [] if self.variant.merged else ["--full-token"]
+            recipe = ("--recipe", self.recipe.name)
+            _run([*PROGRAM, "build", *recipe, *options, "-o", str(self.artifact)])
         return ""
 
     def start(self, folder: Path) -> Engine:
-        return Engine(self.artifact, folder, program=self.program)
+        return Engine(self.artifact, folder, program=PROGRAMS[self.program])
 
-    def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
-        command = [*self.program, *self.arguments, str(self.artifact), str(folder)]
-        _run([*command, "--output", str(output)])
+    def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
+        command = [*PROGRAMS[self.program], *_LABEL_MAPS[self.program]]
+        _run([*command, str(self.artifact), str(images), "--output", str(output)])
 
     @property
     def batch_side_by_side(self) -> int:
@@ -123,60 +123,48 @@ class OwnContestant(Contestant):
         """
         return 4 * cores()
 
-    def _build_options(self) -> list[str]:
-        settings = [f"--set={setting}" for setting in self.subject.settings_in(self.variant.dtype)]
-        full_token = [] if self.variant.merged else ["--full-token"]
-        return ["--recipe", self.recipe.name, *settings, *full_token]
 
-
-def contestants(
-    subject: Subject, cache: Path, names: Sequence[str] | None = None
-) -> list[Contestant]:
-    """Return all contestants whose packages and programs are here; they convert into ``cache``.
+def contestants(model: Model, cache: Path, names: Sequence[str] | None = None) -> list[Contestant]:
+    """Return all contestants whose packages and programs are here.
 
     Args:
-        subject: The model.
+        model: The model.
         cache: The folder for what is converted and built.
         names: Beginnings of the names that are wanted; None is all.
     """
-    everyone = [*_peers(subject, cache), *_own(subject, cache)]
+    everyone = [*_peers(model, cache), *_own(model, cache)]
     return [one for one in everyone if names is None or one.name.startswith(tuple(names))]
 
 
-def left_out() -> list[str]:
-    """Return a sentence for everything that is not installed here, with its cure."""
-    sentences = [
-        f"{peer.name} is left out: {', '.join(peer.missing())} not installed: "
-        "pip install 'mpm-deploy[peers]'"
-        for peer in PEERS.values()
-        if peer.missing()
-    ]
-    if not Path(*CPP_RUNNER).exists():
-        sentences.append(f"the C++ program is left out: {CPP_RUNNER[0]} is not built: make program")
-    return sentences
+def left_out() -> Iterator[str]:
+    """Yield a sentence for everything that is not installed here, with its cure."""
+    for peer in PEERS.values():
+        if peer.missing():
+            missing = ", ".join(peer.missing())
+            cure = "pip install 'mpm-deploy[peers]'"
+            yield f"{peer.name} is left out: {missing} not installed: {cure}"
+    if not CPP_RUNNER.exists():
+        yield f"the C++ program is left out: {CPP_RUNNER} is not built: make program"
 
 
-def _peers(subject: Subject, cache: Path) -> Iterator[Contestant]:
+def _peers(model: Model, cache: Path) -> Iterator[Contestant]:
     for peer in PEERS.values():
         if not peer.missing():
             for variant in peer.variants:
-                yield PeerContestant(subject, peer.name, variant, cache, peer)
+                yield PeerContestant(model, peer.name, variant, cache, peer)
 
 
-def _own(subject: Subject, cache: Path) -> Iterator[Contestant]:
+def _own(model: Model, cache: Path) -> Iterator[Contestant]:
+    kinds = [("Python", True), ("Python", False)]
+    if CPP_RUNNER.exists():
+        kinds.append(("C++", True))
     for builtin in builtin_recipes():
-        if not builtin.name.startswith("cpu_"):
-            continue
-        recipe = subject.recipe(builtin.name)
-        own = partial(OwnContestant, subject, cache=cache, recipe=recipe)
-        merged = Variant(recipe.backend.dtype, merged=True)
-        full_token = Variant(recipe.backend.dtype)
-        python: dict[str, Any] = {"program": PROGRAM, "arguments": ("run",)}
-        yield own(f"{recipe.name}, Python", merged, **python)
-        yield own(f"{recipe.name}, Python", full_token, **python)
-        if Path(*CPP_RUNNER).exists():
-            measure_least = ("--batch", "1", "--warmup", "1")
-            yield own(f"{recipe.name}, C++", merged, program=CPP_RUNNER, arguments=measure_least)
+        if builtin.name.startswith("cpu_"):
+            recipe = model.recipe(builtin.name)
+            for program, merged in kinds:
+                variant = Variant(recipe.backend.dtype, merged)
+                name = f"{recipe.name}, {program}"
+                yield OwnContestant(model, name, variant, cache, recipe, program)
 
 
 def _run(command: list[str]) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.peers import contestants, rounds
+from benchmarks.bench import turns
+from benchmarks.peers import compare, contestants
 from benchmarks.peers.contestants import Contestant
 from benchmarks.peers.engines import Variant
+from benchmarks.peers.models import MODELS
 from benchmarks.peers.results import EngineResult
-from benchmarks.peers.subjects import SUBJECTS
 from mpm_deploy.errors import MpmError
+from mpm_deploy.images.decode import find_images
 
 CORES, ROUNDS = 4, 3
 
@@ -45,8 +47,8 @@ class QuickContestant(Contestant):
     def start(self, folder: Path) -> Any:
         return nullcontext(self.engine)
 
-    def write_label_maps(self, engine: Any, folder: Path, output: Path) -> None:
-        for path in folder.iterdir():
+    def write_label_maps(self, engine: Any, images: Path, output: Path) -> None:
+        for path in images.iterdir():
             shutil.copy(path, output)
 
 
@@ -55,20 +57,21 @@ def result_of(
     image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[QuickEngine], EngineResult]:
     """Takes turns with one engine."""
-    monkeypatch.setattr(rounds, "measure_ceiling", lambda: {"float32": 1.0})
+    monkeypatch.setattr(compare, "measure_cpu", lambda: {"float32": 1.0})
     monkeypatch.setattr(contestants, "cores", lambda: CORES)
-    monkeypatch.setattr(rounds, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(turns, "PAUSE_SECONDS", 0)
 
     def run(engine: QuickEngine) -> EngineResult:
-        subject = SUBJECTS["demo"]
-        result = rounds.compare(
-            subject,
-            [QuickContestant(subject, "quick", Variant(), tmp_path, engine)],
+        model = MODELS["seg_t16_mask"]
+        result = compare.compare(
+            model,
+            [QuickContestant(model, "quick", Variant(), tmp_path, engine)],
             image_folder,
             rounds=ROUNDS,
             warmup=1,
-            work=tmp_path / "maps",
+            work=tmp_path / "work",
             say=lambda step: None,
+            judged=find_images(image_folder),
         )
         (found,) = result.engines
         return found

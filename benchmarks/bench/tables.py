@@ -1,0 +1,57 @@
+"""Makes tables of rows and of targets, and text of tables."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.bench.targets import Verdict
+from mpm_deploy.show.tables.style import new_table, spread
+
+WIDE = 156
+
+
+def columns(words: Sequence[str], figures: Sequence[str]) -> Table:
+    """Make an empty table: columns of words on the left, and of figures, to the right."""
+    table = new_table(*words)
+    for figure in figures:
+        table.add_column(figure, justify="right", no_wrap=True)
+    return table
+
+
+def rows_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Make a table of rows of one kind, each value under its own name."""
+    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title)
+    for row in rows:
+        table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
+    return table
+
+
+def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
+    """Make a table of the targets, with what was wanted and what was reached, median
+    (least – most).
+    """
+    table = new_table("target")
+    table.columns[0].no_wrap = False
+    for column in ("wanted", "reached"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for verdict in verdicts:
+        sign, outcome = "≤" if verdict.at_most else "≥", "met" if verdict.met else "missed"
+        wanted = f"{sign} {verdict.wanted:.2f}"
+        table.add_row(verdict.target, wanted, spread(verdict.reached), outcome)
+    return table
+
+
+def as_text(table: Table, width: int = WIDE) -> str:
+    """Write a table as plain text of at most ``width`` columns."""
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(table)
+    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
+
+
+def indented(text: str) -> str:
+    """Indent a text as a block of code."""
+    return "".join(f"    {line}".rstrip() + "\n" for line in text.splitlines())
