@@ -29,7 +29,6 @@ import argparse
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -38,12 +37,10 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/cpu_peers.py`
-
 from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import verdicts_table
 from benchmarks.peers.cache import cache_folder, versions
-from benchmarks.peers.compare import compare
+from benchmarks.peers.compare import Conditions, compare
 from benchmarks.peers.contestants import contestants, left_out
 from benchmarks.peers.models import MODELS, Model, copied, cores, judged_images, spread_over
 from benchmarks.peers.results import ModelResult
@@ -97,16 +94,15 @@ def compared(model: Model, options: argparse.Namespace, talk: Console) -> ModelR
     cache = (options.cache or cache_folder()).resolve()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        return compare(
-            model,
-            contestants(model, cache, options.engines),
-            copied(spread_over(find_images(IMAGES), count), work / "images"),
+        how = Conditions(
+            images=copied(spread_over(find_images(IMAGES), count), work / "images"),
             rounds=options.rounds,
             warmup=_WARMUP_IMAGES,
             work=work,
             say=talk.print,
             judged=spread_over(judged_images(), 4) if options.quick else None,
         )
+        return compare(model, contestants(model, cache, options.engines), how)
 
 
 def record_with(results: list[ModelResult]) -> dict[str, Any]:

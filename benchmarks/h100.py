@@ -23,8 +23,6 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/h100.py`
-
 from benchmarks.gpu import prepare, rehearsal
 from benchmarks.gpu.measure import VARIANTS, Conditions, Part
 from benchmarks.gpu.results import GpuRecord, on_file, read_record

@@ -55,7 +55,7 @@ def measure(_: object) -> Iterator[Finding]:
         for kind, scores in kinds.items()
         for name, version in versions.items()
     ]
-    shown = [rows_table("scores to labels", rows)]
+    shown = [rows_table(rows, "scores to labels")]
     yield Finding({"size": SIZE, "threads": 1, "rows": rows}, shown)
 
 

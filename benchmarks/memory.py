@@ -32,7 +32,7 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
         for recipe in options.recipes
         for name, program in PROGRAMS.items()
     ]
-    yield Finding({"growth": rows}, [rows_table("resident memory", rows)])
+    yield Finding({"growth": rows}, [rows_table(rows, "resident memory")])
 
 
 def growth(

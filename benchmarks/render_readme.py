@@ -20,8 +20,6 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/render_readme.py`
-
 from benchmarks.pages import command_line, demo, gpu, peers, sweep
 from benchmarks.pages.common import between
 from benchmarks.record import ROOT

@@ -51,8 +51,8 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
         rows = language_rows(merged(recipe), options.images, options.repeats)
         languages += [{"recipe": recipe, **row} for row in rows]
     shown = [
-        rows_table("merged against full-token", merging),
-        rows_table("C++ against Python", languages),
+        rows_table(merging, "merged against full-token"),
+        rows_table(languages, "C++ against Python"),
     ]
     yield Finding({"merging": merging, "languages": languages}, shown)
 

@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
         for recipe in options.recipes:
             rows += rows_of_recipe(recipe, Path(folder), options)
     record = {"image_size": SIZE, "images": options.limit, "rows": rows}
-    yield Finding(record, [rows_table("sliding windows", rows)])
+    yield Finding(record, [rows_table(rows, "sliding windows")])
 
 
 def enlarge(files: Sequence[Path], folder: Path) -> None:

@@ -11,6 +11,8 @@ from benchmarks.bench.targets import Verdict
 from mpm_deploy.show.tables.style import new_table, spread
 
 WIDE = 156
+# Columns of words; all others are figures, to the right.
+_WORDS = {"recipe", "program", "scores", "version", "table", "row", "method", "kernel", "kind"}
 
 
 def columns(words: Sequence[str], figures: Sequence[str]) -> Table:
@@ -21,11 +23,16 @@ def columns(words: Sequence[str], figures: Sequence[str]) -> Table:
     return table
 
 
-def rows_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def rows_table(rows: Iterable[Mapping[str, Any]], title: str | None = None) -> Table:
     """Make a table of rows of one kind, each value under its own name."""
-    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title)
+    table = new_table()
+    table.title = title
     for row in rows:
-        table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
+        if not table.columns:
+            for name in row:
+                justify = "left" if name in _WORDS else "right"
+                table.add_column(name.replace("_", " "), justify=justify, no_wrap=True)
+        table.add_row(*map(_cell, row.values()))
     return table
 
 
@@ -33,11 +40,9 @@ def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
     """Make a table of the targets, with what was wanted and what was reached, median
     (least – most).
     """
-    table = new_table("target")
-    table.columns[0].no_wrap = False
-    for column in ("wanted", "reached"):
-        table.add_column(column, justify="right")
-    table.add_column("")
+    table = columns((), ("target", "wanted", "reached", ""))
+    for column in (table.columns[0], table.columns[-1]):
+        column.justify, column.no_wrap = "left", False
     for verdict in verdicts:
         sign, outcome = "≤" if verdict.at_most else "≥", "met" if verdict.met else "missed"
         wanted = f"{sign} {verdict.wanted:.2f}"
@@ -55,3 +60,9 @@ def as_text(table: Table, width: int = WIDE) -> str:
 def indented(text: str) -> str:
     """Indent a text as a block of code."""
     return "".join(f"    {line}".rstrip() + "\n" for line in text.splitlines())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

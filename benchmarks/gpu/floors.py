@@ -17,6 +17,7 @@ written before any measurement.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -78,14 +79,8 @@ class Floor:
         return max(self.operations, self.bytes)
 
 
-@dataclass(frozen=True)
-class Gap:
-    """The floor of one row, method and batch size, and the time that it took.
-
-    Attributes:
-        method: One of `METHODS`, or ``"full"``.
-        milliseconds: The time of a batch, by the model FPS of the C++ program.
-    """
+class Gap(NamedTuple):
+    """The floor of one row, method and batch size, and the milliseconds that a batch took."""
 
     row: str
     method: str
@@ -104,8 +99,7 @@ class Gap:
         return self.milliseconds / self.floor.least
 
 
-@dataclass(frozen=True)
-class KindOfWork:
+class KindOfWork(NamedTuple):
     """The kernels of one kind, in milliseconds of one forward, and their own floor."""
 
     kind: str
@@ -138,7 +132,12 @@ def kinds(part: PartResult, profile: Profile, ceilings: Ceilings) -> tuple[KindO
     measured = next(each for each in timed if each.batch_size == profile.batch_size)
     floor = _floor_in(part, measured, ceilings, profile.merged)
     floors = {"products": floor.products, "pairs": floor.pairs, OTHERS: floor.bytes}
-    return tuple(_kind(kind, least, profile) for kind, least in floors.items())
+    found = []
+    for kind, least in floors.items():
+        mine = [kernel for kernel in profile.kernels if kind_of(kernel.name) == kind]
+        calls, took = sum(k.calls for k in mine), sum(k.milliseconds for k in mine)
+        found.append(KindOfWork(kind, calls, took, least))
+    return tuple(found)
 
 
 def kind_of(kernel: str) -> str:
@@ -206,12 +205,6 @@ def _floor_in(part: PartResult, measured: Measurement, ceilings: Ceilings, merge
         measured.batch_size,
         ceilings,
     )
-
-
-def _kind(kind: str, floor: float, profile: Profile) -> KindOfWork:
-    mine = [kernel for kernel in profile.kernels if kind_of(kernel.name) == kind]
-    calls, took = sum(k.calls for k in mine), sum(k.milliseconds for k in mine)
-    return KindOfWork(kind, calls, took, floor)
 
 
 def predict(recipe: Recipe, batch_size: int) -> Floor:

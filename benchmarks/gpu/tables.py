@@ -1,120 +1,131 @@
 """Makes tables and sentences of the record."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from rich.table import Table
 
-from benchmarks.bench.agreement import Agreement
-from benchmarks.bench.tables import columns, verdicts_table
+from benchmarks.bench.tables import rows_table, verdicts_table
 from benchmarks.gpu.floors import gaps, kinds
 from benchmarks.gpu.results import GpuRecord, PartResult, Profile, timed
 from benchmarks.gpu.rows import METHODS, SUBJECTS
-from mpm_deploy.measure.speed.report import Measurement
 from mpm_deploy.show.tables.style import tokens
 
 _SHOWN_KERNELS = 12
 # Whose kernels are told: the issue is where their time goes. Rows of a name, and the batch.
 TOLD = (("seg_l16_mask", 32), ("seg_b16_mask", 32), ("seg_t16_mask", 1))
+_TITLES = {"mpm": "MPM", "tome": "ToMe", "algm": "ALGM"}
+
+Row = dict[str, Any]
 
 
 def every_table(record: GpuRecord) -> Iterator[tuple[str, Table]]:
     """Yield every table with its title."""
-    yield "Beside the paper", paper_table(record.parts)
-    yield "Every batch size", speed_table(record.parts)
-    yield "Merging", stages_table(record.parts)
-    yield "The floor, and the gap", floors_table(record)
+    yield "Beside the paper", rows_table(paper_rows(record))
+    yield "Every batch size", rows_table(speed_rows(record))
+    yield "Merging", rows_table(stages_rows(record))
+    yield "The floor, and the gap, in milliseconds of a batch", rows_table(floor_rows(record))
     yield "Targets", verdicts_table(record.verdicts)
     for part, profile in told_profiles(record.parts):
-        name = f"{part.name if profile.merged else f'{part.row} full-token'}"
+        name = part.name if profile.merged else f"{part.row} full-token"
         name = f"{name}, batch {profile.batch_size}"
-        yield f"Where the time goes: {name}", kinds_table(record, part, profile)
-        yield f"Kernels: {name}", kernels_table(profile)
+        yield f"Where the time goes: {name}", rows_table(kind_rows(record, part, profile))
+        yield f"Kernels: {name}", rows_table(kernel_rows(profile))
 
 
-def speed_table(parts: Iterable[PartResult]) -> Table:
-    """Make a table of both models' model FPS at each batch size, by the C++ program."""
-    table = columns(
-        ("row", "method"),
-        (
-            *("batch", "full-token FPS", "merged FPS", "ratio", "FLOP ratio"),
-            *("end-to-end FPS", "Python", "tokens kept", "labels equal"),
-        ),
-    )
-    for part in timed(parts):
-        for cells in _speed_rows(part):
-            table.add_row(*cells)
-        table.add_section()
-    return table
-
-
-def paper_table(parts: Sequence[PartResult]) -> Table:
-    """Make a table with one line per row, at the largest batch: our figure, and after
-    the slash the paper's.
-    """
-    table = columns(
-        ("table", "row"),
-        (
-            *("full-token FPS", "MPM FPS", "MPM ratio", "FLOPs"),
-            *("ToMe ratio", "FLOPs", "ALGM ratio", "FLOPs"),
-        ),
-    )
+def paper_rows(record: GpuRecord) -> Iterator[Row]:
+    """Yield one line per row, at the largest batch: our figure, and after the slash the paper's."""
     for name, subject in SUBJECTS.items():
-        measured = {part.method: part for part in timed(parts) if part.row == name}
-        if measured:
-            number = str(subject.row.table) if subject.in_paper else "–"
-            table.add_row(number, name, *_beside_paper(name, measured))
-    return table
+        ours = {part.method: part for part in timed(record.parts) if part.row == name}
+        if not ours:
+            continue
+        paper, mpm, any_part = subject.paper, ours.get("mpm"), next(iter(ours.values()))
+        fps = paper.fps if paper else {}
+        row = {
+            "table": subject.row.table if subject.in_paper else None,
+            "row": name,
+            "full-token FPS": _both(any_part.ratio.against.model_fps, fps.get("full"), ".0f"),
+            "MPM FPS": _both(mpm.largest.model_fps if mpm else None, fps.get("mpm"), ".0f"),
+        }
+        for method in METHODS:
+            ratio = ours[method].ratio if method in ours else None
+            gain = ratio.model_fps_ratio.median if ratio else None
+            row[f"{_TITLES[method]} ratio"] = _both(gain, paper and paper.ratio(method), ".2f")
+            row[f"{_TITLES[method]} FLOPs"] = f"{ratio.flop_ratio:.2f}" if ratio else None
+        yield row
 
 
-def stages_table(parts: Iterable[PartResult]) -> Table:
-    """Make a table of what merging costs, in milliseconds of a batch."""
-    figures = ("batch", "forward ms", "merges ms", "reconstruction ms", "share")
-    table = columns(("row",), figures)
-    for part in parts:
+def speed_rows(record: GpuRecord) -> Iterator[Row]:
+    """Yield both models' model FPS at each batch size, by the C++ program."""
+    for part in timed(record.parts):
+        merged = {each.batch_size: each for each in part.speed.results}
+        python = {each.batch_size: each for each in (part.python.results if part.python else ())}
+        for ratio in part.ratios:
+            size = ratio.batch_size
+            yield {
+                "row": part.row,
+                "method": part.method,
+                "batch": size,
+                "full-token FPS": f"{ratio.against.model_fps:.0f}",
+                "merged FPS": f"{merged[size].model_fps:.0f}",
+                "ratio": f"{ratio.model_fps_ratio.median:.2f}",
+                "FLOP ratio": f"{ratio.flop_ratio:.2f}",
+                "end-to-end FPS": f"{merged[size].end_to_end_fps:.0f}",
+                "Python": f"{python[size].end_to_end_fps:.0f}" if size in python else None,
+                "tokens kept": tokens(merged[size].tokens_kept.mean),
+                "labels equal": f"{part.parity.equal_pixels:.2%}" if part.parity else None,
+            }
+
+
+def stages_rows(record: GpuRecord) -> Iterator[Row]:
+    """Yield what merging costs, in milliseconds of a batch."""
+    for part in record.parts:
         if part.stages is not None:
-            stages = part.stages
-            table.add_row(
-                *(part.row, str(stages.batch_size), f"{stages.forward:.2f}"),
-                " + ".join(f"{merge:.2f}" for merge in stages.merges),
-                *(f"{stages.reconstruction:.2f}", f"{stages.share:.1%}"),
-            )
-    return table
+            yield {
+                "row": part.row,
+                "batch": part.stages.batch_size,
+                "forward ms": f"{part.stages.forward:.2f}",
+                "merges ms": " + ".join(f"{merge:.2f}" for merge in part.stages.merges),
+                "reconstruction ms": f"{part.stages.reconstruction:.2f}",
+                "share": f"{part.stages.share:.1%}",
+            }
 
 
-def floors_table(record: GpuRecord) -> Table:
-    """Make a table of each forward's floor, its measured time and the gap, in
-    milliseconds of a batch.
-    """
-    times = ("operations ms", "bytes ms", "activations ms", "floor ms", "took ms", "gap ms")
-    table = columns(("row", "method"), ("batch", *times, "× floor"))
+def floor_rows(record: GpuRecord) -> Iterator[Row]:
+    """Yield each forward's floor, its measured time and the gap."""
     for part in timed(record.parts):
         for gap in gaps(part, record.ceilings):
-            floor = gap.floor
-            floors = (floor.operations, floor.bytes, floor.activations, floor.least)
-            table.add_row(
-                *(gap.row, gap.method, str(gap.batch_size)),
-                *(f"{ms:.3f}" for ms in (*floors, gap.milliseconds, gap.gap)),
-                f"{gap.times:.2f}",
-            )
-        table.add_section()
-    return table
+            yield {
+                "row": gap.row,
+                "method": gap.method,
+                "batch": gap.batch_size,
+                "operations": gap.floor.operations,
+                "bytes": gap.floor.bytes,
+                "activations": gap.floor.activations,
+                "floor": gap.floor.least,
+                "took": gap.milliseconds,
+                "gap": gap.gap,
+                "× floor": f"{gap.times:.2f}",
+            }
 
 
-def kinds_table(record: GpuRecord, part: PartResult, profile: Profile) -> Table:
-    """Make a table of where the time of one forward goes, each kind of kernel beside its floor."""
-    table = columns(("kind",), ("calls", "ms", "floor ms", "gap ms"))
+def kind_rows(record: GpuRecord, part: PartResult, profile: Profile) -> Iterator[Row]:
+    """Yield where the time of one forward goes, each kind of kernel beside its floor."""
     for kind in kinds(part, profile, record.ceilings):
-        times = (kind.milliseconds, kind.floor, kind.milliseconds - kind.floor)
-        table.add_row(kind.kind, str(kind.calls), *(f"{ms:.3f}" for ms in times))
-    return table
+        took, floor = kind.milliseconds, kind.floor
+        yield {
+            "kind": kind.kind,
+            "calls": kind.calls,
+            "ms": took,
+            "floor ms": floor,
+            "gap ms": took - floor,
+        }
 
 
-def kernels_table(profile: Profile) -> Table:
-    """Make a table of the longest kernels of one forward."""
-    table = columns(("kernel",), ("calls", "ms"))
+def kernel_rows(profile: Profile) -> Iterator[Row]:
+    """Yield the longest kernels of one forward."""
     for kernel in profile.kernels[:_SHOWN_KERNELS]:
-        table.add_row(kernel.name[:90], str(kernel.calls), f"{kernel.milliseconds:.3f}")
-    return table
+        yield {"kernel": kernel.name[:90], "calls": kernel.calls, "ms": kernel.milliseconds}
 
 
 def told_profiles(parts: Iterable[PartResult]) -> Iterator[tuple[PartResult, Profile]]:
@@ -138,47 +149,12 @@ def notes(record: GpuRecord) -> Iterator[str]:
         f"({memory.tokens_mib:.0f} MiB) held {memory.peak_mib:.0f} MiB more."
     )
     for part in record.parts:
-        said = f"{part.name}: weights {part.weights}; labels as the eager model's: "
-        yield f"{said}{part.labels_agree:.4f}; C++ label maps as Python's: {_alike(part.parity)}."
-
-
-def _alike(parity: Agreement | None) -> str:
-    if parity is None:
-        return "not compared"
-    images = f"{parity.equal_images} of {parity.images} images"
-    return f"{images}, {parity.equal_pixels:.4%} of the pixels"
-
-
-def _speed_rows(part: PartResult) -> Iterator[tuple[str, ...]]:
-    python = {each.batch_size: each for each in (part.python.results if part.python else ())}
-    measured = {each.batch_size: each for each in part.speed.results}
-    for ratio in part.ratios:
-        merged = measured[ratio.batch_size]
-        yield (
-            *(part.row, part.method, str(ratio.batch_size)),
-            *(f"{ratio.against.model_fps:.0f}", f"{merged.model_fps:.0f}"),
-            *(f"{ratio.model_fps_ratio.median:.2f}", f"{ratio.flop_ratio:.2f}"),
-            *(_end_to_end(merged), _end_to_end(python.get(ratio.batch_size))),
-            tokens(merged.tokens_kept.mean),
-            f"{part.parity.equal_pixels:.2%}" if part.parity else "–",
-        )
-
-
-def _end_to_end(measured: Measurement | None) -> str:
-    return "–" if measured is None else f"{measured.end_to_end_fps:.0f}"
-
-
-def _beside_paper(row: str, measured: dict[str, PartResult]) -> Iterator[str]:
-    paper = SUBJECTS[row].paper
-    fps = paper.fps if paper else {}
-    mpm, any_part = measured.get("mpm"), next(iter(measured.values()))
-    yield _both(any_part.ratio.against.model_fps, fps.get("full"), ".0f")
-    yield _both(mpm.largest.model_fps if mpm else None, fps.get("mpm"), ".0f")
-    for method in METHODS:
-        part = measured.get(method)
-        ours = part.ratio.model_fps_ratio.median if part else None
-        yield _both(ours, paper.ratio(method) if paper else None, ".2f")
-        yield f"{part.ratio.flop_ratio:.2f}" if part else "–"
+        alike, parity = "not compared", part.parity
+        if parity is not None:
+            alike = f"{parity.equal_images} of {parity.images} images"
+            alike += f", {parity.equal_pixels:.4%} of the pixels"
+        said = f"labels as the eager model's: {part.labels_agree:.4f}"
+        yield f"{part.name}: weights {part.weights}; {said}; C++ label maps as Python's: {alike}."
 
 
 def _both(ours: float | None, paper: float | None, form: str) -> str:

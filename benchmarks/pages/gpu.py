@@ -9,9 +9,9 @@ model FPS ratio │        ╱        on the line a model is as much faster as i
 
 from pathlib import Path
 
-from benchmarks.bench.tables import as_text, indented
+from benchmarks.bench.tables import as_text, indented, rows_table
 from benchmarks.gpu.results import GpuRecord, PartResult, read_record, timed
-from benchmarks.gpu.tables import every_table, notes, paper_table
+from benchmarks.gpu.tables import every_table, notes, paper_rows
 from benchmarks.pages.common import PAGES, commits, figures, picture, read, records, written
 from mpm_deploy.show.charts import Line, Point, scatter_chart
 
@@ -48,9 +48,10 @@ def readme() -> str:
 
 def readme_part(path: Path) -> str:
     """Write the paper's rows of one GPU, and the figure."""
-    parts = timed(read_record(path).parts)
+    record = read_record(path)
+    parts = timed(record.parts)
     batch = max((part.largest.batch_size for part in parts), default=0)
-    table = indented(as_text(paper_table(parts)))
+    table = indented(as_text(rows_table(paper_rows(record))))
     figure = picture(path.stem, "speed gained against FLOPs saved", "docs/results/figures")
     return "\n".join([INTRODUCTION.format(batch=batch), table, figure, MORE, _written(path), ""])
 

@@ -4,10 +4,11 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.peers.engines import PEERS, Peer, Variant
+from benchmarks.bench.turns import Pass, Taker
+from benchmarks.peers.engines import PEERS, Variant
 from benchmarks.peers.models import Model, cores
 from benchmarks.record import CPP_RUNNER, PROGRAMS
 from mpm_deploy.backends import get_backend
@@ -15,33 +16,39 @@ from mpm_deploy.errors import MpmError
 from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.recipe import Recipe, builtin_recipes
 
+MODEL, END_TO_END = Pass("model"), Pass("end_to_end")
 _PEERS_PROGRAM = (sys.executable, "-m", "benchmarks.peers")
 # Of each program of ours, what comes before the artifact where label maps are written.
 _LABEL_MAPS = {"Python": ("run",), "C++": ("--batch", "1", "--warmup", "1")}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Contestant(ABC):
-    """One row of the table: an engine with one model.
+    """One row of the table: an engine with one model, which takes turns with others.
 
     Attributes:
         model: The model.
         name: The name that the table shows.
         variant: Its precision, and whether it merges.
         cache: The folder for what is converted and built.
+        note: What a reader should know, as the route taken; known once it is prepared.
     """
 
     model: Model
     name: str
     variant: Variant
     cache: Path
+    note: str = ""
+    images_a_core = 1
+
+    def __post_init__(self) -> None:
+        self.side_by_side = Pass("end_to_end", self.images_a_core * cores(), optional=True)
+        passes = (MODEL, END_TO_END, self.side_by_side)
+        self.taker = Taker(f"{self.name} {self.variant.name}", passes)
 
     @abstractmethod
-    def prepare(self, folder: Path) -> str:
+    def prepare(self, folder: Path) -> None:
         """Convert or build, in a process that ends; files that are there already are kept.
-
-        Returns:
-            What a reader should know, as the route taken.
 
         Raises:
             MpmError: It cannot run this model; the error says why.
@@ -55,42 +62,30 @@ class Contestant(ABC):
     def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
         """Write a PNG per image of a folder into the empty folder ``output``."""
 
-    @property
-    def batch_side_by_side(self) -> int:
-        """The batch size at which it has an image on each core."""
-        return cores()
 
-    @property
-    def title(self) -> str:
-        """The name and the variant."""
-        return f"{self.name} {self.variant.name}"
-
-
-@dataclass(frozen=True)
+@dataclass
 class PeerContestant(Contestant):
     """A peer, one of `PEERS`."""
 
-    peer: Peer
-
-    def prepare(self, folder: Path) -> str:
+    def prepare(self, folder: Path) -> None:
         with self.start(folder) as engine:
-            note: str = engine.ask("convert")["note"]
-        return note
+            self.note = engine.ask("convert")["note"]
 
     def start(self, folder: Path) -> Engine:
-        task = self.cache / self.model.name / self.peer.name / self.variant.name
+        task = self.cache / self.model.name / self.name / self.variant.name
         return Engine(task, folder, program=_PEERS_PROGRAM)
 
     def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
         engine.ask("label_maps", images=str(images), output=str(output))
 
 
-@dataclass(frozen=True)
+@dataclass
 class OwnContestant(Contestant):
     """An artifact of a built-in recipe, for the model, in one of our two programs."""
 
-    recipe: Recipe
-    program: str
+    recipe: Recipe = field(kw_only=True)
+    program: str = field(kw_only=True)
+    images_a_core = 4  # so that a core that is done with its first takes another
 
     @property
     def artifact(self) -> Path:
@@ -99,15 +94,13 @@ class OwnContestant(Contestant):
         folder = self.cache / self.model.name / "mpm_deploy"
         return folder / f"{self.recipe.name}-{self.variant.name}{suffix}"
 
-    def prepare(self, folder: Path) -> str:
+    def prepare(self, folder: Path) -> None:
         self.artifact.parent.mkdir(parents=True, exist_ok=True)
         if not self.artifact.exists():
-            settings = self.model.settings_in(self.variant.dtype)
-            options = [f"--set={setting}" for setting in settings]
+            options = [f"--set={each}" for each in self.model.settings_in(self.variant.dtype)]
             options += [] if self.variant.merged else ["--full-token"]
-            recipe = ("--recipe", self.recipe.name)
-            _run([*PROGRAM, "build", *recipe, *options, "-o", str(self.artifact)])
-        return ""
+            options += ["-o", str(self.artifact)]
+            _run([*PROGRAM, "build", "--recipe", self.recipe.name, *options])
 
     def start(self, folder: Path) -> Engine:
         return Engine(self.artifact, folder, program=PROGRAMS[self.program])
@@ -115,13 +108,6 @@ class OwnContestant(Contestant):
     def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
         command = [*PROGRAMS[self.program], *_LABEL_MAPS[self.program]]
         _run([*command, str(self.artifact), str(images), "--output", str(output)])
-
-    @property
-    def batch_side_by_side(self) -> int:
-        """The batch size: four images for each core, so that a core that is done with its first
-        takes another.
-        """
-        return 4 * cores()
 
 
 def contestants(model: Model, cache: Path, names: Sequence[str] | None = None) -> list[Contestant]:
@@ -151,20 +137,17 @@ def _peers(model: Model, cache: Path) -> Iterator[Contestant]:
     for peer in PEERS.values():
         if not peer.missing():
             for variant in peer.variants:
-                yield PeerContestant(model, peer.name, variant, cache, peer)
+                yield PeerContestant(model, peer.name, variant, cache)
 
 
 def _own(model: Model, cache: Path) -> Iterator[Contestant]:
-    kinds = [("Python", True), ("Python", False)]
-    if CPP_RUNNER.exists():
-        kinds.append(("C++", True))
+    kinds = [("Python", True), ("Python", False), ("C++", True)]
     for builtin in builtin_recipes():
         if builtin.name.startswith("cpu_"):
             recipe = model.recipe(builtin.name)
-            for program, merged in kinds:
-                variant = Variant(recipe.backend.dtype, merged)
-                name = f"{recipe.name}, {program}"
-                yield OwnContestant(model, name, variant, cache, recipe, program)
+            for program, merged in kinds if CPP_RUNNER.exists() else kinds[:2]:
+                about = f"{recipe.name}, {program}", Variant(recipe.backend.dtype, merged), cache
+                yield OwnContestant(model, *about, recipe=recipe, program=program)
 
 
 def _run(command: list[str]) -> None:

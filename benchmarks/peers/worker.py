@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -64,30 +64,23 @@ def serve(peer: Peer, task: Task, folder: Path, requests: Iterable[str], answers
         answers.flush()
 
 
-class SideBySide:
-    """An open peer and the threads that call it.
+def side_by_side(peer: Peer, task: Task, at_once: int) -> Callable[[Iterable[Tensor]], LabelMaps]:
+    """Open a peer that has converted the task for ``at_once`` calls at a time, one core each.
 
-    Args:
-        peer: The peer that is called; it has converted the task already.
-        task: The task that it runs.
-        at_once: Images side by side.
+    Returns:
+        A function from ``(1, 3, H, W)`` uint8 images to their label maps ``(H, W)``, in order.
 
     Raises:
         Exception: Whatever the engine raises where it cannot be opened so.
     """
+    session = peer.open(replace(task, threads=1, at_once=at_once))
+    threads = ThreadPoolExecutor(at_once, "side-by-side", set_intra_op_threads, (1,))
 
-    def __init__(self, peer: Peer, task: Task, at_once: int) -> None:
-        self._at_once = at_once
-        self._session = peer.open(replace(task, threads=1, at_once=at_once))
-        self._threads = ThreadPoolExecutor(at_once, "side-by-side", set_intra_op_threads, (1,))
+    def submit(image: Tensor) -> Future[NDArray[np.uint8]]:
+        return threads.submit(session.label_map, image)
 
-    def label_maps(self, images: Iterable[Tensor]) -> LabelMaps:
-        """Return the label map ``(H, W)`` of every ``(1, 3, H, W)`` uint8 image, in their order."""
-        # One waits behind each in work, so that no thread rests while the oldest is not done.
-        return prefetch(self._submit, images, 2 * self._at_once)
-
-    def _submit(self, image: Tensor) -> "Future[NDArray[np.uint8]]":
-        return self._threads.submit(self._session.label_map, image)
+    # One waits behind each in work, so that no thread rests while the oldest is not done.
+    return lambda images: prefetch(submit, images, 2 * at_once)
 
 
 @dataclass(eq=False)
@@ -129,8 +122,11 @@ class Worker:
         return self.peer.open(self.task)
 
     @cache  # noqa: B019 - there is one worker a process
-    def _side_by_side(self, at_once: int) -> SideBySide:
-        return SideBySide(self.peer, self.task, at_once)
+    def _label_maps_of(self, at_once: int) -> Callable[[Iterable[Tensor]], LabelMaps]:
+        """Open the peer for so many images side by side."""
+        if at_once == 1:
+            return partial(map, self.session.label_map)
+        return side_by_side(self.peer, self.task, at_once)
 
     def _convert(self, _: Message) -> Message:
         """Convert the model once; the peer's note is kept beside the files."""
@@ -184,21 +180,13 @@ class Worker:
         return itertools.islice(itertools.cycle(self.files), count)
 
     def _segment(self, files: Iterable[Path], at_once: int) -> LabelMaps:
-        """Return the label maps ``(H, W)`` in the files' order, with ``at_once`` images
-        side by side.
+        """Yield the label maps ``(H, W)`` in the files' order, with ``at_once`` images side by
+        side, decoded on as many threads.
         """
-        images = self._ahead(files, at_once)
-        if at_once == 1:
-            return map(self.session.label_map, images)
-        return self._side_by_side(at_once).label_maps(images)
-
-    def _ahead(self, files: Iterable[Path], at_once: int) -> Iterator[Tensor]:
-        """Yield images ready for the model, decoded on as many threads as it takes
-        images at once.
-        """
+        label_maps = self._label_maps_of(at_once)
         with ThreadPoolExecutor(at_once, "decode") as decoders:
             ahead = AHEAD * at_once
-            yield from prefetch(lambda file: decoders.submit(self._load, file), files, ahead)
+            yield from label_maps(prefetch(partial(decoders.submit, self._load), files, ahead))
 
     def _load(self, file: Path) -> Tensor:
         """Decode a file to ``(1, 3, H, W)`` uint8."""

@@ -16,7 +16,7 @@ from benchmarks.peers.engines import PEERS, Peer, Session, Task, Variant
 from benchmarks.peers.engines.graphs import Labels, Scores
 from benchmarks.peers.engines.pytorch import Eager
 from benchmarks.peers.engines.routes import Trial, best, try_routes
-from benchmarks.peers.worker import SideBySide, serve
+from benchmarks.peers.worker import serve, side_by_side
 from mpm_deploy.build.verify import verification_images
 from mpm_deploy.errors import MpmError
 from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
@@ -65,7 +65,7 @@ def expect_equal_side_by_side(peer: Peer, task: Task) -> None:
     session = peer.open(task)
     alone = np.stack([session.label_map(image) for image in images])
     assert len({labels.tobytes() for labels in alone}) == len(images)
-    together = np.stack([*SideBySide(peer, task, 2).label_maps(images)])
+    together = np.stack([*side_by_side(peer, task, 2)(images)])
     np.testing.assert_array_equal(together, alone)
 
 
@@ -100,7 +100,7 @@ def test_a_session_side_by_side_has_one_thread_a_call(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        assert len([*SideBySide(Watching(), task, 2).label_maps(images)]) == len(images)
+        assert len([*side_by_side(Watching(), task, 2)(images)]) == len(images)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)

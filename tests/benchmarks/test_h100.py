@@ -9,20 +9,18 @@ import torch
 
 from benchmarks import h100
 from benchmarks.bench.agreement import Agreement
-from benchmarks.bench.tables import as_text
+from benchmarks.bench.tables import as_text, rows_table
 from benchmarks.gpu import prepare, rehearsal, stages
 from benchmarks.gpu.floors import kinds
 from benchmarks.gpu.measure import Conditions, MeasurementError, Part
 from benchmarks.gpu.results import read_record
 from benchmarks.gpu.rows import SUBJECTS
 from benchmarks.gpu.tables import (
-    floors_table,
-    kernels_table,
-    kinds_table,
+    every_table,
+    floor_rows,
     notes,
-    paper_table,
-    speed_table,
-    stages_table,
+    paper_rows,
+    speed_rows,
     told_profiles,
 )
 from benchmarks.gpu.targets import verdicts
@@ -110,15 +108,15 @@ def test_a_part_that_failed_in_places_is_measured_again() -> None:
     record = RECORD.with_part(incomplete)
     subject = SUBJECTS[ROW]
     assert list(h100.missing(record, [(subject, "mpm")])) == [(subject, "mpm")]
-    assert "1000" in as_text(speed_table(record.parts), 200)
+    assert "1000" in as_text(rows_table(speed_rows(record)), 200)
 
 
 def test_a_part_without_figures_is_in_no_table_and_no_verdict() -> None:
     empty = replace(PART, cpp=None, python=None, parity=None, profiles=(), stages=None)
     record = RECORD.with_part(empty)
     assert [verdict.met for verdict in record.verdicts] == [True]  # of the build
-    for table in (paper_table(record.parts), speed_table(record.parts), floors_table(record)):
-        assert table.row_count == 0
+    for rows in (paper_rows, speed_rows, floor_rows):
+        assert [*rows(record)] == []
     assert any("not compared" in note for note in notes(record))
 
 
@@ -137,15 +135,8 @@ def test_the_file_is_named_after_the_gpu() -> None:
 
 def test_tables_say_what_was_measured_and_what_the_paper_had() -> None:
     record = RECORD.with_part(PART)
-    tables = (
-        paper_table(record.parts),
-        speed_table(record.parts),
-        stages_table(record.parts),
-        floors_table(record),
-        kinds_table(record, PART, PART.profiles[0]),
-        kernels_table(PART.profiles[0]),
-    )
-    text = "\n".join([*(as_text(table, 200) for table in tables), *notes(record)])
+    tables = [as_text(table, 200) for _, table in every_table(record)]
+    text = "\n".join([*tables, *notes(record)])
     for expected in ("741 / 375", "1000 / 456", "1.35 / 1.22", "0.50 + 0.25", "2.5%", "flash_fwd"):
         assert expected in text
     assert "2000 GB/s" in text and "512 of 512 images" in text

@@ -35,14 +35,14 @@ class QuickEngine:
         return {"images": 2, "seconds": 2.0 if batch_size == 1 else 1.0}
 
 
-@dataclass(frozen=True)
+@dataclass
 class QuickContestant(Contestant):
     """The images are its label maps."""
 
-    engine: QuickEngine
+    engine: QuickEngine = field(kw_only=True)
 
-    def prepare(self, folder: Path) -> str:
-        return ""
+    def prepare(self, folder: Path) -> None:
+        self.note = "prepared"
 
     def start(self, folder: Path) -> Any:
         return nullcontext(self.engine)
@@ -63,9 +63,7 @@ def result_of(
 
     def run(engine: QuickEngine) -> EngineResult:
         model = MODELS["seg_t16_mask"]
-        result = compare.compare(
-            model,
-            [QuickContestant(model, "quick", Variant(), tmp_path, engine)],
+        how = compare.Conditions(
             image_folder,
             rounds=ROUNDS,
             warmup=1,
@@ -73,6 +71,8 @@ def result_of(
             say=lambda step: None,
             judged=find_images(image_folder),
         )
+        quick = QuickContestant(model, "quick", Variant(), tmp_path, engine=engine)
+        result = compare.compare(model, [quick], how)
         (found,) = result.engines
         return found
 
@@ -90,6 +90,7 @@ def test_a_turn_is_the_model_and_both_ways(
     assert result.end_to_end_fps == (1.0,) * ROUNDS
     assert result.side_by_side_fps == result.best_fps == (2.0,) * ROUNDS
     assert result.not_side_by_side is None
+    assert result.note == "prepared"
 
 
 @pytest.mark.parametrize(("name", "turn"), [("warmup", 1), ("end_to_end", 1), ("end_to_end", 2)])

@@ -36,7 +36,7 @@ def test_ratios_are_taken_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["model_fps"] == pytest.approx((6 / 1 + 6 / 3) / 2)
     assert (row["model_ratio_min"], row["model_ratio_max"]) == (1, 2)
     assert row["end_to_end_ratio"] == pytest.approx(1.5)
-    assert rows_table("windows", [{"recipe": "cpu_fp32", **row}]).row_count == 1
+    assert rows_table([{"recipe": "cpu_fp32", **row}]).row_count == 1
 
 
 def test_scenes_are_enlarged(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Peer.convert   model ──▶ files of its own by each route, once; the fastest
 Peer.open      files ──▶ Session: scores, label_map
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from torch import Tensor, nn
 
 from benchmarks.bench.member import missing_of
 from benchmarks.peers.engines.graphs import GRAPHS, plain_operations
-from benchmarks.peers.engines.routes import choose_routes, chosen_routes
+from benchmarks.peers.engines.routes import Trial, as_labels, best, try_routes
 from mpm_deploy.build.builder import make_model
 from mpm_deploy.build.verify import verification_images
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.recipe.schema import to_mapping
 
 Call = Callable[[Tensor], Tensor]
 
@@ -134,13 +136,23 @@ class Peer(ABC):
             MpmError: A graph has no route that works; names each route's failure.
         """
         image = task.image()
-        references = {name: lambda name=name: task.graph(name)(image) for name in GRAPHS}
+        chosen: dict[str, str] = {}
+        tried: dict[str, list[Trial]] = {}
         with plain_operations():
-            return choose_routes(task.folder, self.routes, references, partial(self._try, task))
+            for graph in GRAPHS:
+                with torch.inference_mode():
+                    expected = as_labels(task.graph(graph)(image))
+                ways = {route: partial(self._try, task, graph, route) for route in self.routes}
+                tried[graph] = try_routes(ways, expected)
+                chosen[graph] = best(tried[graph]).route
+        content = {"chosen": chosen, "tried": to_mapping(tried)}
+        _routes_file(task).write_text(json.dumps(content, indent=2) + "\n")
+        taken = ", ".join(f"{graph} by {route}" for graph, route in chosen.items())
+        return taken if len(self.routes) > 1 else ""
 
     def open(self, task: Task) -> Session:
         """Open what `convert` wrote."""
-        chosen = chosen_routes(task.folder)
+        chosen = json.loads(_routes_file(task).read_text())["chosen"]
         return Session(**{name: self.load(task, name, route) for name, route in chosen.items()})
 
     def make(self, task: Task, graph: str, route: str) -> None:
@@ -154,3 +166,7 @@ class Peer(ABC):
     def _try(self, task: Task, graph: str, route: str) -> Callable[[], Tensor]:
         self.make(task, graph, route)
         return partial(self.load(task, graph, route), task.image())
+
+
+def _routes_file(task: Task) -> Path:
+    return task.folder / "routes.json"

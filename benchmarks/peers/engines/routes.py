@@ -2,18 +2,14 @@
 one is taken.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from mpm_deploy.errors import MpmError
-from mpm_deploy.recipe.schema import to_mapping
 
 Call = Callable[[], Tensor]  # of one image, which it holds
 
@@ -23,58 +19,14 @@ _SLACK = 0.02  # routes whose share of equal labels is that close to the best on
 
 @dataclass(frozen=True)
 class Trial:
-    """The result of trying one route.
-
-    Attributes:
-        route: Its name.
-        ms: The fastest of a few turns; None where it failed.
-        agreement: Share of labels equal to the eager float32 model's.
-        failure: Why it cannot be taken.
+    """The result of trying one route: the fastest of a few turns, the share of labels equal to the
+    eager float32 model's, or why it cannot be taken.
     """
 
     route: str
     ms: float | None = None
     agreement: float | None = None
     failure: str | None = None
-
-
-def choose_routes(
-    folder: Path,
-    routes: Sequence[str],
-    references: Mapping[str, Call],
-    open_: Callable[[str, str], Call],
-) -> str:
-    """Try the routes of each graph and write the choice into the folder.
-
-    Args:
-        folder: Where the choice is kept.
-        routes: Their names.
-        references: The eager model's answer, by the name of a graph.
-        open_: Opens a graph by a route.
-
-    Returns:
-        A sentence on what was taken; empty where there is one route only.
-
-    Raises:
-        MpmError: A graph has no route that works; names each route's failure.
-    """
-    tried: dict[str, list[Trial]] = {}
-    for name, reference in references.items():
-        with torch.inference_mode():
-            expected = as_labels(reference())
-        tried[name] = try_routes({r: partial(open_, name, r) for r in routes}, expected)
-    chosen = {name: best(trials).route for name, trials in tried.items()}
-    content = {"chosen": chosen, "tried": to_mapping(tried)}
-    (folder / "routes.json").write_text(json.dumps(content, indent=2) + "\n")
-    if len(routes) == 1:
-        return ""
-    return f"scores by {chosen['scores']}, labels by {chosen['labels']}"
-
-
-def chosen_routes(folder: Path) -> dict[str, str]:
-    """Read the route that was taken for ``"scores"`` and for ``"labels"``."""
-    chosen: dict[str, str] = json.loads((folder / "routes.json").read_text())["chosen"]
-    return chosen
 
 
 def try_routes(routes: Mapping[str, Callable[[], Call]], expected: Tensor) -> list[Trial]:
