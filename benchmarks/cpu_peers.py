@@ -20,7 +20,7 @@ engine offers several routes (exporters, settings) all are tried and the fastest
 Eight bits are calibrated on every third scene; mIoU is over the others, for every engine.
 
 Converting takes many minutes, once for each state of the sources; what is converted stays in
-``build/benchmarks/peers``. Writes ``benchmarks/results/cpu_peers-<machine>.json``, from which
+``build/benchmarks``. Writes ``benchmarks/results/cpu_peers-<machine>.json``, from which
 ``benchmarks/render_readme.py`` makes the README's table: models that are not measured stay in it as
 they are. With ``--quick`` or ``--engines`` it writes nothing.
 """
@@ -37,9 +37,9 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from benchmarks.bench.cache import state_folder, versions
 from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import verdicts_table
-from benchmarks.peers.cache import cache_folder, versions
 from benchmarks.peers.compare import Conditions, compare
 from benchmarks.peers.contestants import contestants, left_out
 from benchmarks.peers.models import MODELS, Model, copied, cores, judged_images, spread_over
@@ -91,7 +91,7 @@ def compared(model: Model, options: argparse.Namespace, talk: Console) -> ModelR
     """Time all engines with one model."""
     # Or a few images more, so that side by side no core is left idle at the end.
     count = -(-(options.images or model.images) // cores()) * cores()
-    cache = (options.cache or cache_folder()).resolve()
+    cache = (options.cache or state_folder() / "peers").resolve()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         how = Conditions(

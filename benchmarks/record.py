@@ -1,4 +1,4 @@
-"""Provides what the benchmarks share: the artifacts they time, and the way a result is kept.
+"""Keeps results, with the commit and the machine they were measured on; names the places.
 
 ``python -m benchmarks.record REPORT NAME`` keeps a report of `mpm-deploy` for the README: it writes
 ``benchmarks/results/NAME.json``, the report as it is with the commit it was measured at.
@@ -16,10 +16,7 @@ from typing import Any
 import torch
 
 from mpm_deploy.artifact.host import cpu_name
-from mpm_deploy.backends import get_backend
-from mpm_deploy.build.builder import build
 from mpm_deploy.measure.speed.engine import PROGRAM
-from mpm_deploy.recipe import Recipe, load_recipe
 from mpm_deploy.support.files import written_atomically
 
 ROOT = Path(__file__).parent.parent
@@ -28,29 +25,6 @@ IMAGES = ROOT / "examples" / "scenes" / "images"
 CPP_RUNNER = Path(os.environ.get("MPM_CPP_RUNNER", ROOT / "build" / "cpp_runner"))
 PROGRAMS = {"C++": (str(CPP_RUNNER),), "Python": PROGRAM}
 RECIPES = ("cpu_portable_fp32", "cpu_fp32")  # what members measure unless told otherwise
-
-
-def merged(recipe: str) -> Path:
-    """Return the demo model of a recipe, merged, as this commit builds it."""
-    return built(load_recipe(recipe), "merged")
-
-
-def full_token(recipe: str) -> Path:
-    """Return the same without merging."""
-    return built(load_recipe(recipe).full_token(), "full_token")
-
-
-def built(recipe: Recipe, variant: str) -> Path:
-    """Return the artifact of a recipe as this commit builds it, in
-    ``build/benchmarks/<commit>``.
-    """
-    commit = current_commit()
-    suffix = get_backend(recipe.backend.name).suffix
-    path = ROOT / "build" / "benchmarks" / commit / f"{recipe.name}_{variant}{suffix}"
-    if commit.endswith("-dirty") or not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        build(recipe, path)
-    return path
 
 
 def write_result(name: str, data: dict[str, Any]) -> Path:

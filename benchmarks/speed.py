@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bench.cache import full_token, merged
 from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import rows_table
 from benchmarks.bench.turns import Pass, Taker, passes_of, ratio, take_turns
-from benchmarks.record import CPP_RUNNER, IMAGES, PROGRAMS, RECIPES, full_token, merged
+from benchmarks.record import CPP_RUNNER, IMAGES, PROGRAMS, RECIPES
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.engine import Engine
 from mpm_deploy.measure.speed.report import Measurement, Ratio

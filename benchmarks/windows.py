@@ -19,10 +19,11 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.bench.cache import built
 from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import rows_table
 from benchmarks.bench.turns import Pass, Taker, passes_of, ratio, take_turns
-from benchmarks.record import CPP_RUNNER, IMAGES, PROGRAMS, RECIPES, built
+from benchmarks.record import CPP_RUNNER, IMAGES, PROGRAMS, RECIPES
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.speed.engine import Engine
@@ -65,7 +66,7 @@ def enlarge(files: Sequence[Path], folder: Path) -> None:
 def rows_of_recipe(recipe: str, images: Path, options: argparse.Namespace) -> list[Row]:
     """Measure one row per program and batch size; both programs take turns."""
     slide = ("input.fit=slide", f"input.short_side={SHORT_SIDE}")
-    artifact = built(load_recipe(recipe).override(*slide), "sliding")
+    artifact = built(load_recipe(recipe).override(*slide))
     sizes = (1, options.batch)
     takers = {name: Taker(name, passes_of(sizes)) for name in PROGRAMS}
     with ExitStack() as stack:

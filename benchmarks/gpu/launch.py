@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.gpu.prepare import FOLDER
+from benchmarks.bench.cache import FOLDER
 from benchmarks.gpu.schedule import Step, schedule
 from benchmarks.record import RESULTS
 from mpm_deploy.support.files import written_atomically
@@ -37,14 +37,8 @@ _POLL = 0.1
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a step: how it ended, and when.
-
-    Attributes:
-        name: The step's name.
-        ended: ``"done"``, or why not.
-        begin: Seconds since the first step.
-        seconds: Seconds that it ran.
-        allowed: Seconds that it may run.
+    """The end of a step: ``"done"``, or why not; seconds from the first step to its beginning,
+    that it ran, and that it was allowed.
     """
 
     name: str
@@ -70,12 +64,8 @@ class _Running:
 
 @dataclass
 class Launch:
-    """One run of a schedule.
-
-    Attributes:
-        out: The folder that is taken home.
-        end: `time.monotonic` after which nothing runs.
-        side_by_side: Steps at a time.
+    """One run of a schedule, some steps at a time; ``out`` is taken home, and after ``end``, a
+    `time.monotonic`, nothing runs.
     """
 
     out: Path

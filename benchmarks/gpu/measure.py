@@ -9,16 +9,18 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.bench.agreement import Agreement, compare
+from benchmarks.bench.cache import built
 from benchmarks.gpu.prepare import describe
 from benchmarks.gpu.results import WITH_STAGES, PartResult, Profile, Stages
 from benchmarks.gpu.rows import Subject
 from benchmarks.gpu.stages import measure_kernels, measure_stages
-from benchmarks.record import CPP_RUNNER, built, current_commit
+from benchmarks.record import CPP_RUNNER, current_commit
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.backends import open_artifact
 from mpm_deploy.build.builder import make_model
@@ -51,7 +53,6 @@ class Conditions:
         timed_images_slow: The same for a row of `SLOW` GFLOPs or more.
         warmup: Batches before timing.
         program: The C++ program.
-        build: Builds a recipe under a name, and returns the file.
     """
 
     images: Path
@@ -62,7 +63,6 @@ class Conditions:
     timed_images_slow: int = 128
     warmup: int = 10
     program: Path = CPP_RUNNER
-    build: Callable[[Recipe, str], Path] = built
 
 
 @dataclass(frozen=True)
@@ -120,16 +120,14 @@ class Part:
         return self.merged if variant == "merged" else self.full_token
 
     def timed_images(self, gflops: float) -> int:
-        """Return how many images to time, so that a slow row is done within minutes.
-
-        Args:
-            gflops: The GFLOPs of an image through the full-token model.
+        """Return how many images to time, by the GFLOPs of an image: a slow row is to be done
+        within minutes.
         """
         conditions = self.conditions
         return conditions.timed_images_slow if gflops >= SLOW else conditions.timed_images
 
     def _build(self, recipe: Recipe, variant: str) -> Path:
-        path = self.conditions.build(recipe, f"{self.subject.name}_{variant}")
+        path = built(recipe, f"{self.subject.name}_{variant}")
         # A report names its artifact: the folder of the machine it ran on says nothing.
         here = Path.cwd()
         return path.relative_to(here) if path.is_relative_to(here) else path
@@ -153,33 +151,26 @@ class Part:
             commit=current_commit(),
         )
 
-    def _limit(self) -> int:
+    def _options(self) -> dict[str, Any]:
+        """Return what both programs' benches are told alike."""
         manifest = self._manifest
         every_token = [manifest.patches] * len(manifest.flops.stages)
-        return self.timed_images(manifest.flops.total(every_token) / 1e9)
+        return {
+            "against": self.full_token,
+            "limit": self.timed_images(manifest.flops.total(every_token) / 1e9),
+            "repeats": self.conditions.repeats,
+            "warmup": self.conditions.warmup,
+        }
 
     def _python(self) -> Report:
-        return bench(
-            self.merged,
-            self.conditions.images,
-            against=self.full_token,
-            batch_sizes=self.conditions.batch_sizes,
-            limit=self._limit(),
-            repeats=self.conditions.repeats,
-            warmup=self.conditions.warmup,
-        )
+        sizes = self.conditions.batch_sizes
+        return bench(self.merged, self.conditions.images, batch_sizes=sizes, **self._options())
 
     def _cpp(self) -> Report:
+        sizes = ",".join(map(str, self.conditions.batch_sizes))
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.json"
-            self._run_cpp(
-                against=self.full_token,
-                batch=",".join(map(str, self.conditions.batch_sizes)),
-                limit=self._limit(),
-                repeats=self.conditions.repeats,
-                warmup=self.conditions.warmup,
-                json=report,
-            )
+            self._run_cpp(batch=sizes, json=report, **self._options())
             return read_structure(Report, json.loads(report.read_text()))
 
     def _parity(self) -> Agreement:

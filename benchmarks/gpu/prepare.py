@@ -7,7 +7,7 @@
 build/benchmarks/scenes/images/     JPEGs that no model is trained on
 build/benchmarks/training/          arrays to train on
 build/benchmarks/weights/           a model's weights, and beside them how they came about
-build/benchmarks/<commit>/          artifacts, by `benchmarks.record.built`
+build/benchmarks/<state>/           artifacts, by `benchmarks.bench.cache`
 """
 
 import os
@@ -19,10 +19,10 @@ from pathlib import Path
 import tomli_w
 from safetensors.torch import load_file, save_file
 
+from benchmarks.bench.cache import FOLDER
 from benchmarks.gpu.rows import Subject, choose
 from benchmarks.record import ROOT
 
-FOLDER = ROOT / "build" / "benchmarks"
 CLASSES = 150  # as ADE20K has, the most of all rows
 _BY_CLASS = ("decoder.cls_emb", "decoder.mask_norm.", "decoder.head.")
 _CROP_SHARE = 0.8  # of the training, on crops; the rest is on whole scenes

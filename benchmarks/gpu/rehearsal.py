@@ -4,12 +4,10 @@
 
 A stand-in has the row's special tokens, decoder, class count and way of merging, the width of
 ViT-T, and a small input; the portable recipe builds it for a CPU. All else is what runs on a GPU.
-Rows that differ in size or precision alone have the same stand-in, which is built once by each way
+Rows that differ in size or precision alone have the same stand-in, which is built once for each way
 of merging. Nothing in its record is a measurement.
 """
 
-import hashlib
-import json
 import os
 import re
 import sys
@@ -19,12 +17,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu.measure import Conditions, Part
-from benchmarks.gpu.prepare import FOLDER, scenes
+from benchmarks.gpu.prepare import scenes
 from benchmarks.gpu.results import GpuRecord, read_record, slug
 from benchmarks.gpu.rows import Subject
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
-from mpm_deploy.backends import get_backend
-from mpm_deploy.build.builder import build
 from mpm_deploy.recipe import Recipe, load_recipe
 
 GPU = "rehearsal on a CPU"
@@ -48,22 +44,6 @@ class StandIn(Subject):
         return replace(small, merge=real.merge)
 
 
-@dataclass(frozen=True)
-class BuiltOnce:
-    """A folder of artifacts, each built when its recipe is first asked for."""
-
-    folder: Path
-
-    def __call__(self, recipe: Recipe, name: str) -> Path:
-        """Return the artifact of a recipe; rows with the same stand-in share it,
-        whatever its name.
-        """
-        digest = hashlib.sha256(json.dumps(recipe.to_dict()).encode()).hexdigest()[:16]
-        path = self.folder / f"{digest}{get_backend(recipe.backend.name).suffix}"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return path if path.exists() else build(recipe, path)
-
-
 def part_of(subject: Subject, method: str, conditions: Conditions | None = None) -> Part:
     """Return a row's part, with its stand-in and random weights."""
     stand_in = StandIn(subject.row, subject.in_paper)
@@ -80,7 +60,6 @@ def small_conditions(images: Path | None = None) -> Conditions:
         timed_images=COUNT,
         timed_images_slow=COUNT,
         warmup=1,
-        build=BuiltOnce(FOLDER / "stand-ins"),
     )
 
 

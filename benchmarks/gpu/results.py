@@ -21,11 +21,8 @@ WITH_STAGES = "mpm"  # whose merges are timed one by one
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The highest rates that were measured on the GPU.
-
-    Attributes:
-        copy_gb_per_s: GB/s of a copy within its memory, bytes read and written.
-        matrix_tflops: TFLOP/s of a large matrix product, by precision; float32 is without TF32.
+    """The highest rates of the GPU: of a copy within its memory, bytes read and written, and of a
+    large matrix product by precision; float32 is without TF32.
     """
 
     copy_gb_per_s: float
@@ -34,15 +31,7 @@ class Ceilings:
 
 @dataclass(frozen=True)
 class MergeMemory:
-    """The memory that one merge of an image with so many tokens takes.
-
-    Attributes:
-        tokens: The tokens of the image.
-        width: The width of a token.
-        dtype: The type of the tokens.
-        tokens_mib: MiB of the tokens themselves.
-        peak_mib: MiB that the merge held at most, besides them.
-    """
+    """The MiB of an image's tokens, and the most that a merge of them held besides."""
 
     tokens: int
     width: int
@@ -53,16 +42,10 @@ class MergeMemory:
 
 @dataclass(frozen=True)
 class Stages:
-    """The times of merges and reconstruction in a forward, at one batch size, in milliseconds.
+    """The milliseconds of each merge, of the reconstruction and of the whole forward of one batch.
 
-    Merges and reconstruction are the eager model's, which fuses nothing: what the artifact needs is
-    less.
-
-    Attributes:
-        batch_size: Images a call.
-        forward: The whole forward of the artifact.
-        merges: Each merge.
-        reconstruction: The gathering of the patches' scores.
+    The forward is the artifact's. Merges and reconstruction are the eager model's, which fuses
+    nothing: what the artifact needs is less.
     """
 
     batch_size: int
@@ -87,9 +70,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Profile:
-    """The kernels of one forward of so many images, the longest first; ``merged`` tells the merged
-    model from the full-token one.
-    """
+    """The kernels of one forward, the longest first, of the merged or of the full-token model."""
 
     batch_size: int
     kernels: tuple[Kernel, ...]
@@ -101,19 +82,14 @@ class PartResult:
     """The results of one row, merged by one method.
 
     Attributes:
-        row: Its name.
-        method: How tokens merge.
         recipe: The artifact's whole recipe.
         weights: Where they come from, in words.
         parameters: The number of parameters.
         patches: Tokens of an image before merging.
-        flops: The FLOPs of an image, by its tokens kept.
-        full_token_flops: The same of the model without merging.
+        flops: The FLOPs of an image, by its tokens kept; ``full_token_flops`` without merging.
         labels_agree: Share of labels equal to those of the eager model, measured at build.
-        commit: The commit of the checkout it was measured in.
-        cpp: The C++ program's report, merged against full-token.
+        cpp: The C++ program's report, merged against full-token; ``python`` the Python program's.
         parity: The C++ program's label maps against Python's.
-        python: As ``cpp``, of the Python program.
         profiles: The kernels of the forwards, at the least and the largest batch.
         stages: The stages of Mutual Pair Merging, at the largest batch.
     """
@@ -182,15 +158,8 @@ class PartResult:
 
 @dataclass(frozen=True)
 class GpuRecord:
-    """The record of one GPU: all parts measured on it.
-
-    Attributes:
-        gpu: Its product name.
-        driver: Its driver's version.
-        ceilings: The ceilings of this GPU.
-        merge_memory: The memory of a merge of many tokens.
-        parts: The results by row and method.
-        verdicts: The targets, and whether they were met.
+    """The record of one GPU, by its product name and its driver's version: all parts measured on
+    it, and whether they met the targets.
     """
 
     gpu: str

@@ -31,12 +31,8 @@ _MANY_TOKENS, _WIDTH = 16384, 768
 
 @torch.inference_mode()
 def measure_stages(model: Segmenter, program: Program, images: Tensor) -> Stages:
-    """Time the merges, the reconstruction and the whole forward of one batch.
-
-    Args:
-        model: The eager model of the program's recipe, on its device.
-        program: The artifact.
-        images: ``(B, 3, H, W)`` uint8, on the device.
+    """Time the merges and the reconstruction of an eager model, and the whole forward of the
+    artifact, with images ``(B, 3, H, W)`` uint8 on the device of both.
     """
     forward = durations(lambda: program.scores(images), images.device, _REPEATS)
     watch = Stopwatch(model)
