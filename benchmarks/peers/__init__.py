@@ -4,5 +4,5 @@ models ──▶ contestants ──▶ compare ──▶ results ──▶ targe
 weights     each engine,    in turns    per round,   met or missed
 and images  its process                 and labels'
                 │                       agreement
-__main__ ◀──────┘  the process of a peer: `worker` answers passes with a member of `engines`
+worker ◀────────┘  the process of a peer: answers passes with a member of `engines`
 """

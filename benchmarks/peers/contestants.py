@@ -17,7 +17,7 @@ from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.recipe import Recipe, builtin_recipes
 
 MODEL, END_TO_END = Pass("model"), Pass("end_to_end")
-_PEERS_PROGRAM = (sys.executable, "-m", "benchmarks.peers")
+_PEERS_PROGRAM = (sys.executable, "-m", "benchmarks.peers.worker")
 # Of each program of ours, what comes before the artifact where label maps are written.
 _LABEL_MAPS = {"Python": ("run",), "C++": ("--batch", "1", "--warmup", "1")}
 

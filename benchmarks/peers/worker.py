@@ -1,4 +1,8 @@
-"""Runs the passes of a peer, as `mpm_deploy.measure.speed.worker` runs them for an artifact.
+"""Runs a peer's process: ``python -m benchmarks.peers.worker worker TASK FOLDER``.
+
+It answers passes as ``mpm-deploy worker`` does, one JSON object a line, and two more, ``convert``
+and ``label_maps``. TASK is where the peer keeps what it converts, ``.../MODEL/PEER/VARIANT``, and
+FOLDER holds the images. It is not meant to be typed.
 
 A `batch_size` above 1 means images side by side, one per core, as a batch of ours runs:
 
@@ -8,6 +12,8 @@ A `batch_size` above 1 means images side by side, one per core, as a batch of ou
 
 import itertools
 import json
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -204,3 +210,14 @@ class Worker:
 def _at_once(request: Message) -> int:
     at_once: int = request.get("batch_size", 1)
     return at_once
+
+
+def main(_: str, task: str, folder: str) -> None:
+    # Converters talk on stdout, which belongs to the answers: send their talk to stderr.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    serve(*open_task(Path(task)), Path(folder), sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
