@@ -129,8 +129,8 @@ def judged_again(result: ModelResult, known: Sequence[ModelResult]) -> ModelResu
 
 def shown(result: ModelResult) -> list[RenderableType]:
     """Return the tables of a model, and the notes on it."""
-    tables = [engines_table(result), *notes(result), verdicts_table(result.verdicts)]
-    return [f"\n{title(result)}", *tables]
+    judged = [verdicts_table(result.verdicts)] if result.verdicts else []
+    return [f"\n{title(result)}", engines_table(result), *notes(result), *judged]
 
 
 def machine() -> str:
