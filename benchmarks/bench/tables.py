@@ -30,8 +30,9 @@ def rows_table(rows: Iterable[Mapping[str, Any]], title: str | None = None) -> T
     for row in rows:
         if not table.columns:
             for name in row:
-                justify = "left" if name in _WORDS else "right"
-                table.add_column(name.replace("_", " "), justify=justify, no_wrap=True)
+                words = name in _WORDS  # a figure's name may take several lines
+                justify = "left" if words else "right"
+                table.add_column(name.replace("_", " "), justify=justify, no_wrap=words)
         table.add_row(*map(_cell, row.values()))
     return table
 
