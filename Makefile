@@ -121,11 +121,7 @@ sweep: .venv/.installed ## measure ways of merging the demo model, half an hour;
 
 benchmark: program ## measure speed and memory against the targets and the peers, two hours
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[build,dev,peers]'
-	$(BIN)/python -m benchmarks.speed
-	$(BIN)/python -m benchmarks.memory
-	$(BIN)/python -m benchmarks.label_map
-	$(BIN)/python -m benchmarks.windows
-	$(BIN)/python -m benchmarks.cpu_peers
+	$(BIN)/python -m benchmarks
 
 readme: demo ## write the demo's figures into the README
 	$(BIN)/python -m benchmarks.record $(DEMO)/python.json demo_python

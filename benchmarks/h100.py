@@ -23,17 +23,16 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # for `python benchmarks/h100.py`
-
-from benchmarks.gpu import pages, prepare, rehearsal
-from benchmarks.gpu.methods import METHODS
-from benchmarks.gpu.part import VARIANTS, Conditions, Part
-from benchmarks.gpu.records import has_part, measured_before, name_of, start_record, with_part
-from benchmarks.gpu.results import GpuRecord
-from benchmarks.gpu.show import show
-from benchmarks.gpu.subjects import DTYPES, SUBJECTS, TABLES, Subject, choose
+from benchmarks.gpu import prepare, rehearsal
+from benchmarks.gpu.measure import VARIANTS, Conditions, Part
+from benchmarks.gpu.results import GpuRecord, on_file, read_record
+from benchmarks.gpu.rows import DTYPES, METHODS, SUBJECTS, TABLES, Subject, choose
+from benchmarks.gpu.stages import measured_before, start_record
+from benchmarks.gpu.tables import every_table, notes
 from benchmarks.record import RESULTS, write_result
 from mpm_deploy.support.schema import to_mapping
+
+Pair = tuple[Subject, str]
 
 
 def main() -> None:
@@ -43,30 +42,39 @@ def main() -> None:
     if arguments.list:
         print(*dict.fromkeys(subject.name for subject, _ in wanted), sep="\n")
     elif arguments.take:
-        show(take(arguments.take), Console(width=170))
+        show(take(arguments.take))
     elif arguments.build_only:
         for subject, method in wanted:
             print(part_of(subject, method, arguments).build(arguments.build_only))
     else:
-        measure(wanted, arguments, Console(width=170))
+        measure(wanted, arguments)
 
 
-def measure(
-    wanted: Iterable[tuple[Subject, str]], arguments: argparse.Namespace, console: Console
-) -> None:
+def measure(wanted: Iterable[Pair], arguments: argparse.Namespace) -> None:
     """Measure every part that is not on file."""
-    if not torch.cuda.is_available() and not arguments.stand_ins:
-        sys.exit("torch sees no CUDA device: run this on a machine with an H100")
-    if arguments.stand_ins:
-        rehearsal.use_one_thread()
-        record = rehearsal.measured_before() or rehearsal.start_record()
-    else:
-        record = measured_before() or start_record(torch.device("cuda"))
+    record = begun(arguments.stand_ins)
     for subject, method in wanted if arguments.again else missing(record, wanted):
         for result in part_of(subject, method, arguments).measure():
-            record = with_part(record, result)
-            write_result(name_of(record), to_mapping(record))
-        show(with_part(replace(record, parts=()), result), console)
+            record = record.with_part(result)
+            write_result(record.file_name, to_mapping(record))
+        show(replace(record, parts=(), verdicts=()).with_part(result))
+
+
+def begun(stand_ins: bool) -> GpuRecord:
+    """Return the record on file of this GPU, or of a rehearsal; else begin one."""
+    if stand_ins:
+        rehearsal.use_one_thread()
+        return on_file(rehearsal.GPU) or rehearsal.start_record()
+    if not torch.cuda.is_available():
+        sys.exit("torch sees no CUDA device: run this on a machine with an H100")
+    return measured_before() or start_record(torch.device("cuda"))
+
+
+def missing(record: GpuRecord, wanted: Iterable[Pair]) -> Iterator[Pair]:
+    """Yield the rows and methods that are not on file."""
+    for subject, method in wanted:
+        if not record.has(subject.name, method):
+            yield subject, method
 
 
 def part_of(subject: Subject, method: str, arguments: argparse.Namespace) -> Part:
@@ -90,27 +98,26 @@ def take(folder: Path) -> GpuRecord:
     found = sorted(folder.glob("h100-*.json"))
     if len(found) != 1:
         sys.exit(f"{folder}: expected one h100-*.json, got {len(found)}: name run.sh's OUT")
-    brought = pages.read(found[0])
-    if brought.record.gpu == rehearsal.GPU:
+    brought = record = read_record(found[0])
+    if brought.gpu == rehearsal.GPU:
         sys.exit(f"{found[0]}: it is a rehearsal's: nothing in it was measured")
     target = RESULTS / found[0].name
     if target.exists():
-        record = pages.read(target).record
-        for part in brought.record.parts:
-            record = with_part(record, part)
-        brought.data.update(to_mapping(record))
-    target.write_text(json.dumps(brought.data, indent=2) + "\n")
+        record = read_record(target)
+        for part in brought.parts:
+            record = record.with_part(part)
+    data = json.loads(found[0].read_text()) | to_mapping(record)
+    target.write_text(json.dumps(data, indent=2) + "\n")
     subprocess.run([sys.executable, "-m", "benchmarks.render_readme"], check=True)
-    return pages.read(target).record
+    return record
 
 
-def missing(
-    record: GpuRecord, wanted: Iterable[tuple[Subject, str]]
-) -> Iterator[tuple[Subject, str]]:
-    """Yield the rows and methods that are not on file."""
-    for subject, method in wanted:
-        if not has_part(record, subject.name, method):
-            yield subject, method
+def show(record: GpuRecord) -> None:
+    """Print the tables and notes of a record."""
+    console = Console(width=170, highlight=False, markup=False)
+    for title, table in every_table(record):
+        console.print(f"\n{title}", table, sep="\n")
+    console.print(*notes(record), sep="\n")
 
 
 def chosen(arguments: argparse.Namespace) -> tuple[Subject, ...]:

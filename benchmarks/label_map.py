@@ -6,20 +6,20 @@ torch, and torch's own interpolation and argmax, for
     demo      12 classes, what the demo model says of scenes
     smooth    150 classes that change slowly from patch to patch, as a trained model's do
     random    150 classes of noise: every class may win everywhere, the worst there is
-
-Writes ``benchmarks/results/label_map.json``.
 """
 
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.record import IMAGES, write_result
+from benchmarks.bench.ceilings import durations
+from benchmarks.bench.member import Finding, Member
+from benchmarks.bench.tables import rows_table
+from benchmarks.record import IMAGES
 from mpm_deploy.builder.build import make_model
 from mpm_deploy.images.decode import find_images, to_tensor
 from mpm_deploy.ops.label_map import native, pruned
@@ -32,7 +32,8 @@ REPEATS = 20
 LabelMap = Callable[[Tensor, tuple[int, int]], Tensor]
 
 
-def main() -> None:
+def measure(_: object) -> Iterator[Finding]:
+    """Measure one row per kind of scores and version, on one thread."""
     torch.set_num_threads(1)
     kinds = {"demo": demo_scores(), "smooth": smooth_scores(), "random": random_scores()}
     versions: dict[str, LabelMap] = {
@@ -46,19 +47,16 @@ def main() -> None:
             "version": name,
             "classes": scores.shape[1],
             "survivors_a_cell": survivors_a_cell(scores),
-            "milliseconds": milliseconds(version, scores),
+            "milliseconds": statistics.median(
+                durations(lambda f=version, s=scores: f(s, SIZE), torch.device("cpu"), REPEATS)
+            ),
             "mismatches": int((version(scores, SIZE) != interpolate(scores, SIZE)).sum()),
         }
         for kind, scores in kinds.items()
         for name, version in versions.items()
     ]
-    for row in rows:
-        print(
-            f"{row['scores']:8} {row['version']:10} {row['milliseconds']:7.2f} ms   "
-            f"{row['survivors_a_cell']:5.1f} of {row['classes']} classes a cell, "
-            f"{row['mismatches']} labels differ from torch's"
-        )
-    write_result("label_map", {"size": SIZE, "threads": 1, "rows": rows})
+    shown = [rows_table(rows, "scores to labels")]
+    yield Finding({"size": SIZE, "threads": 1, "rows": rows}, shown)
 
 
 def interpolate(scores: Tensor, size: tuple[int, int]) -> Tensor:
@@ -97,16 +95,7 @@ def survivors_a_cell(scores: Tensor) -> float:
     return float((most >= least.amax(dim=1, keepdim=True)).sum(dim=1).float().mean())
 
 
-def milliseconds(version: LabelMap, scores: Tensor) -> float:
-    """Return the median time of some calls."""
-    version(scores, SIZE)
-    seconds = []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        version(scores, SIZE)
-        seconds.append(time.perf_counter() - begin)
-    return statistics.median(seconds) * 1e3
-
+MEMBER = Member("label_map", "scores to labels on one core, in milliseconds", measure)
 
 if __name__ == "__main__":
-    main()
+    MEMBER.run()

@@ -1,48 +1,51 @@
 """Checks that memory stays flat: ``python -m benchmarks.memory`` runs 2,000 images
 through both programs.
 
-Resident memory after a tenth of the images, and after all: within 5 % of each other.
-Writes ``benchmarks/results/memory.json``.
+The most that was resident after a tenth of the images, and after all: within 5 % of each other.
 """
 
 import argparse
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import IMAGES, ROOT, build_merged, write_result
+from benchmarks.bench.cache import merged
+from benchmarks.bench.member import Finding, Member
+from benchmarks.bench.tables import rows_table
+from benchmarks.record import CPP_RUNNER, IMAGES, PROGRAMS, RECIPES
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.measure.speed.engine import PROGRAM, Engine
-
-PROGRAMS = {"Python": PROGRAM, "C++": (str(ROOT / "build" / "cpp_runner"),)}
+from mpm_deploy.measure.speed.engine import Engine
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this member."""
     parser.add_argument("--images", type=Path, default=IMAGES)
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--recipes", nargs="+", default=["cpu_portable_fp32", "cpu_fp32"])
-    arguments = parser.parse_args()
-    passes = -(-arguments.count // len(find_images(arguments.images)))
+    parser.add_argument("--recipes", nargs="+", default=RECIPES)
+
+
+def measure(options: argparse.Namespace) -> Iterator[Finding]:
+    """Measure one row per recipe and program."""
+    passes = -(-options.count // len(find_images(options.images)))
     rows = [
-        {"recipe": recipe, "program": name, **growth(recipe, program, arguments.images, passes)}
-        for recipe in arguments.recipes
+        {"recipe": recipe, "program": name, **growth(merged(recipe), program, options, passes)}
+        for recipe in options.recipes
         for name, program in PROGRAMS.items()
     ]
-    for row in rows:
-        print(row)
-    write_result("memory", {"growth": rows})
+    yield Finding({"growth": rows}, [rows_table(rows, "resident memory")])
 
 
-def growth(recipe: str, program: tuple[str, ...], images: Path, passes: int) -> dict[str, Any]:
-    """Measure the resident memory in MiB along the way, and how much it grew."""
-    merged = build_merged(recipe)
+def growth(
+    artifact: Path, program: tuple[str, ...], options: argparse.Namespace, passes: int
+) -> dict[str, Any]:
+    """Measure the most memory in MiB along the way, and how much it grew."""
     resident: list[float] = []
     count = 0
-    with Engine(merged, images, program=program) as engine:
+    with Engine(artifact, options.images, program=program) as engine:
         for _ in range(passes):
-            count += engine.ask("end_to_end", batch_size=2)["images"]
-            resident.append(resident_mib(engine.process_id))
+            answer = engine.ask("end_to_end", batch_size=2)
+            count += answer["images"]
+            resident.append(answer["peak_memory_mib"])
     settled = resident[passes // 10]
     return {
         "images": count,
@@ -52,13 +55,13 @@ def growth(recipe: str, program: tuple[str, ...], images: Path, passes: int) -> 
     }
 
 
-def resident_mib(process_id: int) -> float:
-    """Return the MiB that a process holds in memory now."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-    assert found is not None
-    return int(found.group(1)) / 1024
-
+MEMBER = Member(
+    "memory",
+    "whether memory stays flat over 2,000 images",
+    measure,
+    add_options,
+    needs=(CPP_RUNNER,),
+)
 
 if __name__ == "__main__":
-    main()
+    MEMBER.run()

@@ -1,6 +1,6 @@
-"""Provides what the benchmarks share: the artifacts they time, and the way a result is kept.
+"""Keeps results, with the commit and the machine they were measured on; names the places.
 
-``python -m benchmarks.record REPORT NAME`` keeps a bench's report for the README: it writes
+``python -m benchmarks.record REPORT NAME`` keeps a report of `mpm-deploy` for the README: it writes
 ``benchmarks/results/NAME.json``, the report as it is with the commit it was measured at.
 """
 
@@ -16,40 +16,18 @@ from typing import Any
 import torch
 
 from mpm_deploy.artifact.host import cpu_name
-from mpm_deploy.builder.build import build
-from mpm_deploy.recipe import Recipe, load_recipe
+from mpm_deploy.measure.speed.engine import PROGRAM
 from mpm_deploy.support.files import written_atomically
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 IMAGES = ROOT / "examples" / "scenes" / "images"
+CPP_RUNNER = Path(os.environ.get("MPM_CPP_RUNNER", ROOT / "build" / "cpp_runner"))
+PROGRAMS = {"C++": (str(CPP_RUNNER),), "Python": PROGRAM}
+RECIPES = ("cpu_portable_fp32", "cpu_fp32")  # what members measure unless told otherwise
 
 
-def build_pair(recipe: str) -> tuple[Path, Path]:
-    """Build the demo model of a recipe, merged and full-token, with this commit."""
-    full_token = load_recipe(recipe).full_token()
-    return build_merged(recipe), built(full_token, "full_token")
-
-
-def build_merged(recipe: str) -> Path:
-    """Build the merged artifact alone."""
-    return built(load_recipe(recipe), "merged")
-
-
-def built(recipe: Recipe, variant: str) -> Path:
-    """Return the artifact of a recipe as this commit builds it, in
-    ``build/benchmarks/<commit>``.
-    """
-    commit = current_commit()
-    suffix = recipe.backend.member.suffix
-    path = ROOT / "build" / "benchmarks" / commit / f"{recipe.name}_{variant}{suffix}"
-    if commit.endswith("-dirty") or not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        build(recipe, path)
-    return path
-
-
-def write_result(name: str, data: dict[str, Any], folder: Path = RESULTS) -> Path:
+def write_result(name: str, data: dict[str, Any]) -> Path:
     """Write ``benchmarks/results/NAME.json`` with machine, versions, date and commit."""
     record = {
         **data,
@@ -58,7 +36,7 @@ def write_result(name: str, data: dict[str, Any], folder: Path = RESULTS) -> Pat
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "commit": current_commit(),
     }
-    target = folder / f"{name}.json"
+    target = RESULTS / f"{name}.json"
     with written_atomically(target) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
     print(target)
@@ -90,10 +68,7 @@ def main() -> None:
     parser.add_argument("report", type=Path)
     parser.add_argument("name")
     arguments = parser.parse_args()
-    record = {"commit": current_commit(), "report": json.loads(arguments.report.read_text())}
-    target = RESULTS / f"{arguments.name}.json"
-    target.write_text(json.dumps(record, indent=2) + "\n")
-    print(target)
+    write_result(arguments.name, {"report": json.loads(arguments.report.read_text())})
 
 
 if __name__ == "__main__":

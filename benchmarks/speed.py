@@ -6,67 +6,62 @@ For each recipe: the demo model merged against full-token, in turns, by `mpm-dep
     of the model     end-to-end FPS · (model time + label time an image)  0.9 or more
 
 Then the C++ program against the Python one on the same artifact, in turns: 0.97 or more.
-Writes ``benchmarks/results/speed.json``.
 """
 
 import argparse
-import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.record import IMAGES, ROOT, build_pair, write_result
+from benchmarks.bench.cache import full_token, merged
+from benchmarks.bench.member import Finding, Member
+from benchmarks.bench.tables import rows_table
+from benchmarks.bench.turns import Pass, Taker, passes_of, ratio, take_turns
+from benchmarks.record import CPP_RUNNER, IMAGES, PROGRAMS, RECIPES
 from mpm_deploy.measure.speed.bench import bench
-from mpm_deploy.measure.speed.engine import PROGRAM, Engine
-from mpm_deploy.measure.speed.report import Measurement, Ratio, Report
+from mpm_deploy.measure.speed.engine import Engine
+from mpm_deploy.measure.speed.report import Measurement, Ratio
 
-RECIPES = ("cpu_portable_fp32", "cpu_fp32")
-CPP_RUNNER = (str(ROOT / "build" / "cpp_runner"),)
 BATCH_SIZES = (1, 2, 32)
 
 Row = dict[str, Any]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this member."""
     parser.add_argument("--images", type=Path, default=IMAGES)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--recipes", nargs="+", default=RECIPES)
-    arguments = parser.parse_args()
+
+
+def measure(options: argparse.Namespace) -> Iterator[Finding]:
+    """Measure one row per recipe and batch size, of merging and of the two programs."""
     merging: list[Row] = []
     languages: list[Row] = []
-    for recipe in arguments.recipes:
-        merged, full_token = build_pair(recipe)
+    for recipe in options.recipes:
         report = bench(
-            merged,
-            arguments.images,
-            against=full_token,
+            merged(recipe),
+            options.images,
+            against=full_token(recipe),
             batch_sizes=BATCH_SIZES,
-            repeats=arguments.repeats,
+            repeats=options.repeats,
         )
-        merging += merging_rows(recipe, report)
-        languages += language_rows(recipe, merged, arguments.images, arguments.repeats)
-    console = Console(width=150)
-    for title, rows in (("merged against full-token", merging), ("C++ against Python", languages)):
-        console.print(as_table(title, rows))
-    write_result("speed", {"merging": merging, "languages": languages})
+        assert report.comparison is not None
+        pairs = zip(report.results, report.comparison.results, strict=True)
+        merging += [{"recipe": recipe, **merging_row(*pair)} for pair in pairs]
+        rows = language_rows(merged(recipe), options.images, options.repeats)
+        languages += [{"recipe": recipe, **row} for row in rows]
+    shown = [
+        rows_table(merging, "merged against full-token"),
+        rows_table(languages, "C++ against Python"),
+    ]
+    yield Finding({"merging": merging, "languages": languages}, shown)
 
 
-def merging_rows(recipe: str, report: Report) -> list[Row]:
-    """Return one row per batch size."""
-    assert report.comparison is not None
-    pairs = zip(report.results, report.comparison.results, strict=True)
-    return [merging_row(recipe, measured, ratio) for measured, ratio in pairs]
-
-
-def merging_row(recipe: str, measured: Measurement, ratio: Ratio) -> Row:
+def merging_row(measured: Measurement, ratio: Ratio) -> Row:
     """Compare what merging gives with what its FLOPs and its model time allow."""
-    stages = measured.stages_ms
-    seconds = 1 / measured.model_fps + stages.labels / 1e3
+    seconds = 1 / measured.model_fps + measured.stages_ms.labels / 1e3
     return {
-        "recipe": recipe,
         "batch_size": measured.batch_size,
         "images": measured.images,
         "model_fps": measured.model_fps,
@@ -80,41 +75,35 @@ def merging_row(recipe: str, measured: Measurement, ratio: Ratio) -> Row:
     }
 
 
-def language_rows(recipe: str, artifact: Path, images: Path, repeats: int) -> list[Row]:
-    """Compare end-to-end FPS of the C++ program with the Python one's, turn by turn."""
+def language_rows(artifact: Path, images: Path, repeats: int) -> Iterator[Row]:
+    """Compare the C++ program's FPS with the Python one's, turn by turn."""
+    cpp, python = (Taker(name, passes_of(BATCH_SIZES)) for name in ("C++", "Python"))
     with (
-        Engine(artifact, images, program=CPP_RUNNER) as cpp,
-        Engine(artifact, images, program=PROGRAM) as python,
+        Engine(artifact, images, program=PROGRAMS["C++"]) as one,
+        Engine(artifact, images, program=PROGRAMS["Python"]) as other,
     ):
-        return [language_row(recipe, cpp, python, size, repeats) for size in BATCH_SIZES]
+        take_turns([(cpp, one), (python, other)], repeats)
+    for size in BATCH_SIZES:
+        model, whole = (
+            ratio(cpp.fps(each), python.fps(each))
+            for each in (Pass("model", size), Pass("end_to_end", size))
+        )
+        yield {
+            "batch_size": size,
+            "end_to_end_ratio": whole.median,
+            "end_to_end_ratio_min": whole.min,
+            "end_to_end_ratio_max": whole.max,
+            "model_ratio": model.median,
+        }
 
 
-def language_row(recipe: str, cpp: Engine, python: Engine, batch_size: int, repeats: int) -> Row:
-    """Measure one row, of ``repeats`` turns after a warm-up."""
-    for engine in (cpp, python):
-        engine.ask("warmup", batch_size=batch_size)
-    ratios: dict[str, list[float]] = {"model": [], "end_to_end": []}
-    for _ in range(repeats):
-        for name, values in ratios.items():
-            ours, theirs = (engine.ask(name, batch_size=batch_size) for engine in (cpp, python))
-            values.append(theirs["seconds"] / ours["seconds"])
-    return {
-        "recipe": recipe,
-        "batch_size": batch_size,
-        "end_to_end_ratio": statistics.median(ratios["end_to_end"]),
-        "end_to_end_ratio_min": min(ratios["end_to_end"]),
-        "end_to_end_ratio_max": max(ratios["end_to_end"]),
-        "model_ratio": statistics.median(ratios["model"]),
-    }
-
-
-def as_table(title: str, rows: list[Row]) -> Table:
-    """Make a table of rows of one kind."""
-    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title)
-    for row in rows:
-        table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
-    return table
-
+MEMBER = Member(
+    "speed",
+    "what merging gives against its FLOPs, and C++ against Python",
+    measure,
+    add_options,
+    needs=(CPP_RUNNER,),
+)
 
 if __name__ == "__main__":
-    main()
+    MEMBER.run()

@@ -1,15 +1,20 @@
 """Measures the paper's GPU tables anew in a rented GPU's minutes: ``run.sh``.
 
-schedule   what runs, in the order of worth   launch    runs it, each step a process of its own
-bundle     the folder that is carried there    rehearsal the same on a CPU, with stand-ins
-hollow     a GPU that computes nothing         kernels   compiled for an H100 without one
+bundle     the folder that is carried there, with no need of a network
+schedule   what runs there, in the order of worth
+launch     runs it, each step a process of its own
 
-subjects   the paper's rows, as models       part      one row and method: built, compared, timed
-methods    how tokens merge                  stages    where the time of a forward goes
-prepare    scenes and weights, made once     parity    label maps of C++ against Python's
-results    what is kept, as JSON             records   begun, read, grown part by part
-floor      the least time there can be       kinds     kernels by what they do, beside floors
-targets    whether it is enough              tables    the record as tables
-pages      README, docs and figure
-predict    floors from the vendor's figures, before there is a measurement
+prepare    scenes and weights, made once
+rows       the paper's rows, and the ways of merging
+measure    one row and method: built, timed, compared
+stages     where the time of a forward goes, and what the GPU can do at best
+
+results    what is kept, as JSON, part by part
+targets    whether it is enough
+floors     the least time there can be, measured or predicted
+tables     the record as tables and sentences
+
+rehearsal  the same on a CPU, with stand-ins
+hollow     a GPU that computes nothing
+kernels    compiled for an H100 without one
 """

@@ -21,13 +21,7 @@ from benchmarks.record import RESULTS, ROOT, current_commit
 TARGET = ROOT / "build" / "gpu-bundle"
 LARGEST = 60 << 20  # bytes
 WHEELS = (
-    "rich",
-    "markdown-it-py",
-    "mdurl",
-    "pygments",
-    "tomli-w",
-    "hypothesis",
-    "sortedcontainers",
+    *("rich", "markdown-it-py", "mdurl", "pygments", "tomli-w", "hypothesis", "sortedcontainers"),
 )
 # Headers, and the libraries that they are linked with.
 DEBIAN = (
@@ -61,9 +55,10 @@ def make(target: Path = TARGET) -> Path:
     return target
 
 
-def size_of(folder: Path) -> int:
-    """Return the bytes of all files under a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files under a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _write_source(folder: Path) -> None:
@@ -93,28 +88,30 @@ def _write_system(folder: Path) -> None:
         unpacked = Path(temporary) / "unpacked"
         for package in sorted(Path(temporary).glob("*.deb")):
             subprocess.run(["dpkg-deb", "-x", str(package), str(unpacked)], check=True)
-        for needless in _NEEDLESS:
-            for path in unpacked.glob(needless):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        # Some libraries lie in /lib, which is one with /usr/lib on a merged system.
-        if (unpacked / "lib").exists():
-            shutil.copytree(
-                unpacked / "lib", unpacked / "usr" / "lib", dirs_exist_ok=True, symlinks=True
-            )
-            shutil.rmtree(unpacked / "lib")
-        for path in list(unpacked.rglob("*")):
-            if path.is_symlink() and not path.exists():
-                path.unlink()
+        _leave_out_what_is_needless(unpacked)
         shutil.copytree(unpacked, folder)
         for library in (folder / _LIBRARIES).glob("*.so.*.*"):
             library.unlink()  # what it is found by are files of their own now
 
 
+def _leave_out_what_is_needless(unpacked: Path) -> None:
+    for needless in _NEEDLESS:
+        for path in unpacked.glob(needless):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    # Some libraries lie in /lib, which is one with /usr/lib on a merged system.
+    lib = unpacked / "lib"
+    if lib.exists():
+        shutil.copytree(lib, unpacked / "usr" / "lib", dirs_exist_ok=True, symlinks=True)
+        shutil.rmtree(lib)
+    for path in list(unpacked.rglob("*")):
+        if path.is_symlink() and not path.exists():
+            path.unlink()
+
+
 def main() -> None:
     target = make()
     for path in sorted(target.iterdir()):
-        size = size_of(path) if path.is_dir() else path.stat().st_size
-        print(f"{size / (1 << 20):7.1f} MiB  {path.relative_to(ROOT)}")
+        print(f"{size_of(path) / (1 << 20):7.1f} MiB  {path.relative_to(ROOT)}")
     print(f"{size_of(target) / (1 << 20):7.1f} MiB  in all, commit {current_commit()}")
 
 

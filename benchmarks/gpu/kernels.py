@@ -11,66 +11,21 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
+
+from benchmarks.bench.tables import rows_table
 
 CAPABILITY, WARP = 90, 32  # sm_90, threads
 MOST_SHARED = 227 << 10  # bytes of a block (CUDA C++ Programming Guide, compute capability 9.0)
 MOST_REGISTERS = 255
 _TYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
-
-@dataclass(frozen=True)
-class Case:
-    """A kernel as it is launched for tokens of one type.
-
-    Attributes:
-        module: The module that it stands in.
-        kernel: The name of its function.
-        dtype: The type of the tokens.
-    """
-
-    module: str
-    kernel: str
-    dtype: str
-
-    @property
-    def name(self) -> str:
-        """The kernel's full name, as in ``mpm_deploy.ops.nearest_neighbor.triton._search``."""
-        return f"{self.module}.{self.kernel}"
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """The resources that a compiled kernel needs.
-
-    Attributes:
-        case: The kernel and the type of its tokens.
-        registers: Registers of a thread.
-        shared: Bytes of shared memory of a block.
-        spilled: Spilled bytes of a thread, in local memory and on the stack.
-        warps: Warps of a block.
-        wgmma: Whether it uses Hopper's own matrix instruction.
-    """
-
-    case: Case
-    registers: int
-    shared: int
-    spilled: int
-    warps: int
-    wgmma: bool
-
-    @property
-    def fits(self) -> bool:
-        """True if an H100 can launch the kernel, and it spills nothing."""
-        fits = self.shared <= MOST_SHARED and self.registers <= MOST_REGISTERS
-        return fits and self.spilled == 0
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -111,15 +66,16 @@ def _search(module: Any, dtype: str) -> Launch:
     return Launch(signature, constants, ("tokens", "width"), tile.warps)
 
 
-# Each kernel of the package; a test holds that none is missing.
+# Each kernel of the package, by its full name; a test holds that none is missing.
 LAUNCHES: dict[str, Callable[[Any, str], Launch]] = {
     "mpm_deploy.ops.nearest_neighbor.triton._search": _search
 }
-CASES = tuple(Case(*name.rsplit(".", 1), dtype) for name in LAUNCHES for dtype in _TYPES)
+CASES = tuple((name, dtype) for name in LAUNCHES for dtype in _TYPES)
 
 
-def compile_case(case: Case) -> Compiled:
-    """Compile a kernel for compute capability 9.0.
+def compiled(name: str, dtype: str) -> Row:
+    """Compile a kernel for compute capability 9.0, as it is launched for tokens of one type, and
+    return the resources that it needs.
 
     Raises:
         CompilationError: Triton cannot compile it; the error is Triton's own.
@@ -128,26 +84,35 @@ def compile_case(case: Case) -> Compiled:
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    module = importlib.import_module(case.module)
-    launch = LAUNCHES[case.name](module, case.dtype)
+    place, kernel = name.rsplit(".", 1)
+    module = importlib.import_module(place)
+    launch = LAUNCHES[name](module, dtype)
     names = [*launch.signature, *launch.constants]
     source = ASTSource(
-        getattr(module, case.kernel),
+        getattr(module, kernel),
         {**launch.signature, **dict.fromkeys(launch.constants, "constexpr")},
         {(names.index(key),): value for key, value in launch.constants.items()},
         {(names.index(name),): [["tt.divisibility", 16]] for name in launch.aligned},
     )
     target = GPUTarget("cuda", CAPABILITY, WARP)
-    compiled = triton.compile(source, target=target, options={"num_warps": launch.warps})
-    usage = resource_usage(compiled.asm["cubin"])
-    return Compiled(
-        case=case,
-        registers=usage["REG"],
-        shared=compiled.metadata.shared,
-        spilled=usage["STACK"] + usage["LOCAL"],
-        warps=launch.warps,
-        wgmma="wgmma" in compiled.asm["ptx"],
-    )
+    made = triton.compile(source, target=target, options={"num_warps": launch.warps})
+    usage = resource_usage(made.asm["cubin"])
+    shared, spilled = made.metadata.shared, usage["STACK"] + usage["LOCAL"]
+    return {
+        "kernel": name,
+        "tokens": dtype,
+        "warps": launch.warps,
+        "registers": usage["REG"],
+        "shared KiB": f"{shared / 1024:.1f}",
+        "spilled bytes": spilled,
+        "wgmma": "yes" if "wgmma" in made.asm["ptx"] else "no",  # Hopper's matrix instruction
+        "fits sm_90": "yes" if fits(usage["REG"], shared, spilled) else "no",
+    }
+
+
+def fits(registers: int, shared: int, spilled: int) -> bool:
+    """Tell whether an H100 can launch a kernel, and it spills nothing."""
+    return shared <= MOST_SHARED and registers <= MOST_REGISTERS and spilled == 0
 
 
 def resource_usage(cubin: bytes) -> dict[str, int]:
@@ -164,34 +129,14 @@ def resource_usage(cubin: bytes) -> dict[str, int]:
     return {key: int(value) for key, value in re.findall(r"(REG|STACK|LOCAL):(\d+)", line)}
 
 
-def kernels_table(compiled: Iterable[Compiled]) -> Table:
-    """Make a table with one line per kernel and type."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("kernel")
-    table.add_column("tokens")
-    for name in ("warps", "registers", "shared KiB", "spilled bytes", "wgmma", "fits sm_90"):
-        table.add_column(name, justify="right")
-    for each in compiled:
-        table.add_row(
-            *(each.case.name, each.case.dtype, str(each.warps), str(each.registers)),
-            *(f"{each.shared / 1024:.1f}", str(each.spilled)),
-            *("yes" if flag else "no" for flag in (each.wgmma, each.fits)),
-        )
-    return table
-
-
-def show(console: Console) -> None:
-    """Compile all kernels, and print what each needs.
-
-    Raises:
-        SystemExit: One does not fit.
-    """
-    compiled = [compile_case(case) for case in CASES]
+def main() -> None:
+    rows = [compiled(name, dtype) for name, dtype in CASES]
+    console = Console(width=130)
     console.print("Compiled for sm_90 without a GPU; none was run:")
-    console.print(kernels_table(compiled))
-    if not all(each.fits for each in compiled):
+    console.print(rows_table(rows))
+    if any(row["fits sm_90"] == "no" for row in rows):
         sys.exit("a kernel does not fit an H100")
 
 
 if __name__ == "__main__":
-    show(Console(width=130))
+    main()

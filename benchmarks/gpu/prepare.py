@@ -7,7 +7,7 @@
 build/benchmarks/scenes/images/     JPEGs that no model is trained on
 build/benchmarks/training/          arrays to train on
 build/benchmarks/weights/           a model's weights, and beside them how they came about
-build/benchmarks/<commit>/          artifacts, by `benchmarks.record.built`
+build/benchmarks/<state>/           artifacts, by `benchmarks.bench.cache`
 """
 
 import os
@@ -19,11 +19,10 @@ from pathlib import Path
 import tomli_w
 from safetensors.torch import load_file, save_file
 
-from benchmarks.gpu.subjects import SUBJECTS, Subject
+from benchmarks.bench.cache import FOLDER
+from benchmarks.gpu.rows import Subject, choose
 from benchmarks.record import ROOT
 
-FOLDER = ROOT / "build" / "benchmarks"
-_SCRIPTS = ROOT / "examples" / "scenes"
 CLASSES = 150  # as ADE20K has, the most of all rows
 _BY_CLASS = ("decoder.cls_emb", "decoder.mask_norm.", "decoder.head.")
 _CROP_SHARE = 0.8  # of the training, on crops; the rest is on whole scenes
@@ -83,7 +82,6 @@ def train(model: str, seconds: float) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     minutes = seconds / 60
-    rate = next(each.matrix_rate for each in SUBJECTS.values() if each.model == model)
     settings = {
         "data": FOLDER / "training",
         "output": path,
@@ -93,7 +91,7 @@ def train(model: str, seconds: float) -> None:
         "whole-minutes": minutes * (1 - _CROP_SHARE),
         "search-minutes": minutes,
         "warmup-minutes": minutes / 10,
-        "matrix-rate": rate,
+        "matrix-rate": choose(models=[model])[0].matrix_rate,
     }
     _run("train.py", *(f"--{name}={value}" for name, value in settings.items()))
 
@@ -104,7 +102,8 @@ def _make_dataset(kind: str, folder: Path, count: int) -> None:
 
 
 def _run(script: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, str(_SCRIPTS / script), *arguments], check=True)
+    path = ROOT / "examples" / "scenes" / script
+    subprocess.run([sys.executable, str(path), *arguments], check=True)
 
 
 def main(kind: str, *arguments: str) -> None:

@@ -4,30 +4,23 @@
 
 A stand-in has the row's special tokens, decoder, class count and way of merging, the width of
 ViT-T, and a small input; the portable recipe builds it for a CPU. All else is what runs on a GPU.
-Rows that differ in size or precision alone have the same stand-in, which is built once by each way
+Rows that differ in size or precision alone have the same stand-in, which is built once for each way
 of merging. Nothing in its record is a measurement.
 """
 
-import hashlib
-import json
 import os
 import re
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from benchmarks.gpu import pages
-from benchmarks.gpu.part import Conditions, Part
-from benchmarks.gpu.prepare import FOLDER, scenes
-from benchmarks.gpu.records import read_record, slug
-from benchmarks.gpu.results import GpuRecord
+from benchmarks.gpu.measure import Conditions, Part
+from benchmarks.gpu.prepare import scenes
+from benchmarks.gpu.results import GpuRecord, read_record, slug
+from benchmarks.gpu.rows import Subject
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
-from benchmarks.gpu.subjects import Subject
-from benchmarks.record import RESULTS
-from mpm_deploy.builder.build import build
 from mpm_deploy.recipe import Recipe, load_recipe
 
 GPU = "rehearsal on a CPU"
@@ -42,33 +35,13 @@ class StandIn(Subject):
         """Return the recipe of the small model, merged as the row's."""
         real = super().recipe(method, weights)
         small = load_recipe(RECIPE).override(
-            f"model.name={stand_in(self.model)}",
+            # The tiny model that has the same special tokens and decoder.
+            f"model.name={re.sub(r'[tsbl][0-9]+_', 't16_', self.model)}",
             f"model.weights={weights}",
             f"model.image_size=[{SIDE}, {SIDE}]",
             f"model.classes={real.model.classes}",
         )
         return replace(small, merge=real.merge)
-
-
-def stand_in(model: str) -> str:
-    """Name the tiny model that has the same special tokens and decoder."""
-    return re.sub(r"[tsbl]\d+_", "t16_", model)
-
-
-@dataclass(frozen=True)
-class BuiltOnce:
-    """A folder of artifacts, each built when its recipe is first asked for."""
-
-    folder: Path
-
-    def __call__(self, recipe: Recipe, name: str) -> Path:
-        """Return the artifact of a recipe; rows with the same stand-in share it,
-        whatever its name.
-        """
-        digest = hashlib.sha256(json.dumps(recipe.to_dict()).encode()).hexdigest()[:16]
-        path = self.folder / f"{digest}{recipe.backend.member.suffix}"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return path if path.exists() else build(recipe, path)
 
 
 def part_of(subject: Subject, method: str, conditions: Conditions | None = None) -> Part:
@@ -87,7 +60,6 @@ def small_conditions(images: Path | None = None) -> Conditions:
         timed_images=COUNT,
         timed_images_slow=COUNT,
         warmup=1,
-        build=BuiltOnce(FOLDER / "stand-ins"),
     )
 
 
@@ -97,19 +69,13 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def measured_before() -> GpuRecord | None:
-    """Read the record so far; return None where there is none."""
-    path = RESULTS / f"{slug(GPU)}.json"
-    return read_record(json.loads(path.read_text())) if path.exists() else None
-
-
 def start_record() -> GpuRecord:
     """Begin a record like a GPU's, for this CPU."""
     cpu = torch.device("cpu")
     return GpuRecord(
         gpu=GPU,
         driver="none",
-        ceilings=measure_ceilings(cpu, side=256, size=1 << 20),
+        ceilings=measure_ceilings(cpu, shapes=((256, 256, 256),), size=1 << 20),
         merge_memory=measure_merge_memory(cpu, tokens=256),
     )
 
@@ -121,16 +87,17 @@ def render(out: Path) -> None:
     Raises:
         SystemExit: There is no record, or both languages did not say the same of every image.
     """
+    from benchmarks.pages import gpu as pages
+
     path = out / f"{slug(GPU)}.json"
     if not path.exists():
         sys.exit(f"{path}: it is not there: no part was timed; {out / 'log.txt'} says why")
-    kept = pages.read(path)
-    unlike = [p.name for p in kept.record.parts if not p.parity or p.parity.equal_pixels < 1]
+    parts = read_record(path).parts
+    unlike = [p.name for p in parts if not p.parity or p.parity.equal_pixels < 1]
     if unlike:
         sys.exit(f"label maps of C++ and Python differ: {', '.join(unlike)}")
-    with tempfile.TemporaryDirectory() as folder:
-        texts = {"README's part": pages.readme_part(kept), "docs/results/h100.md": pages.page(kept)}
-        texts |= {file.name: text for file, text in pages.figures(kept, Path(folder)).items()}
+    texts = {"README's part": pages.readme_part(path), "docs/results/h100.md": pages.page(path)}
+    texts |= {file.name: text for file, text in pages.drawn(path).items()}
     for name, text in texts.items():
         print(f"rendered {name}: {len(text.splitlines())} lines")
 
@@ -140,9 +107,9 @@ def what_is_left(minutes: float) -> None:
     from benchmarks.gpu.schedule import schedule
 
     print(f"\nA GPU alone can tell what these give, in {minutes:.0f} minutes; seconds allowed:")
-    steps = [step for step in schedule(60 * minutes) if step.name not in ("scenes", "cpp_runner")]
-    for step in steps:
-        print(f"{step.seconds:6.0f} s  {step.name}")
+    for step in schedule(60 * minutes):
+        if step.name not in ("scenes", "cpp_runner"):
+            print(f"{step.seconds:6.0f} s  {step.name}")
 
 
 if __name__ == "__main__":

@@ -1,21 +1,28 @@
-"""Defines the results of a GPU, as they lie in ``benchmarks/results/h100-<gpu>.json``."""
+"""Defines the results of a GPU, as they lie in ``benchmarks/results/h100-<gpu>.json``, and adds
+part by part to them.
+"""
 
+import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.results import Verdict
+from benchmarks.bench.agreement import Agreement
+from benchmarks.bench.targets import Verdict
+from benchmarks.record import RESULTS
 from mpm_deploy.artifact import Flops
-from mpm_deploy.measure.speed.report import Report
+from mpm_deploy.measure.speed.report import Measurement, Ratio, Report
+from mpm_deploy.support.schema import read_structure
+
+WITH_STAGES = "mpm"  # whose merges are timed one by one
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The highest rates that were measured on the GPU.
-
-    Attributes:
-        copy_gb_per_s: GB/s of a copy within its memory, bytes read and written.
-        matrix_tflops: TFLOP/s of a large matrix product, by precision; float32 is without TF32.
+    """The highest rates of the GPU: of a copy within its memory, bytes read and written, and of a
+    large matrix product by precision; float32 is without TF32.
     """
 
     copy_gb_per_s: float
@@ -24,15 +31,7 @@ class Ceilings:
 
 @dataclass(frozen=True)
 class MergeMemory:
-    """The memory that one merge of one image takes.
-
-    Attributes:
-        tokens: The tokens of the image.
-        width: The width of a token.
-        dtype: The type of the tokens.
-        tokens_mib: MiB of the tokens themselves.
-        peak_mib: MiB that the merge held at most, besides them.
-    """
+    """The MiB of an image's tokens, and the most that a merge of them held besides."""
 
     tokens: int
     width: int
@@ -43,16 +42,10 @@ class MergeMemory:
 
 @dataclass(frozen=True)
 class Stages:
-    """The times of merges and reconstruction in a forward, at one batch size, in milliseconds.
+    """The milliseconds of each merge, of the reconstruction and of the whole forward of one batch.
 
-    Merges and reconstruction are those of the eager model on the same features, which fuses
+    The forward is the artifact's. Merges and reconstruction are the eager model's, which fuses
     nothing: what the artifact needs is less.
-
-    Attributes:
-        batch_size: Images a call.
-        forward: The whole forward of the artifact.
-        merges: Each merge.
-        reconstruction: The gathering of the patches' scores.
     """
 
     batch_size: int
@@ -77,13 +70,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Profile:
-    """The kernels of one forward at one batch size, the longest first.
-
-    Attributes:
-        batch_size: Images a call.
-        kernels: The kernels of the forward.
-        merged: Whether this is the merged model; else it is the full-token one.
-    """
+    """The kernels of one forward, the longest first, of the merged or of the full-token model."""
 
     batch_size: int
     kernels: tuple[Kernel, ...]
@@ -91,40 +78,18 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Parity:
-    """The comparison of the C++ program's label maps with Python's, for one artifact.
-
-    Attributes:
-        images: The number of different files.
-        equal_images: The number of images with every pixel alike.
-        equal_pixels: Share of all pixels.
-        different: The names of some that differ.
-    """
-
-    images: int
-    equal_images: int
-    equal_pixels: float
-    different: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class PartResult:
     """The results of one row, merged by one method.
 
     Attributes:
-        row: Its name.
-        method: How tokens merge.
         recipe: The artifact's whole recipe.
         weights: Where they come from, in words.
         parameters: The number of parameters.
         patches: Tokens of an image before merging.
-        flops: The FLOPs of an image, by its tokens kept.
-        full_token_flops: The same of the model without merging.
+        flops: The FLOPs of an image, by its tokens kept; ``full_token_flops`` without merging.
         labels_agree: Share of labels equal to those of the eager model, measured at build.
-        commit: The commit of the checkout it was measured in.
-        cpp: The C++ program's report, merged against full-token.
-        parity: C++ against Python.
-        python: As ``cpp``, of the Python program.
+        cpp: The C++ program's report, merged against full-token; ``python`` the Python program's.
+        parity: The C++ program's label maps against Python's.
         profiles: The kernels of the forwards, at the least and the largest batch.
         stages: The stages of Mutual Pair Merging, at the largest batch.
     """
@@ -141,10 +106,15 @@ class PartResult:
     commit: str
     # Each is empty where it was not measured, or failed.
     cpp: Report | None = None
-    parity: Parity | None = None
+    parity: Agreement | None = None
     python: Report | None = None
     profiles: tuple[Profile, ...] = ()
     stages: Stages | None = None
+
+    @property
+    def name(self) -> str:
+        """The names of the row and the method."""
+        return f"{self.row} {self.method}"
 
     @property
     def measured(self) -> int:
@@ -155,7 +125,7 @@ class PartResult:
     @property
     def complete(self) -> bool:
         """Whether every measurement is there; stages are of Mutual Pair Merging alone."""
-        return self.measured == (5 if self.method == "mpm" else 4)
+        return self.measured == (5 if self.method == WITH_STAGES else 4)
 
     @property
     def speed(self) -> Report:
@@ -170,22 +140,26 @@ class PartResult:
         return report
 
     @property
-    def name(self) -> str:
-        """The names of the row and the method."""
-        return f"{self.row} {self.method}"
+    def ratios(self) -> tuple[Ratio, ...]:
+        """The ratios to full-token, by rising batch size."""
+        assert self.speed.comparison is not None
+        return tuple(sorted(self.speed.comparison.results, key=lambda each: each.batch_size))
+
+    @property
+    def ratio(self) -> Ratio:
+        """The ratio to full-token at the largest batch."""
+        return self.ratios[-1]
+
+    @property
+    def largest(self) -> Measurement:
+        """The measurement at the largest batch."""
+        return max(self.speed.results, key=lambda each: each.batch_size)
 
 
 @dataclass(frozen=True)
 class GpuRecord:
-    """The record of one GPU: all parts measured on it.
-
-    Attributes:
-        gpu: Its product name.
-        driver: Its driver's version.
-        ceilings: The ceilings of this GPU.
-        merge_memory: The memory of a merge of many tokens.
-        parts: The results by row and method.
-        verdicts: The targets, and whether they were met.
+    """The record of one GPU, by its product name and its driver's version: all parts measured on
+    it, and whether they met the targets.
     """
 
     gpu: str
@@ -195,7 +169,45 @@ class GpuRecord:
     parts: tuple[PartResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
+    @property
+    def file_name(self) -> str:
+        """The name of the record's file, without its suffix."""
+        return slug(self.gpu)
+
+    def has(self, row: str, method: str) -> bool:
+        """Say whether this was measured, all of it, and on weights that were trained."""
+        found = [p for p in self.parts if (p.row, p.method) == (row, method)]
+        return any(part.complete and part.weights != "random" for part in found)
+
+    def with_part(self, part: PartResult) -> "GpuRecord":
+        """Return the record with this part, in place of an older one that has no more
+        measurements.
+        """
+        from benchmarks.gpu.targets import verdicts
+
+        older = [p for p in self.parts if p.name == part.name]
+        if any(each.measured > part.measured for each in older):
+            return self
+        parts = (*(p for p in self.parts if p.name != part.name), part)
+        return replace(self, parts=parts, verdicts=tuple(v for p in parts for v in verdicts(p)))
+
 
 def timed(parts: Iterable[PartResult]) -> list[PartResult]:
     """Return the parts that have a speed."""
     return [part for part in parts if part.cpp or part.python]
+
+
+def read_record(path: Path) -> GpuRecord:
+    """Read a file that `write_result` wrote."""
+    return read_structure(GpuRecord, json.loads(path.read_text()), unknown_keys=True)
+
+
+def on_file(gpu: str) -> GpuRecord | None:
+    """Read the record of a GPU; return None where there is none."""
+    path = RESULTS / f"{slug(gpu)}.json"
+    return read_record(path) if path.exists() else None
+
+
+def slug(gpu: str) -> str:
+    """Turn a GPU's product name into a file name, as in ``h100-nvidia-h100-80gb-hbm3``."""
+    return "h100-" + re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")

@@ -12,15 +12,30 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from benchmarks.gpu.methods import METHODS
-from benchmarks.gpu.part import VARIANTS
-from benchmarks.gpu.records import has_part, measured_before
-from benchmarks.gpu.subjects import Subject, choose
+from benchmarks.gpu.measure import VARIANTS
+from benchmarks.gpu.rows import METHODS, Subject, choose
+from benchmarks.gpu.stages import measured_before
 
 _TRAINING_SHARE = 0.15  # of all minutes, for the weights of one group of models
 _MOST_TRAINING = 90.0  # seconds
-_SCENES, _TRAINING_SCENES = 256, 1500
+_SCENES, _TRAINING_SCENES, _FEW_SCENES = 256, 1500, 40
 _FEW_THREADS = {"TORCHINDUCTOR_COMPILE_THREADS": "4", "OMP_NUM_THREADS": "4"}
+_PYTHON = (sys.executable, "-m")
+_CPP_RUNNER = f"""
+cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+    -DMPM_WARNINGS_AS_ERRORS=OFF -DMPM_PYTHON={sys.executable} &&
+cmake --build build --target cpp_runner mpm_kernels &&
+cp $(find build -name 'libmpm_kernels.so') mpm_deploy/ops/
+"""
+# Each small build in a process of its own: where one crashes, its stack is known in a minute.
+_TESTS = (
+    ("kernels", "tests/ops/test_cuda.py", ""),
+    ("merged bfloat16", "tests/backends/test_cuda.py", "h100_bf16-merged"),
+    ("full-token bfloat16", "tests/backends/test_cuda.py", "h100_bf16-full_token"),
+    ("merged float32", "tests/backends/test_cuda.py", "h100_fp32-merged"),
+)
+_TEST_OPTIONS = ("-m", "cuda", "-p", "no:cacheprovider", "-o", "filterwarnings=default", "-v")
+
 Pair = tuple[Subject, str]
 
 
@@ -57,25 +72,21 @@ def schedule(seconds: float, stand_ins: bool = False) -> list[Step]:
         stand_ins: A rehearsal: one row of each group, as a small model on a CPU, and once the way
             of a GPU on one that computes nothing.
     """
-    training = min(_MOST_TRAINING, _TRAINING_SHARE * seconds)
+    # A stand-in's weights are random: on a CPU nothing is learnt in seconds.
+    training = 0.0 if stand_ins else min(_MOST_TRAINING, _TRAINING_SHARE * seconds)
     groups = [group[:1] if stand_ins else _not_on_file(group) for group in _groups()]
     steps = [*_place(stand_ins), *(_hollow() if stand_ins else ())]
-    known: set[str] = set()
     for group, following in zip(groups, [*groups[1:], []], strict=True):
-        steps += _new(_trainings(group, training, stand_ins), known)
-        steps += _new(_builds(group, stand_ins), known)
+        steps += _trainings(group, training)
+        steps += _builds(group, stand_ins)
         # The next ones train while these are built: nothing else wants the GPU then.
-        steps += _new(_trainings(following, training, stand_ins), known)
+        steps += _trainings(following, training)
         steps += _timings(group, stand_ins)
-    return steps
-
-
-def _new(steps: Iterable[Step], known: set[str]) -> Iterator[Step]:
-    """Yield those that are not scheduled yet: rows share weights, methods the full-token model."""
+    # Rows share weights, and methods the full-token model: each is made where it is first named.
+    named: dict[str, Step] = {}
     for step in steps:
-        if step.name not in known:
-            known.add(step.name)
-            yield step
+        named.setdefault(step.name, step)
+    return [*named.values()]
 
 
 def _groups() -> list[list[Pair]]:
@@ -99,62 +110,46 @@ def _groups() -> list[list[Pair]]:
 
 def _not_on_file(group: list[Pair]) -> list[Pair]:
     record = measured_before()
-    return [(r, m) for r, m in group if record is None or not has_part(record, r.name, m)]
-
-
-def _hollow() -> Iterator[Step]:
-    python = (sys.executable, "-m")
-    for method in METHODS:
-        folder = f"build/benchmarks/hollow/{method}"
-        rehearse = (*python, "benchmarks.gpu.hollow.rehearse", folder, method)
-        yield Step(
-            f"a GPU that computes nothing {method}",
-            (*python, "benchmarks.gpu.hollow", folder, "--", *rehearse),
-            seconds=300,
-            expected=100,
-            needs=("cpp_runner",),
-        )
+    return [(row, m) for row, m in group if record is None or not record.has(row.name, m)]
 
 
 def _place(stand_ins: bool) -> Iterator[Step]:
-    compiler = " ".join(
-        [
-            "cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF",
-            f"-DMPM_WARNINGS_AS_ERRORS=OFF -DMPM_PYTHON={sys.executable}",
-            "&& cmake --build build --target cpp_runner mpm_kernels",
-            "&& cp $(find build -name 'libmpm_kernels.so') mpm_deploy/ops/",
-        ]
-    )
-    yield Step("cpp_runner", ("bash", "-c", compiler), 240, 40)
-    count = 40 if stand_ins else _SCENES
-    yield _module("scenes", "prepare", "scenes", str(count), seconds=60, expected=8)
-    count = 40 if stand_ins else _TRAINING_SCENES
-    yield _module("training scenes", "prepare", "training", str(count), seconds=120, expected=25)
-    required = {} if stand_ins else {"MPM_REQUIRE_CUDA": "1"}
-    options = ("-m", "cuda", "-p", "no:cacheprovider", "-o", "filterwarnings=default", "-v")
-    # Each small build in a process of its own: where one crashes, its stack is known in a minute.
-    for name, file, chosen in (
-        ("kernels", "tests/ops/test_cuda.py", ""),
-        ("merged bfloat16", "tests/backends/test_cuda.py", "h100_bf16-merged"),
-        ("full-token bfloat16", "tests/backends/test_cuda.py", "h100_bf16-full_token"),
-        ("merged float32", "tests/backends/test_cuda.py", "h100_fp32-merged"),
+    yield Step("cpp_runner", ("bash", "-c", _CPP_RUNNER), 240, 40)
+    prepare = (*_PYTHON, "benchmarks.gpu.prepare")
+    for name, kind, count, most, expected in (
+        ("scenes", "scenes", _SCENES, 60, 8),
+        ("training scenes", "training", _TRAINING_SCENES, 120, 25),
     ):
-        command = (sys.executable, "-m", "pytest", file, *options, "-k", chosen)
+        count = _FEW_SCENES if stand_ins else count
+        yield Step(name, (*prepare, kind, str(count)), most, expected)
+    required = {} if stand_ins else {"MPM_REQUIRE_CUDA": "1"}
+    for name, file, chosen in _TESTS:
+        command = (*_PYTHON, "pytest", file, *_TEST_OPTIONS, "-k", chosen)
         yield Step(f"test {name}", command, 200, 60, environment=required | _FEW_THREADS)
 
 
-def _trainings(pairs: list[Pair], seconds: float, stand_ins: bool) -> Iterator[Step]:
+def _hollow() -> Iterator[Step]:
+    hollow = (*_PYTHON, "benchmarks.gpu.hollow")
+    for method in METHODS:
+        folder = f"build/benchmarks/hollow/{method}"
+        rehearse = (*_PYTHON, "benchmarks.gpu.hollow.rehearse", folder, method)
+        name = f"a GPU that computes nothing {method}"
+        yield Step(name, (*hollow, folder, "--", *rehearse), 300, 100, needs=("cpp_runner",))
+
+
+def _trainings(pairs: Iterable[Pair], seconds: float) -> Iterator[Step]:
     for row, _ in pairs:
-        yield _train(row.model, seconds, stand_ins)
+        command = (*_PYTHON, "benchmarks.gpu.prepare", "train", row.model, f"{seconds:.0f}")
+        needs = ("training scenes",)
+        yield Step(f"train {row.model}", command, seconds + 60, seconds + 25, needs)
 
 
-def _builds(pairs: list[Pair], stand_ins: bool) -> Iterator[Step]:
+def _builds(pairs: Iterable[Pair], stand_ins: bool) -> Iterator[Step]:
     for row, method in pairs:
         for variant in VARIANTS:
-            options = ["--rows", row.name, "--methods", method, "--build-only", variant]
             yield Step(
                 _build_name(row, method, variant),
-                _h100(options, stand_ins),
+                _h100(row, method, stand_ins, "--build-only", variant),
                 seconds=240,
                 expected=110,
                 after=(f"train {row.model}",),
@@ -162,12 +157,11 @@ def _builds(pairs: list[Pair], stand_ins: bool) -> Iterator[Step]:
             )
 
 
-def _timings(pairs: list[Pair], stand_ins: bool) -> Iterator[Step]:
+def _timings(pairs: Iterable[Pair], stand_ins: bool) -> Iterator[Step]:
     for row, method in pairs:
-        options = ["--rows", row.name, "--methods", method]
         yield Step(
             f"time {row.name} {method}",
-            _h100(options, stand_ins),
+            _h100(row, method, stand_ins),
             seconds=300 if row.dtype == "float32" else 150,
             expected=30,
             needs=("scenes", *(_build_name(row, method, variant) for variant in VARIANTS)),
@@ -176,34 +170,12 @@ def _timings(pairs: list[Pair], stand_ins: bool) -> Iterator[Step]:
         )
 
 
-def _train(model: str, seconds: float, stand_ins: bool) -> Step:
-    # A stand-in's weights are random: on a CPU nothing is learnt in seconds.
-    seconds = 0.0 if stand_ins else seconds
-    return _module(
-        *(f"train {model}", "prepare", "train", model, f"{seconds:.0f}"),
-        seconds=seconds + 60,
-        expected=seconds + 25,
-        needs=("training scenes",),
-    )
-
-
 def _build_name(row: Subject, method: str, variant: str) -> str:
     """Name the step that builds an artifact; full-token is one file, whatever merges beside it."""
     return f"build {row.name} {variant if variant == 'full_token' else method}"
 
 
-def _h100(options: Iterable[str], stand_ins: bool) -> tuple[str, ...]:
+def _h100(row: Subject, method: str, stand_ins: bool, *options: str) -> tuple[str, ...]:
     more = ("--stand-ins",) if stand_ins else ()
-    return (sys.executable, "-m", "benchmarks.h100", *options, *more)
-
-
-def _module(
-    name: str,
-    module: str,
-    *arguments: str,
-    seconds: float,
-    expected: float,
-    needs: tuple[str, ...] = (),
-) -> Step:
-    command = (sys.executable, "-m", f"benchmarks.gpu.{module}", *arguments)
-    return Step(name, command, seconds, expected, needs)
+    command = (*_PYTHON, "benchmarks.h100", "--rows", row.name, "--methods", method)
+    return (*command, *options, *more)

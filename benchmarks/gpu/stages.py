@@ -1,75 +1,52 @@
-"""Measures where the time of a forward goes: merges, reconstruction, and the kernels by name."""
+"""Measures where the time of a forward goes: merges, reconstruction, and the kernels by name; and
+what the GPU can do at best.
+"""
 
 import statistics
-import time
-from collections.abc import Callable
-from typing import Any
-from unittest import mock
+import subprocess
 
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.gpu.results import Ceilings, Kernel, MergeMemory, Stages
+from benchmarks.bench.ceilings import (
+    GPU_SHAPES,
+    PRECISIONS,
+    Shape,
+    copy_gb_per_s,
+    durations,
+    gflops,
+    wait,
+)
+from benchmarks.gpu.results import Ceilings, GpuRecord, Kernel, MergeMemory, Stages, on_file
 from mpm_deploy.backends.base import Program
-from mpm_deploy.models.reductions import mpm
-from mpm_deploy.models.reductions.mpm import merge_mutual_pairs, reconstruct
+from mpm_deploy.measure.profile.stopwatch import Part, Stopwatch
+from mpm_deploy.models.reductions.mpm import merge_mutual_pairs
 from mpm_deploy.models.segmenter import Segmenter
 
 _REPEATS = 20
-_MATRIX, _COPY = 8192, 1 << 30  # rows and columns, bytes
+_COPY = 1 << 30  # bytes
 _MANY_TOKENS, _WIDTH = 16384, 768
-
-
-def milliseconds(call: Callable[[], object], device: torch.device) -> float:
-    """Return the median time of some calls, after as many to warm up; each is waited for."""
-    times = []
-    for _ in range(2 * _REPEATS):
-        _wait(device)
-        begin = time.perf_counter()
-        call()
-        _wait(device)
-        times.append((time.perf_counter() - begin) * 1e3)
-    return statistics.median(times[_REPEATS:])
 
 
 @torch.inference_mode()
 def measure_stages(model: Segmenter, program: Program, images: Tensor) -> Stages:
-    """Time the merges, the reconstruction and the whole forward of one batch.
-
-    Args:
-        model: The eager model of the program's recipe, on its device.
-        program: The artifact.
-        images: ``(B, 3, H, W)`` uint8, on the device.
+    """Time the merges and the reconstruction of an eager model, and the whole forward of the
+    artifact, with images ``(B, 3, H, W)`` uint8 on the device of both.
     """
-    device = images.device
-    inputs, rows = _inputs_of_merges(model, images)
-    merges = tuple(
-        milliseconds(lambda given=given: merge_mutual_pairs(*given), device) for given in inputs
-    )
-    last = merge_mutual_pairs(*inputs[-1])[0]  # (T, C)
+    forward = durations(lambda: program.scores(images), images.device, _REPEATS)
+    watch = Stopwatch(model)
+    laps = [watch.time(images) for _ in range(2 * _REPEATS)][_REPEATS:]  # the first ones warm up
+
+    def median(part: Part) -> float:
+        return statistics.median(lap[part] for lap in laps)
+
     return Stages(
         batch_size=len(images),
-        forward=milliseconds(lambda: program.scores(images), device),
-        merges=merges,
-        reconstruction=milliseconds(lambda: reconstruct(last, rows.flatten()), device),
+        forward=statistics.median(forward),
+        merges=tuple(median(part) for part in laps[0] if part.name == "merge"),
+        reconstruction=median(Part("reconstruct")),
     )
-
-
-def _inputs_of_merges(model: Segmenter, images: Tensor) -> tuple[list[tuple[Any, ...]], Tensor]:
-    """Return the arguments of each merge of a forward, and ``(B, N)``: the row each
-    patch went to.
-    """
-    inputs = []
-
-    def noted(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-        inputs.append(arguments)
-        return merge_mutual_pairs(*arguments)
-
-    with mock.patch.object(mpm, "merge_mutual_pairs", noted):
-        normalised = images.to(model.scale.dtype) * model.scale + model.shift
-        rows = model.encoder(normalised.to(model.encoder.position.dtype))[2]
-    return inputs, rows
 
 
 def measure_kernels(program: Program, images: Tensor) -> tuple[Kernel, ...]:
@@ -77,10 +54,10 @@ def measure_kernels(program: Program, images: Tensor) -> tuple[Kernel, ...]:
     on_gpu = images.device.type == "cuda"
     activity = ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU
     program.scores(images)
-    _wait(images.device)
+    wait(images.device)
     with profile(activities=[activity]) as profiled:
         program.scores(images)
-        _wait(images.device)
+        wait(images.device)
     kernels = [
         Kernel(
             event.key,
@@ -92,26 +69,27 @@ def measure_kernels(program: Program, images: Tensor) -> tuple[Kernel, ...]:
     return tuple(sorted(kernels, key=lambda kernel: kernel.milliseconds, reverse=True))
 
 
-@torch.inference_mode()
-def measure_ceilings(device: torch.device, side: int = _MATRIX, size: int = _COPY) -> Ceilings:
-    """Measure the rates of a copy within the device's memory, and of a product of
-    square matrices.
-    """
-    source = torch.ones(size, dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
-    copy = milliseconds(lambda: target.copy_(source), device)
-    return Ceilings(
-        copy_gb_per_s=2 * size / copy / 1e6,
-        matrix_tflops={
-            str(dtype).removeprefix("torch."): _matrix_tflops(device, dtype, side)
-            for dtype in (torch.bfloat16, torch.float32)
-        },
+def start_record(device: torch.device) -> GpuRecord:
+    """Begin a record with what is known of the GPU before any model runs."""
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):  # it is not worth a record
+        driver = "unknown"
+    return GpuRecord(
+        gpu=torch.cuda.get_device_name(device),
+        driver=driver.splitlines()[0],
+        ceilings=measure_ceilings(device),
+        merge_memory=measure_merge_memory(device),
     )
 
 
-def _matrix_tflops(device: torch.device, dtype: torch.dtype, side: int) -> float:
-    left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    return 2 * side**3 / milliseconds(lambda: left @ right, device) / 1e9
+def measure_ceilings(
+    device: torch.device, shapes: tuple[Shape, ...] = GPU_SHAPES, size: int = _COPY
+) -> Ceilings:
+    """Measure the rates of a copy within the device's memory, and of a matrix product."""
+    rates = {name: gflops(name, device, shapes, _REPEATS) / 1e3 for name in PRECISIONS}
+    return Ceilings(copy_gb_per_s(device, size, _REPEATS), rates)
 
 
 @torch.inference_mode()
@@ -132,6 +110,6 @@ def measure_merge_memory(device: torch.device, tokens: int = _MANY_TOKENS) -> Me
     return MergeMemory(tokens, _WIDTH, "bfloat16", rows.nbytes * mib, peak * mib)
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def measured_before() -> GpuRecord | None:
+    """Read the record of this GPU; return None where there is none."""
+    return on_file(torch.cuda.get_device_name()) if torch.cuda.is_available() else None

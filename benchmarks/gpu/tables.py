@@ -1,193 +1,161 @@
-"""Makes tables of the record."""
+"""Makes tables and sentences of the record."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from rich import box
 from rich.table import Table
 
-from benchmarks.gpu.floor import Gap, gaps
-from benchmarks.gpu.kinds import kinds
-from benchmarks.gpu.methods import METHODS
-from benchmarks.gpu.results import Ceilings, GpuRecord, Parity, PartResult, Profile, timed
-from benchmarks.gpu.subjects import SUBJECTS
-from benchmarks.gpu.targets import largest, ratio_of
-from mpm_deploy.measure.speed.report import Measurement
+from benchmarks.bench.tables import rows_table, verdicts_table
+from benchmarks.gpu.floors import gaps, kinds
+from benchmarks.gpu.results import GpuRecord, PartResult, Profile, timed
+from benchmarks.gpu.rows import METHODS, SUBJECTS
+from mpm_deploy.show.tables.style import tokens
 
 _SHOWN_KERNELS = 12
-_WORDS = ("row", "method", "kernel", "kind", "table")
 # Whose kernels are told: the issue is where their time goes. Rows of a name, and the batch.
 TOLD = (("seg_l16_mask", 32), ("seg_b16_mask", 32), ("seg_t16_mask", 1))
+_TITLES = {"mpm": "MPM", "tome": "ToMe", "algm": "ALGM"}
+
+Row = dict[str, Any]
 
 
-def speed_table(parts: Iterable[PartResult]) -> Table:
-    """Make a table of both models' model FPS at each batch size, by the C++ program."""
-    table = _table(
-        *("row", "method", "batch", "full-token FPS", "merged FPS", "ratio", "FLOP ratio"),
-        *("end-to-end FPS", "Python", "tokens kept", "labels equal"),
-    )
-    for part in timed(parts):
-        for cells in _speed_rows(part):
-            table.add_row(*cells)
-        table.add_section()
-    return table
+def every_table(record: GpuRecord) -> Iterator[tuple[str, Table]]:
+    """Yield every table with its title."""
+    yield "Beside the paper", rows_table(paper_rows(record))
+    yield "Every batch size", rows_table(speed_rows(record))
+    yield "Merging", rows_table(stages_rows(record))
+    yield "The floor, and the gap, in milliseconds of a batch", rows_table(floor_rows(record))
+    yield "Targets", verdicts_table(record.verdicts)
+    for part, profile in told_profiles(record.parts):
+        name = part.name if profile.merged else f"{part.row} full-token"
+        name = f"{name}, batch {profile.batch_size}"
+        yield f"Where the time goes: {name}", rows_table(kind_rows(record, part, profile))
+        yield f"Kernels: {name}", rows_table(kernel_rows(profile))
 
 
-def paper_table(parts: Sequence[PartResult]) -> Table:
-    """Make a table with one line per row, at the largest batch: our figure, and after
-    the slash the paper's.
-    """
-    table = _table(
-        *("table", "row", "full-token FPS", "MPM FPS", "MPM ratio", "FLOPs"),
-        *("ToMe ratio", "FLOPs", "ALGM ratio", "FLOPs"),
-    )
+def paper_rows(record: GpuRecord) -> Iterator[Row]:
+    """Yield one line per row, at the largest batch: our figure, and after the slash the paper's."""
     for name, subject in SUBJECTS.items():
-        measured = {part.method: part for part in timed(parts) if part.row == name}
-        if measured:
-            number = str(subject.row.table) if subject.in_paper else "–"
-            table.add_row(number, name, *_beside_paper(name, measured))
-    return table
-
-
-def stages_table(parts: Iterable[PartResult]) -> Table:
-    """Make a table of what merging costs."""
-    table = _table(
-        *("row", "batch", "forward ms", "merges ms", "reconstruction ms", "share"),
-    )
-    for part in parts:
-        stages = part.stages
-        if stages is None:
+        ours = {part.method: part for part in timed(record.parts) if part.row == name}
+        if not ours:
             continue
-        table.add_row(
-            *(part.row, str(stages.batch_size), f"{stages.forward:.2f}"),
-            " + ".join(f"{merge:.2f}" for merge in stages.merges),
-            *(f"{stages.reconstruction:.2f}", f"{stages.share:.1%}"),
-        )
-    return table
+        paper, mpm, any_part = subject.paper, ours.get("mpm"), next(iter(ours.values()))
+        fps = paper.fps if paper else {}
+        row = {
+            "table": subject.row.table if subject.in_paper else None,
+            "row": name,
+            "full-token FPS": _both(any_part.ratio.against.model_fps, fps.get("full"), ".0f"),
+            "MPM FPS": _both(mpm.largest.model_fps if mpm else None, fps.get("mpm"), ".0f"),
+        }
+        for method in METHODS:
+            ratio = ours[method].ratio if method in ours else None
+            gain = ratio.model_fps_ratio.median if ratio else None
+            row[f"{_TITLES[method]} ratio"] = _both(gain, paper and paper.ratio(method), ".2f")
+            row[f"{_TITLES[method]} FLOPs"] = f"{ratio.flop_ratio:.2f}" if ratio else None
+        yield row
 
 
-def floors_table(record: GpuRecord) -> Table:
-    """Make a table of each forward's floor, its measured time and the gap, in
-    milliseconds of a batch.
-    """
-    table = _table(
-        *("row", "method", "batch", "operations ms", "bytes ms", "activations ms", "floor ms"),
-        *("took ms", "gap ms", "× floor"),
-    )
+def speed_rows(record: GpuRecord) -> Iterator[Row]:
+    """Yield both models' model FPS at each batch size, by the C++ program."""
+    for part in timed(record.parts):
+        merged = {each.batch_size: each for each in part.speed.results}
+        python = {each.batch_size: each for each in (part.python.results if part.python else ())}
+        for ratio in part.ratios:
+            size = ratio.batch_size
+            yield {
+                "row": part.row,
+                "method": part.method,
+                "batch": size,
+                "full-token FPS": f"{ratio.against.model_fps:.0f}",
+                "merged FPS": f"{merged[size].model_fps:.0f}",
+                "ratio": f"{ratio.model_fps_ratio.median:.2f}",
+                "FLOP ratio": f"{ratio.flop_ratio:.2f}",
+                "end-to-end FPS": f"{merged[size].end_to_end_fps:.0f}",
+                "Python": f"{python[size].end_to_end_fps:.0f}" if size in python else None,
+                "tokens kept": tokens(merged[size].tokens_kept.mean),
+                "labels equal": f"{part.parity.equal_pixels:.2%}" if part.parity else None,
+            }
+
+
+def stages_rows(record: GpuRecord) -> Iterator[Row]:
+    """Yield what merging costs, in milliseconds of a batch."""
+    for part in record.parts:
+        if part.stages is not None:
+            yield {
+                "row": part.row,
+                "batch": part.stages.batch_size,
+                "forward ms": f"{part.stages.forward:.2f}",
+                "merges ms": " + ".join(f"{merge:.2f}" for merge in part.stages.merges),
+                "reconstruction ms": f"{part.stages.reconstruction:.2f}",
+                "share": f"{part.stages.share:.1%}",
+            }
+
+
+def floor_rows(record: GpuRecord) -> Iterator[Row]:
+    """Yield each forward's floor, its measured time and the gap."""
     for part in timed(record.parts):
         for gap in gaps(part, record.ceilings):
-            table.add_row(*_gap_cells(gap))
-        table.add_section()
-    return table
+            yield {
+                "row": gap.row,
+                "method": gap.method,
+                "batch": gap.batch_size,
+                "operations": gap.floor.operations,
+                "bytes": gap.floor.bytes,
+                "activations": gap.floor.activations,
+                "floor": gap.floor.least,
+                "took": gap.milliseconds,
+                "gap": gap.gap,
+                "× floor": f"{gap.times:.2f}",
+            }
 
 
-def kinds_table(part: PartResult, profile: Profile, ceilings: Ceilings) -> Table:
-    """Make a table of where the time of one forward goes, each kind of kernel beside its floor."""
-    table = _table("row", "batch", "kind", "calls", "ms", "floor ms", "gap ms")
-    for kind in kinds(part, profile, ceilings):
-        table.add_row(
-            *(name_of(part, profile), str(profile.batch_size), kind.kind, str(kind.calls)),
-            *(f"{kind.milliseconds:.3f}", f"{kind.floor:.3f}"),
-            f"{kind.milliseconds - kind.floor:.3f}",
-        )
-    return table
+def kind_rows(record: GpuRecord, part: PartResult, profile: Profile) -> Iterator[Row]:
+    """Yield where the time of one forward goes, each kind of kernel beside its floor."""
+    for kind in kinds(part, profile, record.ceilings):
+        took, floor = kind.milliseconds, kind.floor
+        yield {
+            "kind": kind.kind,
+            "calls": kind.calls,
+            "ms": took,
+            "floor ms": floor,
+            "gap ms": took - floor,
+        }
 
 
-def name_of(part: PartResult, profile: Profile) -> str:
-    """Name the model that was profiled."""
-    return part.name if profile.merged else f"{part.row} full-token"
-
-
-def kernels_table(profile: Profile) -> Table:
-    """Make a table of the longest kernels of one forward."""
-    table = _table("kernel", "calls", "ms")
+def kernel_rows(profile: Profile) -> Iterator[Row]:
+    """Yield the longest kernels of one forward."""
     for kernel in profile.kernels[:_SHOWN_KERNELS]:
-        table.add_row(kernel.name[:90], str(kernel.calls), f"{kernel.milliseconds:.3f}")
-    return table
+        yield {"kernel": kernel.name[:90], "calls": kernel.calls, "ms": kernel.milliseconds}
 
 
 def told_profiles(parts: Iterable[PartResult]) -> Iterator[tuple[PartResult, Profile]]:
     """Yield the profiles at 512 pixels whose kernels are listed one by one."""
     for part in timed(parts):
         subject = SUBJECTS[part.row]
-        if part.method != "mpm" or subject.row.dataset != "ade20k":
-            continue
-        for profile in part.profiles:
-            if (subject.model, profile.batch_size) in TOLD:
-                yield part, profile
+        if part.method == "mpm" and subject.row.dataset == "ade20k":
+            for profile in part.profiles:
+                if (subject.model, profile.batch_size) in TOLD:
+                    yield part, profile
 
 
 def notes(record: GpuRecord) -> Iterator[str]:
     """Yield sentences on what the tables do not show."""
     ceilings, memory = record.ceilings, record.merge_memory
     rates = ", ".join(f"{rate:.0f} TFLOP/s {name}" for name, rate in ceilings.matrix_tflops.items())
-    yield (
-        f"{record.gpu}, driver {record.driver}: copies {ceilings.copy_gb_per_s:.0f} GB/s, {rates}."
-    )
+    copies = f"copies {ceilings.copy_gb_per_s:.0f} GB/s"
+    yield f"{record.gpu}, driver {record.driver}: {copies}, {rates}."
     yield (
         f"A merge of {memory.tokens} tokens of {memory.width} in {memory.dtype} "
         f"({memory.tokens_mib:.0f} MiB) held {memory.peak_mib:.0f} MiB more."
     )
     for part in record.parts:
-        said = f"{part.name}: weights {part.weights}; labels as the eager model's: "
-        yield f"{said}{part.labels_agree:.4f}; C++ label maps as Python's: {_alike(part.parity)}."
-
-
-def _alike(parity: Parity | None) -> str:
-    if parity is None:
-        return "not compared"
-    images = f"{parity.equal_images} of {parity.images} images"
-    return f"{images}, {parity.equal_pixels:.4%} of the pixels"
-
-
-def _speed_rows(part: PartResult) -> Iterator[tuple[str, ...]]:
-    comparison = part.speed.comparison
-    assert comparison is not None
-    python = {each.batch_size: each for each in (part.python.results if part.python else ())}
-    for measured, ratio in zip(part.speed.results, comparison.results, strict=True):
-        yield (
-            *(part.row, part.method, str(measured.batch_size)),
-            *(f"{ratio.against.model_fps:.0f}", f"{measured.model_fps:.0f}"),
-            *(f"{ratio.model_fps_ratio.median:.2f}", f"{ratio.flop_ratio:.2f}"),
-            *(f"{measured.end_to_end_fps:.0f}", _end_to_end(python.get(measured.batch_size))),
-            " → ".join(f"{tokens:.0f}" for tokens in measured.tokens_kept.mean),
-            f"{part.parity.equal_pixels:.2%}" if part.parity else "–",
-        )
-
-
-def _end_to_end(measured: Measurement | None) -> str:
-    return "–" if measured is None else f"{measured.end_to_end_fps:.0f}"
-
-
-def _beside_paper(row: str, measured: dict[str, PartResult]) -> Iterator[str]:
-    paper = SUBJECTS[row].paper
-    fps = paper.fps if paper else {}
-    ratios = {method: ratio_of(part.speed) for method, part in measured.items()}
-    mpm = ratios.get("mpm")
-    yield _both(next(iter(ratios.values())).against.model_fps, fps.get("full"), ".0f")
-    yield _both(largest(measured["mpm"].speed).model_fps if mpm else None, fps.get("mpm"), ".0f")
-    for method in METHODS:
-        ratio = ratios.get(method)
-        ours = ratio.model_fps_ratio.median if ratio else None
-        yield _both(ours, paper.ratio(method) if paper else None, ".2f")
-        yield f"{ratio.flop_ratio:.2f}" if ratio else "–"
+        alike, parity = "not compared", part.parity
+        if parity is not None:
+            alike = f"{parity.equal_images} of {parity.images} images"
+            alike += f", {parity.equal_pixels:.4%} of the pixels"
+        said = f"labels as the eager model's: {part.labels_agree:.4f}"
+        yield f"{part.name}: weights {part.weights}; {said}; C++ label maps as Python's: {alike}."
 
 
 def _both(ours: float | None, paper: float | None, form: str) -> str:
     return " / ".join("–" if value is None else format(value, form) for value in (ours, paper))
-
-
-def _gap_cells(gap: Gap) -> tuple[str, ...]:
-    floor = gap.floor
-    times = (floor.operations, floor.bytes, floor.activations, floor.least)
-    return (
-        *(gap.row, gap.method, str(gap.batch_size)),
-        *(f"{ms:.3f}" for ms in (*times, gap.milliseconds, gap.gap)),
-        f"{gap.times:.2f}",
-    )
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name, justify="left" if name in _WORDS else "right")
-    return table

@@ -1,14 +1,22 @@
 """Reads what the paper measured: ``results.csv``, one row per result of its tables 1 to 7.
 
-Source: "Mutual Pair Merging", the tables named in the first column.
+Source: "Mutual Pair Merging", the tables named in the first column. Which models its tables have is
+`mpm_deploy.recipe.paper`'s; here is what each of them reached.
 """
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpm_deploy.recipe.paper import Row
+
 _RESULTS = Path(__file__).parent / "results.csv"
 METHODS = {"full": "full", "mpm": "MPM (2,5)", "tome": "ToMe", "algm": "ALGM"}
+# What a table of the paper calls a model.
+_TITLES = {1: "Seg-{size}", 5: "{family}-{size}"}
+_TITLE = "{family}-{size} {head}"
+_NAME = re.compile(r"seg_(deit_)?([tsbl])(\d+)_(mask|linear)")
 
 
 @dataclass(frozen=True)
@@ -38,23 +46,41 @@ class PaperRow:
         return self.gflops[method] / self.gflops["full"] if both else None
 
 
-def paper_row(table: int, model: str) -> PaperRow:
-    """Return the row of a model, named as in the table.
+def paper_row(row: Row) -> PaperRow:
+    """Return what the paper measured of a row.
 
     Raises:
         KeyError: There is no such row.
     """
+    title = title_of(row)
     with _RESULTS.open(newline="") as file:
-        rows = [
-            row
-            for row in csv.DictReader(file)
-            if (row["table"], row["model"]) == (str(table), model)
+        found = [
+            line
+            for line in csv.DictReader(file)
+            if (line["table"], line["model"]) == (str(row.table), title)
         ]
-    if not rows:
-        raise KeyError(f"table {table}: no model {model!r}")
-    return PaperRow(_of(rows, "FPS"), _of(rows, "GFLOPs"))
+    if not found:
+        raise KeyError(f"table {row.table}: no model {title!r}")
+    return PaperRow(_of(found, "FPS"), _of(found, "GFLOPs"))
 
 
-def _of(rows: list[dict[str, str]], column: str) -> dict[str, float]:
-    by_name = {row["method"]: row[column] for row in rows if row[column]}
+def title_of(row: Row) -> str:
+    """Return the model's name in the paper's table."""
+    found = _NAME.fullmatch(row.model)
+    assert found is not None, row.model
+    family, size, patch, head = found.groups()
+    return _TITLES.get(row.table, _TITLE).format(
+        family="DeiT" if family else "ViT", size=f"{size.upper()}/{patch}", head=head.title()
+    )
+
+
+def size_of(model: str) -> str:
+    """Return the size of a model of the paper: ``"t"``, ``"s"``, ``"b"`` or ``"l"``."""
+    found = _NAME.fullmatch(model)
+    assert found is not None, model
+    return found[2]
+
+
+def _of(lines: list[dict[str, str]], column: str) -> dict[str, float]:
+    by_name = {line["method"]: line[column] for line in lines if line[column]}
     return {key: float(by_name[name]) for key, name in METHODS.items() if name in by_name}

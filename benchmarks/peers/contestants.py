@@ -4,44 +4,49 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.peers.cores import cores
-from benchmarks.peers.engines import PEERS, Peer, Variant
-from benchmarks.peers.subjects import Subject
-from benchmarks.record import ROOT
+from benchmarks.bench.turns import Pass, Taker
+from benchmarks.peers.engines import PEERS, Variant
+from benchmarks.peers.models import Model, cores
+from benchmarks.record import CPP_RUNNER, PROGRAMS
 from mpm_deploy.errors import MpmError
 from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.recipe import Recipe, builtin_recipes
 
-CPP_RUNNER = (str(ROOT / "build" / "cpp_runner"),)
-_PEERS_PROGRAM = (sys.executable, "-m", "benchmarks.peers")
+MODEL, END_TO_END = Pass("model"), Pass("end_to_end")
+_PEERS_PROGRAM = (sys.executable, "-m", "benchmarks.peers.worker")
+# Of each program of ours, what comes before the artifact where label maps are written.
 
 
-@dataclass(frozen=True)
+@dataclass
 class Contestant(ABC):
-    """One row of the table: an engine with one model.
+    """One row of the table: an engine with one model, which takes turns with others.
 
     Attributes:
-        subject: The model.
+        model: The model.
         name: The name that the table shows.
         variant: Its precision, and whether it merges.
         cache: The folder for what is converted and built.
+        note: What a reader should know, as the route taken; known once it is prepared.
     """
 
-    subject: Subject
+    model: Model
     name: str
     variant: Variant
     cache: Path
+    note: str = ""
+    images_a_core = 1
+
+    def __post_init__(self) -> None:
+        self.side_by_side = Pass("end_to_end", self.images_a_core * cores(), optional=True)
+        passes = (MODEL, END_TO_END, self.side_by_side)
+        self.taker = Taker(f"{self.name} {self.variant.name}", passes)
 
     @abstractmethod
-    def prepare(self, folder: Path) -> str:
+    def prepare(self, folder: Path) -> None:
         """Convert or build, in a process that ends; files that are there already are kept.
-
-        Returns:
-            What a reader should know, as the route taken.
 
         Raises:
             MpmError: It cannot run this model; the error says why.
@@ -52,125 +57,95 @@ class Contestant(ABC):
         """Start its process, for the images of a folder."""
 
     @abstractmethod
-    def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
-        """Write a PNG per image into the empty folder ``output``."""
-
-    @property
-    def batch_side_by_side(self) -> int:
-        """The batch size at which it has an image on each core."""
-        return cores()
+    def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
+        """Write a PNG per image of a folder into the empty folder ``output``."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class PeerContestant(Contestant):
     """A peer, one of `PEERS`."""
 
-    peer: Peer
-
-    def prepare(self, folder: Path) -> str:
+    def prepare(self, folder: Path) -> None:
         with self.start(folder) as engine:
-            note: str = engine.ask("convert")["note"]
-        return note
+            self.note = engine.ask("convert")["note"]
 
     def start(self, folder: Path) -> Engine:
-        task = self.cache / self.subject.name / self.peer.name / self.variant.name
+        task = self.cache / self.model.name / self.name / self.variant.name
         return Engine(task, folder, program=_PEERS_PROGRAM)
 
-    def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
-        engine.ask("label_maps", folder=str(output))
+    def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
+        engine.ask("label_maps", images=str(images), output=str(output))
 
 
-@dataclass(frozen=True)
+@dataclass
 class OwnContestant(Contestant):
-    """An artifact in one of our two programs.
+    """An artifact of a built-in recipe, for the model, in one of our two programs."""
 
-    Attributes:
-        recipe: A built-in recipe, for the subject.
-        program: The command whose subcommands ``worker`` and ``run`` are started.
-    """
-
-    recipe: Recipe
-    program: tuple[str, ...]
+    recipe: Recipe = field(kw_only=True)
+    program: str = field(kw_only=True)
+    images_a_core = 4  # so that a core that is done with its first takes another
 
     @property
     def artifact(self) -> Path:
         """The artifact's file, in the cache."""
         suffix = self.recipe.backend.member.suffix
-        folder = self.cache / self.subject.name / "mpm_deploy"
+        folder = self.cache / self.model.name / "mpm_deploy"
         return folder / f"{self.recipe.name}-{self.variant.name}{suffix}"
 
-    def prepare(self, folder: Path) -> str:
+    def prepare(self, folder: Path) -> None:
         self.artifact.parent.mkdir(parents=True, exist_ok=True)
         if not self.artifact.exists():
-            _run([*PROGRAM, "build", *self._build_options(), "-o", str(self.artifact)])
-        return ""
+            options = [f"--set={each}" for each in self.model.settings_in(self.variant.dtype)]
+            options += [] if self.variant.merged else ["--full-token"]
+            options += ["-o", str(self.artifact)]
+            _run([*PROGRAM, "build", "--recipe", self.recipe.name, *options])
 
     def start(self, folder: Path) -> Engine:
-        return Engine(self.artifact, folder, program=self.program)
+        return Engine(self.artifact, folder, program=PROGRAMS[self.program])
 
-    def write_label_maps(self, engine: Engine, folder: Path, output: Path) -> None:
-        command = [*self.program, "run", str(self.artifact), str(folder)]
+    def write_label_maps(self, engine: Engine, images: Path, output: Path) -> None:
+        command = [*PROGRAMS[self.program], "run", str(self.artifact), str(images)]
         _run([*command, "--output", str(output)])
 
-    @property
-    def batch_side_by_side(self) -> int:
-        """The batch size: four images for each core, so that a core that is done with its first
-        takes another.
-        """
-        return 4 * cores()
 
-    def _build_options(self) -> list[str]:
-        settings = [f"--set={setting}" for setting in self.subject.settings_in(self.variant.dtype)]
-        full_token = [] if self.variant.merged else ["--full-token"]
-        return ["--recipe", self.recipe.name, *settings, *full_token]
-
-
-def contestants(
-    subject: Subject, cache: Path, names: Sequence[str] | None = None
-) -> list[Contestant]:
-    """Return all contestants whose packages and programs are here; they convert into ``cache``.
+def contestants(model: Model, cache: Path, names: Sequence[str] | None = None) -> list[Contestant]:
+    """Return all contestants whose packages and programs are here.
 
     Args:
-        subject: The model.
+        model: The model.
         cache: The folder for what is converted and built.
         names: Beginnings of the names that are wanted; None is all.
     """
-    everyone = [*_peers(subject, cache), *_own(subject, cache)]
+    everyone = [*_peers(model, cache), *_own(model, cache)]
     return [one for one in everyone if names is None or one.name.startswith(tuple(names))]
 
 
-def left_out() -> list[str]:
-    """Return a sentence for everything that is not installed here, with its cure."""
-    sentences = [
-        f"{peer.name} is left out: {', '.join(peer.missing())} not installed: "
-        "pip install 'mpm-deploy[peers]'"
-        for peer in PEERS.values()
-        if peer.missing()
-    ]
-    if not Path(*CPP_RUNNER).exists():
-        sentences.append(f"the C++ program is left out: {CPP_RUNNER[0]} is not built: make program")
-    return sentences
+def left_out() -> Iterator[str]:
+    """Yield a sentence for everything that is not installed here, with its cure."""
+    for peer in PEERS.values():
+        if peer.missing():
+            missing = ", ".join(peer.missing())
+            cure = "pip install 'mpm-deploy[peers]'"
+            yield f"{peer.name} is left out: {missing} not installed: {cure}"
+    if not CPP_RUNNER.exists():
+        yield f"the C++ program is left out: {CPP_RUNNER} is not built: make program"
 
 
-def _peers(subject: Subject, cache: Path) -> Iterator[Contestant]:
+def _peers(model: Model, cache: Path) -> Iterator[Contestant]:
     for peer in PEERS.values():
         if not peer.missing():
             for variant in peer.variants:
-                yield PeerContestant(subject, peer.name, variant, cache, peer)
+                yield PeerContestant(model, peer.name, variant, cache)
 
 
-def _own(subject: Subject, cache: Path) -> Iterator[Contestant]:
+def _own(model: Model, cache: Path) -> Iterator[Contestant]:
+    kinds = [("Python", True), ("Python", False), ("C++", True)]
     for builtin in builtin_recipes():
-        if not builtin.name.startswith("cpu_"):
-            continue
-        recipe = subject.recipe(builtin.name)
-        own = partial(OwnContestant, subject, cache=cache, recipe=recipe)
-        merged = Variant(recipe.backend.dtype, merged=True)
-        full_token = Variant(recipe.backend.dtype)
-        yield own(f"{recipe.name}, Python", merged, program=PROGRAM)
-        yield own(f"{recipe.name}, Python", full_token, program=PROGRAM)
-        if Path(*CPP_RUNNER).exists():
-            yield own(f"{recipe.name}, C++", merged, program=CPP_RUNNER)
+        if builtin.name.startswith("cpu_"):
+            recipe = model.recipe(builtin.name)
+            for program, merged in kinds if CPP_RUNNER.exists() else kinds[:2]:
+                about = f"{recipe.name}, {program}", Variant(recipe.backend.dtype, merged), cache
+                yield OwnContestant(model, *about, recipe=recipe, program=program)
 
 
 def _run(command: list[str]) -> None:

@@ -3,10 +3,12 @@
 """
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from benchmarks.bench import turns
+from benchmarks.bench.targets import Verdict
 from mpm_deploy.measure.speed.report import Spread
 
 Figure = Literal["model_fps", "end_to_end_fps", "side_by_side_fps", "best_fps"]
@@ -32,6 +34,7 @@ class EngineResult:
         gflops: GFLOPs of one image, mean at its tokens kept; None where the engine does not say.
         tokens_kept: Mean tokens after each merge; None where the engine does not say.
         labels_ms: Milliseconds of an image, scores to labels; None where the engine does not say.
+        mean_iou: Against true label maps; None in older records, and where weights are random.
     """
 
     name: str
@@ -49,6 +52,12 @@ class EngineResult:
     gflops: float | None = None
     tokens_kept: tuple[float, ...] | None = None
     labels_ms: float | None = None
+    mean_iou: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The engine with its precision, and whether it merges."""
+        return f"{self.name} {self.dtype} {'merged' if self.merged else 'full-token'}"
 
     @property
     def best_fps(self) -> tuple[float, ...]:
@@ -64,36 +73,19 @@ class EngineResult:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A target, and whether it was met.
-
-    Attributes:
-        target: The target in words, with the two engines' names.
-        wanted: The least that meets it.
-        reached: The spread of what was reached over the rounds.
-        met: Whether the median meets it.
-    """
-
-    target: str
-    wanted: float
-    reached: Spread
-    met: bool
-
-
-@dataclass(frozen=True)
 class ModelResult:
     """The results of all engines with one model.
 
     Attributes:
         subject: The model's name on the command line.
-        model: The model's name.
+        model: The model's name in the zoo.
         weights: ``"demo"`` or ``"random"``.
         classes: The number of classes.
         images: Different images of a pass.
         rounds: Turns of each engine.
         commit: The commit of the checkout it was measured in.
         ceiling: GFLOP/s of the best matrix product of this machine, by precision.
-        engines: Those of one precision took turns with each other.
+        engines: Those of one group of precisions took turns with each other.
         verdicts: The targets, and whether they were met.
     """
 
@@ -140,10 +132,4 @@ def headline(result: ModelResult) -> ModelResult:
 
 def ratio(engine: EngineResult, other: EngineResult, figure: Figure) -> Spread:
     """Return how many times as fast ``engine`` is as ``other``, round by round."""
-    pairs = zip(getattr(engine, figure), getattr(other, figure), strict=True)
-    return Spread.of([fps / others for fps, others in pairs])
-
-
-def scaled(values: Sequence[float], factor: float) -> Spread:
-    """Return the spread of values that are multiplied by a constant."""
-    return Spread.of([value * factor for value in values])
+    return turns.ratio(getattr(engine, figure), getattr(other, figure))

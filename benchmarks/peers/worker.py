@@ -1,15 +1,24 @@
-"""Runs the passes of a peer, as `mpm_deploy.measure.speed.worker` runs them for an artifact.
+"""Runs a peer's process: ``python -m benchmarks.peers.worker worker TASK FOLDER``.
 
-A `batch_size` above 1 means images side by side: a batch of ours runs so too.
+It answers passes as ``mpm-deploy worker`` does, one JSON object a line, and two more, ``convert``
+and ``label_maps``. TASK is where the peer keeps what it converts, ``.../MODEL/PEER/VARIANT``, and
+FOLDER holds the images. It is not meant to be typed.
+
+A `batch_size` above 1 means images side by side, one per core, as a batch of ours runs:
+
+    decoded images ──▶ threads that each take the next one ──▶ label maps in order
+                       one session for all, one core a call
 """
 
 import itertools
 import json
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cached_property
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,28 +26,28 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.peers.cores import cores
 from benchmarks.peers.engines import PEERS, Peer, Session, Task
 from benchmarks.peers.engines.routes import innermost
-from benchmarks.peers.side_by_side import SideBySide
-from benchmarks.peers.subjects import SUBJECTS
+from benchmarks.peers.models import MODELS, cores
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import decode, find_images, fit
 from mpm_deploy.run.label_maps import label_map_names, write_label_map
 from mpm_deploy.run.pipeline import prefetch
+from mpm_deploy.support.threads import set_intra_op_threads
 
 AHEAD = 2  # images decoded or being decoded, for each one that is in the model
 
 Message = dict[str, Any]
+LabelMaps = Iterator[NDArray[np.uint8]]
 
 
 def open_task(folder: Path) -> tuple[Peer, Task]:
-    """Return the peer of a folder ``.../SUBJECT/PEER/VARIANT``, and the task it is to run."""
-    models, (subject, name, wanted) = folder.parents[1], folder.parts[-3:]
+    """Return the peer of a folder ``.../MODEL/PEER/VARIANT``, and the task it is to run."""
+    models, (model, name, wanted) = folder.parents[1], folder.parts[-3:]
     peer = PEERS[name]
     variant = next(variant for variant in peer.variants if variant.name == wanted)
     task = Task(
-        recipe=SUBJECTS[subject].recipe(),
+        recipe=MODELS[model].recipe(),
         variant=variant,
         folder=folder,
         shared=models / "onnx" / ("merged" if variant.merged else "full_token"),
@@ -61,14 +70,32 @@ def serve(peer: Peer, task: Task, folder: Path, requests: Iterable[str], answers
         answers.flush()
 
 
-@dataclass
+def side_by_side(peer: Peer, task: Task, at_once: int) -> Callable[[Iterable[Tensor]], LabelMaps]:
+    """Open a peer that has converted the task for ``at_once`` calls at a time, one core each.
+
+    Returns:
+        A function from ``(1, 3, H, W)`` uint8 images to their label maps ``(H, W)``, in order.
+
+    Raises:
+        Exception: Whatever the engine raises where it cannot be opened so.
+    """
+    session = peer.open(replace(task, threads=1, at_once=at_once))
+    threads = ThreadPoolExecutor(at_once, "side-by-side", set_intra_op_threads, (1,))
+
+    def submit(image: Tensor) -> Future[NDArray[np.uint8]]:
+        return threads.submit(session.label_map, image)
+
+    # One waits behind each in work, so that no thread rests while the oldest is not done.
+    return lambda images: prefetch(submit, images, 2 * at_once)
+
+
+@dataclass(eq=False)
 class Worker:
     """Holds a peer with its images; it converts and opens only when it is asked to."""
 
     peer: Peer
     task: Task
     folder: Path
-    _side_by_side: dict[int, SideBySide] = field(default_factory=dict)  # by images at once
 
     def answer(self, request: Message) -> Message:
         """Run the pass that a request names, and return its answer.
@@ -100,10 +127,12 @@ class Worker:
         """The open session of the peer."""
         return self.peer.open(self.task)
 
-    @cached_property
-    def size(self) -> tuple[int, int]:
-        """The size of the model's input, and of every image here: ``(height, width)``."""
-        return self.task.recipe.model.image_size or (512, 512)
+    @cache  # noqa: B019 - there is one worker a process
+    def _label_maps_of(self, at_once: int) -> Callable[[Iterable[Tensor]], LabelMaps]:
+        """Open the peer for so many images side by side."""
+        if at_once == 1:
+            return partial(map, self.session.label_map)
+        return side_by_side(self.peer, self.task, at_once)
 
     def _convert(self, _: Message) -> Message:
         """Convert the model once; the peer's note is kept beside the files."""
@@ -115,8 +144,7 @@ class Worker:
         return {"note": done.read_text()}
 
     def _open(self, _: Message) -> Message:
-        image = self._load(self.files[0])
-        self.session.scores(image)
+        self.session.scores(self._load(self.files[0]))
         return {"images": len(self.files), "threads": self.task.threads}
 
     def _warmup(self, request: Message) -> Message:
@@ -145,11 +173,11 @@ class Worker:
         return {"seconds": time.perf_counter() - begin, "images": len(self.files)}
 
     def _label_maps(self, request: Message) -> Message:
-        """Write the label maps as `mpm-deploy run` writes them."""
-        output = Path(request["folder"])
+        """Write the label maps of a folder as `mpm-deploy run` writes them."""
+        output, files = Path(request["output"]), find_images(request["images"])
         palette = [(index, index, index) for index in range(256)]
-        names = label_map_names(self.files)
-        for name, labels in zip(names, self._segment(self.files, _at_once(request)), strict=True):
+        names = label_map_names(files)
+        for name, labels in zip(names, self._segment(files, _at_once(request)), strict=True):
             write_label_map(output / name, labels, palette)
         return {"images": len(names)}
 
@@ -157,37 +185,39 @@ class Worker:
         """Return ``count`` images, starting again from the first where there are fewer."""
         return itertools.islice(itertools.cycle(self.files), count)
 
-    def _segment(self, files: Iterable[Path], at_once: int) -> Iterator[NDArray[np.uint8]]:
-        """Return the label maps ``(H, W)`` in the files' order, with ``at_once`` images
-        side by side.
+    def _segment(self, files: Iterable[Path], at_once: int) -> LabelMaps:
+        """Yield the label maps ``(H, W)`` in the files' order, with ``at_once`` images side by
+        side, decoded on as many threads.
         """
-        images = self._ahead(files, at_once)
-        if at_once == 1:
-            return map(self.session.label_map, images)
-        if at_once not in self._side_by_side:
-            self._side_by_side[at_once] = SideBySide(self.peer, self.task, at_once)
-        return self._side_by_side[at_once].label_maps(images)
-
-    def _ahead(self, files: Iterable[Path], at_once: int) -> Iterator[Tensor]:
-        """Yield images ready for the model, decoded on as many threads as it takes
-        images at once.
-        """
+        label_maps = self._label_maps_of(at_once)
         with ThreadPoolExecutor(at_once, "decode") as decoders:
             ahead = AHEAD * at_once
-            yield from prefetch(lambda file: decoders.submit(self._load, file), files, ahead)
+            yield from label_maps(prefetch(partial(decoders.submit, self._load), files, ahead))
 
     def _load(self, file: Path) -> Tensor:
         """Decode a file to ``(1, 3, H, W)`` uint8."""
+        size = self.task.size
         pixels = decode(file)
-        if tuple(pixels.shape[1:]) != self.size:
+        if tuple(pixels.shape[1:]) != size:
             raise InputError(
-                f"{file}: expected {self.size[0]} × {self.size[1]} pixels, as the graphs of other "
+                f"{file}: expected {size[0]} × {size[1]} pixels, as the graphs of other "
                 f"engines make label maps of that size only, got {tuple(pixels.shape[1:])}",
                 "name a folder of images of the model's input size",
             )
-        return fit(pixels, self.size)[None]
+        return fit(pixels, size)[None]
 
 
 def _at_once(request: Message) -> int:
     at_once: int = request.get("batch_size", 1)
     return at_once
+
+
+def main(_: str, task: str, folder: str) -> None:
+    # Converters talk on stdout, which belongs to the answers: send their talk to stderr.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    serve(*open_task(Path(task)), Path(folder), sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -2,17 +2,17 @@
 
 from dataclasses import replace
 
+from benchmarks.bench.agreement import Agreement
 from benchmarks.gpu.results import (
     Ceilings,
     GpuRecord,
     Kernel,
     MergeMemory,
-    Parity,
     PartResult,
     Profile,
     Stages,
 )
-from benchmarks.gpu.subjects import SUBJECTS
+from benchmarks.gpu.rows import SUBJECTS
 from mpm_deploy.artifact import Flops, MergeInfo, StageFlops
 from mpm_deploy.measure.speed.report import Comparison, Ratio, Report, Spread, TokensKept
 from tests.measure.speed.test_report import FULL, MEASURED, MERGED
@@ -62,7 +62,7 @@ def part(row: str = ROW, method: str = "mpm", model_ratio: float = 1.35) -> Part
         ),
         full_token_flops=Flops(0.0, (StageFlops(0.0, 4e11 / 1024**2),)),
         labels_agree=0.999,
-        parity=Parity(512, 512, 1.0),
+        parity=Agreement(512, 512, 1.0),
         cpp=report(32, 1000.0, model_ratio, 1.5),
         python=report(32, 990.0, model_ratio, 1.5),
         profiles=(

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.peers.agreement import share_equal
+from benchmarks.bench.agreement import compare
 from benchmarks.peers.engines import PEERS, Peer, Session, Task, Variant
-from benchmarks.peers.engines.base import ModuleSession
 from benchmarks.peers.engines.graphs import Labels, Scores
+from benchmarks.peers.engines.pytorch import Eager
 from benchmarks.peers.engines.routes import Trial, best, try_routes
-from benchmarks.peers.side_by_side import SideBySide
-from benchmarks.peers.worker import serve
+from benchmarks.peers.worker import serve, side_by_side
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import MpmError
 from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
@@ -65,11 +65,11 @@ def expect_equal_side_by_side(peer: Peer, task: Task) -> None:
     session = peer.open(task)
     alone = np.stack([session.label_map(image) for image in images])
     assert len({labels.tobytes() for labels in alone}) == len(images)
-    together = np.stack([*SideBySide(peer, task, 2).label_maps(images)])
+    together = np.stack([*side_by_side(peer, task, 2)(images)])
     np.testing.assert_array_equal(together, alone)
 
 
-class Refusing(Peer):
+class Refusing(Eager):
     """Can only be called by one thread."""
 
     name = "Refusing"
@@ -78,17 +78,17 @@ class Refusing(Peer):
     def open(self, task: Task) -> Session:
         if task.at_once > 1:
             raise OSError("one caller at a time")
-        return PEERS["PyTorch eager"].open(task)
+        return super().open(task)
 
 
 def test_a_session_side_by_side_has_one_thread_a_call(tmp_path: Path) -> None:
     opened: list[Task] = []
     counts: list[int] = []
 
-    class Watching(Peer):
+    class Watching(Eager):
         def open(self, task: Task) -> Session:
             opened.append(task)
-            return ModuleSession(scores=None, labels=self._count)
+            return Session(scores=None, labels=self._count)
 
         @staticmethod
         def _count(image: torch.Tensor) -> torch.Tensor:
@@ -100,7 +100,7 @@ def test_a_session_side_by_side_has_one_thread_a_call(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        assert len([*SideBySide(Watching(), task, 2).label_maps(images)]) == len(images)
+        assert len([*side_by_side(Watching(), task, 2)(images)]) == len(images)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
@@ -135,11 +135,11 @@ def test_a_worker_writes_the_same_label_maps_side_by_side(images: Path, tmp_path
     for folder in folders.values():
         folder.mkdir()
     requests = (
-        {"pass": "label_maps", "folder": str(folder), "batch_size": size}
+        {"pass": "label_maps", "images": str(images), "output": str(folder), "batch_size": size}
         for size, folder in folders.items()
     )
     assert ask(tmp_path, images, *requests) == [{"images": 2}] * 2
-    assert share_equal(folders[2], folders[1]) == 1.0
+    assert compare(folders[2], folders[1]).equal_images == 2
 
 
 def test_a_worker_answers_every_pass(images: Path, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_worker_answers_every_pass(images: Path, tmp_path: Path) -> None:
             {"pass": "warmup", "batches": 3, "batch_size": 2},
             {"pass": "end_to_end", "batch_size": 2},
         ),
-        *({"pass": "label_maps", "folder": str(maps)}, {"pass": "dance"}),
+        *({"pass": "label_maps", "images": str(images), "output": str(maps)}, {"pass": "dance"}),
     )
     convert, opened, *timed, label_maps, unknown = answers
     assert convert == {"note": ""}
@@ -200,7 +200,7 @@ def test_a_route_that_fails_is_a_finding() -> None:
 
     with torch.inference_mode():
         expected = model(image).argmax(dim=1)
-        trials = try_routes({"good": lambda: model, "bad": fail}, image, expected)
+        trials = try_routes({"good": lambda: partial(model, image), "bad": fail}, expected)
     assert trials[0].agreement == 1.0
     assert trials[0].ms is not None
     assert trials[1] == Trial("bad", failure="TypeError: no such operator")

@@ -2,38 +2,47 @@
 
 import pytest
 
-from benchmarks.gpu.floor import Floor, Gap, floor_of, gaps, work_of
-from benchmarks.gpu.kinds import kind_of, kinds
-from benchmarks.gpu.predict import as_markdown, predict
+from benchmarks.gpu.floors import (
+    Floor,
+    Gap,
+    as_markdown,
+    floor_of,
+    gaps,
+    kind_of,
+    kinds,
+    predict,
+)
 from benchmarks.gpu.results import Ceilings
-from benchmarks.gpu.subjects import SUBJECTS
+from benchmarks.gpu.rows import SUBJECTS
 from benchmarks.record import ROOT
 from mpm_deploy.artifact import Flops, StageFlops
 from tests.benchmarks.made_up_gpu import PART, RECORD, part
 
 BASE = SUBJECTS["seg_b16_linear-512-float32"].recipe("mpm", "random")
+UNITS = Ceilings(1e-6, {"float32": 1e-9})  # a FLOP and a byte a millisecond
 
 
 def test_the_floor_is_the_slower_of_operations_and_bytes() -> None:
-    assert Floor(operations=2.0, bytes=1.0, activations=9.0).least == 2.0
-    assert Floor(operations=1.0, bytes=3.0, activations=9.0).least == 3.0
+    assert Floor(products=1.5, pairs=0.5, bytes=1.0, activations=9.0).least == 2.0
+    assert Floor(products=1.0, pairs=0.0, bytes=3.0, activations=9.0).least == 3.0
 
 
 def test_the_work_of_a_batch() -> None:
     flops = Flops(5.0, (StageFlops(1.0, 0.0), StageFlops(2.0, 0.0), StageFlops(3.0, 0.5)))
-    work = work_of(BASE, flops, parameters=1000, kept=(100.0, 10.0), batch_size=2)
-    assert work.products == 2 * (5 + 1024 + 200 + 30)
-    assert work.pairs == 2 * 0.5 * 100
+    floor = floor_of(BASE, flops, 1000, kept=(100.0, 10.0), batch_size=2, ceilings=UNITS)
+    assert floor.products == 2 * (5 + 1024 + 200 + 30)
+    assert floor.pairs == 2 * 0.5 * 100
     answer = 1024 * (150 * 4 + 2 * 4)  # scores of 150 classes, two merge maps
-    assert work.must_move == 4000 + 2 * (3 * 512 * 512 + answer)
+    assert floor.bytes == 4000 + 2 * (3 * 512 * 512 + answer)
     rows = 2 * 1025 + 3 * 101 + 7 * 11  # blocks before, between and after the merges
-    assert work.activations == 2 * 4 * 26 * 768 * rows
+    assert floor.activations == 2 * 4 * 26 * 768 * rows
 
 
 def test_a_mask_transformer_moves_two_blocks_more() -> None:
-    linear = work_of(BASE.full_token(), Flops(0.0, (StageFlops(0.0, 0.0),)), 0, (), 1)
+    flops = Flops(0.0, (StageFlops(0.0, 0.0),))
+    linear = floor_of(BASE.full_token(), flops, 0, (), 1, UNITS)
     mask = BASE.override("model.name=seg_b16_mask").full_token()
-    masked = work_of(mask, Flops(0.0, (StageFlops(0.0, 0.0),)), 0, (), 1)
+    masked = floor_of(mask, flops, 0, (), 1, UNITS)
     assert masked.activations - linear.activations == 4 * 26 * 768 * 2 * (1024 + 150)
 
 
@@ -50,7 +59,7 @@ def test_gaps_are_of_merged_and_full_token() -> None:
 
 
 def test_a_gap_in_floors() -> None:
-    assert Gap("row", "mpm", 1, Floor(2.0, 1.0, 0.0), milliseconds=5.0).times == 2.5
+    assert Gap("row", "mpm", 1, Floor(1.5, 0.5, 1.0, 0.0), milliseconds=5.0).times == 2.5
 
 
 def test_kernels_are_told_apart_by_their_names() -> None:
@@ -73,9 +82,10 @@ def test_each_kind_stands_beside_its_floor() -> None:
 
 def test_floors_scale_with_the_ceilings() -> None:
     flops = Flops(1e9, (StageFlops(0.0, 0.0),) * 3)
-    work = work_of(BASE, flops, 1000, (100.0, 10.0), 1)
-    slow = floor_of(work, Ceilings(1000.0, {"float32": 50.0}), "float32")
-    fast = floor_of(work, Ceilings(2000.0, {"float32": 100.0}), "float32")
+    slow, fast = (
+        floor_of(BASE, flops, 1000, (100.0, 10.0), 1, Ceilings(1000.0 * times, rates))
+        for times, rates in ((1, {"float32": 50.0}), (2, {"float32": 100.0}))
+    )
     assert slow.operations == 2 * fast.operations == pytest.approx(0.02)
     assert slow.bytes == 2 * fast.bytes
 

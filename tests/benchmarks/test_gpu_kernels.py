@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu.kernels import CASES, LAUNCHES, MOST_SHARED, Case, Compiled
+from benchmarks.gpu.kernels import CASES, LAUNCHES, MOST_SHARED, fits
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -31,17 +31,16 @@ def is_jit(decorator: ast.expr) -> bool:
 
 def test_no_kernel_is_missing() -> None:
     assert triton_kernels() == LAUNCHES.keys()
-    assert {(case.name, case.dtype) for case in CASES} == {
+    assert {*CASES} == {
         (name, dtype) for name in LAUNCHES for dtype in ("float32", "bfloat16", "float16")
     }
 
 
 def test_what_spills_or_is_too_large_does_not_fit() -> None:
-    case = Case("mpm_deploy.ops.nearest_neighbor.triton", "_search", "float32")
-    fits = Compiled(case, registers=168, shared=MOST_SHARED, spilled=0, warps=4, wgmma=True)
-    assert fits.fits
-    assert not Compiled(case, 168, MOST_SHARED + 1, 0, 4, True).fits
-    assert not Compiled(case, 255, 1024, 8, 4, True).fits
+    assert fits(registers=168, shared=MOST_SHARED, spilled=0)
+    assert not fits(registers=168, shared=MOST_SHARED + 1, spilled=0)
+    assert not fits(registers=255, shared=1024, spilled=8)
+    assert not fits(registers=256, shared=1024, spilled=0)
 
 
 @pytest.mark.slow

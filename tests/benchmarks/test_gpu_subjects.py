@@ -1,12 +1,13 @@
 """The rows: the paper's own, found in its tables, each merged by every method."""
 
+from dataclasses import replace
+
 import pytest
 
-from benchmarks.gpu.methods import METHODS, tome_shares
-from benchmarks.gpu.subjects import SUBJECTS, TABLES, choose
+from benchmarks.gpu.rows import METHODS, SUBJECTS, TABLES, choose, tome_shares
 from benchmarks.paper import paper_row
 from mpm_deploy.models.summary import model_facts
-from mpm_deploy.recipe.paper import ROWS
+from mpm_deploy.recipe.paper import ROWS, Row
 
 PAPERS = [subject for subject in SUBJECTS.values() if subject.in_paper]
 HALVED = 3  # table 3's GFLOPs are half of what its models need at 768 pixels, of every method
@@ -38,12 +39,13 @@ def test_the_papers_figures_are_of_the_same_model(subject) -> None:
 
 
 def test_the_papers_rows() -> None:
-    base = paper_row(5, "ViT-B/16")
+    base = paper_row(Row(5, "h100_bf16", "ade20k", "seg_b16_mask"))
     assert (base.fps["full"], base.fps["mpm"], base.fps["tome"]) == (735, 780, 753)
     assert base.share("tome") is None
-    assert paper_row(1, "Seg-B/8").ratio("tome") is None
-    with pytest.raises(KeyError, match="table 2"):
-        paper_row(2, "Seg-B/8")
+    patches_of_8 = Row(1, "h100_fp32", "ade20k", "seg_b8_linear")
+    assert paper_row(patches_of_8).ratio("tome") is None
+    with pytest.raises(KeyError, match="table 2: no model 'ViT-B/8 Linear'"):
+        paper_row(replace(patches_of_8, table=2))
 
 
 @pytest.mark.parametrize("name", SUBJECTS)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.peers import contestants, rounds
+from benchmarks.bench import turns
+from benchmarks.peers import compare, contestants
 from benchmarks.peers.contestants import Contestant
 from benchmarks.peers.engines import Variant
+from benchmarks.peers.models import MODELS
 from benchmarks.peers.results import EngineResult
-from benchmarks.peers.subjects import SUBJECTS
 from mpm_deploy.errors import MpmError
+from mpm_deploy.images.decode import find_images
 
 CORES, ROUNDS = 4, 3
 
@@ -33,20 +35,20 @@ class QuickEngine:
         return {"images": 2, "seconds": 2.0 if batch_size == 1 else 1.0}
 
 
-@dataclass(frozen=True)
+@dataclass
 class QuickContestant(Contestant):
     """The images are its label maps."""
 
-    engine: QuickEngine
+    engine: QuickEngine = field(kw_only=True)
 
-    def prepare(self, folder: Path) -> str:
-        return ""
+    def prepare(self, folder: Path) -> None:
+        self.note = "prepared"
 
     def start(self, folder: Path) -> Any:
         return nullcontext(self.engine)
 
-    def write_label_maps(self, engine: Any, folder: Path, output: Path) -> None:
-        for path in folder.iterdir():
+    def write_label_maps(self, engine: Any, images: Path, output: Path) -> None:
+        for path in images.iterdir():
             shutil.copy(path, output)
 
 
@@ -55,21 +57,22 @@ def result_of(
     image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[QuickEngine], EngineResult]:
     """Takes turns with one engine."""
-    monkeypatch.setattr(rounds, "measure_ceiling", lambda: {"float32": 1.0})
+    monkeypatch.setattr(compare, "measure_cpu", lambda: {"float32": 1.0})
     monkeypatch.setattr(contestants, "cores", lambda: CORES)
-    monkeypatch.setattr(rounds, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(turns, "PAUSE_SECONDS", 0)
 
     def run(engine: QuickEngine) -> EngineResult:
-        subject = SUBJECTS["demo"]
-        result = rounds.compare(
-            subject,
-            [QuickContestant(subject, "quick", Variant(), tmp_path, engine)],
+        model = MODELS["seg_t16_mask"]
+        how = compare.Conditions(
             image_folder,
             rounds=ROUNDS,
             warmup=1,
-            work=tmp_path / "maps",
+            work=tmp_path / "work",
             say=lambda step: None,
+            judged=find_images(image_folder),
         )
+        quick = QuickContestant(model, "quick", Variant(), tmp_path, engine=engine)
+        result = compare.compare(model, [quick], how)
         (found,) = result.engines
         return found
 
@@ -87,6 +90,7 @@ def test_a_turn_is_the_model_and_both_ways(
     assert result.end_to_end_fps == (1.0,) * ROUNDS
     assert result.side_by_side_fps == result.best_fps == (2.0,) * ROUNDS
     assert result.not_side_by_side is None
+    assert result.note == "prepared"
 
 
 @pytest.mark.parametrize(("name", "turn"), [("warmup", 1), ("end_to_end", 1), ("end_to_end", 2)])

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.bench.tables import as_text
+from benchmarks.pages import common, peers
+from benchmarks.peers.models import Goals
 from benchmarks.peers.results import ModelResult, headline
-from benchmarks.peers.subjects import Goals
 from benchmarks.peers.tables import engines_table, notes, title
 from benchmarks.peers.targets import verdicts
 from mpm_deploy.support.schema import read_structure, to_mapping
 from tests.benchmarks.made_up import RESULT, engine
-from tests.support.scripts import load_script
 
 
 def record() -> dict[str, object]:
@@ -40,9 +41,8 @@ def test_what_cannot_run_is_said_with_its_reason() -> None:
 
 
 def test_a_row_shows_both_ways_and_the_order_is_by_the_better() -> None:
-    render = load_script("benchmarks/render_readme.py")
     peer = engine("ONNX Runtime", 1.0, side_by_side_fps=(40.0, 80.0))
-    text = render.as_text(engines_table(replace(RESULT, engines=(*RESULT.engines, peer))), 150)
+    text = as_text(engines_table(replace(RESULT, engines=(*RESULT.engines, peer))), 150)
     header, _, first, second, *_ = text.splitlines()
     assert header.split("  ")[0] == "engine" and "end-to-end FPS   side by side" in header
     assert first.split() == [
@@ -62,6 +62,15 @@ def test_the_readme_takes_the_fastest_by_their_best_way() -> None:
     assert names == ["PyTorch eager", "ONNX Runtime"]
 
 
+def test_accuracy_is_shown_where_it_was_measured() -> None:
+    assert "mIoU" not in as_text(engines_table(RESULT), 150)
+    judged = engine("OpenVINO with NNCF", 1.0, dtype="int8", mean_iou=0.6813)
+    text = as_text(engines_table(replace(RESULT, engines=(*RESULT.engines, judged))), 160)
+    (line,) = (line for line in text.splitlines() if "int8" in line)
+    assert "mIoU" in text.splitlines()[0] and line.split()[-2:] == ["68.13", "–"]
+    assert "int8" in as_text(engines_table(headline(replace(RESULT, engines=(judged,)))), 160)
+
+
 def test_what_cannot_go_side_by_side_is_said_with_its_reason() -> None:
     alone = engine("OpenVINO", 1.0, not_side_by_side="RuntimeError: no memory")
     assert notes(replace(RESULT, engines=(alone,))) == [
@@ -72,13 +81,10 @@ def test_what_cannot_go_side_by_side_is_said_with_its_reason() -> None:
 def test_the_page_shows_every_engine_and_the_readme_the_fastest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    render = load_script("benchmarks/render_readme.py")
-    monkeypatch.setattr(render, "ROOT", tmp_path)
-    assert render.peers_output() == ""
-    results = tmp_path / "benchmarks" / "results"
-    results.mkdir(parents=True)
-    (results / "cpu_peers-a-processor-2.json").write_text(json.dumps(record()))
-    readme, text = render.peers_output(), render.peers_page()
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    assert (peers.readme(), peers.pages()) == ("", {})
+    (tmp_path / "cpu_peers-a-processor-2.json").write_text(json.dumps(record()))
+    readme, text = peers.readme(), peers.pages()[peers.PAGE]
     assert "mpm-deploy cpu_portable_fp32, Python" in readme and "missed" not in readme
     lines = {line.split("  ")[2]: line for line in text.splitlines() if "float32  " in line}
     assert set(lines) == {"mpm-deploy cpu_portable_fp32, Python", "OpenVINO", "PyTorch eager"}
@@ -89,7 +95,6 @@ def test_the_page_shows_every_engine_and_the_readme_the_fastest(
 
 
 def test_the_readme_is_filled_between_its_marks() -> None:
-    render = load_script("benchmarks/render_readme.py")
     text = "a\n<!-- here -->\nold\n<!-- end of here -->\nb\n"
-    filled = render.fill(text, {"here": lambda: "new\n"})
+    filled = common.between(text, "here", "new\n")
     assert filled == "a\n<!-- here -->\nnew\n<!-- end of here -->\nb\n"

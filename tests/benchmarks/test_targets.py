@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.peers.models import Goals
 from benchmarks.peers.results import EngineResult, fastest, find, ratio
-from benchmarks.peers.subjects import Goals
 from benchmarks.peers.targets import verdicts
 from tests.benchmarks.made_up import RESULT, engine, own
 

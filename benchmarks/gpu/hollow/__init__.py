@@ -12,7 +12,7 @@ programs. No kernel runs, and every result is zeros.
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _SOURCE = Path(__file__).parent / "device.cpp"
@@ -37,17 +37,14 @@ def make(folder: Path) -> Path:
     if torch.version.cuda is None:
         raise ValueError(f"torch {torch.__version__} is not built for CUDA")
     folder.mkdir(parents=True, exist_ok=True)
-    rest = folder / "rest.c"
+    rest, objects, library = (folder / name for name in ("rest.c", "rest.o", "libcuda.so.1"))
     rest.write_text("".join(f"int {name}(void) {{ return 0; }}\n" for name in _rest(_libraries())))
-    library = folder / "libcuda.so.1"
-    major, minor = torch.version.cuda.split(".")[:2]
-    version = f"-DCUDA_VERSION_SEEN={int(major) * 1000 + int(minor) * 10}"
-    options = ["-std=c++20", "-O1", "-fPIC", "-shared", version, "-Wl,-soname,libcuda.so.1"]
-    includes = [f"-I{path}" for path in _headers()]
-    objects = folder / "rest.o"
     subprocess.run(["gcc", "-c", "-fPIC", "-w", rest, "-o", objects], check=True)
-    command = ["g++", *options, *includes, _SOURCE, objects, "-o", library, "-ldl"]
-    subprocess.run(command, check=True)
+    major, minor = map(int, torch.version.cuda.split(".")[:2])
+    options = ["-std=c++20", "-O1", "-fPIC", "-shared", f"-Wl,-soname,{library.name}"]
+    options += [f"-DCUDA_VERSION_SEEN={major * 1000 + minor * 10}"]
+    options += [f"-I{path}" for path in _headers()]
+    subprocess.run(["g++", *options, _SOURCE, objects, "-o", library, "-ldl"], check=True)
     linked = folder / "libcuda.so"  # by which a linker finds it
     linked.unlink(missing_ok=True)
     linked.symlink_to(library.name)
@@ -67,14 +64,20 @@ def environment(library: Path) -> dict[str, str]:
     }
 
 
-def _rest(libraries: list[Path]) -> Iterator[str]:
+def _rest(libraries: Iterable[Path]) -> Iterator[str]:
     """List every function that the libraries ask for and that ``device.cpp`` does not define."""
-    asked = set(_DRIVER) | set(_NAMED.findall(_triton_driver()))
+    import triton
+
+    # Triton calls the driver from C, and from Python that writes C.
+    driver = Path(triton.__file__).parent / "backends" / "nvidia"
+    asked = {*_DRIVER}
+    for name in ("driver.c", "driver.py"):
+        asked |= {*_NAMED.findall((driver / name).read_text())}
     for library in libraries:
         command = ["nm", "--dynamic", "--undefined-only", "--without-symbol-versions", library]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        asked |= set(_ASKED_FOR.findall(said))
-    known = set(_OURS.findall(_SOURCE.read_text()))
+        asked |= {*_ASKED_FOR.findall(said)}
+    known = {*_OURS.findall(_SOURCE.read_text())}
     yield from sorted(name for name in asked - known if not name.startswith(_NOT_CUDA))
 
 
@@ -82,14 +85,6 @@ def _libraries() -> list[Path]:
     import torch
 
     return sorted((Path(torch.__file__).parent / "lib").glob("*.so"))
-
-
-def _triton_driver() -> str:
-    """Return the source with which Triton calls the driver: C, and Python that writes C."""
-    import triton
-
-    folder = Path(triton.__file__).parent / "backends" / "nvidia"
-    return "".join((folder / name).read_text() for name in ("driver.c", "driver.py"))
 
 
 def _headers() -> list[Path]:
@@ -102,7 +97,6 @@ def _headers() -> list[Path]:
     found = [each for each in includes if all((each / name).exists() for name in _WHOLE)]
     if not found:
         where = ", ".join(map(str, includes))
-        raise ValueError(
-            f"no CUDA headers in {where}: pip install nvidia-cuda-crt nvidia-cuda-cccl"
-        )
+        cure = "pip install nvidia-cuda-crt nvidia-cuda-cccl"
+        raise ValueError(f"no CUDA headers in {where}: {cure}")
     return found

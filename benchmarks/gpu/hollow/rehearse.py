@@ -1,6 +1,6 @@
 """Builds an artifact for an H100 and runs it in both programs, on a GPU that computes nothing.
 
-python -m benchmarks.gpu.hollow FOLDER -- python -m benchmarks.gpu.hollow.rehearse FOLDER
+python -m benchmarks.gpu.hollow FOLDER -- python -m benchmarks.gpu.hollow.rehearse FOLDER METHOD
 """
 
 import subprocess
@@ -12,25 +12,20 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from benchmarks.record import ROOT
+from benchmarks.gpu.rows import SUBJECTS
+from benchmarks.record import CPP_RUNNER, IMAGES
 from mpm_deploy.artifact import Agreement
 from mpm_deploy.backends.base import Program
 from mpm_deploy.builder import build as builder
 from mpm_deploy.builder.verify import measure_agreement
 from mpm_deploy.measure.speed.bench import bench
-from mpm_deploy.recipe import load_recipe
 
-IMAGES = ROOT / "examples" / "scenes" / "images"
-SMALL = ("model.weights=random", "model.image_size=[64, 96]", "model.classes=7")
-METHODS = {
-    "mpm": (),
-    "tome": ("merge.method=tome", "merge.ratio=0.2"),
-    "algm": ("merge.method=algm", "merge.blocks=[0, 4]", "merge.threshold=0.9"),
-}
+ROW = "seg_t16_mask-512-bfloat16"
+SMALL = ("model.image_size=[64, 96]", "model.classes=7")
 _BATCH_SIZES, _IMAGES = (1, 8), 16
 
 
-def rehearse(folder: Path, method: str, program: Path = ROOT / "build" / "cpp_runner") -> None:
+def rehearse(folder: Path, method: str, program: Path = CPP_RUNNER) -> None:
     """Build a small model in bfloat16 that merges by a method, and run it in the way of
     the paper's rows.
 
@@ -50,7 +45,7 @@ def build(path: Path, method: str) -> Path:
     """Build the artifact without the check that it agrees with the eager model: here
     both give zeros.
     """
-    recipe = load_recipe("h100_bf16").override(*SMALL, *METHODS[method])
+    recipe = SUBJECTS[ROW].recipe(method, "random").override(*SMALL)
     # Inductor writes a graph's tensors as text into its trace, and only kernels can print one.
     with (
         mock.patch.object(Tensor, "__repr__", _shape),

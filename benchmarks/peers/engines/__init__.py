@@ -1,14 +1,22 @@
-"""Holds the peers, one file each: engines that an ordinary user may run the same model with."""
+"""Holds the peers: engines that an ordinary user may run the same model with.
 
-from benchmarks.peers.engines.aotinductor import AotInductor
-from benchmarks.peers.engines.base import Peer, Session, Task, Variant
-from benchmarks.peers.engines.eager import Eager
+peer       what every peer is: routes ─▶ files, and files ─▶ scores and label maps
+graphs     the model as other engines' exporters can read it
+routes     the routes into an engine: all are tried, and the fastest right one is taken
+pytorch, onnx_runtime, open_vino                      the members
+"""
+
 from benchmarks.peers.engines.onnx_runtime import OnnxRuntime
-from benchmarks.peers.engines.open_vino import OpenVino
-from benchmarks.peers.engines.torchscript import TorchScript
+from benchmarks.peers.engines.open_vino import OpenVino, OpenVinoInt8
+from benchmarks.peers.engines.peer import Peer, Session, Task, Variant
+from benchmarks.peers.engines.pytorch import AotInductor, Eager, TorchScript
 
 __all__ = ["PEERS", "Peer", "Session", "Task", "Variant"]
 
 PEERS: dict[str, Peer] = {
-    peer.name: peer for peer in (Eager(), TorchScript(), AotInductor(), OnnxRuntime(), OpenVino())
+    peer.name: peer
+    for peer in (
+        *(Eager(), TorchScript(), AotInductor()),
+        *(OnnxRuntime(), OpenVino(), OpenVinoInt8()),
+    )
 }

@@ -4,21 +4,24 @@ Its CPU plugin compiles the attention of a full-token model into fused `Subgraph
 route; with the sizes of a merged one unknown it cannot.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.peers.engines.base import ModuleSession, Peer, Session, Task, Variant
-from benchmarks.peers.engines.onnx_graph import onnx_file
-from benchmarks.peers.engines.routes import Call, choose_routes, chosen_routes
+from benchmarks.peers.engines.onnx_runtime import onnx_file
+from benchmarks.peers.engines.peer import Call, Peer, Task, Variant
+from benchmarks.peers.models import calibration_images
+from mpm_deploy.images.decode import decode, fit
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _OPSET = 18  # the one that merged models too can be exported to
+_EXPORTERS = ("torch.export", "ONNX")
+_REST_IN = ", the rest in "
 
 
 class OpenVino(Peer):
@@ -30,55 +33,77 @@ class OpenVino(Peer):
         *(Variant(merged=True), Variant("bfloat16", merged=True)),
     )
     packages = ("openvino", "onnx", "onnxscript")
+    routes = _EXPORTERS
 
-    def _convert(self, task: Task) -> str:
-        routes = {
-            name: {route: partial(_convert_by, task, name, route) for route in ROUTES}
-            for name in ("scores", "labels")
-        }
-        return choose_routes(task, routes)
+    def make(self, task: Task, graph: str, route: str) -> None:
+        _save(_read(task, graph, route), _file(task, graph, route))
 
-    def open(self, task: Task) -> Session:
-        chosen = chosen_routes(task.folder)
-        return ModuleSession(
-            **{name: _compile(task, _file(task, name, route)) for name, route in chosen.items()}
-        )
+    def load(self, task: Task, graph: str, route: str) -> Call:
+        return _compile(task, _file(task, graph, route), task.variant.dtype)
 
 
-def _by_export(task: Task, name: str) -> Any:
+class OpenVinoInt8(Peer):
+    """Runs what NNCF quantizes after training, calibrated on scenes; what it leaves as it was
+    computes in float32 or in bfloat16, by the faster route.
+    """
+
+    name = "OpenVINO with NNCF"
+    variants = (Variant("int8"), Variant("int8", merged=True))
+    packages = ("openvino", "onnx", "onnxscript", "nncf")
+    routes = tuple(f"{way}{_REST_IN}{dtype}" for way in _EXPORTERS for dtype in _HINTS)
+
+    def make(self, task: Task, graph: str, route: str) -> None:
+        exporter, _ = route.split(_REST_IN)
+        path = _file(task, graph, exporter)
+        if not path.exists():  # it is the same, whatever the rest computes in
+            _save(_quantized(task, _read(task, graph, exporter)), path)
+
+    def load(self, task: Task, graph: str, route: str) -> Call:
+        exporter, dtype = route.split(_REST_IN)
+        return _compile(task, _file(task, graph, exporter), dtype)
+
+
+def _read(task: Task, graph: str, exporter: str) -> Any:
     import openvino
 
-    graph = task.graphs()[name]
-    height, width = graph.model.image_size
-    image = torch.zeros(1, 3, height, width, dtype=torch.uint8)
+    if exporter == "ONNX":
+        return openvino.convert_model(str(onnx_file(task, graph, _OPSET)))
     with torch.no_grad():
-        return openvino.convert_model(torch.export.export(graph, (image,)))
+        return openvino.convert_model(torch.export.export(task.graph(graph), (task.image(),)))
 
 
-def _by_onnx(task: Task, name: str) -> Any:
+def _quantized(task: Task, model: Any) -> Any:
+    """Quantize weights and activations to 8 bits, as NNCF advises for transformers."""
+    import nncf
+
+    images = list(_calibration(task))
+    return nncf.quantize(
+        model,
+        nncf.Dataset(images),
+        preset=nncf.QuantizationPreset.MIXED,  # activations of both signs, as GELU's
+        model_type=nncf.ModelType.TRANSFORMER,
+        subset_size=len(images),
+    )
+
+
+def _calibration(task: Task) -> Iterator[NDArray[Any]]:
+    for path in calibration_images():
+        yield fit(decode(path), task.size)[None].numpy()
+
+
+def _save(model: Any, path: Path) -> None:
     import openvino
 
-    return openvino.convert_model(str(onnx_file(task, name, _OPSET)))
+    openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
-ROUTES: dict[str, Callable[[Task, str], Any]] = {"torch.export": _by_export, "ONNX": _by_onnx}
-
-
-def _convert_by(task: Task, name: str, route: str) -> Call:
-    import openvino
-
-    path = _file(task, name, route)
-    openvino.save_model(ROUTES[route](task, name), str(path), compress_to_fp16=False)
-    return _compile(task, path)
-
-
-def _compile(task: Task, path: Path) -> Call:
+def _compile(task: Task, path: Path, dtype: str) -> Call:
     import openvino
 
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": task.at_once * task.threads,
-        "INFERENCE_PRECISION_HINT": _HINTS[task.variant.dtype],
+        "INFERENCE_PRECISION_HINT": _HINTS[dtype],
     }
     # Models compiled apart wait for one another even with a thread each; streams of one do not.
     if task.at_once > 1:  # for one call the hint knows best
@@ -99,5 +124,5 @@ def _compile(task: Task, path: Path) -> Call:
     return call
 
 
-def _file(task: Task, name: str, route: str) -> Path:
-    return task.folder / f"{name}-{route}.xml"
+def _file(task: Task, graph: str, exporter: str) -> Path:
+    return task.folder / f"{graph}-{exporter}.xml"

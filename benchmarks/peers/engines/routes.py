@@ -2,22 +2,16 @@
 one is taken.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks.peers.engines.base import Task
-from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import MpmError
-from mpm_deploy.support.schema import to_mapping
 
-Call = Callable[[Tensor], Tensor]
-Open = Callable[[], Call]
+Call = Callable[[], Tensor]  # of one image, which it holds
 
 _TURNS = 5
 _SLACK = 0.02  # routes whose share of equal labels is that close to the best one's are as right
@@ -25,13 +19,8 @@ _SLACK = 0.02  # routes whose share of equal labels is that close to the best on
 
 @dataclass(frozen=True)
 class Trial:
-    """The result of trying one route.
-
-    Attributes:
-        route: Its name.
-        ms: The fastest of a few turns; None where it failed.
-        agreement: Share of labels equal to the eager float32 model's.
-        failure: Why it cannot be taken.
+    """The result of trying one route: the fastest of a few turns, the share of labels equal to the
+    eager float32 model's, or why it cannot be taken.
     """
 
     route: str
@@ -40,34 +29,24 @@ class Trial:
     failure: str | None = None
 
 
-def choose_routes(task: Task, graphs: Mapping[str, Mapping[str, Open]]) -> str:
-    """Try the routes of each graph and write the choice into the task's folder.
-
-    Args:
-        task: What is converted.
-        graphs: For ``"scores"`` and ``"labels"``, a function that opens each route.
-
-    Returns:
-        A sentence on what was taken.
-
-    Raises:
-        MpmError: A graph has no route that works; names each route's failure.
-    """
-    image = verification_images(1, task.model().image_size)
-    tried: dict[str, list[Trial]] = {}
-    for name, reference in task.graphs().items():
-        with torch.inference_mode():
-            tried[name] = try_routes(graphs[name], image, as_labels(reference(image)))
-    chosen = {name: best(trials).route for name, trials in tried.items()}
-    content = {"chosen": chosen, "tried": to_mapping(tried)}
-    (task.folder / "routes.json").write_text(json.dumps(content, indent=2) + "\n")
-    return f"scores by {chosen['scores']}, labels by {chosen['labels']}"
-
-
-def chosen_routes(folder: Path) -> dict[str, str]:
-    """Read the route that was taken for ``"scores"`` and for ``"labels"``."""
-    chosen: dict[str, str] = json.loads((folder / "routes.json").read_text())["chosen"]
-    return chosen
+def try_routes(routes: Mapping[str, Callable[[], Call]], expected: Tensor) -> list[Trial]:
+    """Open each route, compare its labels, and time in turns those that work."""
+    calls: dict[str, Call] = {}
+    trials: dict[str, Trial] = {}
+    for route, open_ in routes.items():
+        try:
+            call = open_()
+            with torch.inference_mode():
+                agreement = float((as_labels(call()) == expected).double().mean())
+            calls[route], trials[route] = call, Trial(route, agreement=agreement)
+        except Exception as error:  # noqa: BLE001 - whatever a converter raises is what we report
+            trials[route] = Trial(route, failure=innermost(error))
+    rounds = range(_TURNS if len(calls) > 1 else 1)  # one has nothing to be held against
+    turns = [{route: _time(call) for route, call in calls.items()} for _ in rounds]
+    return [
+        replace(trial, ms=min(turn[route] for turn in turns)) if route in calls else trial
+        for route, trial in trials.items()
+    ]
 
 
 def best(trials: Sequence[Trial]) -> Trial:
@@ -78,7 +57,8 @@ def best(trials: Sequence[Trial]) -> Trial:
     """
     working = [trial for trial in trials if trial.failure is None]
     if not working:
-        raise MpmError("; ".join(f"{trial.route}: {trial.failure}" for trial in trials))
+        reasons = [": ".join(filter(None, (trial.route, trial.failure))) for trial in trials]
+        raise MpmError("; ".join(reasons))
     most = max(trial.agreement or 0.0 for trial in working)
     right = [trial for trial in working if (trial.agreement or 0.0) >= most - _SLACK]
     return min(right, key=lambda trial: trial.ms or 0.0)
@@ -97,36 +77,12 @@ def innermost(error: BaseException, length: int = 240) -> str:
     return f"{type(error).__name__}: {text if len(text) <= length else text[:length] + '…'}"
 
 
-def try_routes(routes: Mapping[str, Open], image: Tensor, expected: Tensor) -> list[Trial]:
-    """Open each route, compare its labels, and time in turns those that work.
-
-    Args:
-        routes: A function that opens each route.
-        image: ``(1, 3, H, W)`` uint8.
-        expected: The eager model's labels of it.
-    """
-    calls: dict[str, Call] = {}
-    trials: dict[str, Trial] = {}
-    for route, open_ in routes.items():
-        try:
-            calls[route] = open_()
-            labels = as_labels(calls[route](image))
-            trials[route] = Trial(route, agreement=float((labels == expected).double().mean()))
-        except Exception as error:  # noqa: BLE001 - whatever a converter raises is what we report
-            trials[route] = Trial(route, failure=innermost(error))
-    working = [route for route in routes if trials[route].failure is None]
-    turns = [{route: _time(calls[route], image) for route in working} for _ in range(_TURNS)]
-    return [
-        replace(trial, ms=min(turn[route] for turn in turns)) if route in working else trial
-        for route, trial in trials.items()
-    ]
-
-
-def _time(call: Call, image: Tensor) -> float:
+@torch.inference_mode()
+def _time(call: Call) -> float:
     """Return the milliseconds of the second of two calls, so that the route before does
     not disturb it.
     """
-    call(image)
+    call()
     begin = time.perf_counter()
-    call(image)
+    call()
     return (time.perf_counter() - begin) * 1e3

@@ -1,7 +1,10 @@
 """Measures one part of the record: a row by one method, built and timed against full-token."""
 
+import subprocess
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,12 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.gpu.parity import measure_parity
+from benchmarks.bench.agreement import Agreement, compare
+from benchmarks.bench.cache import built
 from benchmarks.gpu.prepare import describe
-from benchmarks.gpu.results import Parity, PartResult, Profile, Stages
+from benchmarks.gpu.results import WITH_STAGES, PartResult, Profile, Stages
+from benchmarks.gpu.rows import Subject
 from benchmarks.gpu.stages import measure_kernels, measure_stages
-from benchmarks.gpu.subjects import Subject
-from benchmarks.record import ROOT, built, current_commit
+from benchmarks.record import CPP_RUNNER, current_commit
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.backends import open_artifact
 from mpm_deploy.builder.build import make_model
@@ -22,10 +26,11 @@ from mpm_deploy.images.decode import find_images, fit, to_tensor
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.run.label_maps import label_map_names, write_label_map
+from mpm_deploy.run.runner import Runner
 
 SLOW = 400.0  # GFLOPs of an image from which on a row is timed on fewer images
 VARIANTS = ("merged", "full_token")
-WITH_STAGES = "mpm"  # whose merges are timed one by one
 
 
 class MeasurementError(Exception):
@@ -45,7 +50,6 @@ class Conditions:
         timed_images_slow: The same for a row of `SLOW` GFLOPs or more.
         warmup: Batches before timing.
         program: The C++ program.
-        build: Builds a recipe under a name, and returns the file.
     """
 
     images: Path
@@ -55,8 +59,7 @@ class Conditions:
     timed_images: int = 256
     timed_images_slow: int = 128
     warmup: int = 10
-    program: Path = ROOT / "build" / "cpp_runner"
-    build: Callable[[Recipe, str], Path] = built
+    program: Path = CPP_RUNNER
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,17 @@ class Part:
         Raises:
             MeasurementError: At the end, where any failed; each has printed its trace.
         """
+        # By the name of the field that each fills in, the most valuable first.
+        measurements: dict[str, Callable[[], object]] = {
+            "cpp": partial(self._timed, self.conditions.program),
+            "python": partial(self._timed, None),
+            "parity": self._parity,
+            "profiles": self._profiles,
+        }
+        if self.method == WITH_STAGES:
+            measurements["stages"] = self._stages
         result, failed = self._described(), []
-        for name, measurement in self._measurements(read_manifest(self.merged)).items():
+        for name, measurement in measurements.items():
             try:
                 result = replace(result, **{name: measurement()})
             except Exception:  # noqa: BLE001  whatever it is, the others are worth having
@@ -85,8 +97,44 @@ class Part:
         if failed:
             raise MeasurementError(f"{result.name}: failed: {', '.join(failed)}")
 
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe of the merged artifact."""
+        return self.subject.recipe(self.method, self.weights)
+
+    @cached_property
+    def merged(self) -> Path:
+        """The file of the merged artifact, which is built when it is first asked for."""
+        return self._build(self.recipe, self.method)
+
+    @cached_property
+    def full_token(self) -> Path:
+        """The file of the full-token artifact, likewise."""
+        return self._build(self.recipe.full_token(), "full_token")
+
+    def build(self, variant: str) -> Path:
+        """Build the artifact of one of `VARIANTS`, and return its file."""
+        return self.merged if variant == "merged" else self.full_token
+
+    def timed_images(self, gflops: float) -> int:
+        """Return how many images to time, by the GFLOPs of an image: a slow row is to be done
+        within minutes.
+        """
+        conditions = self.conditions
+        return conditions.timed_images_slow if gflops >= SLOW else conditions.timed_images
+
+    def _build(self, recipe: Recipe, variant: str) -> Path:
+        path = built(recipe, f"{self.subject.name}_{variant}")
+        # A report names its artifact: the folder of the machine it ran on says nothing.
+        here = Path.cwd()
+        return path.relative_to(here) if path.is_relative_to(here) else path
+
+    @property
+    def _manifest(self) -> Manifest:
+        return read_manifest(self.merged)
+
     def _described(self) -> PartResult:
-        manifest, full_token = read_manifest(self.merged), read_manifest(self.full_token)
+        manifest = self._manifest
         return PartResult(
             row=self.subject.name,
             method=self.method,
@@ -95,49 +143,40 @@ class Part:
             parameters=manifest.model.parameters,
             patches=manifest.patches,
             flops=manifest.flops,
-            full_token_flops=full_token.flops,
+            full_token_flops=read_manifest(self.full_token).flops,
             labels_agree=manifest.agreement.labels,
             commit=current_commit(),
         )
 
-    def _measurements(self, manifest: Manifest) -> dict[str, Callable[[], object]]:
-        """Return the measurements to make, by the name of the field they fill in, the
-        most valuable first.
-        """
-        found: dict[str, Callable[[], object]] = {
-            "cpp": partial(self._timed, manifest, self.conditions.program),
-            "python": partial(self._timed, manifest, None),
-            "parity": self._parity,
-            "profiles": self._profiles,
-        }
-        if self.method == WITH_STAGES:
-            found["stages"] = self._stages
-        return found
+    def _timed(self, program: Path | None) -> Report:
+        """Time merged against full-token in one of the two programs; None is the Python one."""
+        manifest, conditions = self._manifest, self.conditions
+        every_token = [manifest.patches] * len(manifest.flops.stages)
+        return bench(
+            self.merged,
+            conditions.images,
+            against=self.full_token,
+            batch_sizes=conditions.batch_sizes,
+            limit=self.timed_images(manifest.flops.total(every_token) / 1e9),
+            repeats=conditions.repeats,
+            warmup=conditions.warmup,
+            program=program,
+        )
 
-    @cached_property
-    def recipe(self) -> Recipe:
-        """The recipe of the merged artifact."""
-        return self.subject.recipe(self.method, self.weights)
-
-    @cached_property
-    def merged(self) -> Path:
-        """The file of the merged artifact."""
-        return self._build(self.recipe, self.method)
-
-    @cached_property
-    def full_token(self) -> Path:
-        """The file of the full-token artifact."""
-        return self._build(self.recipe.full_token(), "full_token")
-
-    def build(self, variant: str) -> Path:
-        """Build the artifact of one of `VARIANTS`, and return its file."""
-        return self.merged if variant == "merged" else self.full_token
-
-    def _build(self, recipe: Recipe, variant: str) -> Path:
-        path = self.conditions.build(recipe, f"{self.subject.name}_{variant}")
-        # A report names its artifact: the folder of the machine it ran on says nothing.
-        here = Path.cwd()
-        return path.relative_to(here) if path.is_relative_to(here) else path
+    def _parity(self) -> Agreement:
+        """Compare label maps of both programs, one image per call."""
+        images = find_images(self.conditions.images)[: self.conditions.parity_images]
+        with tempfile.TemporaryDirectory() as cpp, tempfile.TemporaryDirectory() as python:
+            command = [self.conditions.program, "run", self.merged, *images, f"--output={cpp}"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            with (
+                Runner(self.merged) as runner,
+                closing(runner.run(images, on_error="raise")) as outcomes,
+            ):
+                palette = runner.manifest.model.palette
+                for name, result in zip(label_map_names(images), outcomes, strict=True):
+                    write_label_map(Path(python) / name, result.labels, palette)
+            return compare(Path(cpp), Path(python))
 
     def _profiles(self) -> tuple[Profile, ...]:
         """Profile both models, at the least and the largest batch."""
@@ -159,33 +198,3 @@ class Part:
         files = find_images(self.conditions.images)[: self.conditions.batch_sizes[-1]]
         size = (manifest.input.height, manifest.input.width)
         return torch.stack([fit(to_tensor(file), size) for file in files]).to(device)
-
-    def _timed(self, manifest: Manifest, program: Path | None) -> Report:
-        return bench(
-            self.merged,
-            self.conditions.images,
-            against=self.full_token,
-            batch_sizes=self.conditions.batch_sizes,
-            program=program,
-            limit=self._limit(manifest),
-            repeats=self.conditions.repeats,
-            warmup=self.conditions.warmup,
-        )
-
-    def _parity(self) -> Parity:
-        conditions = self.conditions
-        count = conditions.parity_images
-        return measure_parity(conditions.program, self.merged, conditions.images, count)
-
-    def timed_images(self, gflops: float) -> int:
-        """Return how many images to time, so that a slow row is done within minutes.
-
-        Args:
-            gflops: The GFLOPs of an image through the full-token model.
-        """
-        conditions = self.conditions
-        return conditions.timed_images_slow if gflops >= SLOW else conditions.timed_images
-
-    def _limit(self, manifest: Manifest) -> int:
-        every_token = [manifest.patches] * len(manifest.flops.stages)
-        return self.timed_images(manifest.flops.total(every_token) / 1e9)

@@ -1,0 +1,36 @@
+"""Runs members of the bench, all or those that are named: ``python -m benchmarks``.
+
+Each runs in a process of its own: what one sets, as the number of threads, is no other's matter.
+"""
+
+import argparse
+import subprocess
+import sys
+
+from benchmarks import cpu_peers, label_map, memory, speed, windows
+
+MEMBERS = {
+    module.MEMBER.name: module.MEMBER for module in (speed, memory, label_map, windows, cpu_peers)
+}
+
+
+def main() -> None:
+    about = "\n".join(f"{member.name:10} {member.about}" for member in MEMBERS.values())
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"{about}\n\nOptions of one: python -m benchmarks.NAME --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="none: every member")
+    names = parser.parse_args().names or [*MEMBERS]
+    unknown = [name for name in names if name not in MEMBERS]
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: expected {', '.join(MEMBERS)}")
+    ended = {name: subprocess.call([sys.executable, "-m", f"benchmarks.{name}"]) for name in names}
+    failed = [name for name, code in ended.items() if code]
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Measures how fast this machine multiplies matrices and copies memory.
+
+    python -m benchmarks.bench.ceilings        the CPU's, as JSON
+
+The best of a few calls: a ceiling can only be measured too low. On a CPU both libraries in torch
+are tried, on shapes that a ViT has: products in float32 are MKL's, which on AMD processors reaches
+less than half of oneDNN, and taken alone it would be no ceiling.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+Product = Callable[[Tensor, Tensor], Tensor]
+Shape = tuple[int, int, int]  # rows, inner, columns
+
+PRECISIONS = ("float32", "bfloat16")
+CPU_SHAPES: tuple[Shape, ...] = ((1024, 768, 3072), (1024, 3072, 768), (2048, 2048, 2048))
+GPU_SHAPES: tuple[Shape, ...] = ((8192, 8192, 8192),)
+_CALLS = 60  # together some seconds: a moment when others had the cores must not set the figure
+
+
+def durations(call: Callable[[], object], device: torch.device, calls: int) -> list[float]:
+    """Return the milliseconds of some calls, after as many to warm up; each is waited for."""
+    times = []
+    for _ in range(2 * calls):
+        wait(device)
+        begin = time.perf_counter()
+        call()
+        wait(device)
+        times.append((time.perf_counter() - begin) * 1e3)
+    return times[calls:]
+
+
+def wait(device: torch.device) -> None:
+    """Wait for all that was asked of a device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@torch.inference_mode()
+def gflops(dtype: str, device: torch.device, shapes: Sequence[Shape], calls: int = _CALLS) -> float:
+    """Return the GFLOP/s of the fastest matrix product in a precision."""
+    products: list[Product] = [torch.nn.functional.linear]
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        products.append(_onednn)
+    rates = []
+    for rows, inner, columns in shapes:
+        left, right = (
+            torch.randn(size, inner, device=device).to(getattr(torch, dtype))
+            for size in (rows, columns)
+        )
+        for product in products:
+            best = min(durations(lambda f=product, a=left, b=right: f(a, b), device, calls))
+            rates.append(2 * rows * inner * columns / best / 1e6)
+    return max(rates)
+
+
+@torch.inference_mode()
+def copy_gb_per_s(device: torch.device, size: int, calls: int = _CALLS) -> float:
+    """Return the GB/s of a copy of so many bytes within a device's memory, read and written."""
+    source = torch.ones(size, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * size / min(durations(lambda: target.copy_(source), device, calls)) / 1e6
+
+
+def measure_cpu() -> dict[str, float]:
+    """Measure the CPU's GFLOP/s by precision, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.bench.ceilings"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    rates: dict[str, float] = json.loads(done.stdout)
+    return rates
+
+
+def _onednn(rows: Tensor, weight: Tensor) -> Tensor:
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, None, "none", [], "")
+    return product
+
+
+if __name__ == "__main__":
+    cpu = torch.device("cpu")
+    print(json.dumps({name: gflops(name, cpu, CPU_SHAPES) for name in PRECISIONS}))

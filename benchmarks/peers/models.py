@@ -1,0 +1,111 @@
+"""Lists the models that are compared, their images, and the goals of each.
+
+Of the scenes every third calibrates what is quantized; mIoU is over the others. No engine is judged
+by an image that it has seen.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.record import IMAGES
+from mpm_deploy.images.decode import find_images
+from mpm_deploy.recipe import Recipe, load_recipe
+
+_CALIBRATING = 3  # one scene in so many
+
+
+@dataclass(frozen=True)
+class Goals:
+    """Ratios of end-to-end FPS to reach, each engine by its best way.
+
+    Attributes:
+        over_plain: The ratio over PyTorch eager full-token, float32.
+        over_best_peer: The ratio over the fastest full-token peer of the same precision.
+    """
+
+    over_plain: float
+    over_best_peer: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model with its weights.
+
+    Attributes:
+        name: The model's name on the command line.
+        settings: Assignments that change a built-in recipe.
+        images: Images of one pass, so that a pass takes seconds with each.
+        goals: The ratios to reach.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+    images: int
+    goals: Goals
+
+    @property
+    def trained(self) -> bool:
+        """Whether label maps mean something."""
+        return "model.weights=random" not in self.settings
+
+    def recipe(self, name: str = "cpu_portable_fp32") -> Recipe:
+        """Return a built-in recipe, changed for this model."""
+        recipe = load_recipe(name)
+        return recipe.override(*self.settings_in(recipe.backend.dtype))
+
+    def settings_in(self, dtype: str) -> tuple[str, ...]:
+        """Return the assignments that change a recipe that computes in ``dtype``."""
+        if dtype == "float32" or self.trained:
+            return self.settings
+        # Random weights leave the classes closer to one another than bfloat16 tells apart.
+        return (*self.settings, "verify.labels=0.9", "verify.clusters=0.9")
+
+
+def _random(model: str) -> tuple[str, ...]:
+    return (f"model.name={model}", "model.weights=random", "model.classes=150")
+
+
+MODELS = {
+    model.name: model
+    for model in (
+        Model("demo", (), 16, Goals(2.0, 1.6)),
+        Model("seg_t16_mask", _random("seg_t16_mask"), 16, Goals(4.0, 1.6)),
+        Model("seg_s16_mask", _random("seg_s16_mask"), 8, Goals(2.5, 1.5)),
+        Model("seg_b16_mask", _random("seg_b16_mask"), 8, Goals(1.8, 1.3)),
+    )
+}
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use: how many images run side by side."""
+    return len(os.sched_getaffinity(0))
+
+
+def calibration_images() -> list[Path]:
+    """Return the scenes that calibrate what is quantized."""
+    return find_images(IMAGES)[::_CALIBRATING]
+
+
+def judged_images() -> list[Path]:
+    """Return the other scenes, by which accuracy is judged."""
+    seen = {*calibration_images()}
+    return [image for image in find_images(IMAGES) if image not in seen]
+
+
+def spread_over(images: list[Path], count: int) -> list[Path]:
+    """Return ``count`` of the images, spread over all of them."""
+    picked = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)
+    return [images[index] for index in picked]
+
+
+def copied(images: Iterable[Path], target: Path) -> Path:
+    """Copy images into a new folder, and return it."""
+    target.mkdir(parents=True)
+    for image in images:
+        shutil.copy(image, target)
+    return target

@@ -1,0 +1,33 @@
+"""The images that engines are calibrated, timed and judged with."""
+
+from pathlib import Path
+
+from benchmarks.peers.compare import GROUPS
+from benchmarks.peers.engines import PEERS
+from benchmarks.peers.models import MODELS, calibration_images, copied, judged_images, spread_over
+from benchmarks.record import IMAGES
+from mpm_deploy.images.decode import find_images
+
+
+def test_no_engine_is_judged_by_an_image_that_it_has_seen() -> None:
+    seen, judged = calibration_images(), judged_images()
+    assert not {*seen} & {*judged}
+    assert sorted([*seen, *judged]) == sorted(find_images(IMAGES))
+    assert (len(seen), len(judged)) == (24, 48)
+
+
+def test_a_few_images_are_spread_over_all(tmp_path: Path) -> None:
+    images = find_images(IMAGES)
+    few = spread_over(images, 3)
+    assert few[0] == images[0] and few[-1] == images[-1]
+    assert spread_over(images[:2], 5) == images[:2]
+    assert find_images(copied(few, tmp_path / "few")) == [tmp_path / "few" / i.name for i in few]
+
+
+def test_only_trained_weights_are_judged_against_the_truth() -> None:
+    assert [name for name, model in MODELS.items() if model.trained] == ["demo"]
+
+
+def test_every_precision_takes_turns_in_one_group() -> None:
+    precisions = {variant.dtype for peer in PEERS.values() for variant in peer.variants}
+    assert sorted(precisions) == sorted(dtype for group in GROUPS for dtype in group)
