@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from benchmarks.gpu import prepare, records, rehearsal, stages
 from benchmarks.gpu.kinds import kinds
 from benchmarks.gpu.parity import compare
 from benchmarks.gpu.part import Conditions, MeasurementError, Part
-from benchmarks.gpu.results import Parity
+from benchmarks.gpu.results import Parity, PartResult
 from benchmarks.gpu.subjects import SUBJECTS
 from benchmarks.gpu.tables import (
     floors_table,
@@ -170,7 +171,6 @@ def rehearsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
     return rehearsal.part_of(SUBJECTS["seg_t16_mask-512-float32"], "mpm", conditions)
 
 
-@pytest.mark.slow
 def test_a_part_is_measured(rehearsed: Part) -> None:
     """As on a GPU, with both programs."""
     *_, measured = rehearsed.measure()
@@ -188,19 +188,22 @@ def test_a_part_is_measured(rehearsed: Part) -> None:
     assert kernels[0].milliseconds >= kernels[-1].milliseconds
 
 
-@pytest.mark.slow
 def test_a_measurement_that_fails_costs_no_other(
-    rehearsed: Part, capsys: pytest.CaptureFixture[str]
+    rehearsed: Part, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for name in ("python", "profiles", "stages"):
+        monkeypatch.setattr(Part, f"_{name}", Mock(return_value=getattr(PART, name)))
     conditions = replace(rehearsed.conditions, program=Path("/no/such/cpp_runner"))
-    results = []
+    results: list[PartResult] = []
     with pytest.raises(MeasurementError, match="failed: cpp, parity"):
-        results += replace(rehearsed, conditions=conditions).measure()
-        pytest.fail("it ended as if nothing had failed")
+        results.extend(replace(rehearsed, conditions=conditions).measure())
     assert "/no/such/cpp_runner" in capsys.readouterr().err
+    measured = results[-1]
+    assert measured.cpp is None and measured.parity is None
+    assert (measured.python, measured.profiles) == (PART.python, PART.profiles)
+    assert measured.stages == PART.stages
 
 
-@pytest.mark.slow
 def test_a_pixel_that_differs_is_seen(artifact: Path, image_folder: Path, tmp_path: Path) -> None:
     images = find_images(image_folder)
     pixels = 0
