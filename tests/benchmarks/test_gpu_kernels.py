@@ -44,7 +44,6 @@ def test_what_spills_or_is_too_large_does_not_fit() -> None:
     assert not Compiled(case, 255, 1024, 8, 4, True).fits
 
 
-@pytest.mark.slow
 def test_every_kernel_compiles_for_an_h100() -> None:
     pytest.importorskip("triton", reason="Triton comes with PyTorch's builds for CUDA")
     done = subprocess.run(

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 SCENES = Path(__file__).parent.parent.parent / "examples" / "scenes" / "images"
-pytestmark = pytest.mark.slow
 
 
 def label_maps(folder: Path) -> dict[str, np.ndarray]:

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
 
 def keys(value: object) -> object:
     """The shape of a JSON value: its keys, without what they hold."""
