@@ -28,7 +28,7 @@ PICTURE   := $(notdir $(word 12,$(wildcard $(IMAGES)/*_day.jpg)))
 DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
 
 .DEFAULT_GOAL := help
-.PHONY: help arm64 demo sweep benchmark readme test lint format system program cpp gpu-bundle gpu-rehearsal clean
+.PHONY: help arm64 demo sweep benchmark readme test test-all lint format system program cpp gpu-bundle gpu-rehearsal clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -63,9 +63,17 @@ cpp: build/build.ninja | system ## the C++ program, the library and their tests
 
 # ---- tests ----
 
-test: lint cpp ## every check there is: format, types, Python and C++ tests
-	MPM_REQUIRE_CPP=1 $(BIN)/pytest
-	ctest --test-dir build --output-on-failure
+# A file's tests stay in one process, which makes once what they share.
+PYTEST := MPM_REQUIRE_CPP=1 $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
+CTEST  := ctest --test-dir build --output-on-failure
+
+test: lint cpp ## every check but the long proofs: format, types, Python and C++ tests
+	$(PYTEST) -m 'not slow'
+	$(CTEST)
+
+test-all: lint cpp ## every check there is, the long proofs too
+	$(PYTEST)
+	$(CTEST)
 
 lint: .venv/.installed ## format, habits and types
 	$(BIN)/ruff check .

@@ -1,12 +1,14 @@
 """What many tests need: small artifacts, built once, and a folder of images."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from mpm_deploy.backends import get_backend
@@ -14,11 +16,14 @@ from mpm_deploy.builder.build import build
 from mpm_deploy.errors import BuildError
 from mpm_deploy.recipe import Recipe, builtin_recipes, load_recipe
 
-# The models here are small: more threads would wait for each other longer than they compute.
+# The models here are small: more threads would wait for each other longer than they compute. The
+# variable is for the programs that tests start.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 INPUT_SIZE = (64, 96)  # height, width: not square, so that no test passes with the two exchanged
 CLASSES = 7
+QUICK_RECIPES = ("cpu_portable_fp32", "cpu_fp32")  # one of each backend
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -41,40 +46,63 @@ def small_recipe(name: str = "cpu_portable_fp32") -> Recipe:
     return recipe.override("verify.labels=0.9", "verify.clusters=0.9")
 
 
-def _or_skipped(recipe: Recipe) -> Any:
+def _skipped_where_it_cannot_be_built(recipe: Recipe) -> list[pytest.MarkDecorator]:
     try:
         get_backend(recipe.backend.name).check(recipe)
     except BuildError as error:
-        return pytest.param(recipe.name, marks=pytest.mark.skip(reason=error.problem))
-    return recipe.name
+        return [pytest.mark.skip(reason=error.problem)]
+    return []
 
 
-def cpu_recipes() -> list[Any]:
-    """Every built-in recipe for a CPU; one that this machine cannot build is skipped, and why."""
-    return [_or_skipped(r) for r in builtin_recipes() if r.backend.device == "cpu"]
+def cpu_recipes(quick: Sequence[str] = QUICK_RECIPES) -> list[Any]:
+    """The name of every built-in recipe for a CPU; all but the quick ones are marked slow.
+
+    One that this machine cannot build is skipped, and why.
+    """
+    return [
+        pytest.param(
+            recipe.name,
+            marks=[
+                *_skipped_where_it_cannot_be_built(recipe),
+                *([] if recipe.name in quick else [pytest.mark.slow]),
+            ],
+        )
+        for recipe in builtin_recipes()
+        if recipe.backend.device == "cpu"
+    ]
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all processes that run these tests together."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def _built_once(recipe: Recipe, path: Path) -> Path:
+    """An artifact that the first process to need it builds, while others wait."""
+    with FileLock(f"{path}.lock"):
+        return path if path.exists() else build(recipe, path)
 
 
 @pytest.fixture(scope="session", params=cpu_recipes())
-def recipe_and_artifact(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Recipe, Path]:
+def recipe_and_artifact(request: pytest.FixtureRequest, shared_folder: Path) -> tuple[Recipe, Path]:
     """A small artifact of each recipe for a CPU."""
     recipe = small_recipe(request.param)
     suffix = get_backend(recipe.backend.name).suffix
-    path = tmp_path_factory.mktemp(recipe.name) / f"segmenter{suffix}"
-    return recipe, build(recipe, path)
+    return recipe, _built_once(recipe, shared_folder / f"{recipe.name}{suffix}")
 
 
 @pytest.fixture(scope="session")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def artifact(shared_folder: Path) -> Path:
     """A small TorchScript artifact with merging."""
-    return build(small_recipe(), tmp_path_factory.mktemp("artifact") / "merged.pt")
+    return _built_once(small_recipe(), shared_folder / "merged.pt")
 
 
 @pytest.fixture(scope="session")
-def full_token_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def full_token_artifact(shared_folder: Path) -> Path:
     """The same model without merging."""
-    return build(small_recipe().full_token(), tmp_path_factory.mktemp("artifact") / "full.pt")
+    return _built_once(small_recipe().full_token(), shared_folder / "full.pt")
 
 
 @pytest.fixture(scope="session")

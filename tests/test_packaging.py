@@ -156,7 +156,6 @@ def examine_installed(wheel: Path, folder: Path) -> dict[str, Any]:
 
 
 @builds
-@pytest.mark.slow
 def test_a_source_distribution_holds_what_a_build_needs(source_distribution: Path) -> None:
     with tarfile.open(source_distribution) as archive:
         paths = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
@@ -169,7 +168,6 @@ def test_a_source_distribution_holds_what_a_build_needs(source_distribution: Pat
 
 
 @builds
-@pytest.mark.slow
 def test_a_wheel_holds_the_native_library(wheel: Path, tmp_path: Path) -> None:
     assert wheel.name.startswith(f"mpm_deploy-{mpm_deploy.__version__}-py3-none-")
     assert not wheel.name.endswith("-any.whl")
@@ -181,7 +179,6 @@ def test_a_wheel_holds_the_native_library(wheel: Path, tmp_path: Path) -> None:
 
 
 @builds
-@pytest.mark.slow
 def test_without_a_compiler_the_wheel_is_plain(plain_wheel: Path, tmp_path: Path) -> None:
     assert plain_wheel.name.endswith("-py3-none-any.whl")
     assert_holds_the_package(plain_wheel)

@@ -33,7 +33,6 @@ def test_backends_are_found_by_their_names():
         get_backend("toy", "it.pt9")
 
 
-@pytest.mark.slow
 def test_scores_are_the_eager_models(recipe_and_artifact, program, images):
     if recipe_and_artifact[0].backend.dtype != "float32":
         pytest.skip("bfloat16 is held to agreement, by the build")
@@ -48,7 +47,6 @@ def test_scores_are_the_eager_models(recipe_and_artifact, program, images):
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.slow
 def test_an_image_does_not_depend_on_its_batch(program, images):
     scores, merge_maps = program.scores(images)
     for index, image in enumerate(images.split(1)):
@@ -57,7 +55,6 @@ def test_an_image_does_not_depend_on_its_batch(program, images):
         torch.testing.assert_close(alone[0], scores[index], atol=1e-5, rtol=0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("by", ["artifact", "native library"])
 @pytest.mark.parametrize("size", [INPUT_SIZE, (37, 701), (700, 20), (4, 6), (1, 9), (1, 1)])
 def test_labels_are_the_plain_versions_at_any_size(program, images, size, by, monkeypatch):
@@ -73,15 +70,12 @@ def test_labels_are_the_plain_versions_at_any_size(program, images, size, by, mo
         assert torch.equal(labels, label_map(some, size))  # to the bit, ties included
 
 
-@pytest.mark.slow
 def test_other_images_are_refused(program, images):
     for wrong in (images[0], images.float(), images[:, :2], images[..., 1:], images[:0]):
         with pytest.raises(InputError, match="images: expected"):
             program.scores(wrong)
 
 
-@pytest.mark.slow
-@pytest.mark.slow
 def test_images_side_by_side_are_those_alone(recipe_and_artifact, program, images):
     alone = [program.scores(image) for image in images.split(1)]  # one thread, as side by side
     with Runner(recipe_and_artifact[1], threads=3) as runner:

@@ -43,7 +43,6 @@ def test_what_spills_or_is_too_large_does_not_fit() -> None:
     assert not fits(registers=256, shared=1024, spilled=0)
 
 
-@pytest.mark.slow
 def test_every_kernel_compiles_for_an_h100() -> None:
     pytest.importorskip("triton", reason="Triton comes with PyTorch's builds for CUDA")
     done = subprocess.run(

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from benchmarks.bench.tables import as_text, rows_table
 from benchmarks.gpu import prepare, rehearsal, stages
 from benchmarks.gpu.floors import kinds
 from benchmarks.gpu.measure import Conditions, MeasurementError, Part
-from benchmarks.gpu.results import read_record
+from benchmarks.gpu.results import PartResult, read_record
 from benchmarks.gpu.rows import SUBJECTS
 from benchmarks.gpu.tables import (
     every_table,
@@ -161,7 +162,6 @@ def rehearsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
     return rehearsal.part_of(SUBJECTS["seg_t16_mask-512-float32"], "mpm", conditions)
 
 
-@pytest.mark.slow
 def test_a_part_is_measured(rehearsed: Part) -> None:
     """As on a GPU, with both programs."""
     *_, measured = rehearsed.measure()
@@ -179,16 +179,22 @@ def test_a_part_is_measured(rehearsed: Part) -> None:
     assert kernels[0].milliseconds >= kernels[-1].milliseconds
 
 
-@pytest.mark.slow
 def test_a_measurement_that_fails_costs_no_other(
-    rehearsed: Part, capsys: pytest.CaptureFixture[str]
+    rehearsed: Part, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    timed = Part._timed
+    monkeypatch.setattr(Part, "_timed", lambda part, at: timed(part, at) if at else PART.python)
+    for name in ("profiles", "stages"):
+        monkeypatch.setattr(Part, f"_{name}", Mock(return_value=getattr(PART, name)))
     conditions = replace(rehearsed.conditions, program=Path("/no/such/cpp_runner"))
-    results = []
+    results: list[PartResult] = []
     with pytest.raises(MeasurementError, match="failed: cpp, parity"):
-        results += replace(rehearsed, conditions=conditions).measure()
-        pytest.fail("it ended as if nothing had failed")
+        results.extend(replace(rehearsed, conditions=conditions).measure())
     assert "/no/such/cpp_runner" in capsys.readouterr().err
+    measured = results[-1]
+    assert measured.cpp is None and measured.parity is None
+    assert (measured.python, measured.profiles) == (PART.python, PART.profiles)
+    assert measured.stages == PART.stages
 
 
 def test_a_slow_row_is_timed_on_fewer_images(tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ print("seen")
 """
 
 
-@pytest.mark.slow
 def test_torch_takes_it_for_an_h100(tmp_path: Path) -> None:
     try:
         library = hollow.make(tmp_path)

@@ -142,10 +142,12 @@ def test_only_a_baseline_that_adapts_has_sizes_that_depend_on_the_data(
     assert [call.args[3] is not None for call in calls] == [False] + [sizes > 0] * 11
 
 
-@pytest.mark.slow
+SLOW_METHODS = [pytest.param(method, marks=pytest.mark.slow) for method in (Tome(0.2), Algm(0.9))]
+
+
 @pytest.mark.filterwarnings("ignore")  # Inductor's own
 @pytest.mark.usefixtures("_as_on_a_gpu")
-@pytest.mark.parametrize("method", [None, Tome(0.2), Algm(0.9)], ids=str)
+@pytest.mark.parametrize("method", [None, *SLOW_METHODS], ids=str)
 def test_it_compiles_for_any_batch(method: Method | None, tmp_path: object) -> None:
     model = segmenters("mask", 1, (1, 3))[0] if method is None else baseline(method)
     package = torch._inductor.aoti_compile_and_package(

@@ -18,8 +18,6 @@ from mpm_deploy.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent.parent
 CPP_RUNNER = Path(os.environ.get("MPM_CPP_RUNNER", ROOT / "build" / "cpp_runner"))
-# One thread each: the machine that runs the tests has better things to do than to wait.
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -45,7 +43,6 @@ def program(*command: str) -> Run:
             [*command, *map(str, arguments)],
             capture_output=True,
             text=True,
-            env=ENVIRONMENT,
             timeout=300,
             check=False,
         )

@@ -2,8 +2,6 @@
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
 
 def said(answer) -> list[str]:
     """The lines on stderr that are no progress bar."""

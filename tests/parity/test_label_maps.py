@@ -12,7 +12,6 @@ from PIL import Image
 from mpm_deploy.ops.label_map.reference import label_map
 
 SCENES = Path(__file__).parent.parent.parent / "examples" / "scenes" / "images"
-pytestmark = pytest.mark.slow
 
 
 def label_maps(folder: Path) -> dict[str, np.ndarray]:

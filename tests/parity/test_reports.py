@@ -10,8 +10,6 @@ import pytest
 
 from tests.parity.conftest import CPP_RUNNER
 
-pytestmark = pytest.mark.slow
-
 
 def keys(value: object) -> object:
     """The shape of a JSON value: its keys, without what they hold."""

@@ -11,8 +11,6 @@ from tests.conftest import INPUT_SIZE, small_recipe
 from tests.parity.conftest import smooth, with_manifest
 from tests.parity.test_label_maps import assert_same_scores, label_maps
 
-pytestmark = pytest.mark.slow
-
 STRIDE, SHORT_SIDE = 40, 70
 # (height, width): smaller than a window, of its size, one pixel more, very wide, very high, a line.
 SIZES = [(5, 5), (20, 33), INPUT_SIZE, (65, 97), (64, 500), (500, 64), (3, 60), (60, 2), (1, 1)]

@@ -50,7 +50,6 @@ def compiled(dtype: torch.dtype, tmp_path_factory: pytest.TempPathFactory) -> Ca
     return torch._inductor.aoti_load_package(str(path))
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Inductor's own
 @pytest.mark.parametrize("columns", [1, 2, 3, 15, 16, 17, 31, 32, 33, 50, 641, 1025])
 def test_the_kernel_is_the_plain_version(
@@ -74,7 +73,6 @@ def test_the_kernel_is_the_plain_version(
             )
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_sums_are_those_before_rounding(
     compiled: Callable[..., tuple[Tensor, ...]], dtype: torch.dtype
@@ -85,7 +83,6 @@ def test_sums_are_those_before_rounding(
     torch.testing.assert_close(sums.double(), exact, rtol=2e-6, atol=0)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_not_a_number_stays_in_its_row(
     compiled: Callable[..., tuple[Tensor, ...]], dtype: torch.dtype

@@ -124,7 +124,7 @@ def test_an_artifact_of_a_checkpoint_computes_the_same(
     assert torch.allclose(scores, expected_scores(checkpoint, images), rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", cpu_recipes())
+@pytest.mark.parametrize("name", cpu_recipes(quick=("cpu_portable_fp32",)))
 def test_label_maps_of_an_artifact_are_those_of_a_plain_segmenter(
     tiny: Path, tmp_path: Path, name: str
 ) -> None:

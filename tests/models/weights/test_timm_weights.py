@@ -94,7 +94,6 @@ print(tensors["encoder.position"].double().sum().item())
 """
 
 
-@pytest.mark.slow
 def test_without_a_network_the_cache_is_read(tmp_path: Path) -> None:
     vit = timm.create_model(NAME)
     repository = "models--" + vit.pretrained_cfg["hf_hub_id"].replace("/", "--")

@@ -48,7 +48,6 @@ print(json.dumps({"shared": compiled.metadata.shared, "ptx": compiled.asm["ptx"]
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_kernel_compiles_for_an_h100_and_spills_nothing(dtype: str, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -11,10 +11,9 @@ from mpm_deploy.show.page import read_documents, write_page
 from tests.show.page.browser import Tab, chromium, find_chromium
 from tests.show.page.conftest import Files
 
-pytestmark = [
-    pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine"),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.skipif(
+    find_chromium() is None, reason="there is no Chromium on this machine"
+)
 
 SCREENS = {"desktop": (1280, 900), "phone": (390, 844)}
 PAPER = {"light": (255, 255, 255), "dark": (26, 26, 31)}  # --paper of the charts
