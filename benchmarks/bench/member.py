@@ -15,7 +15,7 @@ from benchmarks.record import write_result
 
 
 class Finding(NamedTuple):
-    """What was measured so far: the record's contents, and what to print of them."""
+    """Holds the contents of a record as far as it is measured, and what to print of them."""
 
     record: dict[str, Any]
     shown: Sequence[RenderableType]

@@ -71,7 +71,7 @@ class Subject:
 
     @property
     def paper(self) -> PaperRow | None:
-        """What the paper measured of this row; None where it has no such row."""
+        """The figures that the paper has of this row; None where it has no such row."""
         return paper_row(self.row) if self.in_paper else None
 
     @property

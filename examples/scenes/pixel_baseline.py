@@ -2,7 +2,7 @@
 
     python examples/scenes/pixel_baseline.py --output benchmarks/results/pixel_baseline.json
 
-The colour cube is cut into 32 x 32 x 32 cells. Each cell takes the class that is most frequent
+The color cube is cut into 32 x 32 x 32 cells. Each cell takes the class that is most frequent
 there in the training scenes, or, as a second rule that favours small classes, the most frequent one
 after dividing by the root of its area. The better of the two counts.
 """
@@ -75,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     best = max(iou, key=lambda name: float(np.mean(iou[name])))
     if options.output:
         result = {
-            "what": "single-pixel colour classifier on the held-out street scenes",
+            "what": "single-pixel color classifier on the held-out street scenes",
             "training_scenes": options.scenes,
-            "colour_cells": CELLS,
+            "color_cells": CELLS,
             "mean_iou": round(float(np.mean(iou[best])), 4),
             "rule": best,
             "class_iou": {

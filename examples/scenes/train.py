@@ -94,7 +94,7 @@ class CropModel:
         return torch.func.functional_call(self.twin, parameters, (images,))[0]
 
 
-def initialise(model: Segmenter) -> None:
+def initialize(model: Segmenter) -> None:
     """Sets weights that let a small ViT learn fast: unit gain, quiet branches,
     sinusoidal positions.
     """
@@ -183,7 +183,7 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
         self.model = self._new_model(SIZE)
-        initialise(self.model)
+        initialize(self.model)
         self.average = self._new_model(SIZE)
         self.average.load_state_dict(self.model.state_dict())
         self.crops = CropModel(self.model, self._new_model(CROP))

@@ -13,7 +13,7 @@ from mpm_deploy.errors import AgreementError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import VerifyRecipe
 
-_SIDES = (4, 16, 64)  # of the grids of random colours that a verification image is a sum of
+_SIDES = (4, 16, 64)  # of the grids of random colors that a verification image is a sum of
 
 
 def verification_images(count: int, size: tuple[int, int], seed: int = 0) -> Tensor:
@@ -21,8 +21,8 @@ def verification_images(count: int, size: tuple[int, int], seed: int = 0) -> Ten
     generator = np.random.default_rng(seed)
     images = torch.zeros(count, 3, *size)
     for share, side in zip((0.5, 0.3, 0.2), _SIDES, strict=True):
-        colours = torch.from_numpy(generator.random((count, 3, side, side), dtype=np.float32))
-        images += share * functional.interpolate(colours, size=size, mode="bilinear")
+        colors = torch.from_numpy(generator.random((count, 3, side, side), dtype=np.float32))
+        images += share * functional.interpolate(colors, size=size, mode="bilinear")
     edges = torch.from_numpy(generator.random((count, 3, 8, 8), dtype=np.float32))
     images = 0.7 * images + 0.3 * functional.interpolate(edges, size=size, mode="nearest")
     return (images * 255).round().to(torch.uint8)

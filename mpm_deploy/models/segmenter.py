@@ -73,8 +73,8 @@ class Segmenter(nn.Module):
             head upsamples; and ``merge_maps (B, M, N)`` int32: the token of its image that each
             patch belongs to after each of the M merges.
         """
-        normalised = images.to(self.scale.dtype) * self.scale + self.shift
-        tokens, offsets, rows, merge_maps = self.encoder(normalised)
+        normalized = images.to(self.scale.dtype) * self.scale + self.shift
+        tokens, offsets, rows, merge_maps = self.encoder(normalized)
         scores = self._decode(tokens, offsets, rows)  # (B, h * w, K)
         down, across = self.score_grid
         scores = scores.transpose(1, 2).reshape(rows.shape[0], -1, down, across)

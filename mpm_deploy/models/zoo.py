@@ -96,7 +96,7 @@ def create(
     encoder = spec.encoder(image_size, blocks, method)
     decoder = spec.head.make(encoder.width, classes, encoder.grid)
     model = Segmenter(encoder, decoder, mean, std, reconstruct)
-    initialise(model, seed)
+    initialize(model, seed)
     return model.eval()
 
 
@@ -114,7 +114,7 @@ def outline(
         return Segmenter(encoder, decoder, (0.0,) * 3, (1.0,) * 3)
 
 
-def initialise(model: nn.Module, seed: int) -> None:
+def initialize(model: nn.Module, seed: int) -> None:
     """Draw every weight anew: normal with deviation 0.02, biases 0, norms and scales 1."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -28,7 +28,7 @@ def test_shares_are_of_pixels_and_their_mean_of_images(tmp_path: Path) -> None:
     assert (found.images, found.equal_images, found.different) == (2, 0, ("0.png", "1.png"))
 
 
-def test_classes_count_and_colours_do_not(tmp_path: Path) -> None:
+def test_classes_count_and_colors_do_not(tmp_path: Path) -> None:
     reference = write(tmp_path / "a", [[[0, 1], [2, 3]]])
     found = compare(write(tmp_path / "b", [[[0, 1], [2, 3]]], palette=1), reference)
     assert (found.equal_pixels, found.equal_images) == (1.0, 1)

@@ -62,7 +62,7 @@ def test_every_method_is_a_recipe(name: str) -> None:
 
 def test_tome_has_the_papers_share_of_the_flops() -> None:
     subject = SUBJECTS["seg_b16_mask-512-float32"]
-    ratio = subject.recipe("tome", "random").merge.ratio
+    ratio = subject.recipe("tome", "random").merge.member.ratio
     assert ratio is not None
     steps = (ratio - 0.01, ratio, ratio + 0.01)
     shares = tome_shares("seg_b16_mask", 512, 150, steps)

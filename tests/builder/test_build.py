@@ -88,7 +88,7 @@ def weights(tmp_path):
     return path
 
 
-def test_weights_bring_their_classes_size_and_normalisation(weights, tmp_path):
+def test_weights_bring_their_classes_size_and_normalization(weights, tmp_path):
     recipe = load_recipe("cpu_portable_fp32").override(
         "model.name=seg_t16_linear", f"model.weights={weights}"
     )

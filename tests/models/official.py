@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import Tensor
 
-# width, blocks, heads, patch, normalisation; what the real configurations say
+# width, blocks, heads, patch, normalization; what the real configurations say
 BACKBONES = {
     "vit_tiny_patch16_384": (192, 12, 3, 16, "vit"),
     "vit_small_patch16_384": (384, 12, 6, 16, "vit"),

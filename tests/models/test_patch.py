@@ -24,7 +24,7 @@ def small(**options):
 
 
 def pictures(count=3):
-    """Of different structure: noise, few colours, one colour, and so on."""
+    """Of different structure: noise, few colors, one color, and so on."""
     generator = torch.Generator().manual_seed(0)
     coarse = [(4 << index % 3, 6 << index % 3) for index in range(count)]
     images = [torch.randn(1, 3, *size, generator=generator) for size in coarse]

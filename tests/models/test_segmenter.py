@@ -1,4 +1,4 @@
-"""The whole model: both ways to reconstruct say the same, and pixels are normalised inside."""
+"""The whole model: both ways to reconstruct say the same, and pixels are normalized inside."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_late_reconstruction_agrees_in_float32(images):
     assert (scores.argmax(1) == expected.argmax(1)).float().mean() >= 0.9999
 
 
-def test_normalisation_is_inside(images):
+def test_normalization_is_inside(images):
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
     model = create("seg_t16_linear", classes=3, image_size=SIZE, blocks=(), mean=mean, std=std)
     shape = (1, 3, 1, 1)

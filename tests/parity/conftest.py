@@ -57,7 +57,7 @@ def built(recipe_and_artifact: tuple[Recipe, Path]) -> Path:
 
 
 def smooth(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
-    """A picture with colours that change slowly, ``(height, width, channels)`` uint8."""
+    """A picture with colors that change slowly, ``(height, width, channels)`` uint8."""
     generator = np.random.default_rng(seed)
     coarse = generator.integers(0, 256, (5, 5, channels), dtype=np.uint8)
     planes = [
@@ -73,29 +73,29 @@ def smooth(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndar
 def odd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every kind of file that is no ordinary one, and can be read all the same."""
     folder = tmp_path_factory.mktemp("odd")
-    colour = Image.fromarray(smooth(90, 130))
-    grey = Image.fromarray(smooth(90, 130, 1)[..., 0])
-    colour.save(folder / "plain.jpg", quality=92)
-    grey.save(folder / "grey.jpg")
-    grey.save(folder / "grey.png")
-    grey.point(lambda value: value >> 7 << 7).convert("1").save(folder / "one_bit.png")
-    colour.quantize(16).save(folder / "palette.png", transparency=3)
+    color = Image.fromarray(smooth(90, 130))
+    gray = Image.fromarray(smooth(90, 130, 1)[..., 0])
+    color.save(folder / "plain.jpg", quality=92)
+    gray.save(folder / "gray.jpg")
+    gray.save(folder / "gray.png")
+    gray.point(lambda value: value >> 7 << 7).convert("1").save(folder / "one_bit.png")
+    color.quantize(16).save(folder / "palette.png", transparency=3)
     Image.fromarray(smooth(70, 50, 4), "RGBA").save(folder / "rgba.png")
-    Image.fromarray(smooth(70, 50, 2), "LA").save(folder / "grey_alpha.png")
+    Image.fromarray(smooth(70, 50, 2), "LA").save(folder / "gray_alpha.png")
     Image.fromarray(smooth(80, 60, 4), "CMYK").save(folder / "cmyk.jpg", quality=95)
     write_16_bit(folder / "sixteen_bit.png", smooth(60, 90))
-    Image.fromarray(smooth(60, 90, 1)[..., 0].astype(np.uint16) * 257).save(folder / "grey16.png")
-    colour.save(folder / "progressive.jpg", progressive=True, subsampling="4:2:0")
-    colour.save(folder / "subsampled.jpeg", subsampling="4:2:2")
+    Image.fromarray(smooth(60, 90, 1)[..., 0].astype(np.uint16) * 257).save(folder / "gray16.png")
+    color.save(folder / "progressive.jpg", progressive=True, subsampling="4:2:0")
+    color.save(folder / "subsampled.jpeg", subsampling="4:2:2")
     Image.fromarray(smooth(701, 37)).save(folder / "tall.png")
     Image.fromarray(smooth(37, 701)).save(folder / "WIDE.JPG")
     Image.fromarray(smooth(1, 1)).save(folder / "dot.png")
-    colour.save(folder / "named_wrong.png", format="JPEG")
+    color.save(folder / "named_wrong.png", format="JPEG")
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        colour.save(folder / f"turned_{orientation}.jpg", exif=exif)
-    colour.save(folder / "turned.png", exif=exif)
+        color.save(folder / f"turned_{orientation}.jpg", exif=exif)
+    color.save(folder / "turned.png", exif=exif)
     return folder
 
 

@@ -33,7 +33,7 @@ def test_names_that_would_collide_are_an_error(images: list[Path]) -> None:
         label_map_names(images)
 
 
-def test_written_labels_are_read_back_with_their_colours(tmp_path: Path) -> None:
+def test_written_labels_are_read_back_with_their_colors(tmp_path: Path) -> None:
     labels = np.array([[0, 1, 2], [2, 1, 0]], dtype=np.uint8)
     write_label_map(tmp_path / "labels.png", labels, PALETTE)
     with Image.open(tmp_path / "labels.png") as picture:

@@ -43,7 +43,7 @@ def gaussian(random: np.random.Generator, count: int, channels: int) -> Tensor:
 
 
 def drifting(random: np.random.Generator, count: int, channels: int) -> Tensor:
-    """A random walk about a common mean: neighbours are alike, as patches of an image are."""
+    """A random walk about a common mean: neighbors are alike, as patches of an image are."""
     steps = random.standard_normal((count, channels))
     return torch.from_numpy(np.cumsum(steps, axis=0) + 4 * random.standard_normal(channels))
 

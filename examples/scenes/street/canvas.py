@@ -1,6 +1,6 @@
 """Paints two planes together, back to front: what a pixel shows, and what it is.
 
-paint  RGBA   surface colour under plain light; alpha: how much of it shines by itself
+paint  RGBA   surface color under plain light; alpha: how much of it shines by itself
 codes  L      class and texture (see `classes.code`)
 """
 
@@ -14,7 +14,7 @@ from .camera import NEAR, Camera, Points
 from .classes import SIZE, SKY, code
 from .light import Light
 
-Shade = NDArray[np.float32] | Sequence[float]  # (3,), a surface colour, 0..1
+Shade = NDArray[np.float32] | Sequence[float]  # (3,), a surface color, 0..1
 Pixels = list[tuple[float, float]]
 SELF_LIT = 255  # alpha of the sky: shown as painted, and too far away to dazzle
 LAMP = 245  # alpha of a lamp: shown as painted, and it glows

@@ -22,7 +22,7 @@ class Light:
     cloud: Color
     cloud_cover: float
     haze: float  # 1 / metres
-    lamp: Color  # colour of lamps and lit windows
+    lamp: Color  # color of lamps and lit windows
     lit_windows: float  # share of windows with light in them
     noise: float  # deviation of the sensor, 0..1
     stars: int

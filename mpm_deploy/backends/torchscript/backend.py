@@ -101,7 +101,7 @@ class TorchScript(Backend):
         return Compiled(requires, BatchRange(1, recipe.backend.max_batch))
 
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
-        # The profiling executor specialises to the sizes it has seen; after a merge every image
+        # The profiling executor specializes to the sizes it has seen; after a merge every image
         # brings new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there
         # is no switch for one module.
         torch._C._jit_set_profiling_mode(False)

@@ -19,7 +19,7 @@ from mpm_deploy.images.formats.raster import (
     Pixels,
     Raster,
     check_size,
-    grey_to_rgb,
+    gray_to_rgb,
     load_samples,
 )
 
@@ -36,7 +36,7 @@ _ARITHMETIC_FRAMES = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7}  # lossless, hierarchical
 _FRAMES = _HUFFMAN_FRAMES | _ARITHMETIC_FRAMES | _OTHER_FRAMES
 _EXIF_SEGMENT = 0xE1
-# JFIF (APP0) and Adobe (APP14) decide the colour space; the rest says nothing about pixels.
+# JFIF (APP0) and Adobe (APP14) decide the color space; the rest says nothing about pixels.
 _METADATA = {*range(0xE1, 0xEE), 0xEF, 0xFE}
 
 
@@ -134,7 +134,7 @@ def _orientation(segments: list[_Segment]) -> int:
 def _decode(stream: bytes) -> Pixels:
     samples = load_samples(JpegImageFile, stream)
     if samples.ndim == 2:
-        return grey_to_rgb(samples)
+        return gray_to_rgb(samples)
     return samples if samples.shape[2] == 3 else _cmyk_to_rgb(samples)
 
 

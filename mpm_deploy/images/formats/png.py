@@ -22,23 +22,23 @@ from mpm_deploy.images.formats.raster import (
     Pixels,
     Raster,
     check_size,
-    grey_to_rgb,
+    gray_to_rgb,
     load_samples,
 )
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 SUFFIXES = (".png",)
 
-_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+_GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _DEPTHS = {
-    _GREY: (1, 2, 4, 8, 16),
+    _GRAY: (1, 2, 4, 8, 16),
     _RGB: (8, 16),
     _PALETTE: (1, 2, 4, 8),
-    _GREY_ALPHA: (8, 16),
+    _GRAY_ALPHA: (8, 16),
     _RGB_ALPHA: (8, 16),
 }
-_CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
-_GREY_STEPS = {2: 85, 4: 17}  # Pillow spreads few greys over 0 to 255
+_CHANNELS = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGB_ALPHA: 4}
+_GRAY_STEPS = {2: 85, 4: 17}  # Pillow spreads few grays over 0 to 255
 _SURPLUS_AT_ONCE = 1 << 16
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 # First column and row of each pass, and the steps to the next ones.
@@ -112,11 +112,11 @@ def read_numbers(data: bytes) -> NDArray[Any]:
         raise ImageError("not a PNG file")
     chunks = list(_chunks(data))
     header = _header(chunks)
-    if header.color not in (_GREY, _PALETTE):
-        raise ImageError("its pixels are colours, not numbers (grey or indexed)")
+    if header.color not in (_GRAY, _PALETTE):
+        raise ImageError("its pixels are colors, not numbers (gray or indexed)")
     samples = _decode(chunks, header)
-    if header.color == _GREY and header.depth in (2, 4):
-        return samples // _GREY_STEPS[header.depth]
+    if header.color == _GRAY and header.depth in (2, 4):
+        return samples // _GRAY_STEPS[header.depth]
     return samples.astype(np.uint8) if samples.dtype == np.bool_ else samples
 
 
@@ -214,9 +214,9 @@ def _to_rgb(samples: NDArray[Any], header: _Header, palette: Pixels | None) -> P
     if samples.ndim == 3 and samples.shape[2] >= 3:
         rgb: Pixels = samples[:, :, :3]
         return rgb
-    grey = samples if samples.ndim == 2 else samples[:, :, 0]
-    if grey.dtype == np.uint16:
-        grey = grey >> 8  # Pillow keeps all sixteen bits of plain grey
-    elif grey.dtype == np.bool_:
-        grey = grey * np.uint8(255)
-    return grey_to_rgb(grey.astype(np.uint8))
+    gray = samples if samples.ndim == 2 else samples[:, :, 0]
+    if gray.dtype == np.uint16:
+        gray = gray >> 8  # Pillow keeps all sixteen bits of plain gray
+    elif gray.dtype == np.bool_:
+        gray = gray * np.uint8(255)
+    return gray_to_rgb(gray.astype(np.uint8))

@@ -58,6 +58,6 @@ def load_samples(plugin: type[ImageFile.ImageFile], data: bytes) -> NDArray[Any]
         raise ImageError(ENDS_EARLY if cut_off else BROKEN) from error
 
 
-def grey_to_rgb(grey: Pixels) -> Pixels:
+def gray_to_rgb(gray: Pixels) -> Pixels:
     """Turn ``(height, width)`` into ``(height, width, 3)``, all channels equal."""
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.repeat(gray[:, :, None], 3, axis=2)

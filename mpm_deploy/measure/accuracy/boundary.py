@@ -1,6 +1,6 @@
 """Counts boundary pixels and computes the boundary F-score: how well do two outlines agree?
 
-    . . . . . .        . . . . . .       a boundary pixel of # has a neighbour, above, below, left
+    . . . . . .        . . . . . .       a boundary pixel of # has a neighbor, above, below, left
     . # # # # .        . o o o o .       or right of it, that is not #
     . # # # # .  ───▶  . o . . o .
     . # # # # .        . o o o o .       it is matched where the other map has a boundary pixel of #

@@ -4,7 +4,7 @@
                     ├─ else, near a boundary ────▶ zone 1
                     └─ else ─────────────────────▶ zone 2
 
-An object is a region of one class, connected over the four neighbours of its pixels; a small one
+An object is a region of one class, connected over the four neighbors of its pixels; a small one
 has fewer than 32 × 32 pixels, as in the COCO data set (Lin et al., ECCV 2014). Near a boundary is
 within the tolerance of `measure.accuracy.boundary`. Small objects come first: most of their pixels
 are near a boundary too.

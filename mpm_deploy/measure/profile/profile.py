@@ -82,6 +82,27 @@ class Profile:
         return mapping
 
 
+def _time_eager(
+    eager: "_Eager", break_even: bool, threads: int
+) -> tuple[list[Stage], tuple[BreakEven, ...], list[str]]:
+    """Time the eager model's parts, and return remarks instead where it cannot be rebuilt here."""
+    stages: list[Stage] = []
+    even: tuple[BreakEven, ...] = ()
+    remarks: list[str] = []
+    # a thread of its own: how many torch uses there is no matter of the caller's
+    with ThreadPoolExecutor(1, "mpm-eager", set_intra_op_threads, (threads,)) as thread:
+        try:
+            stages = thread.submit(eager.stages).result()
+            if break_even:
+                even, remarks = thread.submit(eager.break_even).result()
+        except InputError:
+            raise
+        except MpmError as error:
+            cure = f"; {error.hint}" if error.hint else ""
+            remarks = [f"the eager model is not timed: {error.problem}{cure}"]
+    return stages, even, remarks
+
+
 def profile(
     artifact: str | Path,
     folder: str | Path,
@@ -123,20 +144,9 @@ def profile(
         threads=threads,
     )  # fmt: skip
     stages = _artifact_stages(report)
-    even: tuple[BreakEven, ...] = ()
-    remarks: list[str] = []
     eager = _Eager(manifest, torch.device(report.artifact.device), find_images(folder)[:limit], say)
-    # a thread of its own: how many torch uses there is no matter of the caller's
-    with ThreadPoolExecutor(1, "mpm-eager", set_intra_op_threads, (report.host.threads,)) as thread:
-        try:
-            stages += thread.submit(eager.stages).result()
-            if break_even:
-                even, remarks = thread.submit(eager.break_even).result()
-        except InputError:
-            raise
-        except MpmError as error:
-            cure = f"; {error.hint}" if error.hint else ""
-            remarks = [f"the eager model is not timed: {error.problem}{cure}"]
+    more, even, remarks = _time_eager(eager, break_even, report.host.threads)
+    stages += more
     return Profile(
         schema=SCHEMA,
         artifact=report.artifact,

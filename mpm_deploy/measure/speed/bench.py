@@ -82,20 +82,14 @@ def bench(
         ArtifactError: An artifact is broken or disagrees with its own sample.
         HostError: An artifact does not fit this machine.
     """
-    find_images(images)  # a folder without any is told before an artifact is opened
+    find_images(images)  # a folder without any is told at once
     paths = [artifact] if against is None else [artifact, against]
     manifests = [read_manifest(path) for path in paths]
     started = datetime.now(UTC)
     with ExitStack() as stack:
-        start = partial(
-            Engine,
-            folder=images,
-            device=device,
-            threads=threads,
-            limit=limit,
-            stride=stride,
-            program=PROGRAM if program is None else (str(program),),
-        )
+        where: Answer = {"device": device, "threads": threads, "limit": limit, "stride": stride}
+        command = PROGRAM if program is None else (str(program),)
+        start: Callable[..., Engine] = partial(Engine, folder=images, program=command, **where)
         engines = [stack.enter_context(start(path)) for path in paths]
         opened = [engine.ask("open") for engine in engines]
         sizes, left_out = _split_by_images(batch_sizes, opened[0]["usable"], images)
@@ -103,9 +97,7 @@ def bench(
         steps = _Steps(len(sizes) * len(engines) * (1 + 2 * turns), progress)
         timed = [_take_turns(engines, size, turns, warmup, steps) for size in sizes]
 
-    infos = [
-        ArtifactInfo.of(str(path), m, device) for path, m in zip(paths, manifests, strict=True)
-    ]
+    infos = [ArtifactInfo.of(str(p), m, device) for p, m in zip(paths, manifests, strict=True)]
     return _report(infos, manifests, _host(opened[0], started), timed, left_out)
 
 

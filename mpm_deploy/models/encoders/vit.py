@@ -297,7 +297,7 @@ def _as_block(module: nn.Module) -> Block:
 
 @dataclass(frozen=True)
 class _Shape:
-    """What tells the plain ViTs apart that have a name."""
+    """The shape of a plain ViT that has a name, apart from its input."""
 
     width: int
     depth: int

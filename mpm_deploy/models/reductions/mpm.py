@@ -157,6 +157,6 @@ def _check_packed(tokens: Tensor, offsets: Tensor, special_tokens: int) -> None:
     if not bool(tokens.isfinite().all()):
         row = int((~tokens.isfinite().all(dim=1)).nonzero()[0])
         raise InputError(
-            f"tokens: row {row} holds NaN or infinity, which has no nearest neighbour",
+            f"tokens: row {row} holds NaN or infinity, which has no nearest neighbor",
             "look at what made the tokens: weights that overflow, or an input outside its range",
         )

@@ -6,7 +6,7 @@ browser or the network.
     drawn        theme.py              └▶ to_png
 
 A chart is `WIDTH` units wide, about the pixels of a phone, so that its text keeps its size there.
-Colours are names, ``var(--c0)``, that a page's style sheet resolves in light and dark. What a mark
+Colors are names, ``var(--c0)``, that a page's style sheet resolves in light and dark. What a mark
 says on hovering is the browser's own ``<title>``: nothing runs.
 """
 

@@ -14,7 +14,7 @@ _VALUE_WIDTH = 62  # kept free for the text after a bar
 _VALUE_TEXT = {"align": "left", "dx": 6, "fontWeight": 600}
 _LONG = 22  # letters: what is longer has a line of a legend for itself
 
-Legend = Mapping[str, str]  # what each colour stands for
+Legend = Mapping[str, str]  # what each color stands for
 
 
 def bar_chart(

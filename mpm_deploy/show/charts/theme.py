@@ -26,7 +26,7 @@ _COLORS = {  # light, dark
 }
 NAMES = tuple(_COLORS)
 VARIABLES = tuple(f"var(--{name})" for name in NAMES)
-_SHAPES = {  # of points, for those who see few colours
+_SHAPES = {  # of points, for those who see few colors
     "full": "square",
     "c1": "triangle-up",
     "c2": "diamond",

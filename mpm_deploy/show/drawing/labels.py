@@ -52,8 +52,8 @@ def difference(image: Image, labels: Labels, others: Labels) -> Image:
 
 def pale(image: Image) -> Image:
     """Return an image ``(height, width, 3)`` in light grays, for colors to stand out on."""
-    grey = image.mean(axis=2, keepdims=True)  # (height, width, 1)
-    return np.broadcast_to((96 + grey * 0.6).astype(np.uint8), image.shape)
+    gray = image.mean(axis=2, keepdims=True)  # (height, width, 1)
+    return np.broadcast_to((96 + gray * 0.6).astype(np.uint8), image.shape)
 
 
 def share_equal(labels: Labels, others: Labels) -> float:

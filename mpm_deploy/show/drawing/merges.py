@@ -12,8 +12,8 @@ Image = NDArray[np.uint8]
 MergeMap = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 
-_GOLDEN = 0.618033988749895  # steps of it around the colour circle keep successive hues far apart
-_STRENGTH = 0.62  # of a cluster's colour over the image
+_GOLDEN = 0.618033988749895  # steps of it around the color circle keep successive hues far apart
+_STRENGTH = 0.62  # of a cluster's color over the image
 
 
 def merge_picture(image: Image, merge_map: MergeMap, grid: tuple[int, int]) -> Image:

@@ -28,7 +28,7 @@ def zone_picture(
     Returns:
         ``(height, width, 3)`` uint8.
     """
-    grey = pale(image)
-    over = (1 - strength) * grey + strength * np.asarray(colors)[zones]
-    picture: Image = np.where(zones[..., None] >= 0, over, grey).astype(np.uint8)
+    gray = pale(image)
+    over = (1 - strength) * gray + strength * np.asarray(colors)[zones]
+    picture: Image = np.where(zones[..., None] >= 0, over, gray).astype(np.uint8)
     return picture

@@ -16,9 +16,9 @@ from mpm_deploy.show.tables import place
 Pixels = NDArray[np.uint8]
 Row = list[Panel]
 
-# Of ZONES; apart to colour-blind eyes too.
+# Of ZONES; apart to color-blind eyes too.
 ZONE_COLORS = ((214, 110, 0), (20, 90, 220), (215, 25, 95))
-_FAINT = 0.7  # of colours that the image shows through
+_FAINT = 0.7  # of colors that the image shows through
 _REST = len(ZONES) - 1  # the zone that the others leave
 
 

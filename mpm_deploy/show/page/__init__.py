@@ -4,7 +4,7 @@ works offline.
 report.json ─────┐                    ┌─ speed.py ────┐
 evaluation.json ─┼▶ documents.py ─────┼─ accuracy.py ─┼▶ page.html.jinja ▶ report.html
 sweep.json ──────┤  artifacts.py:     ├─ sweep.py ────┤  style.css
-profile.json ────┤  names, colours    ├─ profile.py ──┤  charts
+profile.json ────┤  names, colors    ├─ profile.py ──┤  charts
 pictures.json ───┘                    └─ pictures.py ─┘
 """
 

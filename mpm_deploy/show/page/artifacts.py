@@ -7,7 +7,7 @@ from mpm_deploy.measure.speed.report import ArtifactInfo
 from mpm_deploy.show.page.documents import Documents
 from mpm_deploy.show.tables import way_of_merging
 
-_COLORS = 5  # c0 to c4 of the charts; full-token models are grey
+_COLORS = 5  # c0 to c4 of the charts; full-token models are gray
 
 
 def artifacts_of(documents: Documents) -> list[ArtifactInfo]:

@@ -130,4 +130,4 @@ def _short(value: float, near: float, about: float = 0.0) -> str:
 
 
 def _merges(artifact: ArtifactInfo, against: ArtifactInfo) -> bool:
-    return artifact.merge.method != "none" and against.merge.method == "none"
+    return bool(artifact.merge.blocks) and not against.merge.blocks

@@ -42,7 +42,7 @@ def test_every_method_takes_the_schedules_it_can() -> None:
 
 def test_options_of_a_method() -> None:
     (variant,) = all_variants(RECIPE, 12, ["tome:ratio=0.2,proportional_attention=true"], [(2, 5)])
-    assert variant.ratio == 0.2 and variant.proportional_attention
+    assert variant.member.ratio == 0.2 and variant.member.proportional_attention
     assert name_of(variant) == "tome [2, 5] ratio=0.2 proportional_attention=True"
 
 
@@ -54,9 +54,9 @@ def test_recipe_lines_can_be_pasted(merge: MergeRecipe) -> None:
 @pytest.mark.parametrize(
     ("methods", "schedules", "problem"),
     [
-        (["tome"], [], "tome [0]: merge: expected ratio or r with method 'tome'"),
-        (["algm:threshold=0.9"], [(2,)], "two blocks with method 'algm'"),
-        (["mpm:ratio=0.1"], [], "merge.ratio: expected none with method 'mpm'"),
+        (["tome"], [], "tome [0]: merge.ratio: expected ratio or r, got []"),
+        (["algm:threshold=0.9"], [(2,)], "merge.blocks: expected 2 blocks with method 'algm'"),
+        (["mpm:ratio=0.1"], [], "merge.ratio: unknown key with merge method 'mpm'"),
         (["pumpkin"], [], "merge.method: unknown value 'pumpkin'; allowed are mpm"),
         (["tome:ratio"], [], "expected a name, and options behind it"),
         (["mpm"], [(2, 12)], "expected rising block numbers from 0 to 11, got [2, 12]"),

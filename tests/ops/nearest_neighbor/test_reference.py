@@ -1,4 +1,4 @@
-"""Every nearest-neighbour search against lines 1 to 3 of Algorithm 1, image by image."""
+"""Every nearest-neighbor search against lines 1 to 3 of Algorithm 1, image by image."""
 
 import functools
 import math

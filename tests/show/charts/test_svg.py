@@ -22,7 +22,7 @@ def chart() -> str:
     return bar_chart([Group("batch 1", (Bar(3.0, "3.0", "three", "c0"),))])
 
 
-def test_a_page_resolves_every_colour(chart: str) -> None:
+def test_a_page_resolves_every_color(chart: str) -> None:
     used = set(re.findall(r"var\(--([\w-]+)\)", chart))
     assert "c0" in used
     for scheme in style_sheet().split("@media"):

@@ -8,14 +8,14 @@ from mpm_deploy.show.drawing.labels import DIFFERENT
 IMAGE = np.array([[[0, 100, 255], [10, 20, 30]]], dtype=np.uint8)
 
 
-def test_overlay_is_the_mean_of_image_and_class_colour() -> None:
+def test_overlay_is_the_mean_of_image_and_class_color() -> None:
     labels = np.array([[1, 0]], dtype=np.uint8)
     mixed = overlay(IMAGE, labels, [(0, 0, 0), (255, 255, 255)])
     assert mixed.dtype == np.uint8
     assert mixed.tolist() == [[[127, 177, 255], [5, 10, 15]]]
 
 
-def test_difference_marks_what_differs_and_greys_the_rest() -> None:
+def test_difference_marks_what_differs_and_grays_the_rest() -> None:
     marked = difference(IMAGE, np.array([[1, 0]]), np.array([[2, 0]]))
     assert marked.dtype == np.uint8
     assert marked[0, 0].tolist() == list(DIFFERENT)

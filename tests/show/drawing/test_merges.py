@@ -19,7 +19,7 @@ def test_singletons_are_plain_and_clusters_are_not() -> None:
     assert not plain[:, 32:].any()
 
 
-def test_patches_of_a_cluster_have_one_colour_and_clusters_differ() -> None:
+def test_patches_of_a_cluster_have_one_color_and_clusters_differ() -> None:
     picture = merge_picture(np.zeros((32, 48, 3), dtype=np.uint8), MERGE_MAP, GRID)
     middle = picture[8::16, 8::16]  # (2, 3, 3)
     assert (middle[0, 0] == middle[0, 1]).all()

@@ -22,16 +22,16 @@ def test_no_panels_are_refused() -> None:
         sheet([[], []])
 
 
-def test_keys_stand_below_the_caption_in_their_colours() -> None:
-    grey = np.full((20, 20, 3), 128, np.uint8)
+def test_keys_stand_below_the_caption_in_their_colors() -> None:
+    gray = np.full((20, 20, 3), 128, np.uint8)
     keys = (Key((255, 0, 0), "red"), Key((0, 0, 255), "blue"))
-    panel = Panel(grey, "colours", keys)
-    picture = np.asarray(panels([panel, Panel(grey, "plain")], width=200))
+    panel = Panel(gray, "colors", keys)
+    picture = np.asarray(panels([panel, Panel(gray, "plain")], width=200))
     for key in keys:
         rows, columns = np.nonzero((picture == key.color).all(axis=2))
         assert len(rows) > 100 and rows.min() > 30 and columns.max() < 210
-    assert panel.words == "colours: red, blue"
-    assert Panel(grey, "plain").words == "plain"
+    assert panel.words == "colors: red, blue"
+    assert Panel(gray, "plain").words == "plain"
 
 
 def test_rows_stand_below_one_another() -> None:

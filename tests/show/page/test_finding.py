@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mpm_deploy.artifact import CreatedBy, MergeInfo
+from mpm_deploy.artifact import CreatedBy
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation
 from mpm_deploy.measure.speed.report import ArtifactInfo, Comparison, Report
 from mpm_deploy.show.page.finding import finding
@@ -107,7 +107,7 @@ def test_one_turn_has_no_spread_to_tell() -> None:
 
 
 def test_two_of_a_kind_are_named() -> None:
-    tome = replace(OWN, path="tome.pt", merge=MergeInfo("tome", (2,), "after_decoder"))
+    tome = replace(OWN, path="tome.pt", merge=replace(OWN.merge, method="tome"))
     compared = report((1.25, 1.2, 1.3))
     assert compared.comparison is not None
     compared = replace(compared, comparison=replace(compared.comparison, against=tome))

@@ -68,9 +68,7 @@ def test_what_the_pointer_is_over_says_what_it_is(tab: Tab, page: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_text_of_a_chart_is_in_the_colour_of_its_paper(
-    tab: Tab, page: Path, scheme: str
-) -> None:
+def test_no_text_of_a_chart_is_in_the_color_of_its_paper(tab: Tab, page: Path, scheme: str) -> None:
     tab.open(page, *SCREENS["desktop"], scheme)
     texts = "[...document.querySelectorAll('svg text')]"
     colors = tab.evaluate(f"[...new Set({texts}.map(text => getComputedStyle(text).fill))]")

@@ -3,7 +3,7 @@
     root/
     ├── classes.txt       a class a line; the first is number 0
     ├── images/a.jpg      JPEG or PNG
-    └── labels/a.png      grey or indexed; 255 where no pixel counts
+    └── labels/a.png      gray or indexed; 255 where no pixel counts
 
 A label is the number of its class.
 """

@@ -31,7 +31,7 @@ def make(name: str, root: Path, truth: Truth | None = None) -> Truths:
 
 
 def write_label_file(path: Path, numbers: Labels, mode: str = "L") -> None:
-    """As one of Pillow's modes: ``"L"`` is grey, ``"P"`` indexed, ``"I;16"`` grey of 16 bits."""
+    """As one of Pillow's modes: ``"L"`` is gray, ``"P"`` indexed, ``"I;16"`` gray of 16 bits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if mode == "I;16":
         Image.fromarray(numbers.astype(np.uint16)).save(path)

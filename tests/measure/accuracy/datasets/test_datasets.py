@@ -109,7 +109,7 @@ def test_numbers_of_few_bits(mode: str, bits: int, tmp_path: Path) -> None:
     sample = dataset.samples[0]
     numbers = np.arange(12).reshape(2, 6) % min(2**bits, 7)
     if mode == "L":
-        sample.labels.write_bytes(grey_png(numbers, bits))
+        sample.labels.write_bytes(gray_png(numbers, bits))
     else:
         picture = Image.fromarray(numbers.astype(np.uint8))
         picture.putpalette(list(range(256)) * 3)
@@ -117,8 +117,8 @@ def test_numbers_of_few_bits(mode: str, bits: int, tmp_path: Path) -> None:
     np.testing.assert_array_equal(dataset.labels(sample), numbers)
 
 
-def grey_png(numbers: np.ndarray, bits: int) -> bytes:
-    """A grey PNG of so many bits a pixel, which Pillow reads and does not write."""
+def gray_png(numbers: np.ndarray, bits: int) -> bytes:
+    """A gray PNG of so many bits a pixel, which Pillow reads and does not write."""
     height, width = numbers.shape
     each = numbers[..., None] >> np.arange(bits)[::-1] & 1  # (height, width, bits)
     rows = np.packbits(each.reshape(height, -1).astype(np.uint8), axis=1)
@@ -232,7 +232,7 @@ def test_files_that_are_no_label_maps(tmp_path: Path) -> None:
         b"text": "not a PNG file",
         b"": "not a PNG file",
         whole[:-20]: "the file ends early",
-        picture.read_bytes(): "its pixels are colours",
+        picture.read_bytes(): "its pixels are colors",
     }
     for content, problem in contents.items():
         sample.labels.write_bytes(content)

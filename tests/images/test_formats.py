@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mpm_deploy.errors import ImageError, InputError
-from mpm_deploy.images.decode import decode, find_images, fit, to_tensor
-
-RNG = np.random.default_rng(7)
+from mpm_deploy.errors import ImageError
+from mpm_deploy.images.decode import decode
+from tests.images.made_up import RNG, noise, rows_of, smooth
 
 
 def png_chunk(name: bytes, data: bytes) -> bytes:
@@ -70,23 +69,11 @@ def exif(orientation: int, order: str = "<", kind: int = 3) -> bytes:
     return magic + struct.pack(order + "IH", 8, 1) + entry + bytes(4)
 
 
-def noise(height: int, width: int) -> np.ndarray:
-    return RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def smooth(height: int, width: int) -> Image.Image:
-    return Image.fromarray(noise(4, 5)).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def rows_of(image: torch.Tensor) -> np.ndarray:
-    return image.permute(1, 2, 0).numpy()
-
-
 # PNG: samples in, samples out
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
-def test_small_grey_is_scaled_to_eight_bits(depth: int) -> None:
+def test_small_gray_is_scaled_to_eight_bits(depth: int) -> None:
     values = RNG.integers(0, 2**depth, (5, 8))
     bits = [[(int(v) >> (depth - 1 - b)) & 1 for v in row for b in range(depth)] for row in values]
     rows = [np.packbits(row).tobytes() for row in bits]
@@ -136,10 +123,10 @@ def test_jpeg_equals_pillow() -> None:
         assert (rows_of(decode(data)) == np.array(Image.open(io.BytesIO(data)))).all()
 
 
-def test_grey_jpeg_is_replicated() -> None:
+def test_gray_jpeg_is_replicated() -> None:
     data = make_jpeg(smooth(20, 30).convert("L"))
-    grey = np.array(Image.open(io.BytesIO(data)))
-    assert (rows_of(decode(data)) == grey[:, :, None]).all()
+    gray = np.array(Image.open(io.BytesIO(data)))
+    assert (rows_of(decode(data)) == gray[:, :, None]).all()
 
 
 def test_cmyk_follows_the_written_formula() -> None:
@@ -346,71 +333,3 @@ def test_damaged_files_give_pixels_or_an_image_error(seed: bytes, data: st.DataO
         except ImageError:
             return
     assert image.dtype == torch.uint8 and image.shape[0] == 3
-
-
-# Fit and the other forms of an image
-
-
-def test_fit_keeps_an_image_of_the_right_size() -> None:
-    image = torch.from_numpy(noise(32, 48)).permute(2, 0, 1)
-    fitted = fit(image, (32, 48))
-    assert fitted.is_contiguous() and torch.equal(fitted, image)
-
-
-@pytest.mark.parametrize("size", [(37, 701), (701, 37), (1, 1), (5, 5), (1000, 900)])
-def test_fit_is_antialiased_and_same_for_every_memory_layout(size: tuple[int, int]) -> None:
-    planes = torch.from_numpy(np.array(smooth(*size))).permute(2, 0, 1)
-    fitted = fit(planes, (64, 96))
-    assert fitted.shape == (3, 64, 96) and fitted.is_contiguous()
-    assert torch.equal(fitted, fit(planes.contiguous(), (64, 96)))
-    exact = torch.nn.functional.interpolate(
-        planes[None].double(), (64, 96), mode="bilinear", antialias=True
-    )[0]
-    assert (fitted.double() - exact).abs().max() <= 2
-
-
-def test_forms_of_an_image_agree(tmp_path: Path) -> None:
-    pixels = noise(6, 9)
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    forms = [
-        tmp_path / "a.png",
-        str(tmp_path / "a.png"),
-        Image.fromarray(pixels),
-        pixels,
-        torch.from_numpy(pixels).permute(2, 0, 1),
-    ]
-    for form in forms:
-        assert (rows_of(to_tensor(form)) == pixels).all()
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 3), np.float32),
-        np.zeros((0, 4, 3), np.uint8),
-        torch.zeros(4, 4, 3, dtype=torch.uint8),
-        torch.zeros(3, 4, 4),
-        b"bytes",
-        None,
-    ],
-)
-def test_other_arrays_are_refused(wrong: object) -> None:
-    with pytest.raises(InputError, match="image: expected"):
-        to_tensor(wrong)  # type: ignore[arg-type]
-
-
-def test_find_images_sorts_by_bytes_and_stays_in_the_folder(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "Z.jpeg", "ä.png", "notes.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "folder.png" / "inner.png").touch()
-    assert [file.name for file in find_images(tmp_path)] == ["Z.jpeg", "a.png", "b.JPG", "ä.png"]
-    assert find_images(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
-
-
-def test_nothing_to_find(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no image in this folder"):
-        find_images(tmp_path)
-    with pytest.raises(InputError, match="no such file or folder"):
-        find_images(tmp_path / "absent")
