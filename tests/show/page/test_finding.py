@@ -107,7 +107,7 @@ def test_one_turn_has_no_spread_to_tell() -> None:
 
 
 def test_two_of_a_kind_are_named() -> None:
-    tome = replace(OWN, path="tome.pt", merge=replace(OWN.merge, method="tome"))
+    tome = replace(OWN, path="tome.pt", merge=replace(OWN.merge, method="tome", blocks=(2,)))
     compared = report((1.25, 1.2, 1.3))
     assert compared.comparison is not None
     compared = replace(compared, comparison=replace(compared.comparison, against=tome))
