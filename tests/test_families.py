@@ -82,7 +82,7 @@ def test_a_program_may_add_a_member() -> None:
             families.REDUCTIONS.add("stretches", Stretches)
     finally:
         families.REDUCTIONS.remove("stretches")
-    assert "stretches" not in list(families.REDUCTIONS)
+    assert "stretches" not in families.REDUCTIONS
 
 
 @pytest.fixture(scope="module")

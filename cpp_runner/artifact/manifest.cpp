@@ -1,11 +1,13 @@
 #include "mpm_runner/manifest.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
 #include "artifact/archive.hpp"
 #include "artifact/schema.hpp"
+#include "images/formats/raster.hpp"
 #include "images/windows.hpp"
 #include "mpm_runner/error.hpp"
 
@@ -120,11 +122,37 @@ namespace {
 constexpr const char* known_format = "mpm-artifact/2";
 constexpr const char* format_1 = "mpm-artifact/1";
 
+constexpr int deepest = 64;  // arrays and objects within one another
+
+// Refuses what a parser takes and a reader should not: values too deep within one another, which
+// would overflow the stack when they are written out, and a key that an object has twice.
+class Strictness {
+ public:
+  using Event = Json::parse_event_t;
+
+  bool operator()(int depth, Event event, const Json& value) {
+    if (event == Event::object_start || event == Event::array_start) {
+      if (depth >= deepest) throw StructureError("", "nested too deep");
+      keys_.emplace_back();
+    } else if (event == Event::object_end || event == Event::array_end) {
+      keys_.pop_back();
+    } else if (event == Event::key && !keys_.back().insert(value.get<std::string>()).second) {
+      throw StructureError("", "key " + value.dump() + " is there twice");
+    }
+    return true;
+  }
+
+ private:
+  std::vector<std::set<std::string>> keys_;  // of the objects that are open
+};
+
 Json parse(const std::string& text, const std::string& where) {
   try {
-    return Json::parse(text);
+    return Json::parse(text, Strictness());
   } catch (const Json::exception&) {
     throw ArtifactError(where + ": its manifest is not JSON", rebuild_hint);
+  } catch (const StructureError& error) {
+    throw ArtifactError(where + ": its manifest is not JSON: " + error.what(), rebuild_hint);
   }
 }
 
@@ -166,8 +194,8 @@ void check_windows(const InputInfo& input) {
 }
 
 const OutputInfo* find_output(const Manifest& manifest, const std::string& name) {
-  const auto found = std::ranges::find(manifest.outputs, name, &OutputInfo::name);
-  return found == manifest.outputs.end() ? nullptr : &*found;
+  const std::size_t index = manifest.output_index(name);
+  return index < manifest.outputs.size() ? &manifest.outputs[index] : nullptr;
 }
 
 // What every reader uses of the outputs: scores (K, h, w), merge maps (M, N).
@@ -179,11 +207,18 @@ void check_outputs(const Manifest& manifest) {
   check(scores && scores->shape.size() == 3 && std::ranges::min(scores->shape) > 0 &&
             std::cmp_equal(scores->shape[0], manifest.model.classes.size()),
         "outputs", "\"scores\" of shape [classes, down, across]");
+  check(scores->dtype == "float32", "outputs", "\"scores\" in float32");
   const OutputInfo* maps = find_output(manifest, "merge_maps");
-  check(maps && maps->shape.size() == 2 &&
-            std::cmp_equal(maps->shape[0], manifest.merge.blocks.size()) &&
+  check(maps && maps->dtype == "int32", "outputs", "\"merge_maps\" in int32");
+  check(maps->shape.size() == 2 && std::cmp_equal(maps->shape[0], manifest.merge.blocks.size()) &&
             std::cmp_equal(maps->shape[1], manifest.patches()),
         "outputs", "\"merge_maps\" of shape [merges, patches]");
+}
+
+void check_blocks(const std::vector<int>& blocks) {
+  check(blocks.empty() || blocks.front() >= 0, "merge.blocks", "indices from 0 up");
+  check(std::ranges::adjacent_find(blocks, std::greater_equal()) == blocks.end(), "merge.blocks",
+        "rising indices");
 }
 
 // What the types cannot say, and the runner relies on.
@@ -191,8 +226,17 @@ void check_values(const Manifest& manifest) {
   check(manifest.input.height > 0 && manifest.input.width > 0, "input", "a size above zero");
   check(manifest.input.fit == "resize" || manifest.input.fit == "slide", "input.fit",
         "\"resize\" or \"slide\"");
+  check(std::int64_t{manifest.input.height} * manifest.input.width <= std::int64_t{max_pixels},
+        "input", std::to_string(max_pixels) + " pixels at most");
   check_windows(manifest.input);
-  check(manifest.model.patch_size > 0, "model.patch_size", "a size above zero");
+  check(manifest.model.patch_size >= 1 &&
+            manifest.model.patch_size <= std::min(manifest.input.height, manifest.input.width),
+        "model.patch_size", "1 to the shorter side of the input");
+  check(manifest.model.special_tokens >= 0 && manifest.model.parameters >= 0, "model",
+        "counts from 0 up");
+  check_blocks(manifest.merge.blocks);
+  check(manifest.agreement.clusters.size() == manifest.merge.blocks.size(), "agreement.clusters",
+        "one a merge");
   check(!manifest.model.classes.empty(), "model.classes", "one class or more");
   check(manifest.model.palette.size() == manifest.model.classes.size(), "model.palette",
         "one color a class");

@@ -65,9 +65,11 @@ inline void read_structure(const Json& json, const std::string& key, double& val
 template <std::integral T>
 void read_structure(const Json& json, const std::string& key, T& value) {
   expect(json.is_number_integer(), json, key, "an integer");
+  const bool is_large =
+      json.is_number_unsigned() && !std::in_range<std::int64_t>(json.get<std::uint64_t>());
   const auto number = json.get<std::int64_t>();
-  if (!std::in_range<T>(number)) {
-    throw StructureError(key, std::to_string(number) + " is out of range");
+  if (is_large || !std::in_range<T>(number)) {
+    throw StructureError(key, json.dump() + " is out of range");
   }
   value = static_cast<T>(number);
 }

@@ -164,8 +164,8 @@ void check_host_of(const std::filesystem::path& artifact, const Manifest& manife
   const Requires& needs = manifest.requires_;
   const Backend& backend = find_backend(artifact, needs.backend);
   if (!needs.details.empty()) {
-    throw HostError(artifact.string() + ": needs " + needs.details.front() +
-                        " of a host, of which " + "this " + needs.backend + " knows nothing",
+    throw HostError(artifact.string() + ": needs " + needs.details.front() + ", which backend \"" +
+                        needs.backend + "\" does not know",
                     "update this program");
   }
   check_host(manifest, device, artifact, backend.any_device);

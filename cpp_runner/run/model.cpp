@@ -25,7 +25,7 @@ struct Batch::Data {
 
 struct Scores::Data {
   at::Tensor scores;      // (B, K, h, w) float32, on the device
-  at::Tensor merge_maps;  // (B, M, h * w) int32, on the device
+  at::Tensor merge_maps;  // (B, M, N) int32, on the device
 };
 
 struct Model::State {
@@ -132,7 +132,7 @@ std::size_t Batch::images() const { return static_cast<std::size_t>(data_->image
 std::size_t Scores::images() const { return static_cast<std::size_t>(data_->scores.size(0)); }
 
 MergeMaps Scores::merge_maps(std::size_t image) const {
-  const at::Tensor maps = data_->merge_maps[static_cast<std::int64_t>(image)].cpu();  // (M, h * w)
+  const at::Tensor maps = data_->merge_maps[static_cast<std::int64_t>(image)].cpu();  // (M, N)
   MergeMaps copies;
   for (std::int64_t merge = 0; merge < maps.size(0); ++merge) {
     const at::Tensor map = maps[merge].contiguous();
@@ -150,10 +150,26 @@ std::vector<int> tokens_kept(const MergeMaps& merge_maps) {
   return kept;
 }
 
+namespace {
+
+// The device that an artifact was built for, if this program knows that kind.
+Device own_device(const std::filesystem::path& artifact, const Manifest& manifest) {
+  const std::string& device = manifest.requires_.device;
+  if (device != "cpu" && device != "cuda") {
+    throw HostError(artifact.string() + ": built for device \"" + device +
+                        "\", and this program runs on \"cpu\" and \"cuda\"",
+                    "rebuild it for one of these, or update this program");
+  }
+  return parse_device(device);
+}
+
+}  // namespace
+
 Model::Model(const std::filesystem::path& artifact, const ModelOptions& options) {
   check_threads(options.threads);
   Manifest manifest = read_manifest(artifact);
-  const Device device = parse_device(options.device.value_or(manifest.requires_.device));
+  const Device device =
+      options.device ? parse_device(*options.device) : own_device(artifact, manifest);
   check_host_of(artifact, manifest, device);
   state_ = std::make_unique<State>(artifact, std::move(manifest), device);
   state_->thread.run([&] {

@@ -18,11 +18,11 @@ inline program::Measurement make_measurement() {
           .peak_memory_mib = 321};
 }
 
-inline program::ArtifactInfo make_artifact_info(const std::string& method) {
+inline program::ArtifactInfo make_artifact_info() {
   program::ArtifactInfo artifact{"a.pt", "cpu", {}};
-  artifact.manifest.merge.method = method;
+  artifact.manifest.merge.method = "mpm";
   artifact.manifest.merge.options = "{}";
-  if (method != "none") artifact.manifest.merge.blocks = {2, 5};
+  artifact.manifest.merge.blocks = {2, 5};
   return artifact;
 }
 

@@ -117,9 +117,41 @@ TEST_SUITE("manifest") {
     CHECK(problem_with("/outputs/0/name", "logits").find("\"scores\" of") != std::string::npos);
     CHECK(problem_with("/outputs/0/shape", {3, 2, 2}).find("\"scores\" of") != std::string::npos);
     CHECK(problem_with("/outputs/1/shape", {2, 5}).find("\"merge_maps\" of") != std::string::npos);
+    CHECK(problem_with("/outputs/0/dtype", "float16").find("in float32") != std::string::npos);
+    CHECK(problem_with("/special", 1).find("unknown key") != std::string::npos);
+    CHECK(problem_with("/model/special_tokens", 18446744073709551615U).find("out of range") !=
+          std::string::npos);
+    CHECK(problem_with("/model/special_tokens", -1).find("counts from 0") != std::string::npos);
+    CHECK(problem_with("/model/patch_size", 33).find("model.patch_size") != std::string::npos);
+    CHECK(problem_with("/merge/blocks", {5, 2}).find("rising indices") != std::string::npos);
+    CHECK(problem_with("/merge/blocks", {-1, 2}).find("from 0 up") != std::string::npos);
+    CHECK(problem_with("/agreement/clusters", {1.0}).find("one a merge") != std::string::npos);
+    CHECK(problem_with("/input/height", 2147483647).find("pixels at most") != std::string::npos);
     CHECK(problem_with("/batch/min", 0).find("batch") != std::string::npos);
     CHECK(problem_with("/recipe", 7).find("recipe: expected an object") != std::string::npos);
     CHECK(problem_with("/flops/stages", Json::array()).find("flops.stages") != std::string::npos);
+  }
+
+  TEST_CASE("what a parser would take is refused: deep nesting, a key twice, no number") {
+    const auto problem_of_text = [](const std::string& recipe) {
+      const TemporaryFolder folder;
+      std::string text = make_manifest().dump();
+      const std::string own = "\"recipe\":";
+      text.insert(text.find(own) + own.size(), recipe + ",\"rest\":");
+      write_zip(folder / "a.pt", {{"root/version", "3\n"}, {"root/extra/mpm_manifest.json", text}});
+      try {
+        read_manifest(folder / "a.pt");
+        return std::string();
+      } catch (const ArtifactError& error) {
+        return error.problem();
+      }
+    };
+    CHECK(problem_of_text(std::string(100'000, '[')).find("nested too deep") != std::string::npos);
+    CHECK(problem_of_text("{\"a\":1,\"a\":2}").find("is there twice") != std::string::npos);
+    CHECK(problem_of_text("NaN").find("not JSON") != std::string::npos);
+    CHECK(problem_of_text("1e999").find("not JSON") != std::string::npos);
+    CHECK(problem_of_text("\"\\ud800\"").find("not JSON") != std::string::npos);
+    CHECK(problem_of_text("{}").find("unknown key") != std::string::npos);
   }
 
   TEST_CASE("how windows slide is there with fit slide, and only then") {

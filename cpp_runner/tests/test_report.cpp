@@ -9,7 +9,7 @@ using namespace mpm::tests;
 TEST_SUITE("report") {
   TEST_CASE("every key of the format, in its order") {
     Report report;
-    report.artifact = make_artifact_info("mpm");
+    report.artifact = make_artifact_info();
     report.host.cores = 2;
     report.results = {make_measurement()};
     report.left_out = {{64, "too few"}};

@@ -16,6 +16,7 @@ from mpm_deploy.artifact.format_1 import recipe_of_format_1
 from mpm_deploy.artifact.manifest import FORMAT_1, REBUILD, Manifest
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.strict_json import read_json
 
 MANIFEST = "extra/mpm_manifest.json"
 SIGNATURE = "extra/mpm_signature.json"  # signs the manifest, so the hash in it leaves it out
@@ -96,6 +97,7 @@ def write_artifact(
             file.writestr(f"{root}/{SAMPLE_LABELS}", sample_labels.contiguous().numpy().tobytes())
         with _Archive(temporary) as archive:
             manifest = replace(manifest, payload_sha256=archive.payload_sha256())
+        Manifest.from_dict(manifest.to_dict(), where=str(target))  # as every reader will
         with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as file:
             file.writestr(f"{root}/{MANIFEST}", json.dumps(manifest.to_dict(), indent=1))
 
@@ -135,7 +137,7 @@ class _Archive:
     def read_json(self, name: str) -> Any:
         """Return the value that one record holds in JSON."""
         try:
-            return json.loads(self.read(name))
+            return read_json(self.read(name))
         except ValueError as error:
             raise ArtifactError(
                 f"{self._path}: its manifest is not JSON: {error}", REBUILD

@@ -1,15 +1,18 @@
 """Define the manifest, in which an artifact says what it is."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from mpm_deploy.errors import ArtifactError
+from mpm_deploy.images.formats import MAX_PIXELS
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 FORMAT = "mpm-artifact/2"
 FORMAT_1 = "mpm-artifact/1"
+_FITS = "1 to the shorter side of the input"
+_BYTES = "numbers from 0 to 255"
 REBUILD = "copy the file again, or rebuild it: mpm-deploy build --recipe NAME"
 
 
@@ -81,7 +84,7 @@ class MergeInfo:
     blocks: tuple[int, ...]
     reconstruct: str
     options: dict[str, Any]
-    weights: WeightsOrigin | None = None
+    weights: WeightsOrigin | None
 
 
 @dataclass(frozen=True)
@@ -152,10 +155,10 @@ class Requires:
     device: str
     dtype: str
     versions: dict[str, str]
-    machine: str | None = None
-    cpu_isa: tuple[str, ...] = ()
-    cuda_capability: tuple[int, int] | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    machine: str | None
+    cpu_isa: tuple[str, ...]
+    cuda_capability: tuple[int, int] | None
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -196,16 +199,6 @@ class Manifest:
             self.input.width // self.model.patch_size
         )
 
-    @property
-    def score_grid(self) -> tuple[int, int]:
-        """The grid that scores lie on, ``(down, across)``."""
-        _, down, across = self.output("scores").shape
-        return down, across
-
-    def output(self, name: str) -> OutputInfo:
-        """Return one of the outputs by its name."""
-        return self.outputs[self.output_index(name)]
-
     def output_index(self, name: str) -> int:
         """Return where an output stands among those of ``scores``."""
         return [output.name for output in self.outputs].index(name)
@@ -244,12 +237,20 @@ class Manifest:
 
 def _check_values(manifest: Manifest) -> None:
     """Check what the types cannot say, and the runners rely on."""
-    model, batch = manifest.model, manifest.batch
-    merges = len(manifest.merge.blocks)
+    model, batch, input = manifest.model, manifest.batch, manifest.input
+    blocks = list(manifest.merge.blocks)
+    merges, numbers = len(blocks), [number for color in model.palette for number in color]
     for holds, key, expected in (
-        (min(manifest.input.height, manifest.input.width) > 0, "input", "a size above zero"),
-        *_window_checks(manifest.input),
-        (model.patch_size > 0, "model.patch_size", "a size above zero"),
+        (min(input.height, input.width) > 0, "input", "a size above zero"),
+        (input.height * input.width <= MAX_PIXELS, "input", f"{MAX_PIXELS:,} pixels at most"),
+        *_window_checks(input),
+        (1 <= model.patch_size <= min(input.height, input.width), "model.patch_size", _FITS),
+        (min(model.special_tokens, model.parameters) >= 0, "model", "counts from 0 up"),
+        (min(numbers, default=0) >= 0, "model.palette", _BYTES),
+        (max(numbers, default=0) <= 255, "model.palette", _BYTES),
+        (blocks == sorted({*blocks}), "merge.blocks", "rising indices"),
+        (min(blocks, default=0) >= 0, "merge.blocks", "indices from 0 up"),
+        (len(manifest.agreement.clusters) == merges, "agreement.clusters", "one a merge"),
         (len(model.classes) > 0, "model.classes", "one class or more"),
         (len(model.palette) == len(model.classes), "model.palette", "one color a class"),
         *_output_checks(manifest),
@@ -263,11 +264,14 @@ def _check_values(manifest: Manifest) -> None:
 def _output_checks(manifest: Manifest) -> Iterator[tuple[bool, str, str]]:
     """Yield the conditions on the outputs that every reader uses."""
     shapes = {output.name: output.shape for output in manifest.outputs}
+    types = {output.name: output.dtype for output in manifest.outputs}
     yield len(shapes) == len(manifest.outputs), "outputs", "names that differ"
     scores, maps = shapes.get("scores", ()), shapes.get("merge_maps", ())
     classes, merges = len(manifest.model.classes), len(manifest.merge.blocks)
     fits = len(scores) == 3 and scores[0] == classes and min(scores) > 0
     yield fits, "outputs", '"scores" of shape [classes, down, across]'
+    yield types.get("scores") == "float32", "outputs", '"scores" in float32'
+    yield types.get("merge_maps") == "int32", "outputs", '"merge_maps" in int32'
     yield maps == (merges, manifest.patches), "outputs", '"merge_maps" of shape [merges, patches]'
 
 

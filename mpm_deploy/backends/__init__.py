@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mpm_deploy.artifact import read_manifest
+from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.artifact.host import parse_device
 from mpm_deploy.backends.base import Backend, Compiled, OpenArtifact, Program
 from mpm_deploy.errors import HostError
@@ -25,7 +25,7 @@ def get_backend(name: str, where: Path | str = "artifact") -> Backend:
     Raises:
         HostError: There is none of that name here; says of which file.
     """
-    if name not in list(BACKENDS):
+    if name not in BACKENDS:
         raise HostError(
             f"{where}: built for backend {name!r}, and this program has {', '.join(BACKENDS)}",
             "install the package that brings it, or rebuild the artifact with another backend",
@@ -48,6 +48,17 @@ def open_artifact(path: Path | str, device: str | None = None) -> OpenArtifact:
     """
     manifest = read_manifest(path)
     backend = get_backend(manifest.requires.backend, path)
-    device = device or manifest.requires.device
+    device = device or _own_device(path, manifest)
     backend.check_host(manifest, device, Path(path))
     return OpenArtifact(manifest, backend.load(Path(path), manifest, parse_device(device)))
+
+
+def _own_device(path: Path | str, manifest: Manifest) -> str:
+    """Return the device that an artifact was built for, if this program knows that kind."""
+    device = manifest.requires.device
+    if device not in ("cpu", "cuda"):
+        raise HostError(
+            f"{path}: built for device {device!r}, and this program runs on 'cpu' and 'cuda'",
+            "rebuild it for one of these, or update this package",
+        )
+    return device

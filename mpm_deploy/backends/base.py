@@ -51,7 +51,7 @@ class Program(ABC):
             _let_malloc_keep_memory()
 
     def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Score every class for every patch, and say which token each patch went to.
+        """Score every class on the grid of scores, and say which token each patch went to.
 
         Args:
             images: ``(B, 3, H, W)`` uint8 of the artifact's input size, on its device.
@@ -196,7 +196,7 @@ class Backend(ABC):
         unknown = ", ".join(manifest.requires.details)
         if unknown:
             raise HostError(
-                f"{path}: needs {unknown} of a host, of which this {self.name} knows nothing",
+                f"{path}: needs {unknown}, which backend {self.name!r} does not know",
                 "update this package",
             )
         check_host(manifest, device, path, any_device=self.any_device)

@@ -96,7 +96,16 @@ def open_eager(recipe: Recipe) -> OpenArtifact:
     model, weights = make_model(recipe)
     wanted = recipe.backend
     versions = {"torch": str(torch.__version__)}
-    requires = Requires(wanted.name, wanted.device, wanted.dtype, versions, wanted.machine)
+    requires = Requires(
+        backend=wanted.name,
+        device=wanted.device,
+        dtype=wanted.dtype,
+        versions=versions,
+        machine=wanted.machine,
+        cpu_isa=(),
+        cuda_capability=None,
+        details={},
+    )
     at_once = 1 if wanted.device == "cpu" else wanted.max_batch  # images go side by side on a CPU
     compiled = Compiled(requires, BatchRange(1, at_once))
     manifest = _describe(recipe, model, weights, compiled)
@@ -234,6 +243,7 @@ def _describe_merge(merge: MergeRecipe) -> MergeInfo:
         blocks=merge.blocks,
         reconstruct=merge.reconstruct,
         options=to_mapping(merge.member),
+        weights=None,  # no method of today has any
     )
 
 

@@ -11,7 +11,7 @@ def as_recipe(recipe: Recipe | str | Path) -> Recipe:
     """Return a recipe as it is, or read one.
 
     Args:
-        recipe: A recipe; the name of a built-in one, as ``"cpu_fp32"``; a ``.toml`` file; or a
+        recipe: A recipe; the name of a built-in one, as ``"cpu_fp32"``; a ``.toml`` file; or
             an artifact, which holds the recipe that it was built of, also one of format 1.
 
     Raises:

@@ -23,8 +23,9 @@ from mpm_deploy.families import COMMANDS
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; ``argv`` is without the program's name."""
-    arguments = _parser().parse_args(argv)
+    debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
+        arguments = _parser().parse_args(argv)
         code: int = arguments.command(arguments)
         sys.stdout.flush()
     except MpmError as error:
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:  # the last stop: nobody should meet a traceback
-        if arguments.debug:
+        if debug:
             raise
         problem = f"this is a bug in mpm-deploy: {type(error).__name__}: {error}"
         return fail(problem, "run it as `mpm-deploy --debug ...`, and please report what it prints")

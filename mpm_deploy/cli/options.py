@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +44,10 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     recipe = as_recipe(arguments.recipe)
     if arguments.weights is not None:
         recipe = recipe.with_weights(arguments.weights)
-    # A JSON string is a TOML string too.
-    model = [] if arguments.model is None else [f"model.name={json.dumps(arguments.model)}"]
+    if arguments.model is not None:
+        recipe = recipe.with_model(arguments.model)
     task = () if arguments.task is None else find_task(arguments.task).overrides()
-    return recipe.override(*model, *task, *arguments.set)
+    return recipe.override(*task, *arguments.set)
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:

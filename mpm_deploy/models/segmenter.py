@@ -63,7 +63,7 @@ class Segmenter(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Score every patch.
+        """Score every class at every place of the grid of scores.
 
         Args:
             images: ``(B, 3, H, W)`` uint8, of the size the encoder was made for.

@@ -17,7 +17,7 @@ class ModelFacts:
         parameters: Number of its parameters.
         gflops: 10⁹ FLOPs of one image through the full-token model; a multiply-add counts 2.
         special_tokens: Tokens in front of the patches.
-        head: ``"mask_transformer"`` or ``"linear"``.
+        head: Name of its head.
         has_demo: Whether this package brings weights for it; any other are a file of the user's.
     """
 

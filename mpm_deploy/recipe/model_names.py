@@ -48,7 +48,7 @@ def split_name(name: str) -> ModelName | None:
     """Return the parts of a model, by its short name or its ``BACKBONE+HEAD``; None if unknown."""
     backbone, _, head = name.partition("+")
     pair = MODELS.get(name, ModelName(backbone, head))
-    return pair if pair.head in list(HEADS) and pair.backbone in backbones() else None
+    return pair if pair.head in HEADS and pair.backbone in backbones() else None
 
 
 def backbones() -> tuple[str, ...]:

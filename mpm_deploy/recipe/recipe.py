@@ -279,11 +279,10 @@ class Recipe:
                 table = values.setdefault(section, {})
                 if not isinstance(table, dict):
                     raise RecipeError(f"{section}: expected a section, got a key of the whole")
-                if value is _DEFAULT and key in table:
-                    del table[key]
-                else:
-                    table[key] = value
-            return self.from_dict(values)
+                table[key] = value
+            # A key that is emptied must be known too, so it is checked before it is left out.
+            self._check_known(values)
+            return self.from_dict(_without_defaults(values))
 
     def _forget_options(
         self, values: dict[str, Any], section: str, key: str, value: object
@@ -294,6 +293,19 @@ class Recipe:
             own = table.own_fields()
             if value != getattr(table, key):
                 values[section] = {k: v for k, v in values[section].items() if k in own}
+
+    def _check_known(self, values: Mapping[str, Any]) -> None:
+        """Refuse an emptied key that no table has, nor a member of its family."""
+        defaults = self.from_dict(_without_defaults(values)).to_dict()
+        for section, table in values.items():
+            for key in table if isinstance(table, dict) else ():
+                if table[key] is _DEFAULT and key not in defaults[section]:
+                    raise RecipeError(f"{section}.{key}: unknown key")
+
+    def with_model(self, name: str) -> Self:
+        """Return the same recipe with another model, by a short name or ``BACKBONE+HEAD``."""
+        unnamed = dataclasses.replace(self.model, backbone=None, head=None, member=None)
+        return dataclasses.replace(self, model=dataclasses.replace(unnamed, name=name))
 
     def with_weights(self, weights: str) -> Self:
         """Return the same recipe with other weights, and with the model that they are for."""
@@ -306,6 +318,16 @@ class Recipe:
         """Return the same recipe without merging, which is the full-token model."""
         merge = MergeRecipe(blocks=(), reconstruct=self.merge.reconstruct)
         return dataclasses.replace(self, merge=merge)
+
+
+def _without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what takes its default again."""
+    return {
+        section: {key: value for key, value in table.items() if value is not _DEFAULT}
+        if isinstance(table, dict)
+        else table
+        for section, table in values.items()
+    }
 
 
 def _parse_assignment(assignment: str) -> tuple[str, str, Any]:
@@ -323,7 +345,7 @@ def _parse_value(assignment: str, text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError as error:
-        if re.fullmatch(r"[A-Za-z_~./][\w~./ -]*", text):  # a string whose quotes the shell took
+        if re.fullmatch(r"[A-Za-z_~./][\w~./:+ -]*", text):  # a string whose quotes the shell took
             return text
         raise RecipeError(f"{assignment}: expected a value in TOML: {error}") from error
 

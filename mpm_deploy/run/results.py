@@ -94,10 +94,11 @@ class Result:
     def scores(self) -> NDArray[np.float32]:
         """``(K, rows, columns)`` float32: the scores that the label map is made of, as they are.
 
-        The grid is that of the model's patches; where windows slide over the image it is that of
-        the resized image's pixels, and the scores are the mean over the windows on each. Resized
-        bilinearly to the size of the label map, ``align_corners=False``, the best class of each
-        pixel is its label: rows first, then columns, in float32.
+        The grid is that of the model's patches, or a finer one where its head upsamples; where
+        windows slide over the image it is that of the resized image's pixels, and the scores are
+        the mean over the windows on each. Resized bilinearly to the size of the label map,
+        ``align_corners=False``, the best class of each pixel is its label: rows first, then
+        columns, in float32.
 
         Raises:
             InputError: They were not asked for.

@@ -54,10 +54,11 @@ class Family(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._loaded:
-            module, _, attribute = self._every_place[name].partition(":")
-            loaded = import_module(module)
-            self._loaded[name] = getattr(loaded, attribute) if attribute else loaded
+            self._loaded[name] = self._load(name)
         return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._loaded or name in self._every_place  # without loading any
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self._every_place, **self._loaded})
@@ -71,7 +72,7 @@ class Family(Mapping[str, Any]):
         Raises:
             InputError: There is none; names those there are.
         """
-        if name not in list(self):
+        if name not in self:
             raise InputError(
                 f"{self.word} {name!r}: expected one of {', '.join(self)}", nearest(name, self)
             )
@@ -83,13 +84,28 @@ class Family(Mapping[str, Any]):
         Raises:
             InputError: There is one of that name.
         """
-        if name in list(self):
+        if name in self:
             raise InputError(f"{self.word} {name!r}: there is one of that name")
         self._loaded[name] = member
 
     def remove(self, name: str) -> None:
         """Remove a member that `add` added."""
         del self._loaded[name]
+
+    def _load(self, name: str) -> Any:
+        place = self._every_place[name]
+        module, _, attribute = place.partition(":")
+        try:
+            loaded = import_module(module)
+            return getattr(loaded, attribute) if attribute else loaded
+        except (ImportError, AttributeError) as error:
+            if name in self.places:  # ours: a fault of this package, or an optional one is missing
+                raise
+            raise InputError(
+                f"{self.word} {name!r}, which another package brings from {place}, cannot be "
+                f"loaded: {error}",
+                "repair or uninstall that package",
+            ) from error
 
     @cached_property
     def _every_place(self) -> dict[str, str]:

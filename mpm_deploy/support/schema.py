@@ -51,9 +51,13 @@ class OpenTable:
     MEMBER_KEY: ClassVar[str]
 
     def __post_init__(self) -> None:
-        name = getattr(self, self.MEMBER_KEY)
-        if name is not None and getattr(self, "member", None) is None:
-            object.__setattr__(self, "member", self.FAMILY.find(name)())
+        name, member = getattr(self, self.MEMBER_KEY), getattr(self, "member", None)
+        kind = None if name is None else self.FAMILY.find(name)
+        if member is None and kind is not None:
+            object.__setattr__(self, "member", kind())
+        elif member is not None and (kind is None or not isinstance(member, kind)):
+            expected = f"one of {self.FAMILY.word} {name!r}"
+            raise OptionError("member", expected, member, f"change both: {self.MEMBER_KEY} too")
 
     @classmethod
     def own_fields(cls) -> tuple[str, ...]:
@@ -76,7 +80,7 @@ def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: 
     if not isinstance(data, Mapping):
         raise StructureError(key, f"expected a table, got {_shown(data)}")
     if issubclass(kind, OpenTable):
-        return _read_open_table(kind, data, key)
+        return _read_open_table(kind, data, key, unknown_keys)
     return _read_fields(kind, data, key, unknown_keys)
 
 
@@ -102,7 +106,7 @@ def _read_fields(kind: type[T], data: Mapping[Any, Any], key: str, unknown_keys:
         raise StructureError(_join(key, error.key), problem, hint=error.hint) from error
 
 
-def _read_open_table(kind: type[T], data: Mapping[Any, Any], key: str) -> T:
+def _read_open_table(kind: type[T], data: Mapping[Any, Any], key: str, unknown_keys: bool) -> T:
     table: type[OpenTable] = kind  # type: ignore[assignment]
     own = table.own_fields()
     options = {name: value for name, value in data.items() if name not in own}
@@ -111,10 +115,10 @@ def _read_open_table(kind: type[T], data: Mapping[Any, Any], key: str) -> T:
     member = None
     if named is not None:
         place = _join(key, table.MEMBER_KEY)
-        if named not in list(table.FAMILY):
+        if not isinstance(named, str) or named not in table.FAMILY:
             raise StructureError(place, f"unknown value {_shown(named)}", tuple(table.FAMILY))
-        member = _read_options(table, named, options, key)
-    elif options:
+        member = _read_options(table, named, options, key, unknown_keys)
+    elif options and not unknown_keys:
         raise StructureError(_join(key, next(iter(options))), "unknown key", own)
     hints = get_type_hints(kind)
     own_values = {
@@ -123,9 +127,11 @@ def _read_open_table(kind: type[T], data: Mapping[Any, Any], key: str) -> T:
     return kind(**own_values, member=member)  # type: ignore[call-arg]
 
 
-def _read_options(table: type[OpenTable], name: str, options: Mapping[Any, Any], key: str) -> Any:
+def _read_options(
+    table: type[OpenTable], name: str, options: Mapping[Any, Any], key: str, unknown_keys: bool
+) -> Any:
     try:
-        return _read_fields(table.FAMILY.find(name), options, key, unknown_keys=False)
+        return _read_fields(table.FAMILY.find(name), options, key, unknown_keys)
     except StructureError as error:
         if error.problem != "unknown key":
             raise
@@ -198,6 +204,8 @@ def _read_tuple(
 
 
 def _read_plain(kind: type[Any], value: object, key: str) -> Any:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise StructureError(key, f"expected a number of 64 bits, got {_shown(value)}")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     # bool is an int to Python, and never one to a reader

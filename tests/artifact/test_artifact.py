@@ -158,6 +158,15 @@ def test_a_newer_format_says_what_to_do(toy_artifact):
         (lambda data: data.update(more=1), "more: unknown key"),
         (lambda data: data["input"].update(height="512"), "input.height"),
         (lambda data: data["requires"]["versions"].update(torch=2), "requires.versions.torch"),
+        (lambda data: data["outputs"][0].update(dtype="float16"), '"scores" in float32'),
+        (lambda data: data["model"].update(special_tokens=2**64 - 1), "of 64 bits"),
+        (lambda data: data["model"].update(special_tokens=-1), "counts from 0 up"),
+        (lambda data: data["model"].update(patch_size=33), "model.patch_size"),
+        (lambda data: data["model"]["palette"][0].__setitem__(0, 256), "model.palette"),
+        (lambda data: data["merge"].update(blocks=[-1]), "merge.blocks: expected indices"),
+        (lambda data: data["agreement"].update(clusters=[]), "agreement.clusters"),
+        (lambda data: data["input"].update(mean=[10**400, 0, 0]), "input.mean|not JSON"),
+        (lambda data: data["input"].update(height=2**31 - 1), "pixels at most"),
         (lambda data: data["outputs"][1].update(name="scores"), "outputs: expected names that"),
         (lambda data: data["outputs"][0].update(name="logits"), 'outputs: expected "scores" of'),
         (lambda data: data["outputs"][0].update(shape=[4, 2, 3]), 'outputs: expected "scores" of'),
@@ -175,6 +184,48 @@ def test_a_manifest_of_another_structure_is_refused(toy_artifact, change, named)
         read_manifest(with_manifest(toy_artifact, change))
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"[" * 100_000, "nested too deep|not JSON"),
+        (b"[" * 70 + b"]" * 70, "more than 64"),
+        (b'{"a": 1, "a": 2}', "key 'a' is there twice"),
+        (b"NaN", "NaN is no number"),
+        (b"1e999", "too large"),
+        (b'"\\ud800"', "surrogates"),
+        ('"\u00e4"'.encode("utf-16"), "not JSON"),
+    ],
+)
+def test_what_a_parser_would_take_is_refused(toy_artifact, text, problem):
+    rewritten(toy_artifact, lambda name, data: text if name.endswith(MANIFEST) else data)
+    with pytest.raises(ArtifactError, match=problem):
+        read_manifest(toy_artifact)
+
+
+def test_every_key_must_be_there_and_no_other(toy_artifact):
+    content = toy_artifact.read_bytes()
+
+    def tables(value, path=()):
+        if isinstance(value, dict) and path[:1] != ("recipe",) and path[-1:] != ("versions",):
+            yield path, value
+            for key, inner in value.items():
+                yield from tables(inner, (*path, key))
+
+    for path, table in list(tables(json.loads(json.dumps(toy.MANIFEST.to_dict())))):
+        for key in table:
+            if path == ("input",) and table[key] is None:
+                continue  # keys of windows
+
+            def without(data, path=path, key=key):
+                for step in path:
+                    data = data[step]
+                del data[key]
+
+            toy_artifact.write_bytes(content)
+            with pytest.raises(ArtifactError, match=r"missing|expected format"):
+                read_manifest(with_manifest(toy_artifact, without))
+
+
 def test_what_later_writers_may_say_is_read(toy_artifact):
     def later(data):
         data["requires"].update(backend="tensorrt", dtype="int8", details={"workspace_mib": 64})
@@ -185,7 +236,7 @@ def test_what_later_writers_may_say_is_read(toy_artifact):
         data["outputs"].insert(0, {"name": "masks", "dtype": "float16", "shape": [100]})
 
     manifest = read_manifest(with_manifest(toy_artifact, later))
-    assert manifest.score_grid == (8, 12) and manifest.output_index("merge_maps") == 2
+    assert manifest.output_index("merge_maps") == 2
     assert manifest.merge.weights == WeightsOrigin("policy.safetensors", "ab")
 
 

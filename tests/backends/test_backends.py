@@ -14,6 +14,7 @@ from mpm_deploy.recipe import load_recipe
 from mpm_deploy.run.runner import Runner
 from tests.conftest import INPUT_SIZE, small_recipe
 from tests.ops.label_map.test_native import require_native
+from tests.parity.conftest import with_manifest
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,19 @@ def test_labels_are_the_plain_versions_at_any_size(program, images, size, by, mo
         labels = program.labels(some, size)
         assert labels.shape == (5, *size) and labels.dtype == torch.uint8
         assert torch.equal(labels, label_map(some, size))  # to the bit, ties included
+
+
+def test_an_artifact_for_a_device_that_is_not_known_does_not_fit_the_host(artifact, tmp_path):
+    path = tmp_path / "other.pt"
+    for change, problem in (
+        ({"device": "xpu"}, "other.pt: built for device 'xpu', and this program runs on"),
+        ({"backend": "tensorrt"}, "other.pt: built for backend 'tensorrt', and this program has"),
+        ({"details": {"space": 1}}, "other.pt: needs space, which backend 'torchscript' does not"),
+    ):
+        with_manifest(artifact, path, lambda data, change=change: data["requires"].update(change))
+        with pytest.raises(HostError) as caught:
+            open_artifact(path)
+        assert problem in caught.value.problem
 
 
 def test_other_images_are_refused(program, images):

@@ -37,7 +37,7 @@ def report(batch_size: int, model_fps: float, model_ratio: float, flop_ratio: fl
     return Report(
         schema="mpm-report/2",
         artifact=replace(
-            MERGED, merge=MergeInfo("mpm", "before_block", (2, 5), "after_decoder", {})
+            MERGED, merge=MergeInfo("mpm", "before_block", (2, 5), "after_decoder", {}, None)
         ),
         host=REPORT_HOST,
         results=(measured,),

@@ -1,6 +1,7 @@
 """Recipes are read strictly: what is wrong is named with its file, its key and what was allowed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,31 @@ def test_another_member_leaves_the_options_of_the_first_behind(recipe: Recipe) -
     algm = tome.override("merge.method=algm", "merge.threshold=0.9")
     assert algm.merge.member.threshold == 0.9 and "ratio" not in algm.to_dict()["merge"]
     assert tome.override("merge.method=") == recipe
+
+
+def test_an_override_takes_names_with_colons_and_plus_signs(recipe: Recipe) -> None:
+    assert recipe.override("model.weights=timm:vit_tiny").model.weights == "timm:vit_tiny"
+    pair = recipe.override("model.name=vit_tiny_patch16+linear", "model.weights=random")
+    assert pair.model.full_name == "vit_tiny_patch16+linear"
+
+
+def test_an_emptied_option_takes_its_default_or_is_unknown(recipe: Recipe) -> None:
+    tome = recipe.override("merge.method=tome", "merge.ratio=0.2", "merge.r=")
+    assert tome.merge.member.ratio == 0.2
+    assert recipe.override("merge.blocks=", "merge.blocks=").merge == recipe.merge
+    with pytest.raises(RecipeError, match=r"merge\.r: unknown key"):
+        recipe.override("merge.r=")
+
+
+def test_another_model_goes_over_a_backbone_and_a_head(recipe: Recipe) -> None:
+    pair = recipe.override("model.backbone=vit_small_patch16", "model.head=linear")
+    assert pair.with_model("seg_t16_mask").model.full_name == "seg_t16_mask"
+    assert pair.with_weights("demo").model.full_name is None
+
+
+def test_a_member_is_of_the_kind_that_is_named(recipe: Recipe) -> None:
+    with pytest.raises(RecipeError, match=r"merge\.member: expected one of merge method 'tome'"):
+        replace(recipe.merge, method="tome")
 
 
 def test_an_override_without_a_value_brings_back_the_default(recipe: Recipe) -> None:

@@ -35,14 +35,14 @@ MANIFEST = Manifest(
     model=ModelInfo("toy", "toy", "linear", 0, PATCH, 0, ("r", "g", "b"), ((255, 0, 0),) * 3),
     weights=WeightsOrigin("random", None),
     input=InputInfo(HEIGHT, WIDTH, (0.0,) * 3, (1.0,) * 3, "resize"),
-    merge=MergeInfo("mpm", "before_block", (0,), "after_decoder", {}),
+    merge=MergeInfo("mpm", "before_block", (0,), "after_decoder", {}, None),
     outputs=(
         OutputInfo("scores", "float32", (3, HEIGHT // PATCH, WIDTH // PATCH)),
         OutputInfo("merge_maps", "int32", (1, PATCHES)),
     ),
     flops=Flops(1e9, (StageFlops(1e9, 0.0), StageFlops(1e9, 1e9))),
     batch=BatchRange(1, 4),
-    requires=Requires("torchscript", "cpu", "float32", {"torch": "0"}),
+    requires=Requires("torchscript", "cpu", "float32", {"torch": "0"}, None, (), None, {}),
     agreement=Agreement(1, 1.0, (1.0,)),
     payload_sha256="0" * 64,
 )

@@ -134,7 +134,7 @@ struct Manifest {
   // Patches of an input, t_0.
   int patches() const;
 
-  // Where an output stands among those of `scores`.
+  // Where an output stands among those of `scores`; behind the last, if it is not there.
   std::size_t output_index(const std::string& name) const;
 
   // FLOPs of one image by its tokens kept after each merge, t_1 to t_M.

@@ -46,7 +46,7 @@ class Batch {
   std::shared_ptr<const Data> data_;
 };
 
-// What the model said of a batch, on its device: scores (B, K, h, w), merge maps (B, M, h * w).
+// What the model said of a batch, on its device: scores (B, K, h, w), merge maps (B, M, N).
 class Scores {
  public:
   std::size_t images() const;
@@ -89,7 +89,7 @@ class Model {
   // The label map of an image that windows were slid over; they are in the grid's order.
   LabelMap labels(std::span<const ScoredWindow> windows, const WindowGrid& grid, Size size) const;
 
-  // The scores of one image of the batch, in host memory, on the grid of its patches.
+  // The scores of one image of the batch, in host memory, on the model's own grid.
   ScoreMap score_map(const Scores& scores, std::size_t image) const;
   // The mean over the windows that were slid over an image, at each of the resized image's pixels.
   ScoreMap score_map(std::span<const ScoredWindow> windows, const WindowGrid& grid) const;

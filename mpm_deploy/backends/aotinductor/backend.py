@@ -241,6 +241,7 @@ def _requires(recipe: Recipe, device: torch.device) -> Requires:
         machine=platform.machine(),
         cpu_isa=() if on_cuda else tuple(sorted(host_cpu_isa() & _COMPILER_ISA)),
         cuda_capability=torch.cuda.get_device_capability(device) if on_cuda else None,
+        details={},
     )
 
 

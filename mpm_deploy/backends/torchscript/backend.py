@@ -97,6 +97,9 @@ class TorchScript(Backend):
             dtype=recipe.backend.dtype,
             versions={"torch": str(torch.__version__)},
             machine=recipe.backend.machine,
+            cpu_isa=(),
+            cuda_capability=None,
+            details={},
         )
         return Compiled(requires, BatchRange(1, recipe.backend.max_batch))
 
@@ -112,7 +115,8 @@ class TorchScript(Backend):
         if missing:
             raise ArtifactError(
                 f"{path}: {_lacking(libtorch, missing)}",
-                f"rebuild it: mpm-deploy build --recipe {path} --set backend.libtorch={libtorch}",
+                f"rebuild it: mpm-deploy build --recipe {path} "
+                f"--set 'backend.libtorch=\"{libtorch}\"'",
             )
 
 

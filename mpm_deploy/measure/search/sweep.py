@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mpm_deploy.artifact import CreatedBy
-from mpm_deploy.errors import InputError
+from mpm_deploy.errors import InputError, RecipeError
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo
 from mpm_deploy.measure.speed.report import HostInfo, Spread, TokensKept
 from mpm_deploy.recipe import MergeRecipe
@@ -187,16 +187,17 @@ def read_sweep(path: Path) -> Sweep:
         InputError: It cannot be read, or is no sweep.
     """
     try:
-        sweep = read_structure(Sweep, json.loads(path.read_text(encoding="utf-8")))
+        data = json.loads(path.read_text(encoding="utf-8"))
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if schema != SCHEMA:
+            raise InputError(
+                f"{path}: expected schema {SCHEMA!r}, got {schema!r}", "name another folder"
+            )
+        return read_structure(Sweep, data)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (StructureError, ValueError) as error:
+    except (StructureError, RecipeError, ValueError) as error:
         raise InputError(f"{path}: not a sweep: {error}", "name another folder") from error
-    if sweep.schema != SCHEMA:
-        raise InputError(
-            f"{path}: expected schema {SCHEMA!r}, got {sweep.schema!r}", "name another folder"
-        )
-    return sweep
 
 
 def write_sweep(path: Path, sweep: Sweep) -> None:

@@ -6,6 +6,7 @@ algm:threshold=0.9  ×   its pairs
 """
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -106,7 +107,7 @@ def _options(merge: MergeRecipe) -> dict[str, Any]:
 
 def _takes(method: str, schedule: Schedule) -> bool:
     """Tell whether a method takes a schedule; of one that is not known it is said later."""
-    merges = REDUCTIONS[method].merges if method in list(REDUCTIONS) else None
+    merges = REDUCTIONS[method].merges if method in REDUCTIONS else None
     return merges in (None, len(schedule))
 
 
@@ -121,8 +122,6 @@ def _variant(recipe: Recipe, options: dict[str, str], schedule: Schedule) -> Mer
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true"
-    if isinstance(value, str):
-        return f'"{value}"'
+    if isinstance(value, bool | str):  # in these TOML is as JSON is
+        return json.dumps(value)
     return str(list(value)) if isinstance(value, tuple) else str(value)

@@ -84,6 +84,9 @@ def checked_schedule(blocks: Sequence[int], depth: int) -> list[int]:
     return schedule
 
 
+_PLACES = ("before_block", "after_attention")  # at which a block asks its reduction
+
+
 class Block(nn.Module):
     """A pre-norm transformer block on packed rows.
 
@@ -187,7 +190,7 @@ class Encoder(PackedEncoder):
 
     Raises:
         ModelError: A schedule that does not rise, names a block that does not exist, or does not
-            suit the method.
+            suit the method; a method that merges at a place which these blocks do not have.
     """
 
     schedule: list[int]  # said here: a script cannot tell what an empty list holds
@@ -232,6 +235,10 @@ class Encoder(PackedEncoder):
         config = self.config
         reductions = method.reductions(len(self.schedule), config.special_tokens, config.grid)
         for index, reduction in zip(self.schedule, reductions, strict=True):
+            if reduction.place not in _PLACES:
+                raise ModelError(
+                    f"merge place {reduction.place!r}: expected one of {', '.join(_PLACES)}"
+                )
             self.blocks[index].reduction = reduction
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpm_deploy.errors import InputError
+from mpm_deploy.errors import InputError, RecipeError
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.accuracy import evaluate
 from mpm_deploy.measure.accuracy.evaluate import Evaluation
@@ -111,7 +111,7 @@ def _read(path: Path) -> Any:
         )
     try:
         return read_structure(kind, data, unknown_keys=True)
-    except StructureError as error:
+    except (StructureError, RecipeError) as error:
         raise InputError(
             f"{path}: not as {schema} has it: {error}", "measure again with this version"
         ) from error

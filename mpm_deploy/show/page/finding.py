@@ -4,7 +4,7 @@ Nothing is claimed that the turns do not bear out: a batch size counts as faster
 where the ratios of all its turns lie on that side of 1, as in the verdict of a report.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mpm_deploy.measure.accuracy.evaluate import Evaluation
 from mpm_deploy.measure.speed.report import ArtifactInfo, Comparison, Ratio, Report
@@ -45,14 +45,19 @@ class _Words:
                 f"Merging makes no difference to the speed of {models} here that can be told",
                 "Whether merging pays depends here",
             )
-        one = " and ".join(dict.fromkeys(artifact.path for artifact, _ in compared))
-        other = " and ".join(dict.fromkeys(both.against.path for _, both in compared))
+        one = _as_text(artifact.path for artifact, _ in compared)
+        other = _as_text(both.against.path for _, both in compared)
         return cls(
             f"{one}: {{}} times as fast as {other} here",
             f"{one}: slower than {other} here, {{}} times as fast",
             f"{one}: no difference from {other} here that can be told",
             f"{one}: whether it is faster than {other} depends here",
         )
+
+
+def _as_text(paths: Iterable[str]) -> str:
+    """Join paths, for a template: braces in them are no places to fill."""
+    return " and ".join(dict.fromkeys(paths)).replace("{", "{{").replace("}", "}}")
 
 
 def _comparison(words: _Words, ratios: Sequence[Ratio]) -> str:
@@ -66,7 +71,8 @@ def _comparison(words: _Words, ratios: Sequence[Ratio]) -> str:
     if all(spread.max < 1 for spread in spreads):
         return f"{words.slower.format(_times(medians))} ({turns})"
     decided = any(spread.min > 1 or spread.max < 1 for spread in spreads)
-    return f"{words.mixed if decided else words.same}: {least:.2f} to {most:.2f} times as fast"
+    claim = (words.mixed if decided else words.same).format()
+    return f"{claim}: {least:.2f} to {most:.2f} times as fast"
 
 
 def _costs(

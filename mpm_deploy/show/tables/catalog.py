@@ -32,7 +32,7 @@ LEFT_OUT = "CTS: not here, as it needs a trained policy network"  # of the metho
 
 def recipes_table(recipes: Iterable[Recipe]) -> Table:
     """Make a table of the recipes, what they build, and what they are for."""
-    table = new_table("recipe", "backend", "merge before", "for")
+    table = new_table("recipe", "backend", "merges at", "for")
     for recipe in recipes:
         backend = f"{recipe.backend.name} {recipe.backend.device} {recipe.backend.dtype}"
         table.add_row(recipe.name, backend, schedule(recipe.merge), recipe.description)

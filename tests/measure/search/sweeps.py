@@ -64,7 +64,7 @@ def report(end_to_end_fps: float, against: float | None) -> Report:
     """A bench's, at batch 1."""
     info = ArtifactInfo(
         *("a.pt", "toy", "torchscript", "cpu", "float32", "random"),
-        MergeInfo("mpm", "before_block", (0,), "after_decoder", {}),
+        MergeInfo("mpm", "before_block", (0,), "after_decoder", {}, None),
         "0" * 64,
     )
     measured = _measurement(end_to_end_fps)

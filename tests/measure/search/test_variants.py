@@ -1,6 +1,7 @@
 """What a sweep tries, and what is refused before anything is built."""
 
 import tomllib
+from dataclasses import dataclass
 
 import pytest
 
@@ -11,6 +12,7 @@ from mpm_deploy.measure.search.variants import (
     name_of,
     recipe_lines,
 )
+from mpm_deploy.models.reductions import Tome
 from mpm_deploy.recipe import MergeRecipe, Recipe
 
 RECIPE = Recipe("any", merge=MergeRecipe(reconstruct="before_decoder"))
@@ -44,6 +46,17 @@ def test_options_of_a_method() -> None:
     (variant,) = all_variants(RECIPE, 12, ["tome:ratio=0.2,proportional_attention=true"], [(2, 5)])
     assert variant.member.ratio == 0.2 and variant.member.proportional_attention
     assert name_of(variant) == "tome [2, 5] ratio=0.2 proportional_attention=True"
+
+
+def test_recipe_lines_say_false_and_quote_strings() -> None:
+    class Method(Tome):
+        proportional_attention: bool = True
+        note: str = ""
+
+    method = dataclass(frozen=True)(Method)
+    merge = MergeRecipe("tome", (2,), member=method(0.2, None, False, note='a "b"'))
+    written = tomllib.loads(recipe_lines(merge))["merge"]
+    assert written["proportional_attention"] is False and written["note"] == 'a "b"'
 
 
 @pytest.mark.parametrize("merge", all_variants(RECIPE, 12, ["mpm", "tome:r=16"], [(1,), (2, 5)]))

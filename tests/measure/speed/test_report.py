@@ -25,7 +25,7 @@ from tests.support.toy import MANIFEST
 
 MERGED = ArtifactInfo.of("merged.pt", MANIFEST)
 FULL = replace(
-    MERGED, path="full.pt", merge=MergeInfo("mpm", "before_block", (), "after_decoder", {})
+    MERGED, path="full.pt", merge=MergeInfo("mpm", "before_block", (), "after_decoder", {}, None)
 )
 HOST = HostInfo("python", "cpu", 2, 2, None, "Linux", "2", "3.11", "0", "2026-01-01T00:00:00Z")
 MEASURED = Measurement(

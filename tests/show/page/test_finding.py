@@ -15,7 +15,7 @@ OWN = replace(FULL, payload_sha256="1" * 64)  # of the full-token model
 
 def report(*end_to_end: tuple[float, float, float]) -> Report:
     ratios = tuple(ratio(2**index, *each) for index, each in enumerate(end_to_end))
-    return Report("mpm-report/1", MERGED, HOST, (MEASURED,), (), (), Comparison(OWN, ratios, ""))
+    return Report("mpm-report/2", MERGED, HOST, (MEASURED,), (), (), Comparison(OWN, ratios, ""))
 
 
 def evaluation(
@@ -104,6 +104,14 @@ def test_one_turn_has_no_spread_to_tell() -> None:
     compared = replace(compared, comparison=replace(compared.comparison, results=once))
     expected = "Merging makes this model 1.4 to 1.5 times as fast here (one turn each)."
     assert finding([compared], []) == expected
+
+
+def test_a_path_with_braces_is_a_path() -> None:
+    tome = replace(OWN, path="m{1}.pt", merge=replace(OWN.merge, method="tome", blocks=(2,)))
+    compared = report((1.25, 1.2, 1.3))
+    assert compared.comparison is not None
+    compared = replace(compared, comparison=replace(compared.comparison, against=tome))
+    assert "times as fast as m{1}.pt here" in finding([compared], [])
 
 
 def test_two_of_a_kind_are_named() -> None:
