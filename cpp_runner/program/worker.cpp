@@ -15,6 +15,10 @@ namespace {
 
 Json pass_json(const Pass& pass) { return {{"seconds", pass.seconds}, {"images", pass.images}}; }
 
+Json warmup_json(const Pass& pass) {
+  return {{"seconds", pass.seconds}, {"images", static_cast<int>(pass.images)}};  // whole batches
+}
+
 Json end_to_end_json(const EndToEndPass& pass) {
   return {{"seconds", pass.seconds},
           {"peak_memory_mib", pass.peak_memory_mib},
@@ -43,7 +47,7 @@ Json answer(const Passes& passes, const Json& request) {
   };
   const std::map<std::string, std::function<Json()>> known{
       {"open", [&] { return opened(passes); }},
-      {"warmup", [&] { return pass_json(passes.warm_up(batch_size(), batches())); }},
+      {"warmup", [&] { return warmup_json(passes.warm_up(batch_size(), batches())); }},
       {"model", [&] { return pass_json(passes.time_model(batch_size())); }},
       {"end_to_end", [&] { return end_to_end_json(passes.time_end_to_end(batch_size())); }},
   };

@@ -8,6 +8,8 @@ import json
 
 import pytest
 
+from mpm_deploy.measure.speed.report import Report
+from mpm_deploy.support.schema import read_structure
 from tests.parity.conftest import CPP_RUNNER
 
 
@@ -28,6 +30,11 @@ def reports(built, broken_folder, cpp_runner, mpm_deploy, tmp_path_factory):
     cpp = cpp_runner("bench", *options, folder / "c.json")
     assert (python.returncode, cpp.returncode) == (3, 3), python.stderr + cpp.stderr
     return [json.loads((folder / name).read_text()) for name in ("p.json", "c.json")]
+
+
+def test_reports_are_read_back(reports):
+    for report in reports:
+        assert read_structure(Report, report).to_dict() == report
 
 
 def test_reports_have_the_same_keys(reports):
@@ -71,6 +78,7 @@ def test_two_artifacts_are_compared_in_either_program(
     answer = mpm_deploy("bench", built, broken_folder, *options, "--json", target)
     assert answer.returncode == 3, answer.stderr
     report = json.loads(target.read_text())
+    assert read_structure(Report, report).to_dict() == report
     own = reports[name == "cpp"]
     for fact in ("program", "torch", "python", "mpm_deploy", "threads", "cpu", "cores"):
         assert report["host"][fact] == own["host"][fact], fact
