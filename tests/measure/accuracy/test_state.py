@@ -64,8 +64,8 @@ def test_counts_of_another_subject_are_refused(
     [
         ({"schema": "mpm-evaluation-state/9"}, "expected schema 'mpm-evaluation-state/2'"),
         ({"counts": [[1, 2], [3, 4]]}, "expected counts 3 × 3"),
-        ({"counts": [[1], [3, 4], []]}, "no table|64 bits"),
-        ({"counts": [[2**70] * 3] * 3}, "no table|64 bits"),
+        ({"counts": [[1], [3, 4], []]}, "no table"),
+        ({"counts": [[2**70] * 3] * 3}, "64 bits"),
         ({"counts": [[-1] * 3] * 3}, "from 0 up"),
         ({"counts": [[0.5] * 3] * 3}, "expected a whole number"),
         ({"boundaries": [[1] * 3] * 3}, "expected boundaries 3 × 4"),
