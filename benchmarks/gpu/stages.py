@@ -55,7 +55,7 @@ def measure_kernels(program: Program, images: Tensor) -> tuple[Kernel, ...]:
     activity = ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU
     program.scores(images)
     wait(images.device)
-    with profile(activities=[activity]) as profiled:
+    with profile(activities=[activity], acc_events=True) as profiled:  # or torch 2.11 warns
         program.scores(images)
         wait(images.device)
     kernels = [
