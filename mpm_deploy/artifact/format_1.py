@@ -24,5 +24,7 @@ def _used(value: Any) -> Any:
     """Leave out what was not used: null, and the one switch that was off for most methods."""
     if not isinstance(value, Mapping):
         return value
-    off = {"proportional_attention": False}
-    return {k: v for k, v in value.items() if v is not None and not (k in off and v == off[k])}
+    unused = {name for name, each in value.items() if each is None}
+    if value.get("proportional_attention") is False:
+        unused.add("proportional_attention")
+    return {name: each for name, each in value.items() if name not in unused}

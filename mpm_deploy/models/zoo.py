@@ -29,11 +29,6 @@ class ModelSpec:
     head_name: str
     head: Head
 
-    @property
-    def depth(self) -> int:
-        """The number of blocks of the encoder."""
-        return self._family.depth(self.backbone)
-
     def encoder(
         self, image_size: tuple[int, int], blocks: Sequence[int] = (), method: Method | None = None
     ) -> PackedEncoder:

@@ -107,9 +107,6 @@ class ToyEncoders(EncoderFamily):
     def backbones(cls) -> tuple[str, ...]:
         return ("toy_patch16",)
 
-    def depth(self, backbone: str) -> int:
-        return 3
-
     def make(
         self, backbone: str, image_size: tuple[int, int], schedule: Sequence[int], method: Method
     ) -> PackedEncoder:

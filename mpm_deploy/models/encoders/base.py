@@ -60,10 +60,6 @@ class EncoderFamily(ABC):
         """Return the names of its backbones."""
 
     @abstractmethod
-    def depth(self, backbone: str) -> int:
-        """Return the number of blocks, which is one more than a schedule's last may be."""
-
-    @abstractmethod
     def make(
         self, backbone: str, image_size: tuple[int, int], schedule: Sequence[int], method: Method
     ) -> PackedEncoder:

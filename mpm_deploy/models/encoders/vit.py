@@ -335,9 +335,6 @@ class PlainVit(EncoderFamily):
     def backbones(cls) -> tuple[str, ...]:
         return tuple(_SHAPES)
 
-    def depth(self, backbone: str) -> int:
-        return _SHAPES[backbone].depth
-
     def config(self, backbone: str, image_size: tuple[int, int]) -> EncoderConfig:
         """Return a backbone's shape at ``image_size`` (height, width) pixels."""
         shape = _SHAPES[backbone]
