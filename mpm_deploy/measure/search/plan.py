@@ -45,17 +45,11 @@ def make_plan(
     """Check what is asked for, and measure the full-token model unless that is done.
 
     Args:
-        recipe: As `build` takes it; its own merging does not count.
-        dataset: As `evaluate` takes it; or a folder of images without label maps, which the
-            full-token model then labels.
-        root: As `evaluate` takes it.
-        methods: Methods with their options, as ``"mpm"`` or ``"tome:ratio=0.2"``.
-        schedules: The blocks to merge at, each a tuple; none asks for each block alone, and pairs
-            of a few early ones.
+        recipe: As `sweep` takes it, as all that is not named here.
+        dataset: Images with label maps, or without.
         output: A folder that keeps every row; where it has some already they are not measured
             again.
         settings: How every artifact is measured.
-        progress: Told each step as it begins.
 
     Raises:
         MpmError: Something cannot be built or measured; it is found before hours are lost.
