@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mpm_deploy.artifact import read_recipe
+from mpm_deploy.errors import RecipeError
 from mpm_deploy.families import BACKENDS
 from mpm_deploy.recipe import Recipe, load_recipe
 
@@ -20,6 +21,11 @@ def as_recipe(recipe: Recipe | str | Path) -> Recipe:
     """
     if isinstance(recipe, Recipe):
         return recipe
+    if not isinstance(recipe, str | Path):
+        raise RecipeError(
+            f"recipe: expected a Recipe, a name or a file, got {type(recipe).__name__}",
+            "Recipe.from_dict makes one of a dict",
+        )
     if Path(recipe).suffix in [backend.suffix for backend in BACKENDS.values()]:
         return Recipe.from_dict(read_recipe(recipe))
     return load_recipe(recipe)

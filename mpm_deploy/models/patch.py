@@ -20,6 +20,7 @@ from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
 from mpm_deploy.models.reductions.mpm import compose, merge_mutual_pairs
 from mpm_deploy.ops.attention import attention
 from mpm_deploy.ops.attention.reference import attention as plain_attention
+from mpm_deploy.support.tensors import shown
 
 
 class PatchedEncoder(nn.Module):
@@ -55,9 +56,11 @@ class PatchedEncoder(nn.Module):
         """Encode normalized images; arguments and result are those of `Encoder.forward`.
 
         Raises:
+            InputError: Images of another shape or type than the ViT takes, or none.
             ModelError: The ViT has attention dropout and is training.
         """
         vit = self.vit
+        _check_images(images, vit.patch_embed)
         embedded = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
         batch, length = embedded.shape[0], embedded.shape[1]  # (B, E + N, C)
         special = vit.num_prefix_tokens
@@ -91,6 +94,7 @@ class PatchedEncoder(nn.Module):
         The special tokens are in front.
 
         Raises:
+            InputError: Images of another shape or type than the model takes, or none.
             ModelError: A mask is given, which does not fit merged tokens.
         """
         if attn_mask is not None or is_causal:
@@ -121,6 +125,7 @@ def patch(model: nn.Module, blocks: Sequence[int] = (2, 5)) -> PatchedEncoder:
         and called by itself it gives merged tokens to those who can use them.
 
     Raises:
+        InputError: A schedule of anything but whole numbers.
         ModelError: A model that is no plain ViT, or a schedule that does not fit it.
         MissingPackageError: timm is not installed.
     """
@@ -149,8 +154,39 @@ def unpatch(model: nn.Module) -> None:
 
 
 def _encoder_of(model: nn.Module) -> PatchedEncoder | None:
-    replaced = getattr(vars(model).get("forward_features"), "__self__", None)
+    own = getattr(model, "__dict__", {})  # whatever is no model has none
+    replaced = getattr(own.get("forward_features"), "__self__", None)
     return replaced if isinstance(replaced, PatchedEncoder) else None
+
+
+def _check_images(images: Any, embed: Any) -> None:
+    """Refuse what timm's patch embedding would fail at in words of its own, or of torch's."""
+    weight = embed.proj.weight
+    if not (_is_batch(images, weight) and _fits(images.shape[2:], embed)):
+        height, width = embed.img_size if embed.strict_img_size else ("H", "W")
+        raise InputError(
+            f"images: expected (B, 3, {height}, {width}) {weight.dtype}, got {shown(images)}",
+            "give them as the model was trained: normalized, channels first, sides that are "
+            f"multiples of {embed.patch_size[0]}",
+        )
+    if images.shape[0] == 0:
+        raise InputError("images: expected one image or more, got an empty batch")
+
+
+def _is_batch(images: Any, weight: Tensor) -> bool:
+    """Tell whether these are images of a type and channels that the weights can multiply."""
+    if not isinstance(images, Tensor) or images.dim() != 4 or images.shape[1] != weight.shape[1]:
+        return False
+    if images.dtype == weight.dtype:
+        return True
+    return images.is_floating_point() and torch.is_autocast_enabled(images.device.type)
+
+
+def _fits(size: Sequence[int], embed: Any) -> bool:
+    if embed.strict_img_size:
+        return tuple(size) == tuple(embed.img_size)
+    sides = zip(size, embed.patch_size, strict=True)
+    return bool(embed.dynamic_img_pad) or not any(side % patch for side, patch in sides)
 
 
 def _run_block(block: Any, tokens: Tensor, offsets: Tensor, max_length: int) -> Tensor:

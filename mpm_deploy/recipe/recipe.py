@@ -13,7 +13,13 @@ from mpm_deploy.families import BACKENDS, HEADS, REDUCTIONS
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
 from mpm_deploy.recipe.model_names import check_backbone, check_name, model_name
 from mpm_deploy.support.family import Family, OptionError, nearest
-from mpm_deploy.support.schema import OpenTable, StructureError, read_structure, to_mapping
+from mpm_deploy.support.schema import (
+    OpenTable,
+    StructureError,
+    check_types,
+    read_structure,
+    to_mapping,
+)
 
 _DEFAULT: Any = object()  # the value of a key that --set empties
 
@@ -21,6 +27,22 @@ _DEFAULT: Any = object()  # the value of a key that --set empties
 def _require(holds: bool, key: str, expected: str, value: Any, hint: str | None = None) -> None:
     if not holds:
         raise RecipeError(f"{key}: expected {expected}, got {to_mapping(value)!r}", hint)
+
+
+@contextmanager
+def _structured() -> Iterator[None]:
+    """Say of a value of another structure what is allowed in its place."""
+    try:
+        yield
+    except StructureError as error:
+        allowed = f"; allowed are {', '.join(error.allowed)}" if error.allowed else ""
+        raise RecipeError(f"{error}{allowed}", error.hint or _did_you_mean(error)) from error
+
+
+def _check_types(section: str, table: Any) -> None:
+    """Hold a table that was made by hand to the types of its keys, like one from a file."""
+    with _structured():
+        check_types(table, section)
 
 
 @contextmanager
@@ -64,6 +86,7 @@ class ModelRecipe(OpenTable):
     member: Any = None
 
     def __post_init__(self) -> None:
+        _check_types("model", self)
         self._check_name()
         size = self.image_size
         _require(size is None or min(size) > 0, "model.image_size", "[height, width] > 0", size)
@@ -113,6 +136,7 @@ class MergeRecipe(OpenTable):
     member: Any = None
 
     def __post_init__(self) -> None:
+        _check_types("merge", self)
         key, blocks = "merge.blocks", self.blocks
         _require(min(blocks, default=0) >= 0, key, "indices from 0 up", blocks)
         _require(list(blocks) == sorted({*blocks}), key, "strictly increasing indices", blocks)
@@ -154,6 +178,7 @@ class BackendRecipe(OpenTable):
     member: Any = None
 
     def __post_init__(self) -> None:
+        _check_types("backend", self)
         _require(self.max_batch > 0, "backend.max_batch", "> 0", self.max_batch)
         with _options_of("backend"):
             super().__post_init__()
@@ -178,6 +203,7 @@ class InputRecipe:
     max_ratio: float | None = None
 
     def __post_init__(self) -> None:
+        _check_types("input", self)
         for key in ("stride", "short_side", "max_ratio"):
             value = getattr(self, key)
             _require(
@@ -220,6 +246,7 @@ class VerifyRecipe:
     clusters: float = 0.999
 
     def __post_init__(self) -> None:
+        _check_types("verify", self)
         _require(self.images >= 8, "verify.images", "8 or more", self.images)
         _require(0 <= self.labels <= 1, "verify.labels", "0 to 1", self.labels)
         _require(0 <= self.clusters <= 1, "verify.clusters", "0 to 1", self.clusters)
@@ -249,11 +276,8 @@ class Recipe:
         Raises:
             RecipeError: An unknown key, or a value that is not allowed; names both.
         """
-        try:
+        with _structured():
             return read_structure(cls, values)
-        except StructureError as error:
-            allowed = f"; allowed are {', '.join(error.allowed)}" if error.allowed else ""
-            raise RecipeError(f"{error}{allowed}", error.hint or _did_you_mean(error)) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as nested plain values, ready for JSON; `from_dict` reads them back."""

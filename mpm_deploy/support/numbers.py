@@ -1,5 +1,7 @@
-"""Take whole numbers that callers pass: counts, and the numbers of things."""
+"""Take numbers that callers pass: counts, and the numbers of things."""
 
+import math
+import numbers
 import operator
 from typing import Any
 
@@ -19,12 +21,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     Raises:
         InputError: A fraction, a bool, text or anything else; or a number out of range.
     """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise InputError(f"{name}: expected a whole number, got {value!r}")
+    number = integer(name, value)
     if not least <= number <= _MOST:
         wanted = f"{least} or more" if number < least else f"{_MOST} at most"
         raise InputError(f"{name}: expected {wanted}, got {number}")
@@ -34,3 +31,50 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
 def whole_number_or_none(name: str, value: Any, least: int = 1) -> int | None:
     """Return None as it is, and anything else as `whole_number` does."""
     return None if value is None else whole_number(name, value, least)
+
+
+def whole_numbers(name: str, values: Any, least: int = 1) -> tuple[int, ...]:
+    """Return one or more whole numbers, each as `whole_number` does."""
+    taken = tuple(whole_number(name, value, least) for value in integers(name, values))
+    if not taken:
+        raise InputError(f"{name}: expected one or more, got none")
+    return taken
+
+
+def integer(name: str, value: Any) -> int:
+    """Return a whole number of any size, below 0 too.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise InputError(f"{name}: expected a whole number, got {value!r}")
+    return number
+
+
+def integers(name: str, values: Any) -> tuple[int, ...]:
+    """Return a list, an array or the like of whole numbers, each as `integer` does.
+
+    Raises:
+        InputError: Of what is no list, or of one of its values.
+    """
+    try:
+        listed = list(values)
+    except TypeError:
+        raise InputError(f"{name}: expected a list, got {values!r}", "as in (2, 5)") from None
+    return tuple(integer(f"{name}[{index}]", value) for index, value in enumerate(listed))
+
+
+def finite_number(name: str, value: Any) -> float:
+    """Return a number, whole or not.
+
+    Raises:
+        InputError: NaN, infinity, a bool, text or anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise InputError(f"{name}: expected a number, got {value!r}")
+    return float(value)

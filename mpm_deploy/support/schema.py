@@ -6,6 +6,7 @@ A field without a default is required; a key that is no field is an error. A tab
 member of a family holds that member's options too (`OpenTable`).
 """
 
+import numbers
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -82,6 +83,24 @@ def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: 
     if issubclass(kind, OpenTable):
         return _read_open_table(kind, data, key, unknown_keys)
     return _read_fields(kind, data, key, unknown_keys)
+
+
+def check_types(instance: Any, key: str = "") -> None:
+    """Hold a frozen dataclass that was made by hand to what `read_structure` takes.
+
+    Lists become tuples and the numbers of other libraries Python's, in place.
+
+    Args:
+        instance: It holds no dataclass but a member.
+        key: Where it stands in a larger whole.
+
+    Raises:
+        StructureError: A value of another type than its field.
+    """
+    hints = get_type_hints(type(instance))
+    for name in (field.name for field in fields(instance) if field.name != "member"):
+        value = _read(hints[name], getattr(instance, name), _join(key, name), False)
+        object.__setattr__(instance, name, value)
 
 
 def _read_fields(kind: type[T], data: Mapping[Any, Any], key: str, unknown_keys: bool) -> T:
@@ -204,9 +223,11 @@ def _read_tuple(
 
 
 def _read_plain(kind: type[Any], value: object, key: str) -> Any:
+    if not isinstance(value, bool) and isinstance(value, numbers.Integral):
+        value = int(value)  # as NumPy's
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise StructureError(key, f"expected a number of 64 bits, got {_shown(value)}")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and not isinstance(value, bool) and isinstance(value, numbers.Real):
         return float(value)
     # bool is an int to Python, and never one to a reader
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

@@ -129,3 +129,9 @@ def test_a_recipe_is_read_from_wherever_it_is(artifact, tmp_path):
     assert as_recipe(artifact) == as_recipe(str(artifact)) == recipe
     with pytest.raises(RecipeError, match="'cpu_fp23'"):
         mpm_deploy.build("cpu_fp23", tmp_path / "it.pt")
+
+
+@pytest.mark.parametrize("recipe", [3, None, {"name": "it"}])
+def test_what_is_no_recipe_is_named(recipe, tmp_path):
+    with pytest.raises(RecipeError, match=f"expected a Recipe, .* got {type(recipe).__name__}"):
+        build(recipe, tmp_path / "it.pt")

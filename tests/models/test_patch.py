@@ -3,6 +3,7 @@
 import copy
 import io
 
+import numpy as np
 import pytest
 import torch
 
@@ -318,6 +319,67 @@ def test_a_schedule_must_fit(schedule):
     with pytest.raises(ModelError, match="rising block numbers from 0 to 3"):
         mpm_deploy.patch(vit, schedule)
     assert "forward_features" not in vars(vit)
+
+
+@pytest.mark.parametrize("block", [1.5, 1.0, True, "1", None])
+def test_blocks_are_whole_numbers(block):
+    with pytest.raises(InputError, match=r"blocks\[1\]: expected a whole number, got "):
+        mpm_deploy.patch(small(), (0, block))
+
+
+def test_a_lone_block_is_no_schedule():
+    with pytest.raises(InputError, match="blocks: expected a list, got 2"):
+        mpm_deploy.patch(small(), 2)
+
+
+def test_blocks_of_an_array_are_pythons():
+    encoder = mpm_deploy.patch(small(), np.array([1, 2]))
+    assert encoder.schedule == [1, 2] and {type(block) for block in encoder.schedule} == {int}
+
+
+@pytest.mark.parametrize(
+    ("images", "got"),
+    [
+        (torch.zeros(2, 4, *SIZE), "(2, 4, 64, 96) torch.float32"),
+        (torch.zeros(3, *SIZE), "(3, 64, 96) torch.float32"),
+        (torch.zeros(2, *SIZE, 3), "(2, 64, 96, 3) torch.float32"),
+        (torch.zeros(2, 3, 65, 96), "(2, 3, 65, 96) torch.float32"),
+        (torch.zeros(2, 3, *SIZE, dtype=torch.uint8), "(2, 3, 64, 96) torch.uint8"),
+        (torch.zeros(2, 3, *SIZE, dtype=torch.float64), "(2, 3, 64, 96) torch.float64"),
+        (np.zeros((2, 3, *SIZE), np.float32), "ndarray"),
+    ],
+)
+def test_images_of_another_shape_or_type_are_named(images, got):
+    vit = small()
+    mpm_deploy.patch(vit, (1,))
+    with pytest.raises(InputError) as caught:
+        vit(images)
+    assert caught.value.problem == f"images: expected (B, 3, 64, 96) torch.float32, got {got}"
+    assert "normalized" in caught.value.hint
+
+
+def test_sides_of_any_size_are_still_multiples_of_the_patch_size():
+    vit = small(dynamic_img_size=True)
+    mpm_deploy.patch(vit, (1,))
+    problem = r"expected \(B, 3, H, W\) torch\.float32, got \(2, 3, 65, 96\)"
+    with pytest.raises(InputError, match=problem) as caught:
+        vit(torch.zeros(2, 3, 65, 96))
+    assert "multiples of 16" in caught.value.hint
+    padding = small(dynamic_img_size=True, dynamic_img_pad=True)
+    mpm_deploy.patch(padding, (1,))
+    assert padding.forward_features(torch.randn(2, 3, 65, 96)).shape == (2, 1 + 1 + 5 * 6, 192)
+
+
+def test_an_empty_batch_is_refused():
+    vit = small()
+    mpm_deploy.patch(vit, (1,))
+    with pytest.raises(InputError, match="images: expected one image or more, got an empty batch"):
+        vit(torch.zeros(0, 3, *SIZE))
+
+
+def test_nothing_is_no_patched_model():
+    with pytest.raises(ModelError, match="NoneType: expected a patched model"):
+        mpm_deploy.unpatch(None)
 
 
 def test_what_others_put_in_place_is_not_lost():

@@ -3,14 +3,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.recipe import (
     BackendRecipe,
+    InputRecipe,
     MergeRecipe,
+    ModelRecipe,
     Recipe,
+    VerifyRecipe,
     builtin_recipes,
     load_recipe,
 )
@@ -253,3 +258,34 @@ def test_full_token_is_the_same_recipe_without_merging(recipe: Recipe) -> None:
 def test_values_are_checked_in_python_too() -> None:
     with pytest.raises(RecipeError, match=r"backend\.max_batch: expected > 0, got 0"):
         BackendRecipe(max_batch=0)
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "problem"),
+    [
+        (MergeRecipe, {"blocks": (1.5,)}, "merge.blocks[0]: expected a whole number, got 1.5"),
+        (MergeRecipe, {"blocks": (False, True)}, "merge.blocks[0]: expected a whole number, got F"),
+        (MergeRecipe, {"blocks": "12"}, "merge.blocks: expected a list, got '12'"),
+        (MergeRecipe, {"blocks": (10**30,)}, "merge.blocks[0]: expected a number of 64 bits"),
+        (MergeRecipe, {"reconstruct": "x"}, "merge.reconstruct: unknown value 'x'; allowed are"),
+        (ModelRecipe, {"classes": "7"}, "model.classes: expected a whole number, got '7'"),
+        (ModelRecipe, {"image_size": 64}, "model.image_size: expected a list, got 64"),
+        (BackendRecipe, {"max_batch": True}, "backend.max_batch: expected a whole number, got T"),
+        (BackendRecipe, {"dtype": "float16"}, "backend.dtype: unknown value 'float16'; allowed"),
+        (InputRecipe, {"stride": "9"}, "input.stride: expected a whole number, got '9'"),
+        (VerifyRecipe, {"images": 8.5}, "verify.images: expected a whole number, got 8.5"),
+    ],
+)
+def test_a_table_made_by_hand_is_held_to_the_same(
+    table: Any, values: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        table(**values)
+    assert caught.value.problem.startswith(problem)
+
+
+def test_numbers_of_numpy_may_stand_in_a_recipe() -> None:
+    blocks: Any = [np.int64(2), np.uint8(5)]
+    assert MergeRecipe(blocks=blocks) == MergeRecipe(blocks=(2, 5))
+    recipe = Recipe.from_dict({"name": "it", "merge": {"blocks": blocks}})
+    assert json.loads(json.dumps(recipe.to_dict()))["merge"]["blocks"] == [2, 5]

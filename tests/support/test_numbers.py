@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from mpm_deploy.errors import InputError
-from mpm_deploy.support.numbers import whole_number, whole_number_or_none
+from mpm_deploy.support.numbers import (
+    finite_number,
+    integers,
+    whole_number,
+    whole_number_or_none,
+    whole_numbers,
+)
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3), torch.tensor(3)])
@@ -45,3 +51,43 @@ def test_none_stays_none_where_it_may() -> None:
     assert whole_number_or_none("threads", np.int32(2)) == 2
     with pytest.raises(InputError, match=r"expected a whole number, got 2\.0"):
         whole_number_or_none("threads", 2.0)
+
+
+@pytest.mark.parametrize("values", [(1, 2), [np.int64(1), 2], np.array([1, 2]), range(1, 3)])
+def test_a_list_of_any_kind_becomes_a_tuple_of_ints(values: Any) -> None:
+    for taken in (integers("blocks", values), whole_numbers("blocks", values)):
+        assert taken == (1, 2) and {type(number) for number in taken} == {int}
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (3, "batch_sizes: expected a list, got 3"),
+        (None, "batch_sizes: expected a list, got None"),
+        ((1, 1.5), "batch_sizes[1]: expected a whole number, got 1.5"),
+        ("12", "batch_sizes[0]: expected a whole number, got '1'"),
+        ((), "batch_sizes: expected one or more, got none"),
+        ((1, 0), "batch_sizes: expected 1 or more, got 0"),
+    ],
+)
+def test_a_list_that_is_none_or_holds_others_is_named(values: Any, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        whole_numbers("batch_sizes", values)
+    assert caught.value.problem == problem
+
+
+def test_an_integer_may_be_below_zero() -> None:
+    assert integers("blocks", [-1]) == (-1,)
+    assert integers("blocks", []) == ()
+
+
+@pytest.mark.parametrize("value", [1, 1.5, np.float32(1.5), np.int64(1)])
+def test_a_finite_number_is_a_float(value: Any) -> None:
+    number = finite_number("max_drop", value)
+    assert number == value and type(number) is float
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "1", None, 1j])
+def test_what_is_no_finite_number_is_named(value: Any) -> None:
+    with pytest.raises(InputError, match=r"^max_drop: expected a number, got "):
+        finite_number("max_drop", value)

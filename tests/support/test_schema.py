@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
-from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
+from mpm_deploy.support.schema import StructureError, check_types, read_structure, to_mapping
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,31 @@ def test_unknown_keys_can_be_passed_over_also_inside() -> None:
     assert read_structure(Outer, data, unknown_keys=True) == Outer((Inner(1),))
     with pytest.raises(StructureError, match="new: unknown key"):
         read_structure(Outer, data)
+
+
+def test_numbers_of_numpy_become_pythons() -> None:
+    changed = {"blocks": [np.int64(1), np.uint8(2)], "limit": np.int32(7), "share": np.float32(0.5)}
+    outer = read_structure(Outer, {**WHOLE, **changed})
+    assert outer == read_structure(Outer, WHOLE)
+    numbers = (*outer.blocks, outer.limit, outer.share)
+    assert [type(number) for number in numbers] == [int, int, int, float]
+
+
+@dataclass(frozen=True)
+class Checked:
+    blocks: tuple[int, ...]
+    kind: Literal["a", "b"] = "a"
+
+    def __post_init__(self) -> None:
+        check_types(self, "table")
+
+
+def test_what_is_made_by_hand_is_held_to_its_types() -> None:
+    made: Any = Checked([1, np.int64(2)])  # type: ignore[arg-type]
+    assert made == Checked((1, 2)) and type(made.blocks[1]) is int
+    with pytest.raises(
+        StructureError, match=r"table\.blocks\[0\]: expected a whole number, got 1\.5"
+    ):
+        Checked((1.5,))  # type: ignore[arg-type]
+    with pytest.raises(StructureError, match=r"table\.kind: unknown value 'c'"):
+        Checked((), "c")  # type: ignore[arg-type]

@@ -42,6 +42,7 @@ from mpm_deploy.measure.accuracy.state import StateFile, Subject, Tally
 from mpm_deploy.measure.speed.report import ArtifactInfo, SkippedImage
 from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner
+from mpm_deploy.support.numbers import whole_number_or_none
 from mpm_deploy.support.schema import to_mapping
 
 SCHEMA = "mpm-evaluation/2"
@@ -146,11 +147,13 @@ def evaluate(
         The evaluation, whose ``to_dict()`` is what ``mpm-deploy eval --json`` writes.
 
     Raises:
-        InputError: Another number of classes; no usable image; a state of another evaluation.
+        InputError: Another number of classes; no usable image; a state of another evaluation; a
+            number out of range.
         DatasetError: No such data set there; a label map that is none, or not of its image's size.
         ArtifactError: The artifact is broken or disagrees with its own sample.
         HostError: The artifact does not fit this machine.
     """
+    limit = whole_number_or_none("limit", limit)
     if not isinstance(dataset, Dataset):
         dataset = open_dataset(str(dataset), root)
     with Runner(artifact, device=device, threads=threads, stride=stride) as runner:

@@ -22,6 +22,7 @@ from mpm_deploy.measure.search.sweep import Settings, Subject, SweepRow
 from mpm_deploy.measure.search.sweeper import Sweeper, accuracy_of
 from mpm_deploy.measure.search.variants import Schedule, name_of
 from mpm_deploy.recipe import MergeRecipe, Recipe
+from mpm_deploy.support.numbers import finite_number
 
 FINALISTS = 4  # measured, of those that may be the fastest
 _HOPE = 1.1  # FPS rises by no more than this times what FLOPs allow
@@ -189,13 +190,15 @@ def _advice(
 
 
 def _check_limits(max_drop: float | None, min_fps: float | None) -> None:
-    if (max_drop is None) == (min_fps is None):
+    drop = None if max_drop is None else finite_number("max_drop", max_drop)
+    fps = None if min_fps is None else finite_number("min_fps", min_fps)
+    if (drop is None) == (fps is None):
         raise InputError(
             f"advise: expected max_drop or min_fps, got {max_drop} and {min_fps}",
             "max_drop=1 for the fastest that loses at most a point of mIoU, or min_fps=30 for the "
             "most accurate that is so fast",
         )
-    if max_drop is not None and not 0 <= max_drop <= 100:
+    if drop is not None and not 0 <= drop <= 100:
         raise InputError(f"max_drop: expected 0 to 100 points of mIoU, got {max_drop}")
-    if min_fps is not None and min_fps <= 0:
+    if fps is not None and fps <= 0:
         raise InputError(f"min_fps: expected a number above 0, got {min_fps}")

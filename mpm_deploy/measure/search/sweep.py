@@ -13,6 +13,7 @@ from mpm_deploy.measure.accuracy.evaluate import DatasetInfo
 from mpm_deploy.measure.speed.report import HostInfo, Spread, TokensKept
 from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.numbers import whole_number, whole_number_or_none
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 SCHEMA = "mpm-sweep/2"
@@ -31,6 +32,9 @@ class Settings:
         repeats: Turns of each artifact against the full-token one.
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
+
+    Raises:
+        InputError: A number out of range, or none.
     """
 
     limit: int | None = None
@@ -39,6 +43,12 @@ class Settings:
     repeats: int = 3
     device: str | None = None
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("timed", "batch_size", "repeats"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        for name in ("limit", "threads"):
+            object.__setattr__(self, name, whole_number_or_none(name, getattr(self, name)))
 
 
 @dataclass(frozen=True)

@@ -62,18 +62,18 @@ def all_variants(
         schedules: None asks for `default_schedules`, of which each method takes what it can.
 
     Raises:
-        InputError: A method that cannot be read, or comes twice.
+        InputError: A method that cannot be read, or comes twice; a schedule of anything but whole
+            numbers.
         RecipeError: A method without its option, or a schedule that it cannot take.
         ModelError: A block that does not exist.
     """
-    for schedule in schedules:
-        checked_schedule(schedule, depth)
-    wanted = schedules or default_schedules(depth)
+    asked = [tuple(checked_schedule(schedule, depth)) for schedule in schedules]
+    wanted = asked or default_schedules(depth)
     variants = []
     for method in methods:
         options = parse_method(method)
         for schedule in wanted:
-            if schedules or _takes(options["method"], schedule):
+            if asked or _takes(options["method"], schedule):
                 variants.append(_variant(recipe, options, schedule))
     twice = [variant for variant in variants if variants.count(variant) > 1]
     if twice:

@@ -38,6 +38,7 @@ from mpm_deploy.measure.speed.report import (
     write_verdict,
 )
 from mpm_deploy.run.results import StageTimes
+from mpm_deploy.support.numbers import whole_number, whole_number_or_none, whole_numbers
 from mpm_deploy.support.schema import read_structure
 
 Answer = dict[str, Any]
@@ -78,10 +79,17 @@ def bench(
         The report, whose ``to_dict()`` is what ``mpm-deploy bench --json`` writes.
 
     Raises:
-        InputError: No usable image, or too few for every batch size; no such program.
+        InputError: No usable image, or too few for every batch size; no such program; a number out
+            of range.
         ArtifactError: An artifact is broken or disagrees with its own sample.
         HostError: An artifact does not fit this machine.
     """
+    batch_sizes = whole_numbers("batch_sizes", batch_sizes)
+    repeats = whole_number("repeats", repeats)
+    warmup = whole_number_or_none("warmup", warmup, least=0)
+    threads = whole_number_or_none("threads", threads)
+    limit = whole_number_or_none("limit", limit)
+    stride = whole_number_or_none("stride", stride)
     find_images(images)  # a folder without any is told at once
     paths = [artifact] if against is None else [artifact, against]
     manifests = [read_manifest(path) for path in paths]

@@ -18,6 +18,7 @@ from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Method, Mpm, Packed, Reduction
 from mpm_deploy.models.reductions.base import patch_counts
 from mpm_deploy.ops.attention import attention
+from mpm_deploy.support.numbers import integers
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,10 @@ def checked_schedule(blocks: Sequence[int], depth: int) -> list[int]:
     """Return a schedule as a list, after checking that it fits ``depth`` blocks.
 
     Raises:
+        InputError: It holds anything but whole numbers.
         ModelError: It does not rise, or names a block that does not exist.
     """
-    schedule = list(blocks)
+    schedule = list(integers("blocks", blocks))
     if schedule != sorted(set(schedule)) or any(not 0 <= block < depth for block in schedule):
         raise ModelError(
             f"blocks: expected rising block numbers from 0 to {depth - 1}, got {schedule}"

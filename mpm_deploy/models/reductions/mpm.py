@@ -8,6 +8,7 @@ merge map       0  1  1  0  2      the representatives counted from the left
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from torch.nn import functional
 from mpm_deploy.errors import InputError
 from mpm_deploy.models.reductions.base import Method, Packed, Reduction, kept_rows
 from mpm_deploy.ops.nearest_neighbor import nearest_neighbor
+from mpm_deploy.support.numbers import whole_number
+from mpm_deploy.support.tensors import shown
 
 
 @dataclass(frozen=True)
@@ -137,23 +140,19 @@ def reconstruct(merged: Tensor, merge_map: Tensor) -> Tensor:
     return merged[merge_map]
 
 
-def _check_packed(tokens: Tensor, offsets: Tensor, special_tokens: int) -> None:
-    if tokens.dim() != 2 or not tokens.is_floating_point():
-        raise InputError(
-            f"tokens: expected (T, C) floating point, got {tuple(tokens.shape)} {tokens.dtype}"
-        )
-    if offsets.dim() != 1 or offsets.shape[0] < 1 or offsets.dtype != torch.int32:
-        raise InputError(
-            f"offsets: expected (B + 1,) torch.int32, got {tuple(offsets.shape)} {offsets.dtype}"
-        )
+def _check_packed(tokens: Any, offsets: Any, special_tokens: Any) -> None:
+    if not isinstance(tokens, Tensor) or tokens.dim() != 2 or not tokens.is_floating_point():
+        raise InputError(f"tokens: expected (T, C) floating point, got {shown(tokens)}")
+    is_list = isinstance(offsets, Tensor) and offsets.dim() == 1 and offsets.shape[0] > 0
+    if not is_list or offsets.dtype != torch.int32:
+        raise InputError(f"offsets: expected (B + 1,) torch.int32, got {shown(offsets)}")
     bounds = offsets.tolist()
     if bounds[0] != 0 or bounds[-1] != tokens.shape[0] or bounds != sorted(bounds):
         raise InputError(
             f"offsets: expected to rise from 0 to the {tokens.shape[0]} rows of tokens, "
             f"got {bounds if len(bounds) <= 8 else [*bounds[:4], '...', *bounds[-3:]]}"
         )
-    if special_tokens < 0:
-        raise InputError(f"special_tokens: expected 0 or more, got {special_tokens}")
+    whole_number("special_tokens", special_tokens, least=0)
     if not bool(tokens.isfinite().all()):
         row = int((~tokens.isfinite().all(dim=1)).nonzero()[0])
         raise InputError(

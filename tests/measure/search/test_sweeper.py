@@ -1,10 +1,13 @@
 """Measuring rows: each once, from one artifact, kept as soon as it is there."""
 
+import json
+import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import mpm_deploy
@@ -173,13 +176,30 @@ def test_advice_by_accuracy_measures_only_what_may_be_the_answer(
         ({"max_drop": 1.0, "min_fps": 9.0}, "advise: expected max_drop or min_fps, got 1.0 and"),
         ({"max_drop": 101.0}, "max_drop: expected 0 to 100 points of mIoU, got 101"),
         ({"min_fps": 0.0}, "min_fps: expected a number above 0, got 0"),
+        ({"min_fps": float("nan")}, "min_fps: expected a number, got nan"),
+        ({"max_drop": "1"}, "max_drop: expected a number, got '1'"),
     ],
 )
 def test_an_advice_needs_one_limit_within_its_range(
-    limits: dict[str, float], problem: str, dataset: Dataset
+    limits: dict[str, Any], problem: str, dataset: Dataset
 ) -> None:
     with pytest.raises(InputError, match=problem):
         mpm_deploy.advise(RECIPE, dataset, **limits)
+
+
+@pytest.mark.parametrize("name", ["limit", "timed", "batch_size", "repeats", "threads"])
+@pytest.mark.parametrize(
+    ("value", "problem"), [(0, "expected 1 or more, got 0"), (1.5, "a whole number, got 1.5")]
+)
+def test_settings_are_whole_numbers_from_one_up(name: str, value: Any, problem: str) -> None:
+    with pytest.raises(InputError, match=f"{name}: .*{re.escape(problem)}"):
+        Settings(**{name: value})
+
+
+def test_settings_of_numpy_are_kept_as_pythons() -> None:
+    settings = Settings(limit=np.int64(4), batch_size=np.int32(2))
+    assert settings == Settings(limit=4, batch_size=2)
+    assert json.dumps(asdict(settings))
 
 
 def test_the_public_functions_take_what_the_command_line_does(

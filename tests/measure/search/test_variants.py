@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from mpm_deploy.errors import InputError, ModelError, RecipeError
@@ -40,6 +41,16 @@ def test_every_method_takes_the_schedules_it_can() -> None:
     assert {variant.reconstruct for variant in variants} == {"before_decoder"}
     assert name_of(variants[22]) == "tome [0] ratio=0.2"
     assert name_of(RECIPE.full_token().merge) == "full-token"
+
+
+def test_schedules_are_whole_numbers_of_any_kind() -> None:
+    (variant,) = all_variants(RECIPE, 12, ["mpm"], [(np.int64(2), 5)])
+    assert variant.blocks == (2, 5)
+    for schedule in [(1.5,), (True,), ("1",)]:
+        with pytest.raises(InputError, match=r"blocks\[0\]: expected a whole number, got "):
+            all_variants(RECIPE, 12, ["mpm"], [schedule])
+    with pytest.raises(InputError, match="blocks: expected a list, got 2"):
+        all_variants(RECIPE, 12, ["mpm"], [2])
 
 
 def test_options_of_a_method() -> None:

@@ -143,6 +143,24 @@ def test_progress_counts_every_pass(folder: Path) -> None:
     assert told == [(done, 14) for done in range(1, 15)]
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"batch_sizes": (1.5,)}, r"batch_sizes\[0\]: expected a whole number, got 1\.5"),
+        ({"batch_sizes": ()}, "batch_sizes: expected one or more, got none"),
+        ({"batch_sizes": 1}, "batch_sizes: expected a list, got 1"),
+        ({"repeats": 0}, "repeats: expected 1 or more, got 0"),
+        ({"warmup": -1}, "warmup: expected 0 or more, got -1"),
+        ({"threads": "1"}, "threads: expected a whole number, got '1'"),
+        ({"limit": True}, "limit: expected a whole number, got True"),
+        ({"stride": 0}, "stride: expected 1 or more, got 0"),
+    ],
+)
+def test_numbers_are_checked_before_anything_starts(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        bench("nowhere.pt", "nowhere", **options)
+
+
 def test_nothing_is_started_without_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         bench("merged.pt", tmp_path / "absent")

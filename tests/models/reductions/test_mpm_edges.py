@@ -1,6 +1,7 @@
 """Merges at the edges: nothing to merge, everything equal, nothing there, input to refuse."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +120,19 @@ def test_tokens_that_are_not_finite_are_refused(row: int, value: float, dtype: t
 def test_offsets_that_do_not_cut_the_rows_are_refused(offsets: list[int]) -> None:
     with pytest.raises(InputError, match="offsets"):
         mutual_pair_merge(torch.ones(10, 4), torch.tensor(offsets, dtype=torch.int32))
+
+
+@pytest.mark.parametrize("special", [1.5, True, "1", -1, None])
+def test_special_tokens_are_counted(special: Any) -> None:
+    with pytest.raises(InputError, match="special_tokens: expected "):
+        mutual_pair_merge(torch.ones(3, 4), offsets_of([3]), special)
+
+
+def test_lists_are_no_tensors() -> None:
+    with pytest.raises(InputError, match=r"offsets: expected .* got list"):
+        mutual_pair_merge(torch.ones(3, 4), [0, 3])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"tokens: expected .* got list"):
+        mutual_pair_merge([[1.0]], offsets_of([1]))  # type: ignore[arg-type]
 
 
 def test_a_refusal_says_how_to_cure_it() -> None:
