@@ -6,9 +6,10 @@ from collections.abc import Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Literal, NoReturn
 
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ from mpm_deploy.run.outputs import LABELS, Output, check_outputs, make_outputs
 from mpm_deploy.run.pipeline import in_batches, prefetch
 from mpm_deploy.run.results import PreparedImage, Result, Skipped
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
+from mpm_deploy.support.home_process import HomeProcess
+from mpm_deploy.support.numbers import whole_number, whole_number_or_none
 from mpm_deploy.support.threads import set_intra_op_threads
 
 SAMPLE_AGREEMENT = 0.999
@@ -67,8 +70,9 @@ class Runner:
         label_size: Literal["image", "input"] = "image",
         stride: int | None = None,
     ) -> None:
-        _check_at_least_one("threads", threads)
-        _check_at_least_one("workers", workers)
+        threads = whole_number_or_none("threads", threads)
+        workers = whole_number_or_none("workers", workers)
+        stride = whole_number_or_none("stride", stride)
         if label_size not in ("image", "input"):
             raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
         opened = artifact if isinstance(artifact, OpenArtifact) else open_artifact(artifact, device)
@@ -79,12 +83,14 @@ class Runner:
         self._fit = image_fit_of(self.manifest.input, stride)
         self.device: torch.device = self._program.device
         self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+        self.threads: int = threads or torch.get_num_threads()
         self._closed = False
-        threads = threads or torch.get_num_threads()
+        self._home = HomeProcess()
+        if self.device.type == "cuda":  # what a GPU holds does not survive a fork either
+            self._home.check("")
         self._decoders = _executor(self.workers, "mpm-decode", 1, _CPU)
-        self._model = _executor(1, "mpm-model", threads, self.device)
+        self._model = _executor(1, "mpm-model", self.threads, self.device)
         self._labellers = _executor(1, "mpm-labels", 1, self.device)
-        self.threads: int = self._model.submit(torch.get_num_threads).result()
 
     def __call__(self, image: ImageLike, outputs: Collection[Output] = LABELS) -> Result:
         """Segment one image.
@@ -132,7 +138,7 @@ class Runner:
                 no images in the folder, a wrong array, or the Runner is closed.
             ImageError: With ``on_error="raise"``, the first file that cannot be decoded.
         """
-        _check_at_least_one("batch_size", batch_size)
+        batch_size = whole_number("batch_size", batch_size)
         if on_error not in ("skip", "raise"):
             raise InputError(f"on_error: expected 'skip' or 'raise', got {on_error!r}")
         check_outputs(outputs)
@@ -148,14 +154,17 @@ class Runner:
             ImageError: The file cannot be decoded, or is too narrow to slide windows over.
             InputError: An array of another shape or type.
         """
+        return self._prepare(image, take(image, self.channels))
+
+    def _prepare(self, source: ImageLike, taken: Taken) -> PreparedImage:
         begin = time.perf_counter()
-        pixels = to_tensor(image)
+        pixels = decode(taken)
         decoded = time.perf_counter()
         fitted = self._fit(pixels)
         end = time.perf_counter()
         own_size = (pixels.shape[1], pixels.shape[2])
         return PreparedImage(
-            source=image,
+            source=source,
             windows=fitted.windows,
             grid=fitted.grid,
             size=own_size if self.label_size == "image" else fitted.size,
@@ -170,12 +179,12 @@ class Runner:
 
         Raises:
             InputError: The Runner is closed.
+            Whatever the model or the making of an output raises.
         """
         self._check_open()
         scored = self._model.submit(self._score, list(windows_of(batch))).result()
-        (whole,) = gather([scored])
-        outcomes = self._labellers.submit(self._label, whole, outputs).result()
-        return [outcome for outcome in outcomes if isinstance(outcome, Result)]
+        wholes = [self._submit_label(whole, outputs).result() for whole in gather([scored])]
+        return [_result(outcome) for outcome in chain.from_iterable(wholes)]
 
     def check_sample(self) -> float:
         """Try the artifact on the sample it carries; a wrong answer means wrong label maps.
@@ -226,30 +235,47 @@ class Runner:
             batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
                 closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
-                closing(prefetch(label, gather(scored), _BATCHES_IN_FLIGHT)) as outcomes,
+                closing(prefetch(label, gather(chain.from_iterable(scored)), _BATCHES_IN_FLIGHT)) as outcomes,
             ):
                 for outcome in outcomes:
                     yield from outcome
 
     def _submit_load(self, image: ImageLike) -> Future[PreparedImage | Skipped]:
+        """Take an image, which the caller may change once this returns, and load it."""
         self._check_open()
-        return self._decoders.submit(self._load_or_skip, image)
-
-    def _load_or_skip(self, image: ImageLike) -> PreparedImage | Skipped:
         try:
-            return self.load(image)
-        except ImageError as error:
-            return Skipped(str(image), error.problem.removeprefix(f"{image}: "))
+            taken = take(image, self.channels)
+        except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
+            return completed(Skipped.of(image, error))
+        return self._decoders.submit(self._prepare_or_skip, image, taken)
 
-    def _submit_score(self, items: list[Window | Skipped]) -> Future[ScoredBatch]:
+    def _prepare_or_skip(self, source: ImageLike, taken: Taken) -> PreparedImage | Skipped:
+        try:
+            return self._prepare(source, taken)
+        except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
+            return Skipped.of(source, error)
+
+    def _submit_score(self, items: list[Window | Skipped]) -> Future[list[ScoredBatch]]:
         self._check_open()
-        return self._model.submit(self._score, items)
+        return self._model.submit(self._score_or_part, items)
 
     def _submit_label(
         self, items: list[CompleteImage | Skipped], outputs: Collection[Output]
     ) -> Future[list[Result | Skipped]]:
         self._check_open()
         return self._labellers.submit(self._label, items, outputs)
+
+    def _score_or_part(self, items: list[Window | Skipped]) -> list[ScoredBatch]:
+        """Score a batch, or where the model fails on it each window alone.
+
+        What fails then as well is of that window.
+        """
+        try:
+            return [self._score(items)]
+        except Exception as error:  # noqa: BLE001 - of whatever kind the model's errors are
+            if len(items) == 1:
+                return [ScoredBatch(items, error=error)]
+        return [batch for item in items for batch in self._score_or_part([item])]
 
     def _score(self, items: list[Window | Skipped]) -> ScoredBatch:
         """Score the windows of a batch, on the model's thread."""
@@ -268,19 +294,25 @@ class Runner:
         """Make outputs on the thread for labels; the model goes on with the next batch."""
         clock = Clock(self.device)
         # one image a call: label maps differ in size, and a batch of them would be large
-        made = [
-            make_outputs(self._program, item.scores, item.loaded.grid, item.loaded.size, outputs)
-            for item in items
-            if isinstance(item, CompleteImage)
-        ]
+        made = [self._outputs_or_skip(item, outputs) for item in items]
         labels_ms = clock.lap()
-        made_of = iter(made)
+        images = sum(not isinstance(one, Skipped) for one in made)
         return [
-            item
-            if isinstance(item, Skipped)
-            else item.result(next(made_of), labels_ms, images=len(made))
-            for item in items
+            one if isinstance(one, Skipped) else one[0].result(one[1], labels_ms, images)
+            for one in made
         ]
+
+    def _outputs_or_skip(
+        self, item: CompleteImage | Skipped, outputs: Collection[Output]
+    ) -> tuple[CompleteImage, Outputs] | Skipped:
+        if isinstance(item, Skipped):
+            return item
+        loaded = item.loaded
+        try:
+            made = make_outputs(self._program, item.scores, loaded.grid, loaded.size, outputs)
+            return item, made
+        except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
+            return Skipped.of(loaded.source, error)
 
     def _copy(self, images: Sequence[Tensor]) -> Tensor:
         """Copy images ``(3, H, W)`` of the host into ``(B, 3, H, W)`` on the device."""
@@ -290,9 +322,16 @@ class Runner:
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
         return torch.stack(list(images), out=batch).to(self.device, non_blocking=pinned)
 
+    def __reduce__(self) -> NoReturn:
+        raise InputError(
+            f"{self.artifact}: a Runner cannot be pickled or copied",
+            "open one in each process: Runner(artifact)",
+        )
+
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
+        self._home.check(f"{self.artifact}: this Runner was opened")
 
 
 class Clock:
@@ -332,20 +371,15 @@ def _prepare_thread(threads: int, device: torch.device) -> None:
 
 
 def _raising(
-    results: Generator[Result | Skipped, None, None],
-) -> Generator[Result | Skipped, None, None]:
-    """Pass results on up to the first that was skipped.
-
-    Raises:
-        ImageError: It was skipped.
-    """
-    with closing(results):
-        for result in results:
-            if not result.ok:
-                raise ImageError(f"{result.path}: {result.reason}")
-            yield result
+    outcomes: Generator[Result | Skipped, None, None],
+) -> Generator[Result, None, None]:
+    """Pass results on up to the first image that was skipped, and raise what it was skipped for."""
+    with closing(outcomes):
+        for outcome in outcomes:
+            yield _result(outcome)
 
 
-def _check_at_least_one(name: str, value: int | None) -> None:
-    if value is not None and value < 1:
-        raise InputError(f"{name}: expected 1 or more, got {value}")
+def _result(outcome: Result | Skipped) -> Result:
+    if isinstance(outcome, Skipped):
+        raise outcome.error
+    return outcome

@@ -39,6 +39,7 @@ struct DeviceInfo {
 class Batch {
  public:
   std::size_t images() const;
+  Batch image(std::size_t index) const;  // one of them, as a batch
 
  private:
   friend class Model;
@@ -66,7 +67,8 @@ struct ScoredWindow {
 
 // Threads may share one: scores run on a thread of its own, where calls queue; the other stages run
 // on the caller's, and on a GPU beside the scores. Every stage returns when its work is done, on
-// any device.
+// any device. It belongs to the process that first uses it, on a GPU to the one that opens it; in a
+// process forked from that, copy and scores throw InputError.
 class Model {
  public:
   // Reads the manifest, checks the file and this machine, and only then loads what is in it.
@@ -100,7 +102,10 @@ class Model {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  struct Leave {
+    void operator()(State* state) const;
+  };
+  std::unique_ptr<State, Leave> state_;
 };
 
 }  // namespace mpm
