@@ -239,7 +239,7 @@ class Runner:
         try:
             return self.load(image)
         except ImageError as error:
-            return Skipped(str(image), error.problem.removeprefix(f"{image}: "))
+            return Skipped(str(image), error.problem.removeprefix(str(image) + ": "))
 
     def _submit_score(self, items: list[Window | Skipped]) -> Future[ScoredBatch]:
         self._check_open()
