@@ -8,7 +8,6 @@ namespace mpm {
 
 namespace {
 
-constexpr const char* begun = "this run was begun";
 constexpr std::size_t batches_waiting = 1;    // after a stage, for the next one
 constexpr std::size_t batches_in_flight = 2;  // one in the model, one ready to follow it
 
@@ -29,7 +28,7 @@ Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
       copied_(batches_waiting, [this] { return next_copied(); }),
       scored_(batches_waiting, [this] { return next_scored(); }),
       labeled_(batches_waiting, [this] { return next_labeled(); }) {
-  home_.check(begun);
+  home_.check("this run was begun");
 }
 
 // What waits for a stage before it is woken; the threads end with the members.
@@ -41,7 +40,7 @@ Stream::Pipeline::~Pipeline() {
 }
 
 std::optional<Stream::Item> Stream::Pipeline::next() {
-  home_.check(begun);
+  home_.check("this run was begun");
   if (given_ == ready_.size()) {
     std::optional<std::vector<Item>> items = labeled_.next();
     if (!items) return std::nullopt;

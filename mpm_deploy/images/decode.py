@@ -1,7 +1,9 @@
 """Turn image files into tensors, byte for byte as the C++ runner does it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,7 +13,8 @@ from torch import Tensor
 
 from mpm_deploy.errors import ImageError, InputError
 from mpm_deploy.families import IMAGE_FORMATS
-from mpm_deploy.images.formats import BROKEN, Raster
+from mpm_deploy.images.formats import Raster
+from mpm_deploy.images.pixels import ChannelOrder, from_array, from_pil, from_tensor
 
 # What EXIF orientation n asks for: transpose, then flip rows, then flip columns.
 _ORIENTATIONS = {
@@ -25,7 +28,27 @@ _ORIENTATIONS = {
     8: (True, True, False),
 }
 
-ImageLike = str | Path | Image.Image | NDArray[np.uint8] | Tensor
+
+class BinaryFile(Protocol):
+    """A file that is open for reading bytes, or whatever else reads as one."""
+
+    def read(self) -> bytes:
+        """Read all that is left."""
+        ...
+
+
+ImageLike = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryFile
+    | Image.Image
+    | NDArray[np.uint8]
+    | Tensor
+)
+Taken = Path | bytes | Tensor
 
 
 def find_images(path: str | Path) -> list[Path]:
@@ -87,42 +110,54 @@ def decode(source: str | Path | bytes) -> Tensor:
         raise ImageError(f"{source}: {error.problem}", error.hint) from error
 
 
-def to_tensor(image: ImageLike) -> Tensor:
-    """Take an image in any of the forms that Python programs pass around.
+def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
+    """Take hold of an image: what was given may then be changed, closed or moved on.
 
     Args:
-        image: A file; a PIL image, taken as its ``convert("RGB")`` with no EXIF orientation
-            applied; a uint8 array ``(height, width, 3)``; or a uint8 tensor
-            ``(3, height, width)``.
+        image: A path; a file's bytes, or a file that is open in binary mode and is read from where
+            it stands; a PIL image, taken as its ``convert("RGB")`` with no EXIF orientation
+            applied; a uint8 array ``(height, width, 3)`` or tensor ``(3, height, width)``, or
+            either with 1 or 4 channels or as ``(height, width)``: gray is replicated, alpha is
+            dropped.
+        channels: The order of the channels of arrays and tensors: OpenCV gives ``"bgr"``.
 
     Returns:
-        ``(3, height, width)`` uint8.
+        What `decode` takes, or ``(3, height, width)`` uint8 where it is pixels already.
 
     Raises:
-        ImageError: A file, or a PIL image of one, that cannot be decoded.
+        ImageError: An open file that cannot be read, or a PIL image that cannot be decoded.
         InputError: Another type, dtype or shape.
     """
-    if isinstance(image, str | Path):
-        return decode(image)
+    if isinstance(image, str | os.PathLike):
+        return Path(os.fsdecode(image))
+    if isinstance(image, bytes | bytearray | memoryview):
+        return bytes(image)
     if isinstance(image, Image.Image):
-        return _from_pil(image)
+        return from_pil(image)
     if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise InputError(
-                f"image: expected a uint8 array (height, width, 3), "
-                f"got {image.dtype} {tuple(image.shape)}"
-            )
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        return from_array(image, channels)
     if isinstance(image, Tensor):
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
-            raise InputError(
-                f"image: expected a uint8 tensor (3, height, width), "
-                f"got {image.dtype} {tuple(image.shape)}"
-            )
-        return image.cpu()
+        return from_tensor(image, channels)
+    if hasattr(image, "read"):
+        return _read_open(image)
     raise InputError(
-        f"image: expected a path, PIL image, array or tensor, got {type(image).__name__}"
+        "image: expected a path, an open file, a file's bytes, a PIL image, an array or a tensor, "
+        f"got {type(image).__name__}"
     )
+
+
+def to_tensor(image: ImageLike, channels: ChannelOrder = "rgb") -> Tensor:
+    """Take an image as `take` does, and decode it where that is to be done.
+
+    Returns:
+        ``(3, height, width)`` uint8, which nobody else writes into.
+
+    Raises:
+        ImageError: It cannot be decoded.
+        InputError: Another type, dtype or shape.
+    """
+    taken = take(image, channels)
+    return taken if isinstance(taken, Tensor) else decode(taken)
 
 
 def fit(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -163,12 +198,17 @@ def _is_image(path: Path) -> bool:
     return is_file and path.suffix.lower() in image_suffixes()
 
 
-def _from_pil(image: Image.Image) -> Tensor:
+def _read_open(file: BinaryFile) -> bytes:
     try:
-        pixels = np.array(image.convert("RGB"))  # an opened file is decoded only here
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{image}: {BROKEN}") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+        data = file.read()
+    except (OSError, ValueError) as error:
+        raise ImageError(f"image: cannot be read: {error}") from error
+    if not isinstance(data, bytes):
+        raise InputError(
+            f"image: expected a file that reads bytes, got {type(data).__name__}",
+            'open it in binary mode: open(path, "rb")',
+        )
+    return data
 
 
 def _read(path: Path) -> bytes:

@@ -10,17 +10,14 @@ exception surfaces where the iterator is read, behind all that came before it; c
 ends the work.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
-from mpm_deploy.support.home_process import HomeProcess
-
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
-
-_BEGUN = "this run was begun"
 
 
 def prefetch(
@@ -34,25 +31,21 @@ def prefetch(
         ahead: Items in flight at once, from 1 up.
 
     Raises:
-        InputError: It is read in another process than the one it was begun in, after a fork.
         Whatever the work or ``items`` raise, once the outcomes before it are given. Then, and when
         the generator is closed early, work not yet begun is cancelled and work in progress waited
         for.
     """
-    home = HomeProcess()
-    home.check(_BEGUN)
+    process = os.getpid()
     in_flight: deque[Future[Outcome]] = deque()
     try:
         for future in _begun(submit, items):
             in_flight.append(future)
             if len(in_flight) >= ahead:
-                home.check(_BEGUN)
                 yield in_flight.popleft().result()
         while in_flight:
-            home.check(_BEGUN)
             yield in_flight.popleft().result()
     finally:
-        if not home.is_elsewhere():
+        if os.getpid() == process:  # a fork leaves the threads of the work behind
             wait([future for future in in_flight if not future.cancel()])
 
 

@@ -175,10 +175,12 @@ def name_of(image: ImageLike) -> str:
     """Return the path of an image, or where it has none a word for what it is."""
     if isinstance(image, str | PathLike):
         return str(image)
-    if isinstance(image, Image.Image | bytes):
-        return str(image)[:80]
-    shape = getattr(image, "shape", None)
+    if isinstance(image, bytes | bytearray | memoryview):
+        return f"{len(image)} bytes"
+    if isinstance(image, Image.Image):
+        return str(image)
     kind = type(image).__name__
+    shape = getattr(image, "shape", None)
     return kind if shape is None else f"{kind} {tuple(shape)}"
 
 

@@ -9,19 +9,28 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, read_sample
 from mpm_deploy.backends import OpenArtifact, open_artifact
-from mpm_deploy.errors import ArtifactError, ImageError, InputError
-from mpm_deploy.images.decode import ImageLike, find_images, to_tensor
+from mpm_deploy.errors import ArtifactError, InputError
+from mpm_deploy.images.decode import (
+    ImageLike,
+    Taken,
+    decode,
+    find_images,
+    take,
+)
+from mpm_deploy.images.pixels import ChannelOrder
 from mpm_deploy.run.image_fit import image_fit_of
-from mpm_deploy.run.outputs import LABELS, Output, check_outputs, make_outputs
-from mpm_deploy.run.pipeline import in_batches, prefetch
-from mpm_deploy.run.results import PreparedImage, Result, Skipped
+from mpm_deploy.run.outputs import LABELS, Output, Outputs, check_outputs, make_outputs
+from mpm_deploy.run.pipeline import completed, in_batches, prefetch
+from mpm_deploy.run.results import PreparedImage, Result, Skipped, name_of
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
 from mpm_deploy.support.home_process import HomeProcess
 from mpm_deploy.support.numbers import whole_number, whole_number_or_none
@@ -42,6 +51,8 @@ class Runner:
 
     Threads may share a Runner: each may call it, or iterate a `run` of its own. Images are decoded
     side by side; the model belongs to one thread of the Runner, so that calls to it queue there.
+    The threads start at the first use, in the process that it is in: a Runner that is open and
+    unused may be used after a fork, on a CPU.
 
     Args:
         artifact: A ``.pt`` or ``.pt2``; or a model that is open already, as `open_eager` gives it.
@@ -53,6 +64,8 @@ class Runner:
             size that the image is resized to for the model.
         stride: Pixels from one window to the next, where the artifact slides windows over images;
             None is the artifact's.
+        channels: The order of the channels of arrays and tensors, ``"rgb"`` or as OpenCV gives
+            them ``"bgr"``.
 
     Raises:
         ArtifactError: Missing, damaged, foreign or newer.
@@ -69,15 +82,19 @@ class Runner:
         workers: int | None = None,
         label_size: Literal["image", "input"] = "image",
         stride: int | None = None,
+        channels: ChannelOrder = "rgb",
     ) -> None:
         threads = whole_number_or_none("threads", threads)
         workers = whole_number_or_none("workers", workers)
         stride = whole_number_or_none("stride", stride)
         if label_size not in ("image", "input"):
             raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
+        if channels not in get_args(ChannelOrder):
+            raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
         opened = artifact if isinstance(artifact, OpenArtifact) else open_artifact(artifact, device)
         self.artifact = Path("eager" if isinstance(artifact, OpenArtifact) else artifact)
         self.label_size = label_size
+        self.channels: ChannelOrder = channels
         self.manifest: Manifest
         self.manifest, self._program = opened
         self._fit = image_fit_of(self.manifest.input, stride)
@@ -87,7 +104,7 @@ class Runner:
         self._closed = False
         self._home = HomeProcess()
         if self.device.type == "cuda":  # what a GPU holds does not survive a fork either
-            self._home.check("")
+            self._check_home()
         self._decoders = _executor(self.workers, "mpm-decode", 1, _CPU)
         self._model = _executor(1, "mpm-model", self.threads, self.device)
         self._labellers = _executor(1, "mpm-labels", 1, self.device)
@@ -96,8 +113,9 @@ class Runner:
         """Segment one image.
 
         Args:
-            image: A path, a PIL image, a uint8 array ``(height, width, 3)`` or a uint8 tensor
-                ``(3, height, width)``, RGB.
+            image: A path; a file's bytes, or an open file; a PIL image; a uint8 array
+                ``(height, width, 3)`` or tensor ``(3, height, width)``; gray and alpha are taken
+                too.
             outputs: What to make of it: ``"labels"``, ``"scores"``, ``"probabilities"``, as
                 `Result` describes them. Only what is asked for is made.
 
@@ -112,7 +130,7 @@ class Runner:
 
     def run(
         self,
-        images: str | Path | Iterable[ImageLike],
+        images: str | os.PathLike[str] | Iterable[ImageLike],
         batch_size: int = 1,
         on_error: Literal["skip", "raise"] = "skip",
         outputs: Collection[Output] = LABELS,
@@ -121,11 +139,13 @@ class Runner:
 
         Args:
             images: A folder, or images in any form that a call takes; read lazily, some batches
-                ahead.
+                ahead. Each is taken hold of before the next one is asked for: a generator may give
+                one array again and again, with other pixels in it.
             batch_size: Images a model call, or windows where these slide over images: those of
                 several images fill a batch together. The last one takes what is left.
-            on_error: What a file that cannot be decoded does: ``"skip"`` gives `Skipped` in its
-                place, whose ``ok`` is false, and the others go on; ``"raise"`` ends it there.
+            on_error: What an image does that cannot be decoded, or that the model or the memory
+                fails on: ``"skip"`` gives `Skipped` in its place, whose ``ok`` is false, and the
+                others go on; ``"raise"`` ends it there.
             outputs: What to make of each image, as in a call. Where windows slide, scores and
                 probabilities take 4 bytes for each class and pixel of the resized image.
 
@@ -135,15 +155,18 @@ class Runner:
 
         Raises:
             InputError: ``batch_size`` below 1, another ``on_error``, an output that there is not,
-                no images in the folder, a wrong array, or the Runner is closed.
-            ImageError: With ``on_error="raise"``, the first file that cannot be decoded.
+                no images in the folder or one image instead of them; or the Runner is closed, or
+                this is another process than the one it was first used in, after a fork.
+            Whatever ``images`` raises, and with ``on_error="raise"`` what the first image does that
+            cannot be used; what came before is given first.
         """
         batch_size = whole_number("batch_size", batch_size)
         if on_error not in ("skip", "raise"):
             raise InputError(f"on_error: expected 'skip' or 'raise', got {on_error!r}")
         check_outputs(outputs)
         self._check_open()
-        items = find_images(images) if isinstance(images, str | Path) else images
+        items = find_images(Path(images)) if isinstance(images, str | os.PathLike) else images
+        _check_are_many(items)
         results = self._run(items, batch_size, outputs)
         return results if on_error == "skip" else _raising(results)
 
@@ -158,7 +181,7 @@ class Runner:
 
     def _prepare(self, source: ImageLike, taken: Taken) -> PreparedImage:
         begin = time.perf_counter()
-        pixels = decode(taken)
+        pixels = taken if isinstance(taken, Tensor) else decode(taken)
         decoded = time.perf_counter()
         fitted = self._fit(pixels)
         end = time.perf_counter()
@@ -235,10 +258,14 @@ class Runner:
             batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
                 closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
-                closing(prefetch(label, gather(chain.from_iterable(scored)), _BATCHES_IN_FLIGHT)) as outcomes,
+                closing(
+                    prefetch(label, gather(chain.from_iterable(scored)), _BATCHES_IN_FLIGHT)
+                ) as outcomes,
             ):
-                for outcome in outcomes:
-                    yield from outcome
+                for ready in outcomes:
+                    for outcome in ready:
+                        yield outcome
+                        self._check_home()
 
     def _submit_load(self, image: ImageLike) -> Future[PreparedImage | Skipped]:
         """Take an image, which the caller may change once this returns, and load it."""
@@ -331,6 +358,9 @@ class Runner:
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
+        self._check_home()
+
+    def _check_home(self) -> None:
         self._home.check(f"{self.artifact}: this Runner was opened")
 
 
@@ -368,6 +398,18 @@ def _prepare_thread(threads: int, device: torch.device) -> None:
     set_intra_op_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_stream(torch.cuda.Stream(device))
+
+
+def _check_are_many(images: Any) -> None:
+    """Refuse one image, which as an iterable is rows or bytes."""
+    one = isinstance(images, bytes | bytearray | memoryview | Image.Image) or (
+        isinstance(images, np.ndarray | Tensor) and images.ndim != 4
+    )
+    if one or not isinstance(images, Iterable) or hasattr(images, "read"):
+        raise InputError(
+            f"images: expected a folder or many images, got {name_of(images)}",
+            "call the Runner for one image, or put it into a list",
+        )
 
 
 def _raising(

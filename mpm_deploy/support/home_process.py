@@ -31,7 +31,3 @@ class HomeProcess:
                 f"{what} in another process, and its threads stayed there",
                 "open one in this process, after the fork",
             )
-
-    def is_elsewhere(self) -> bool:
-        """Tell whether home is another process."""
-        return self._process not in (None, os.getpid())
