@@ -30,8 +30,12 @@ std::string without_prefix(const std::string& text, const std::string& prefix) {
 // What an error says, in a line.
 std::string reason_of(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error)) return "there is not enough memory for it";
-  const std::string text = error.what();  // torch's goes on with where it was thrown
-  return text.substr(0, text.find('\n'));
+  std::string text = error.what();
+  while (text.ends_with('\n')) text.pop_back();
+  const std::string first = text.substr(0, text.find('\n'));
+  // TorchScript's first line is of itself, its last one what was thrown; torch's own are the other
+  // way around.
+  return first.ends_with("TorchScript interpreter.") ? text.substr(text.rfind('\n') + 1) : first;
 }
 
 // Tokens of several windows are counted on from window to window.

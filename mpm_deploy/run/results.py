@@ -190,7 +190,10 @@ def reason_of(error: Exception) -> str:
         return error.problem
     if isinstance(error, MemoryError):
         return "there is not enough memory for it"
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    lines = str(error).splitlines() or [type(error).__name__]
+    # TorchScript's first line is of itself, its last one what was raised; torch's own are the other
+    # way around.
+    return lines[-1] if lines[0].endswith("TorchScript interpreter.") else lines[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ def written_atomically(target: Path) -> Iterator[Path]:
     """
     target = Path(target)
     try:
-        folder = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
+        folder = tempfile.TemporaryDirectory(prefix=f".{target.name[:32]}.", dir=target.parent)
     except OSError as error:
         raise InputError(
             f"{target}: cannot write there: {error.strerror}",
