@@ -3,9 +3,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "artifact/archive.hpp"
@@ -106,6 +108,15 @@ ScoreMap to_score_map(const at::Tensor& scores) {
   return {static_cast<int>(scores.size(0)),
           {static_cast<int>(scores.size(1)), static_cast<int>(scores.size(2))},
           std::vector<float>(begin, begin + scores.numel())};
+}
+
+// Of these no label can be made. The sum of many finite numbers is hardly ever infinite, and costs
+// a fiftieth of a look at each.
+void check_finite(const at::Tensor& scores) {
+  const c10::InferenceMode inference;
+  if (std::isfinite(scores.sum().item<float>()) || scores.isfinite().all().item<bool>()) return;
+  throw ModelError("the model gives scores that are not finite",
+                   "numbers in it grow too large for its type: --set backend.dtype=float32");
 }
 
 FittedImage stored_sample(const Archive& archive, Size size) {
@@ -242,8 +253,12 @@ Batch Model::copy(std::span<const FittedImage> images) const {
 Scores Model::scores(const Batch& batch) const {
   state_->use_here();
   ModelOutput output;
-  state_->thread.run(
-      [&] { state_->scoring.run([&] { output = state_->program->scores(batch.data_->images); }); });
+  state_->thread.run([&] {
+    state_->scoring.run([&] {
+      output = state_->program->scores(batch.data_->images);
+      check_finite(output.scores);
+    });
+  });
   Scores result;
   result.data_ = std::make_shared<Scores::Data>(
       Scores::Data{std::move(output.scores), std::move(output.merge_maps)});

@@ -28,7 +28,14 @@ from mpm_deploy.images.decode import (
 )
 from mpm_deploy.images.pixels import ChannelOrder
 from mpm_deploy.run.image_fit import image_fit_of
-from mpm_deploy.run.outputs import LABELS, Output, Outputs, check_outputs, make_outputs
+from mpm_deploy.run.outputs import (
+    LABELS,
+    Output,
+    Outputs,
+    check_finite,
+    check_outputs,
+    make_outputs,
+)
 from mpm_deploy.run.pipeline import completed, in_batches, prefetch
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, name_of
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
@@ -202,6 +209,7 @@ class Runner:
 
         Raises:
             InputError: The Runner is closed.
+            ModelError: The model gives scores that are not finite.
             Whatever the model or the making of an output raises.
         """
         self._check_open()
@@ -313,6 +321,7 @@ class Runner:
         batch = self._copy(windows)
         copy_ms = clock.lap()
         scores, merge_maps = self._program.scores(batch)
+        check_finite(scores)
         return ScoredBatch(items, scores, merge_maps, copy_ms, scores_ms=clock.lap())
 
     def _label(

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mpm_deploy.errors import ArtifactError, ImageError, InputError
+from mpm_deploy.errors import ArtifactError, ImageError, InputError, ModelError
 from mpm_deploy.images.decode import decode, fit
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.run import runner as runner_module
@@ -231,6 +231,28 @@ def test_an_image_that_the_model_fails_on_is_skipped_alone(
     with pytest.raises(RuntimeError, match="no such class"):
         next(results)
     with pytest.raises(RuntimeError, match="no such class"):
+        runner(gray_frames(5)[4])
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_scores_that_are_not_finite_make_no_labels(
+    runner: Runner, program: ToyProgram, wrong: float, batch_size: int
+) -> None:
+    scores = program._scores
+
+    def overflowing(images: Tensor) -> tuple[Tensor, Tensor]:
+        made, maps = scores(images)
+        made[images[:, 0, 0, 0] == 40, 2, 1, 1] = wrong
+        made[images[:, 0, 0, 0] == 10] = 1e38  # large and finite: the sum of them is not
+        return made, maps
+
+    program._scores = overflowing  # type: ignore[method-assign]
+    outcomes = list(runner.run(gray_frames(6), batch_size))
+    assert [outcome.ok for outcome in outcomes] == [True] * 4 + [False, True]
+    assert isinstance(outcomes[4], Skipped)
+    assert outcomes[4].reason == "the model gives scores that are not finite"
+    with pytest.raises(ModelError, match="not finite"):
         runner(gray_frames(5)[4])
 
 

@@ -14,13 +14,15 @@ GRID = (HEIGHT // PATCH, WIDTH // PATCH)
 
 
 class _FailsOnBlack(nn.Module):
-    """Three classes: how red, green and blue a patch is. No token is merged."""
+    """Three classes: how red, green and blue a patch is; of a white image no number."""
 
     @torch.jit.export
     def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if int(images.amax(dim=[1, 2, 3]).min()) == 0:
             raise RuntimeError("a black image")
         scores = nn.functional.adaptive_avg_pool2d(images.float(), [2, 3])
+        white = images.amin(dim=[1, 2, 3]) == 255
+        scores[white] = float("nan")
         return scores, torch.zeros([images.size(0), 0, 6], dtype=torch.int32)
 
     @torch.jit.export
@@ -30,7 +32,7 @@ class _FailsOnBlack(nn.Module):
 
 
 def write_failing_artifact(path: Path) -> None:
-    """Write a ``.pt`` that gives scores of every image but a black one."""
+    """Write a ``.pt`` that gives scores of every image but a black or a white one."""
     assert (GRID, PATCHES) == ((2, 3), 6)  # as the script says
     payload = path.with_suffix(".payload")
     with warnings.catch_warnings():

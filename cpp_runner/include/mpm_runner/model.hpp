@@ -84,7 +84,7 @@ class Model {
   // Throws InputError: no image, or one of another size than the input's.
   Batch copy(std::span<const FittedImage> images) const;
   // Any number of images: the artifact is called as often as it takes, on a CPU with as many
-  // threads sharing the images as there are.
+  // threads sharing the images as there are. Throws ModelError: they are not finite.
   Scores scores(const Batch& batch) const;
   // The label map of one image of the batch, in host memory.
   LabelMap labels(const Scores& scores, std::size_t image, Size size) const;
