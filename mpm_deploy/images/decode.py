@@ -31,6 +31,8 @@ ImageLike = str | Path | Image.Image | NDArray[np.uint8] | Tensor
 def find_images(path: str | Path) -> list[Path]:
     """List the images of a folder, sorted by the bytes of their names, without sub-folders.
 
+    Files whose names begin with a dot are left out: other programs keep their notes there.
+
     Args:
         path: A folder; or one file, taken whatever its suffix.
 
@@ -160,7 +162,8 @@ def _is_image(path: Path) -> bool:
     A link to nothing counts, so that skipping it is reported.
     """
     is_file = path.is_file() or (path.is_symlink() and not path.exists())
-    return is_file and path.suffix.lower() in image_suffixes()
+    hidden = path.name.startswith(".")  # as macOS's ._a.jpg, which holds no picture
+    return is_file and not hidden and path.suffix.lower() in image_suffixes()
 
 
 def _from_pil(image: Image.Image) -> Tensor:

@@ -139,8 +139,11 @@ class Dataset(ABC):
 
 
 def files_in(root: Path, pattern: str) -> list[Path]:
-    """Return the files below a folder that match a pattern, sorted by the bytes of their names."""
-    return sorted(root.glob(pattern), key=bytes)
+    """Return the files below a folder that match a pattern, sorted by the bytes of their names.
+
+    As in `find_images`, those whose names begin with a dot are left out.
+    """
+    return sorted((f for f in root.glob(pattern) if not f.name.startswith(".")), key=bytes)
 
 
 def read_numbers(path: Path) -> NDArray[np.integer[Any]]:

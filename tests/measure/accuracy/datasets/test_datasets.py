@@ -179,6 +179,13 @@ def test_a_root_that_is_too_deep(tmp_path: Path) -> None:
     assert caught.value.hint == f"did you mean --root {tmp_path}?"
 
 
+def test_hidden_files_are_no_images(dataset: Dataset) -> None:
+    for sample in dataset:
+        sample.image.with_name(f"._{sample.image.name}").write_bytes(b"a note of macOS")
+        (sample.image.parent / ".DS_Store").write_bytes(b"another one")
+    assert open_dataset(dataset.name, dataset.root).samples == dataset.samples
+
+
 def test_a_missing_part_is_named(dataset: Dataset) -> None:
     place = dataset.root / dataset.layout[-1]
     shutil.rmtree(place) if place.is_dir() else place.unlink()
