@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,6 +88,19 @@ def decode(source: str | Path | bytes) -> Tensor:
         return _decode(_read(Path(source)))
     except ImageError as error:
         raise ImageError(f"{source}: {error.problem}", error.hint) from error
+
+
+def orientation_of(data: bytes) -> int:
+    """Return the EXIF orientation of an image, 1 to 8, without decoding its pixels.
+
+    Args:
+        data: A file's bytes.
+
+    Raises:
+        ImageError: Not a JPEG or PNG, cut off, or broken.
+    """
+    orientation: int = _format_of(data).orientation(data)
+    return orientation
 
 
 def to_tensor(image: ImageLike) -> Tensor:
@@ -182,12 +196,17 @@ def _read(path: Path) -> bytes:
 
 
 def _decode(data: bytes) -> Tensor:
+    upright = _turn_upright(_format_of(data).read(data))
+    return torch.from_numpy(upright).permute(2, 0, 1)
+
+
+def _format_of(data: bytes) -> Any:
+    """Return the member of `IMAGE_FORMATS` that a file's bytes begin as."""
     if not data:
         raise ImageError("the file is empty")
     for member in IMAGE_FORMATS.values():
         if data.startswith(member.MAGIC):
-            upright = _turn_upright(member.read(data))
-            return torch.from_numpy(upright).permute(2, 0, 1)
+            return member
     raise ImageError(f"not a {_format_names()} file")
 
 
