@@ -197,9 +197,11 @@ TEST_SUITE("images") {
     CHECK_THROWS_AS(fit(Image{}, {2, 2}), InputError);
   }
 
-  TEST_CASE("images of a folder: by suffix in any case, sorted by bytes, no sub-folders") {
+  TEST_CASE(
+      "images of a folder: by suffix in any case, sorted by bytes, none hidden, no sub-folders") {
     const TemporaryFolder folder;
-    for (const char* name : {"b.JPG", "a.png", "B.jpeg", "notes.txt", "c.gif"}) {
+    for (const char* name :
+         {"b.JPG", "a.png", "B.jpeg", "notes.txt", "c.gif", "._b.JPG", ".nfs01.png"}) {
       write_bytes(folder / name, FileBytes{1});
     }
     fs::create_directory(folder / "sub.png");

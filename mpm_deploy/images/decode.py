@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -53,6 +53,8 @@ Taken = Path | bytes | Tensor
 
 def find_images(path: str | Path) -> list[Path]:
     """List the images of a folder, sorted by the bytes of their names, without sub-folders.
+
+    Files whose names begin with a dot are left out: other programs keep their notes there.
 
     Args:
         path: A folder; or one file, taken whatever its suffix.
@@ -108,6 +110,19 @@ def decode(source: str | Path | bytes) -> Tensor:
         return _decode(_read(Path(source)))
     except ImageError as error:
         raise ImageError(f"{source}: {error.problem}", error.hint) from error
+
+
+def orientation_of(data: bytes) -> int:
+    """Return the EXIF orientation of an image, 1 to 8, without decoding its pixels.
+
+    Args:
+        data: A file's bytes.
+
+    Raises:
+        ImageError: Not a JPEG or PNG, cut off, or broken.
+    """
+    orientation: int = _format_of(data).orientation(data)
+    return orientation
 
 
 def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
@@ -195,7 +210,8 @@ def _is_image(path: Path) -> bool:
     A link to nothing counts, so that skipping it is reported.
     """
     is_file = path.is_file() or (path.is_symlink() and not path.exists())
-    return is_file and path.suffix.lower() in image_suffixes()
+    hidden = path.name.startswith(".")  # as macOS's ._a.jpg, which holds no picture
+    return is_file and not hidden and path.suffix.lower() in image_suffixes()
 
 
 def _read_open(file: BinaryFile) -> bytes:
@@ -219,12 +235,17 @@ def _read(path: Path) -> bytes:
 
 
 def _decode(data: bytes) -> Tensor:
+    upright = _turn_upright(_format_of(data).read(data))
+    return torch.from_numpy(upright).permute(2, 0, 1)
+
+
+def _format_of(data: bytes) -> Any:
+    """Return the member of `IMAGE_FORMATS` that a file's bytes begin as."""
     if not data:
         raise ImageError("the file is empty")
     for member in IMAGE_FORMATS.values():
         if data.startswith(member.MAGIC):
-            upright = _turn_upright(member.read(data))
-            return torch.from_numpy(upright).permute(2, 0, 1)
+            return member
     raise ImageError(f"not a {_format_names()} file")
 
 

@@ -108,13 +108,16 @@ def test_other_arrays_are_refused(wrong: object) -> None:
         to_tensor(wrong)  # type: ignore[arg-type]
 
 
-def test_find_images_sorts_by_bytes_and_stays_in_the_folder(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "Z.jpeg", "ä.png", "notes.txt"):
+def test_find_images_sorts_by_bytes_leaves_out_hidden_files_and_stays_in_the_folder(
+    tmp_path: Path,
+) -> None:
+    for name in ("b.JPG", "a.png", "Z.jpeg", "ä.png", "notes.txt", "._b.JPG", ".nfs01.png"):
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "folder.png" / "inner.png").touch()
     assert [file.name for file in find_images(tmp_path)] == ["Z.jpeg", "a.png", "b.JPG", "ä.png"]
-    assert find_images(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
+    for named in ("notes.txt", "._b.JPG"):
+        assert find_images(tmp_path / named) == [tmp_path / named]
 
 
 def test_nothing_to_find(tmp_path: Path) -> None:

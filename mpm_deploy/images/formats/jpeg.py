@@ -63,6 +63,15 @@ def read(data: bytes) -> Raster:
     return Raster(pixels, _orientation(segments))
 
 
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation that a JPEG file names, 1 to 8.
+
+    Raises:
+        ImageError: Its header is cut off or broken.
+    """
+    return _orientation(list(_segments(data)))
+
+
 def _segments(data: bytes) -> Iterator[_Segment]:
     """Yield the header's segments, the first start of scan included."""
     end = 2

@@ -61,8 +61,8 @@ def make_gallery(
         )
         if other is not None:
             _check_same_classes(runner, other)
-        classes = len(runner.manifest.model.classes)
-        truth = TrueLabels(labels, images, classes) if labels is not None else None
+        palette = runner.manifest.model.palette
+        truth = TrueLabels(labels, images, palette) if labels is not None else None
         if pair:
             _check_merges(runner)
         artifacts = (Path(artifact).name, Path(against or "").name)

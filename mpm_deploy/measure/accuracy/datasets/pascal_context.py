@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets.base import IGNORED, Dataset, Sample
+from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample
+from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
 
 _VOC = "VOCdevkit/VOC2010"
 _IMAGES, _LABELS = f"{_VOC}/JPEGImages", f"{_VOC}/SegmentationClassContext"
