@@ -13,7 +13,13 @@ from mpm_deploy.errors import AgreementError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import VerifyRecipe
 
+_TOO_LARGE = 2.0**127  # for a label map, which multiplies and adds scores in float32
 _SIDES = (4, 16, 64)  # of the grids of random colors that a verification image is a sum of
+_BACKEND_CURE = "try the other backend, or float32; and please report it with the recipe"
+_WEIGHTS_CURE = (
+    "the weights are too large for the type that it computes in: try --set backend.dtype=float32, "
+    "or weights from before the training diverged"
+)
 
 
 def verification_images(count: int, size: tuple[int, int], seed: int = 0) -> Tensor:
@@ -35,6 +41,9 @@ def measure_agreement(model: nn.Module, program: Program, images: Tensor) -> Agr
         model: The eager `Segmenter`, on the program's device.
         program: The loaded artifact.
         images: ``(B, 3, H, W)`` uint8.
+
+    Raises:
+        AgreementError: Scores of either that are no numbers for a label map.
     """
     images = images.to(program.device)
     batches = [*images.split(1), images]
@@ -53,11 +62,24 @@ def _compare(model: nn.Module, program: Program, batch: Tensor) -> Iterator[tupl
     with torch.inference_mode():
         scores, merge_maps = model(batch)  # (B, K, h, w), (B, M, N)
     got_scores, got_maps = program.scores(batch)
+    _check_scores("eager", scores, _WEIGHTS_CURE)
+    _check_scores("compiled", got_scores, _BACKEND_CURE)
     for image in range(len(batch)):
         one = slice(image, image + 1)
         labels = label_map(scores[one], size) == program.labels(got_scores[one], size)
         clusters = same_cluster(merge_maps[image], got_maps[image])
         yield labels.double().mean().item(), clusters.double().mean(dim=1).cpu()
+
+
+def _check_scores(which: str, scores: Tensor, cure: str) -> None:
+    """Refuse scores that make no label map: every pixel would be of the first class."""
+    bad = int((~(scores.abs() < _TOO_LARGE)).sum())  # NaN is below nothing
+    if bad:
+        raise AgreementError(
+            f"the {which} model: expected finite scores below 2^127, got {bad} of "
+            f"{scores.numel()} that are NaN, infinite or larger; nothing was written",
+            cure,
+        )
 
 
 def check_agreement(agreement: Agreement, tolerance: VerifyRecipe) -> None:
@@ -73,7 +95,7 @@ def check_agreement(agreement: Agreement, tolerance: VerifyRecipe) -> None:
             f"{agreement.labels:.5f} of the labels are equal (expected {tolerance.labels}), "
             f"{clusters:.5f} of the patches are in the same cluster (expected "
             f"{tolerance.clusters}); nothing was written",
-            "try the other backend, or float32; and please report it with the recipe",
+            _BACKEND_CURE,
         )
 
 

@@ -4,9 +4,20 @@ import pytest
 import torch
 
 from mpm_deploy.artifact import Agreement
-from mpm_deploy.builder.verify import check_agreement, same_cluster, verification_images
+from mpm_deploy.backends.eager import EagerProgram
+from mpm_deploy.builder.build import build, make_model, open_eager
+from mpm_deploy.builder.verify import (
+    check_agreement,
+    measure_agreement,
+    same_cluster,
+    verification_images,
+)
 from mpm_deploy.errors import AgreementError
-from mpm_deploy.recipe import VerifyRecipe
+from mpm_deploy.models import create
+from mpm_deploy.models.weights.files import save_weights
+from mpm_deploy.recipe import VerifyRecipe, load_recipe
+from tests.conftest import small_recipe
+from tests.models.weights.test_weights import ABOUT
 
 
 def test_clusters_are_compared_as_sets_whatever_their_numbers():
@@ -41,3 +52,37 @@ def test_a_miss_is_an_error(agreement):
 
 def test_a_full_token_model_has_no_clusters_to_miss():
     check_agreement(Agreement(8, 1.0, ()), VerifyRecipe())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_that_overflow_build_nothing(tmp_path, dtype):
+    """Each is finite, and what the model computes of them is not."""
+    model = create("seg_t16_linear", classes=2, image_size=(64, 96))
+    with torch.no_grad():
+        model.encoder.blocks[3].fc1.weight.mul_(1e30)
+    weights, target = tmp_path / "large.safetensors", tmp_path / "it.pt"
+    save_weights(model, weights, ABOUT)
+    recipe = load_recipe("cpu_portable_fp32").with_weights(str(weights))
+    with pytest.raises(
+        AgreementError, match=r"the eager model: expected finite scores .* 48 of 48"
+    ):
+        build(recipe.override(f"backend.dtype={dtype}"), target)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -(2.0**127)])
+def test_scores_of_the_compiled_model_that_make_no_label_map_are_refused(value):
+    recipe = small_recipe()
+    model, _ = make_model(recipe)
+    opened = open_eager(recipe)
+
+    class Compiled(EagerProgram):
+        def scores(self, images):
+            scores, merge_maps = super().scores(images)
+            changed = scores.clone()
+            changed[0, 3, 1, 2] = value
+            return changed, merge_maps
+
+    images = verification_images(8, model.image_size)
+    with pytest.raises(AgreementError, match=r"the compiled model: .*, got 1 of 168 that are NaN"):
+        measure_agreement(model, Compiled(model, opened.manifest), images)

@@ -3,7 +3,8 @@
 checkpoint.pth   {model: tensors by their names, optimizer, n_cls, lr_scheduler, epoch} ─▶ weights
 variant.yml      net_kwargs: size, width, depth, heads, normalization, decoder          ─▶ info
 
-Both are only read: nothing in a pickle or a YAML is run.
+Both are only read: nothing in a pickle or a YAML is run. Others' trainings keep a network's tensors
+under other names, and wrappers put more in front of each: that is understood.
 """
 
 import hashlib
@@ -18,7 +19,9 @@ from torch import Tensor
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.vit import EncoderConfig, PlainVit
+from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
 from mpm_deploy.models.weights.classes import classes_of
+from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.variant import NetKwargs, read_variant
 from mpm_deploy.recipe.model_names import model_name
@@ -30,6 +33,10 @@ _NORMALIZATION = {  # mean and standard deviation, on 0..1
 }
 _HEADS = ("mask_transformer", "linear")
 _MASK_DEPTH = 2  # blocks of the mask transformer in every published network
+# Where trainings keep a network; an average of its weights where they keep nothing else.
+_PLACES = ("model", "state_dict", "model_state_dict", "net")
+_PLACES_OF_AVERAGES = ("model_ema", "state_dict_ema", "ema_state_dict", "ema")
+_KNOWN = "encoder.cls_token"  # every Segmenter has it
 # The backbone's classification heads came along and are not used.
 _UNUSED = re.compile(r"encoder\.(head|head_dist)\.(weight|bias)")
 
@@ -45,14 +52,14 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
 
     Raises:
         ModelError: A file that is missing, foreign, damaged or would run code; a network that is
-            not in the zoo; keys or shapes other than that network has.
+            not in the zoo; keys or shapes other than that network has; values that are not finite.
         MissingPackageError: PyYAML is not installed.
     """
-    checkpoint = _load(path)
+    weights = _weights_of(path, _load(path))
     net = read_variant(path.with_name("variant.yml"))
     name = _model_name(path.with_name("variant.yml"), net)
-    theirs = _weights_of(path, checkpoint)
-    _check_keys(path, theirs, dict(_expected(net)))
+    _check_keys(path, weights, dict(_expected(net)))
+    theirs = as_float32(path, weights)
     mean, std = _NORMALIZATION[net.normalization]
     classes, palette = classes_of(net.n_cls)
     with path.open("rb") as file:
@@ -75,27 +82,27 @@ def _load(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(
-            f"{path}: cannot be read: {error.strerror or error}",
-            "weights are demo, random, timm:NAME, NAME.safetensors with NAME.toml beside it, or "
-            "checkpoint.pth with variant.yml beside it",
+            f"{path}: cannot be read: {error.strerror or error}", _cure_of_missing(path)
         ) from error
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # whatever a foreign or damaged file makes of torch's reader
         named = re.search(r"GLOBAL (\S+)", str(error))
-        got = f"a pickle that calls {named.group(1)}" if named else "other bytes"
+        if named is None or not isinstance(error, pickle.UnpicklingError):
+            raise foreign_file(path, "a checkpoint of torch") from error
         raise ModelError(
-            f"{path}: expected a checkpoint of tensors and plain values, got {got}; nothing in it "
-            "was run",
-            f"take a checkpoint from a source you trust, as {_SEGMENTER_PAGE} writes them",
-        ) from error
-    except Exception as error:  # whatever a damaged file makes of torch's reader
-        raise ModelError(
-            f"{path}: not a whole checkpoint: {type(error).__name__}: {_first_line(error)}",
-            "copy the file anew",
+            f"{path}: expected a checkpoint of tensors and plain values, got a pickle that calls "
+            f"{named.group(1)}; nothing in it was run",
+            "where you trust its source, load it with weights_only=False and save its tensors "
+            "alone: torch.save({'model': model.state_dict()}, 'checkpoint.pth')",
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _cure_of_missing(path: Path) -> str:
+    if path.is_dir():
+        return f"name a file in it; the folder of a timm model is timm:local-dir:{path}"
+    return (
+        "weights are demo, random, timm:NAME, NAME.safetensors with NAME.toml beside it, or "
+        "checkpoint.pth with variant.yml beside it"
+    )
 
 
 def _model_name(variant: Path, net: NetKwargs) -> str:
@@ -120,7 +127,7 @@ def _model_name(variant: Path, net: NetKwargs) -> str:
 
 def _backbone(net: NetKwargs, special_tokens: int) -> str | None:
     """Return the backbone that has a network's shape; None if none has."""
-    if net.d_model % net.n_heads:
+    if net.n_heads < 1 or net.d_model % net.n_heads:
         return None
     return PlainVit().find(
         EncoderConfig(
@@ -136,17 +143,34 @@ def _backbone(net: NetKwargs, special_tokens: int) -> str | None:
 
 
 def _weights_of(path: Path, checkpoint: object) -> dict[str, Tensor]:
-    """Return the tensors under ``model``, without those that nobody uses."""
-    model = checkpoint.get("model") if isinstance(checkpoint, Mapping) else None
-    if not isinstance(model, Mapping) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in model.items()
-    ):
-        raise ModelError(
-            f"{path}: expected a dict with named tensors under 'model', got "
-            f"{_described(checkpoint)}",
-            f"a checkpoint is what {_SEGMENTER_PAGE} writes while it trains",
-        )
-    return {name: tensor for name, tensor in model.items() if not _UNUSED.fullmatch(name)}
+    """Return a Segmenter's tensors under its own names, without those that nobody uses."""
+    found = list(_state_dicts(checkpoint))
+    for weights in found:
+        if _KNOWN in weights:
+            return {name: t for name, t in weights.items() if not _UNUSED.fullmatch(name)}
+    raise ModelError(
+        f"{path}: expected a dict with a Segmenter's tensors, as {_KNOWN!r}, under "
+        f"{' or '.join(map(repr, _PLACES[:2]))} or alone, got "
+        f"{_described(found[0] if found else checkpoint)}",
+        f"take what {_SEGMENTER_PAGE} writes, or where it was trained torch.save({{'model': "
+        "model.state_dict()}, 'checkpoint.pth'); MMSegmentation and Hugging Face build other "
+        "layers, and timm's encoders come as timm:NAME",
+    )
+
+
+def _state_dicts(checkpoint: object) -> Iterator[dict[str, Tensor]]:
+    """Yield every dict of named tensors that may be a network, the likeliest first."""
+    if not isinstance(checkpoint, Mapping):
+        return
+    places = (*_PLACES, *_PLACES_OF_AVERAGES)
+    for candidate in (*map(checkpoint.get, places), checkpoint):
+        if isinstance(candidate, Mapping) and candidate and all(map(_is_named, candidate.items())):
+            yield unwrapped(candidate, _KNOWN)
+
+
+def _is_named(item: tuple[object, object]) -> bool:
+    name, tensor = item
+    return isinstance(name, str) and isinstance(tensor, Tensor)
 
 
 def _described(checkpoint: object) -> str:
@@ -159,20 +183,17 @@ def _described(checkpoint: object) -> str:
 def _check_keys(
     path: Path, theirs: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]
 ) -> None:
-    missing = sorted(expected.keys() - theirs.keys())
-    unexpected = sorted(theirs.keys() - expected.keys())
-    if missing or unexpected:
+    differing = differing_names(expected, theirs)
+    if differing:
         raise ModelError(
-            f"{path}: weights are not those of the network in variant.yml: missing "
-            f"{missing or 'none'}, unexpected {unexpected or 'none'}",
+            f"{path}: weights are not those of the network in variant.yml: {differing}",
             "put the variant.yml of this very checkpoint beside it, and rename what was renamed",
         )
     for name, shape in expected.items():
-        tensor = theirs[name]
-        if tuple(tensor.shape) != shape or not tensor.is_floating_point():
+        if tuple(theirs[name].shape) != shape:
             raise ModelError(
-                f"{path}: {name}: expected shape {shape} of floating point numbers, as variant.yml "
-                f"says, got {tuple(tensor.shape)} {tensor.dtype}".replace("torch.", ""),
+                f"{path}: {name}: expected shape {shape}, as variant.yml says, got "
+                f"{tuple(theirs[name].shape)}",
                 "put the variant.yml of this very checkpoint beside it",
             )
 
@@ -219,7 +240,7 @@ def _affine(name: str, *shape: int) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def _ours(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights under this package's names, with positions added to special tokens."""
-    left = {name: tensor.float() for name, tensor in theirs.items()}
+    left = dict(theirs)
     tokens = [left.pop(f"encoder.{kind}_token", None) for kind in ("cls", "dist")]
     special = torch.cat([token[0] for token in tokens if token is not None])  # (E, C)
     position = left.pop("encoder.pos_embed")[0]  # (E + N, C)

@@ -23,12 +23,17 @@ from torch.nn import functional
 from mpm_deploy.errors import InputError, MissingPackageError, ModelError
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checkpoints import read_checkpoint
+from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
+from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.timm_files import TIMM, read_timm
 from mpm_deploy.support.files import written_atomically
-from mpm_deploy.support.schema import to_mapping
+from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
+_ABOUT_CURE = (
+    "write it as `mpm-deploy convert` does: model, image_size, mean, std, classes, palette"
+)
 
 
 def save_weights(model: Segmenter, path: Path, about: Mapping[str, Any]) -> None:
@@ -78,7 +83,7 @@ def read_weights(source: Path | str) -> tuple[dict[str, Tensor], WeightsInfo]:
             ``"timm:NAME"`` for an encoder without a head.
 
     Raises:
-        ModelError: A missing, damaged or incomplete file.
+        ModelError: A missing, damaged, foreign or incomplete file, or values that are not finite.
         MissingPackageError: A package that reads it is not installed.
     """
     if str(source).startswith(TIMM):
@@ -94,8 +99,8 @@ def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     try:
         tensors = _safetensors().load_file(path)
     except Exception as error:  # safetensors raises a class of its own that it does not export
-        raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
-    return {name: tensor.float() for name, tensor in tensors.items()}, info
+        raise foreign_file(path, "a safetensors file") from error
+    return as_float32(path, unwrapped(tensors, "encoder.special")), info
 
 
 def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> None:
@@ -105,12 +110,10 @@ def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> N
         ModelError: A missing, unexpected or wrongly shaped key; lists them.
     """
     expected = model.state_dict()
-    missing = sorted(expected.keys() - tensors.keys())
-    unexpected = sorted(tensors.keys() - expected.keys())
-    if missing or unexpected:
+    differing = differing_names(expected, tensors)
+    if differing:
         raise ModelError(
-            f"{origin}: weights do not fit the model: missing {missing or 'none'}, "
-            f"unexpected {unexpected or 'none'}",
+            f"{origin}: weights do not fit the model: {differing}",
             "name the model that the weights were made for, and rename what was renamed",
         )
     tensors = dict(tensors)
@@ -147,33 +150,23 @@ def resize_position(position: Tensor, grid: tuple[int, int]) -> Tensor:
     return resized.reshape(position.shape[1], -1).T.contiguous()
 
 
-def _three(values: Any) -> tuple[float, float, float]:
-    first, second, third = map(float, values)
-    return first, second, third
-
-
 def _read_info(path: Path, origin: str) -> WeightsInfo:
     beside = path.with_suffix(".toml")
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        about = tomllib.loads(beside.read_text())
-        return WeightsInfo(
-            origin=origin,
-            sha256=sha256,
-            model=str(about["model"]),
-            image_size=(int(about["image_size"][0]), int(about["image_size"][1])),
-            mean=_three(about["mean"]),
-            std=_three(about["std"]),
-            classes=tuple(map(str, about["classes"])),
-            palette=tuple((int(r), int(g), int(b)) for r, g, b in about["palette"]),
-        )
+        about = tomllib.loads(beside.read_text(encoding="utf-8"))
+        known = {**about, "origin": origin, "sha256": sha256}
+        return read_structure(WeightsInfo, known, unknown_keys=True)
     except OSError as error:
         raise ModelError(
             f"{error.filename}: cannot be read: {error.strerror}",
-            "weights are NAME.safetensors with NAME.toml beside it",
+            "weights are NAME.safetensors with NAME.toml beside it, as `mpm-deploy convert` "
+            "writes them",
         ) from error
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{beside}: {type(error).__name__}: {error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
+    except StructureError as error:
+        raise ModelError(f"{beside}: {error}", _ABOUT_CURE) from error
 
 
 def _about(info: WeightsInfo) -> dict[str, Any]:

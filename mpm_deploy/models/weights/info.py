@@ -1,8 +1,10 @@
 """Describe weights: the model, input and classes that they are for, and where they come from."""
 
+import math
 from dataclasses import dataclass
 
 from mpm_deploy.models.weights.classes import numbered_classes
+from mpm_deploy.support.family import require
 
 RANDOM = "random"  # the origin of weights of which all, or the whole head, is random
 _DEFAULT_MODEL = "seg_t16_mask"
@@ -22,6 +24,9 @@ class WeightsInfo:
         std: Standard deviation of each channel, on 0..1.
         classes: Names of the K classes.
         palette: Red, green and blue of each class, 0 to 255.
+
+    Raises:
+        OptionError: A value that nothing can be made with.
     """
 
     origin: str
@@ -32,6 +37,17 @@ class WeightsInfo:
     std: tuple[float, float, float]
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
+
+    def __post_init__(self) -> None:
+        mean, std, count = self.mean, self.std, len(self.classes)
+        require(all(map(math.isfinite, mean)), "mean", "finite numbers", mean)
+        above_zero = all(0 < value < math.inf for value in std)
+        require(above_zero, "std", "finite numbers above 0", std)
+        require(count > 0, "classes", "one name or more", self.classes)
+        colors = len(self.palette)
+        require(colors == count, "palette", f"a color for each of {count} classes", colors)
+        beyond = {number for color in self.palette for number in color} - {*range(256)}
+        require(not beyond, "palette", "numbers from 0 to 255", sorted(beyond))
 
 
 def random_weights(

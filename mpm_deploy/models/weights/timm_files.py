@@ -11,6 +11,7 @@ from torch import Tensor
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.timm_vit import encoder_from_timm, import_timm
 from mpm_deploy.models.encoders.vit import EncoderConfig, PlainVit
+from mpm_deploy.models.weights.checks import as_float32
 from mpm_deploy.models.weights.info import WeightsInfo, random_weights
 from mpm_deploy.recipe.model_names import model_name
 
@@ -30,7 +31,7 @@ def read_timm(source: str) -> tuple[dict[str, Tensor], WeightsInfo]:
 
     Raises:
         ModelError: timm does not know the name or cannot get the weights, or they are of a shape
-            that is not in the zoo.
+            that is not in the zoo, or not finite.
         MissingPackageError: timm is not installed.
     """
     vit = _pretrained(source.removeprefix(TIMM))
@@ -42,7 +43,8 @@ def read_timm(source: str) -> tuple[dict[str, Tensor], WeightsInfo]:
         mean=tuple(about["mean"]),
         std=tuple(about["std"]),
     )
-    return {f"encoder.{key}": tensor for key, tensor in encoder.state_dict().items()}, info
+    weights = as_float32(source, encoder.state_dict())
+    return {f"encoder.{name}": tensor for name, tensor in weights.items()}, info
 
 
 def _pretrained(name: str) -> Any:

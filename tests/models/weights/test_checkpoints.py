@@ -186,6 +186,47 @@ def test_converted_weights_are_the_same_numbers(tiny: Path, tmp_path: Path) -> N
     assert info.sha256 in target.with_suffix(".toml").read_text()
 
 
+# ---- as others' trainings save it ----
+
+
+def in_front(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+WAYS_TO_SAVE = {
+    "alone": lambda model: model,
+    "DataParallel": lambda model: in_front("module.", model),
+    "compiled": lambda model: {"model": in_front("_orig_mod.", model)},
+    "compiled and DataParallel": lambda model: {"model": in_front("module._orig_mod.", model)},
+    "compiled encoder": lambda model: {
+        "model": {n.replace("encoder.", "encoder._orig_mod."): t for n, t in model.items()}
+    },
+    "Lightning": lambda model: {
+        "pytorch-lightning_version": "2.0",
+        "state_dict": in_front("model.", model),
+        "optimizer_states": [],
+    },
+    "model_state_dict": lambda model: {"model_state_dict": model, "optimizer_state_dict": {}},
+    "average alone": lambda model: {"model_ema": in_front("module.", model)},
+    "average beside it": lambda model: {
+        "state_dict_ema": {name: tensor + 1 for name, tensor in model.items()},
+        "state_dict": model,
+    },
+    "AveragedModel": lambda model: {
+        "model": {"n_averaged": torch.tensor(3), **in_front("module.", model)}
+    },
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_SAVE)
+def test_wrappers_and_other_places_are_understood(tiny: Path, way: str) -> None:
+    expected, _ = read_checkpoint(tiny)
+    torch.save(WAYS_TO_SAVE[way](parts_of(tiny)[0]), tiny)
+    weights, _ = read_checkpoint(tiny)
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
 # ---- bad input ----
 
 
@@ -217,8 +258,9 @@ def test_a_pickle_that_runs_code_does_not(tiny: Path, where: str, zipped: bool) 
     if where == "inside":
         hostile = torch.load(tiny, weights_only=True) | {"epoch": hostile}
     torch.save(hostile, tiny, _use_new_zipfile_serialization=zipped)
-    problem = refused(tiny).problem
-    assert "mkdir" in problem and "nothing in it was run" in problem
+    error = refused(tiny)
+    assert "mkdir" in error.problem and "nothing in it was run" in error.problem
+    assert "save its tensors alone" in (error.hint or "")
     assert not proof.exists()
 
 
@@ -273,6 +315,7 @@ def test_a_missing_variant_names_the_cure(tiny: Path) -> None:
         ({"decoder": {"name": "deeplab_dec"}}, "expected mask_transformer or linear, got 'deeplab"),
         ({"d_model": 384, "n_heads": 6}, "encoder.cls_token: expected shape (1, 1, 384)"),
         ({"d_model": 200}, "expected a backbone of the zoo, got 'vit_tiny_patch16_384' with width"),
+        ({"n_heads": 0}, "expected a backbone of the zoo, got 'vit_tiny_patch16_384' with width"),
         ({"n_cls": 19}, "decoder.cls_emb: expected shape (1, 19, 192)"),
         ({"n_cls": 0}, "a class or more, got 64 x 64 and 0 classes"),
         ({"n_cls": "7"}, "net_kwargs.n_cls: expected a whole number, got '7'"),
@@ -308,6 +351,13 @@ def test_missing_and_unexpected_keys_are_listed_together(tiny: Path) -> None:
     ) in problem
 
 
+def test_of_many_names_the_first_are_listed(tiny: Path) -> None:
+    checkpoint = torch.load(tiny, weights_only=True)
+    kept = {n: t for n, t in checkpoint["model"].items() if "decoder" not in n}
+    torch.save({"model": kept}, tiny)
+    assert "'] and 25 more, unexpected none" in refused(tiny).problem
+
+
 def test_classification_heads_may_be_left_out(tiny: Path) -> None:
     before, _ = read_checkpoint(tiny)
     checkpoint = torch.load(tiny, weights_only=True)
@@ -324,11 +374,27 @@ def test_classification_heads_may_be_left_out(tiny: Path) -> None:
         ([1, 2], "got a list"),
         ({"model": {"a": 1}}, "got one with 'model'"),
         ({"model": {}}, "'encoder.cls_token'"),
+        ({"optimizer": {"state": {}}, "epoch": 3}, "got one with 'optimizer', 'epoch'"),
+        (
+            {"meta": {}, "state_dict": {"backbone.cls_token": torch.zeros(1)}},
+            "got one with 'backbone.cls_token'",
+        ),
     ],
 )
 def test_other_dicts_are_no_checkpoints(tiny: Path, content: Any, problem: str) -> None:
+    tiny.with_name("variant.yml").unlink()  # nobody but Segmenter writes one
     torch.save(content, tiny)
-    assert problem in refused(tiny).problem
+    error = refused(tiny)
+    assert problem in error.problem
+    assert "model.state_dict()" in (error.hint or "")
+
+
+def test_a_folder_is_told_from_a_file(tiny: Path) -> None:
+    folder = tiny.with_name("model")
+    folder.mkdir()
+    error = refused(folder)
+    assert "Is a directory" in error.problem
+    assert f"timm:local-dir:{folder}" in (error.hint or "")
 
 
 def test_damaged_files_are_refused(tiny: Path) -> None:
@@ -344,7 +410,8 @@ def test_integers_are_no_weights(tiny: Path) -> None:
     checkpoint = torch.load(tiny, weights_only=True)
     checkpoint["model"]["encoder.norm.bias"] = torch.zeros(192, dtype=torch.int64)
     torch.save(checkpoint, tiny)
-    assert "encoder.norm.bias: expected shape (192,) of floating" in refused(tiny).problem
+    problem = refused(tiny).problem
+    assert "encoder.norm.bias: expected dense floating point numbers, got int64" in problem
 
 
 def test_a_recipe_that_says_otherwise_is_an_error(tiny: Path) -> None:

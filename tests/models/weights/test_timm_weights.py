@@ -59,6 +59,14 @@ def test_either_head_does(trained: torch.nn.Module) -> None:
     assert model.decoder.head.weight.shape == (150, 192)
 
 
+def test_weights_that_are_not_finite_are_refused(trained: torch.nn.Module) -> None:
+    with torch.no_grad():
+        trained.blocks[3].attn.qkv.weight[0, 0] = float("nan")
+    problem = rf"timm:{NAME}: blocks\.3\.qkv\.weight: expected values that are finite .* got 1 NaN"
+    with pytest.raises(ModelError, match=problem):
+        read_weights(f"timm:{NAME}")
+
+
 def test_another_model_is_a_recipe_error(trained: torch.nn.Module) -> None:
     with pytest.raises(RecipeError, match="'seg_t16_mask'"):
         make_model(recipe_for(NAME, "model.name=seg_s16_mask"))

@@ -1,6 +1,7 @@
 """Weights files: what is written is read, and what does not fit is named."""
 
 import pytest
+import tomli_w
 import torch
 
 from mpm_deploy.errors import ModelError
@@ -78,3 +79,28 @@ def test_damaged_files_are_model_errors(weights, damage):
             toml.write_text('model = "seg_t16_linear"')
     with pytest.raises(ModelError):
         read_weights(weights)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("std = [0.0, 0.5, 0.5]", "std: expected finite numbers above 0, got (0.0, 0.5, 0.5)"),
+        ("std = [nan, 0.5, 0.5]", "std: expected finite numbers above 0"),
+        ("mean = [inf, 0.5, 0.5]", "mean: expected finite numbers, got (inf, 0.5, 0.5)"),
+        ("mean = [0.5, 0.5]", "mean: expected 3 values"),
+        ("image_size = [64.5, 96]", "image_size[0]: expected a whole number, got 64.5"),
+        ("classes = []", "classes: expected one name or more"),
+        ("classes = 'ab'", "classes: expected a list, got 'ab'"),
+        ("palette = [[1, 2, 3]]", "palette: expected a color for each of 2 classes, got 1"),
+        ("palette = [[300, 2, 3], [1, -1, 3]]", "palette: expected numbers from 0 to 255, got [-1"),
+    ],
+)
+def test_what_lies_beside_weights_is_checked(weights, line, problem):
+    toml = weights.with_suffix(".toml")
+    key = line.partition(" ")[0]
+    about = {name: value for name, value in ABOUT.items() if name not in (key, "provenance")}
+    toml.write_text(f"{tomli_w.dumps(about)}{line}\n")
+    with pytest.raises(ModelError) as caught:
+        read_weights(weights)
+    assert caught.value.problem.startswith(f"{toml}: {problem}")
+    assert "mpm-deploy convert" in caught.value.hint
