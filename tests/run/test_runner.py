@@ -216,7 +216,7 @@ def test_an_error_in_the_model_reaches_the_reader(
 
 
 def test_a_wrong_array_among_images_is_an_error(runner: Runner) -> None:
-    images = [np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), np.uint8)]
+    images = [np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9, 2), np.uint8)]
     with pytest.raises(InputError, match="expected a uint8 array"):
         list(runner.run(images, 2))
 
