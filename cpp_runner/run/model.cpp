@@ -173,7 +173,8 @@ Model::Model(const std::filesystem::path& artifact, const ModelOptions& options)
   check_host_of(artifact, manifest, device);
   state_ = std::make_unique<State>(artifact, std::move(manifest), device);
   state_->thread.run([&] {
-    if (options.threads) use_intra_op_threads(*options.threads);
+    const int own_choice = std::min(at::get_num_threads(), available_cores());
+    use_intra_op_threads(options.threads.value_or(own_choice));
     state_->device_info = describe(device);
     state_->scoring.run([&] {
       state_->program =

@@ -1,6 +1,5 @@
 """The Runner takes an artifact and images, and gives label maps."""
 
-import os
 import time
 from collections.abc import Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from mpm_deploy.run.outputs import LABELS, Output, check_outputs, make_outputs
 from mpm_deploy.run.pipeline import in_batches, prefetch
 from mpm_deploy.run.results import PreparedImage, Result, Skipped
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
+from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.threads import set_intra_op_threads
 
 SAMPLE_AGREEMENT = 0.999
@@ -43,8 +43,9 @@ class Runner:
     Args:
         artifact: A ``.pt`` or ``.pt2``; or a model that is open already, as `open_eager` gives it.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
-        threads: Threads of the model on a CPU; None leaves torch's own choice. One image runs on
-            all of them, the images of a batch side by side on a share each.
+        threads: Threads of the model on a CPU; None is torch's own choice, or fewer where a quota
+            leaves fewer cores. One image runs on all of them, the images of a batch side by side
+            on a share each.
         workers: Threads that decode ahead in `run`; None is one a core, at most 8.
         label_size: ``"image"`` gives label maps of each image's own size, ``"input"`` of the
             size that the image is resized to for the model.
@@ -78,9 +79,9 @@ class Runner:
         self.manifest, self._program = opened
         self._fit = image_fit_of(self.manifest.input, stride)
         self.device: torch.device = self._program.device
-        self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+        self.workers = workers or min(available_cores(), _MOST_WORKERS)
         self._closed = False
-        threads = threads or torch.get_num_threads()
+        threads = threads or min(torch.get_num_threads(), available_cores())
         self._decoders = _executor(self.workers, "mpm-decode", 1, _CPU)
         self._model = _executor(1, "mpm-model", threads, self.device)
         self._labellers = _executor(1, "mpm-labels", 1, self.device)
