@@ -35,8 +35,8 @@ def _control_groups(root: Path) -> Iterator[Path]:
     """Yield the folders of the groups that rule this process's time on CPUs, the topmost first."""
     own: dict[str, PurePosixPath] = {}  # by controller, of version 2 by ""
     for line in _read(root / "proc/self/cgroup").splitlines():
-        _, controllers, group = line.split(":", 2)
-        own |= dict.fromkeys(controllers.split(","), PurePosixPath(group))
+        _, controllers, path = line.split(":", 2)
+        own |= dict.fromkeys(controllers.split(","), PurePosixPath(path))
     for line in _read(root / "proc/self/mountinfo").splitlines():
         mount, _, file_system = line.partition(" - ")
         top, point = mount.split()[3:5]
