@@ -201,7 +201,8 @@ Model::Model(const std::filesystem::path& artifact, const ModelOptions& options)
   const Device device =
       options.device ? parse_device(*options.device) : own_device(artifact, manifest);
   check_host_of(artifact, manifest, device);
-  const int threads = options.threads.value_or(at::get_num_threads());
+  const int own_choice = std::min(at::get_num_threads(), available_cores());
+  const int threads = options.threads.value_or(own_choice);
   state_.reset(new State(artifact, std::move(manifest), device, threads));
   // On a thread that ends with it: the model's own starts where the model is first used.
   TaskThread().run([&] {

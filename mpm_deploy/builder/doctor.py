@@ -14,6 +14,7 @@ from mpm_deploy.artifact.host import host_cpu_isa
 from mpm_deploy.errors import MpmError
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import Recipe, builtin_recipes
+from mpm_deploy.support.cores import available_cores
 
 Topic = Literal["run", "build", "C++ program", "recipe"]
 
@@ -67,8 +68,7 @@ def _examine_run() -> Iterator[Finding]:
     yield Finding("run", "Python", f"{platform.python_version()} on {platform.machine()}")
     yield Finding("run", "torch", torch.__version__)
     isa = [flag for flag in _TELLING_ISA if flag in host_cpu_isa()]
-    cores = len(os.sched_getaffinity(0))
-    yield Finding("run", "CPU", f"{cores} cores, {' '.join(isa) or 'no wide vectors'}")
+    yield Finding("run", "CPU", f"{available_cores()} cores, {' '.join(isa) or 'no wide vectors'}")
     yield _examine_label_map()
     yield _examine_cuda()
 

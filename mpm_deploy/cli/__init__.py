@@ -19,10 +19,12 @@ from mpm_deploy import __version__
 from mpm_deploy.cli.console import DONE, INTERRUPTED, fail
 from mpm_deploy.errors import MpmError
 from mpm_deploy.families import COMMANDS
+from mpm_deploy.support.waiting import wait_briefly
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; ``argv`` is without the program's name."""
+    wait_briefly()
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
         arguments = _parser().parse_args(argv)

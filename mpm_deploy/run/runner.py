@@ -1,6 +1,5 @@
 """The Runner takes an artifact and images, and gives label maps."""
 
-import os
 import time
 from collections.abc import Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,6 +38,7 @@ from mpm_deploy.run.outputs import (
 from mpm_deploy.run.pipeline import completed, in_batches, prefetch
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, name_of
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
+from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.home_process import HomeProcess
 from mpm_deploy.support.numbers import whole_number, whole_number_or_none
 from mpm_deploy.support.threads import set_intra_op_threads
@@ -64,8 +64,9 @@ class Runner:
     Args:
         artifact: A ``.pt`` or ``.pt2``; or a model that is open already, as `open_eager` gives it.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
-        threads: Threads of the model on a CPU; None leaves torch's own choice. One image runs on
-            all of them, the images of a batch side by side on a share each.
+        threads: Threads of the model on a CPU; None is torch's own choice, or fewer where a quota
+            leaves fewer cores. One image runs on all of them, the images of a batch side by side
+            on a share each.
         workers: Threads that decode ahead in `run`; None is one a core, at most 8.
         label_size: ``"image"`` gives label maps of each image's own size, ``"input"`` of the
             size that the image is resized to for the model.
@@ -106,8 +107,8 @@ class Runner:
         self.manifest, self._program = opened
         self._fit = image_fit_of(self.manifest.input, stride)
         self.device: torch.device = self._program.device
-        self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
-        self.threads: int = threads or torch.get_num_threads()
+        self.workers = workers or min(available_cores(), _MOST_WORKERS)
+        self.threads: int = threads or min(torch.get_num_threads(), available_cores())
         self._closed = False
         self._home = HomeProcess()
         if self.device.type == "cuda":  # what a GPU holds does not survive a fork either

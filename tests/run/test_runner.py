@@ -425,6 +425,18 @@ def test_threads_of_the_model_can_be_chosen(program: ToyProgram) -> None:
     torch.set_num_threads(before)
 
 
+def test_threads_are_no_more_than_a_quota_leaves(
+    program: ToyProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    for cores, expected in ((1, 1), (2, 2), (8, 3)):
+        monkeypatch.setattr(runner_module, "available_cores", lambda cores=cores: cores)
+        with Runner("toy.pt") as runner:
+            assert (runner.threads, runner.workers) == (expected, cores)
+    torch.set_num_threads(before)
+
+
 def test_arguments_out_of_range(program: ToyProgram) -> None:
     for options in ({"threads": 0}, {"workers": 0}, {"label_size": "own"}):
         with pytest.raises(InputError):

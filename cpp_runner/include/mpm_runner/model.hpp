@@ -21,11 +21,13 @@ namespace mpm {
 struct ModelOptions {
   // "cpu", "cuda" or "cuda:1"; by default what the artifact was built for.
   std::optional<std::string> device = {};
-  // Threads that operators on the CPU share; by default as many as libtorch would take.
+  // Threads that operators on the CPU share; by default as many as libtorch would take, or
+  // fewer where a quota leaves fewer cores.
   std::optional<int> threads = {};
 };
 
-// CPU cores that this process may use: those of its affinity mask.
+// CPU cores that this process can keep busy: those of its affinity mask, or fewer where a control
+// group has a quota.
 int available_cores();
 
 // Where a model runs.

@@ -3,7 +3,6 @@
 It runs without Python.
 """
 
-import os
 import platform
 import shutil
 import warnings
@@ -26,6 +25,7 @@ from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _AotInductorProgram(Program):
     def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
         super().__init__(manifest, device)
         self._path = path
-        runners = len(os.sched_getaffinity(0)) if device.type == "cpu" else 1
+        runners = available_cores() if device.type == "cpu" else 1
         given = len(manifest.outputs)
         self._scores_entry = open_entry(
             path, "scores", outputs=given, device=device, runners=runners
