@@ -22,6 +22,7 @@ from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.variant import NetKwargs, read_variant
 from mpm_deploy.recipe.model_names import model_name
+from mpm_deploy.support.refusal import refusal
 
 _SEGMENTER_PAGE = "https://github.com/rstrudel/segmenter"
 _NORMALIZATION = {  # mean and standard deviation, on 0..1
@@ -74,8 +75,10 @@ def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise ModelError(
-            f"{path}: cannot be read: {error.strerror or error}",
+        raise refusal(
+            ModelError,
+            f"{path}: cannot be read",
+            error,
             "weights are demo, random, timm:NAME, NAME.safetensors with NAME.toml beside it, or "
             "checkpoint.pth with variant.yml beside it",
         ) from error

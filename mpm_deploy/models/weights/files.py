@@ -26,6 +26,7 @@ from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.timm_files import TIMM, read_timm
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
@@ -168,10 +169,8 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
             palette=tuple((int(r), int(g), int(b)) for r, g, b in about["palette"]),
         )
     except OSError as error:
-        raise ModelError(
-            f"{error.filename}: cannot be read: {error.strerror}",
-            "weights are NAME.safetensors with NAME.toml beside it",
-        ) from error
+        cure = "weights are NAME.safetensors with NAME.toml beside it"
+        raise refusal(ModelError, f"{error.filename}: cannot be read", error, cure) from error
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{beside}: {type(error).__name__}: {error}") from error
 

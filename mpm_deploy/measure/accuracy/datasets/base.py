@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mpm_deploy.errors import DatasetError, ImageError
 from mpm_deploy.images.formats import png
+from mpm_deploy.support.refusal import refusal
 
 IGNORED = 255  # of a pixel that does not count
 
@@ -152,7 +153,7 @@ def read_numbers(path: Path) -> NDArray[np.integer[Any]]:
     try:
         return png.read_numbers(path.read_bytes())
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
+        raise refusal(DatasetError, f"{path}: cannot be read", error) from error
     except ImageError as error:
         raise DatasetError(
             f"{path}: expected a label map as PNG: {error.problem}", "copy this file again"
