@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mpm_deploy.run.label_maps import label_map_names
     from mpm_deploy.run.outputs import LABELS
     from mpm_deploy.run.runner import Runner
+    from mpm_deploy.support.files import make_folder
 
     images = [image for path in arguments.images for image in find_images(path)]
     targets = [arguments.output / name for name in label_map_names(images)]
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         ) as runner,
         progress("images") as tell,
     ):
-        _make_folder(arguments.output)
+        make_folder(arguments.output)
         palette = runner.manifest.model.palette
         results = runner.run(images, batch_size=arguments.batch, outputs=outputs)
         outcomes = zip(images, targets, results, strict=True)
@@ -91,10 +92,3 @@ def _check_keeps_inputs(images: Sequence[Path], targets: Sequence[Path]) -> None
                 f"{target}: this label map would overwrite an input image",
                 "name another folder for the label maps",
             )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder: {error.strerror}") from error

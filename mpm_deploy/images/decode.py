@@ -1,6 +1,7 @@
 """Turn image files into tensors, byte for byte as the C++ runner does it."""
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from mpm_deploy.errors import ImageError, InputError
 from mpm_deploy.families import IMAGE_FORMATS
 from mpm_deploy.images.formats import Raster
 from mpm_deploy.images.pixels import ChannelOrder, from_array, from_pil, from_tensor
+from mpm_deploy.support.refusal import refusal
 
 # What EXIF orientation n asks for: transpose, then flip rows, then flip columns.
 _ORIENTATIONS = {
@@ -63,14 +65,15 @@ def find_images(path: str | Path) -> list[Path]:
         InputError: Nothing there, or no ``.jpg``, ``.jpeg`` or ``.png`` in it.
     """
     path = Path(path)
-    if path.is_file():
-        return [path]
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder", "name an image or a folder of images")
+    cure = "name an image or a folder of images"
     try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return [path]
         files = [file for file in path.iterdir() if _is_image(file)]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file or folder", cure) from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise refusal(InputError, f"{path}: cannot be read", error, cure) from error
     if not files:
         raise InputError(
             f"{path}: no image in this folder (expected {', '.join(image_suffixes())})",
@@ -231,7 +234,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror}") from error
+        raise refusal(ImageError, "cannot be read", error) from error
 
 
 def _decode(data: bytes) -> Tensor:

@@ -13,6 +13,7 @@ from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.images.windows import Size, WindowGrid
 from mpm_deploy.run.outputs import Output, Outputs
+from mpm_deploy.support.refusal import refusal_in
 
 
 @dataclass(frozen=True)
@@ -188,8 +189,9 @@ def reason_of(error: Exception) -> str:
     """Say in a line what an error says."""
     if isinstance(error, MpmError):
         return error.problem
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for it"
+    refused = refusal_in(error)
+    if refused is not None:
+        return refused.problem
     lines = str(error).splitlines() or [type(error).__name__]
     # TorchScript's first line is of itself, its last one what was raised; torch's own are the other
     # way around.

@@ -1,5 +1,6 @@
 """The Runner takes an artifact and images, and gives label maps."""
 
+import os
 import time
 from collections.abc import Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

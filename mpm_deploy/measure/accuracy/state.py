@@ -24,6 +24,7 @@ from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.measure.accuracy.datasets import Sample
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 SCHEMA = "mpm-evaluation-state/3"
@@ -111,7 +112,7 @@ class StateFile:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise self._error(f"cannot be written: {error.strerror}") from error
+            raise self._refusal("written", error) from error
 
     def _read(self) -> Iterator[ImageCounts]:
         if not self._path.exists():
@@ -119,7 +120,7 @@ class StateFile:
         try:
             whole, newline, torn = self._path.read_bytes().rpartition(b"\n")
         except OSError as error:
-            raise self._error(f"cannot be read: {error.strerror}") from error
+            raise self._refusal("read", error) from error
         first, *others = (whole if newline else torn).split(b"\n")
         self._check_head(first)
         if torn:
@@ -148,7 +149,7 @@ class StateFile:
         try:
             os.truncate(self._path, self._path.stat().st_size - torn)
         except OSError as error:
-            raise self._error(f"cannot be written: {error.strerror}") from error
+            raise self._refusal("written", error) from error
 
     def _check_head(self, line: bytes) -> None:
         try:
@@ -164,6 +165,9 @@ class StateFile:
             if theirs != ours:
                 raise self._error(f"counts of another {part.name}: {theirs}, and asked for {ours}")
 
+    def _refusal(self, done: str, error: OSError) -> InputError:
+        return refusal(InputError, f"{self._path}: cannot be {done}", error)
+
     def _error(self, problem: str) -> InputError:
         return InputError(f"{self._path}: {problem}", _CURE)
 
@@ -178,7 +182,7 @@ def content_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
+        raise refusal(DatasetError, f"{path}: cannot be read", error) from error
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import ClassVar
 from mpm_deploy.errors import DatasetError
 from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample, files_in
 from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
+from mpm_deploy.support.refusal import refusal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _CLASSES = "classes.txt"
@@ -45,7 +46,9 @@ class Folder(Dataset):
 def _read_classes(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise refusal(DatasetError, f"{path}: cannot be read", error) from error
+    except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: cannot be read as text in UTF-8: {error}") from error
     names = tuple(line.strip() for line in lines if line.strip())
     if not 2 <= len(names) <= IGNORED:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mpm_deploy.errors import DatasetError, ImageError
 from mpm_deploy.images.decode import decode, orientation_of
 from mpm_deploy.images.formats import png
+from mpm_deploy.support.refusal import refusal
 
 IGNORED = 255  # of a pixel that does not count
 
@@ -48,7 +49,7 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
+        raise refusal(DatasetError, f"{path}: cannot be read", error) from error
 
 
 def check_numbers(path: Path, numbers: Numbers, count: int, whose: str, cure: str) -> None:
