@@ -2,7 +2,7 @@
 
     MpmError
     ├── RecipeError            a recipe: which file, which key, what was allowed
-    ├── ModelError             a model or its weights cannot be used
+    ├── ModelError             a model or its weights cannot be used, or it gives no numbers
     ├── BuildError             a backend cannot compile the recipe here
     │   └── AgreementError     the artifact disagrees with the eager model
     ├── ArtifactError          not an artifact, or a damaged, foreign or newer one
@@ -38,7 +38,7 @@ class RecipeError(MpmError):
 
 
 class ModelError(MpmError):
-    """A model or its weights cannot be used: names the part."""
+    """A model or its weights cannot be used: names the part; or its scores are not finite."""
 
 
 class BuildError(MpmError):

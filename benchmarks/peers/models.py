@@ -4,7 +4,6 @@ Of the scenes every third calibrates what is quantized; mIoU is over the others.
 by an image that it has seen.
 """
 
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from benchmarks.record import IMAGES
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.recipe import Recipe, load_recipe
+from mpm_deploy.support.cores import available_cores
 
 _CALIBRATING = 3  # one scene in so many
 
@@ -83,7 +83,7 @@ MODELS = {
 
 def cores() -> int:
     """Return the number of cores that this process may use: how many images run side by side."""
-    return len(os.sched_getaffinity(0))
+    return available_cores()
 
 
 def calibration_images() -> list[Path]:

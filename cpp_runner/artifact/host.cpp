@@ -2,20 +2,16 @@
 
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
-#include <sched.h>
 #include <sys/utsname.h>
 #include <torch/version.h>
 
-#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <sstream>
-#include <thread>
 
 #include "artifact/cuda_driver.hpp"
 #include "mpm_runner/error.hpp"
-#include "mpm_runner/model.hpp"
 
 namespace mpm {
 
@@ -92,13 +88,6 @@ Device parse_device(const std::string& name) {
     throw InputError("device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + name + "\"");
   }
   return {.is_cuda = true, .index = std::stoi(index)};
-}
-
-int available_cores() {
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
-  // A machine of more than 1024 cores, whose masks are longer.
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 std::set<std::string> cpu_flags(std::istream& cpuinfo) {

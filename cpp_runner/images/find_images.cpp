@@ -20,6 +20,9 @@ bool has_image_suffix(const fs::path& file) {
   return std::find(suffixes.begin(), suffixes.end(), suffix) != suffixes.end();
 }
 
+// As macOS's ._a.jpg, which holds no picture.
+bool is_hidden(const fs::path& file) { return file.filename().native().starts_with('.'); }
+
 // A link to nothing counts, so that it is skipped aloud.
 bool is_file(const fs::directory_entry& entry) {
   std::error_code error;
@@ -30,7 +33,8 @@ std::vector<fs::path> list_images(const fs::path& folder) {
   std::vector<fs::path> files;
   try {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      if (has_image_suffix(entry.path()) && is_file(entry)) files.push_back(entry.path());
+      const fs::path& file = entry.path();
+      if (has_image_suffix(file) && !is_hidden(file) && is_file(entry)) files.push_back(file);
     }
   } catch (const fs::filesystem_error& error) {
     throw InputError(folder.string() + ": cannot be read: " + error.code().message());

@@ -14,11 +14,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::size_t most_of_name = 32;  // a longer name would be too long with more to it
+
 class Temporary {
  public:
   explicit Temporary(const fs::path& target) : path(target) {
     path.replace_filename(".");
-    path += target.filename();
+    path += target.filename().native().substr(0, most_of_name);
     path += ".";
     path += std::to_string(getpid());
   }

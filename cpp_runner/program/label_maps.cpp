@@ -2,8 +2,10 @@
 
 #include <png.h>
 
+#include <cerrno>
 #include <csetjmp>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <memory>
 
@@ -66,7 +68,7 @@ bool write_png(std::FILE* file, const Picture& picture, png_structp png, png_inf
 bool write_png(const fs::path& path, const Picture& picture) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"),
                                                              std::fclose);
-  if (!file) return false;
+  if (!file) return false;  // errno says why
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
   const bool written = write_png(file.get(), picture, png, info);
@@ -102,7 +104,7 @@ void write_label_map(const fs::path& target, const LabelMap& labels,
   if (!is_wide) picture.palette = to_png_palette(palette);
   write_atomically(target, [&](const fs::path& temporary) {
     if (!write_png(temporary, picture)) {
-      throw InputError(target.string() + ": cannot write there",
+      throw InputError(target.string() + ": cannot write there: " + std::strerror(errno),
                        "name a folder that exists and that you may write to");
     }
   });

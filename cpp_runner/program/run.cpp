@@ -17,13 +17,22 @@ namespace {
 void check_keeps_inputs(const std::vector<fs::path>& images, const fs::path& folder,
                         const std::vector<std::string>& names) {
   std::set<fs::path> inputs;
-  for (const fs::path& image : images) inputs.insert(fs::weakly_canonical(image));
+  std::error_code error;
+  for (const fs::path& image : images) inputs.insert(fs::weakly_canonical(image, error));
+  inputs.erase(fs::path());  // of a link to itself, which is no file that could be overwritten
   for (const std::string& name : names) {
-    if (inputs.contains(fs::weakly_canonical(folder / name))) {
+    if (inputs.contains(fs::weakly_canonical(folder / name, error))) {
       throw InputError((folder / name).string() + ": this label map would overwrite an input image",
                        "name another folder for the label maps");
     }
   }
+}
+
+void write(const Result& result, const Arguments& arguments, const std::string& name,
+           const std::vector<Color>& palette) {
+  fs::path target = arguments.output / name;
+  write_label_map(target, result.labels, palette);
+  if (arguments.scores) write_scores(target.replace_extension(".npy"), result.scores);
 }
 
 }  // namespace
@@ -44,10 +53,12 @@ Written run(const Arguments& arguments) {
   for (const std::string& name : names) {
     const Stream::Item item = stream.next().value();
     if (const auto* result = std::get_if<Result>(&item)) {
-      fs::path target = arguments.output / name;
-      write_label_map(target, result->labels, runner.manifest().model.palette);
-      if (arguments.scores) write_scores(target.replace_extension(".npy"), result->scores);
-      ++written.label_maps;
+      try {
+        write(*result, arguments, name, runner.manifest().model.palette);
+        ++written.label_maps;
+      } catch (const InputError& error) {
+        written.skipped.push_back({result->source, error.problem()});
+      }
     } else {
       written.skipped.push_back(std::get<Skipped>(item));
     }

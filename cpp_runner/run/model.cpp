@@ -3,9 +3,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "artifact/archive.hpp"
@@ -14,6 +16,7 @@
 #include "backends/program.hpp"
 #include "backends/window_labels.hpp"
 #include "run/device_stream.hpp"
+#include "support/home_process.hpp"
 #include "support/task_thread.hpp"
 #include "support/threads.hpp"
 
@@ -28,14 +31,31 @@ struct Scores::Data {
   at::Tensor merge_maps;  // (B, M, N) int32, on the device
 };
 
+namespace {
+
+DeviceInfo describe(const Device& device, int threads) {
+  const std::optional<Gpu> gpu = device.is_cuda ? find_gpu(device.index) : std::nullopt;
+  DeviceInfo info{device.name(), threads, std::nullopt};
+  if (gpu) info.gpu = gpu->name;
+  return info;
+}
+
+}  // namespace
+
 struct Model::State {
-  State(std::filesystem::path path, Manifest read, const Device& where)
+  State(std::filesystem::path path, Manifest read, const Device& where, int threads)
       : artifact(std::move(path)),
         manifest(std::move(read)),
         device(where.name()),
         copying(device),
         scoring(device),
-        labeling(device) {}
+        labeling(device),
+        device_info(describe(where, threads)),
+        thread([threads] { use_intra_op_threads(threads); }) {
+    if (device.is_cuda()) use_here();  // what a GPU holds does not survive a fork either
+  }
+
+  void use_here() const { home.check(artifact.string() + ": this Runner was opened"); }
 
   const std::filesystem::path artifact;
   const Manifest manifest;
@@ -57,7 +77,8 @@ struct Model::State {
     return at::cat(scores);
   }
 
-  DeviceInfo device_info;
+  const HomeProcess home;
+  const DeviceInfo device_info;
   std::unique_ptr<const Program> program;
   const TaskThread thread;
 };
@@ -70,13 +91,6 @@ void check_threads(const std::optional<int>& threads) {
   if (threads && *threads < 1) {
     throw InputError("threads: expected 1 or more, got " + std::to_string(*threads));
   }
-}
-
-DeviceInfo describe(const Device& device) {
-  const std::optional<Gpu> gpu = device.is_cuda ? find_gpu(device.index) : std::nullopt;
-  DeviceInfo info{device.name(), at::get_num_threads(), std::nullopt};
-  if (gpu) info.gpu = gpu->name;
-  return info;
 }
 
 // labels: (height, width) uint8 or int16, contiguous, on the CPU.
@@ -94,6 +108,15 @@ ScoreMap to_score_map(const at::Tensor& scores) {
   return {static_cast<int>(scores.size(0)),
           {static_cast<int>(scores.size(1)), static_cast<int>(scores.size(2))},
           std::vector<float>(begin, begin + scores.numel())};
+}
+
+// Of these no label can be made. The sum of many finite numbers is hardly ever infinite, and costs
+// a fiftieth of a look at each.
+void check_finite(const at::Tensor& scores) {
+  const c10::InferenceMode inference;
+  if (std::isfinite(scores.sum().item<float>()) || scores.isfinite().all().item<bool>()) return;
+  throw ModelError("the model gives scores that are not finite",
+                   "numbers in it grow too large for its type: --set backend.dtype=float32");
 }
 
 FittedImage stored_sample(const Archive& archive, Size size) {
@@ -128,6 +151,13 @@ std::string percent(double share, const char* format = "%.2f %%") {
 }  // namespace
 
 std::size_t Batch::images() const { return static_cast<std::size_t>(data_->images.size(0)); }
+
+Batch Batch::image(std::size_t index) const {
+  const auto first = static_cast<std::int64_t>(index);
+  Batch one;
+  one.data_ = std::make_shared<Data>(Data{data_->images.slice(0, first, first + 1)});
+  return one;
+}
 
 std::size_t Scores::images() const { return static_cast<std::size_t>(data_->scores.size(0)); }
 
@@ -171,15 +201,19 @@ Model::Model(const std::filesystem::path& artifact, const ModelOptions& options)
   const Device device =
       options.device ? parse_device(*options.device) : own_device(artifact, manifest);
   check_host_of(artifact, manifest, device);
-  state_ = std::make_unique<State>(artifact, std::move(manifest), device);
-  state_->thread.run([&] {
-    if (options.threads) use_intra_op_threads(*options.threads);
-    state_->device_info = describe(device);
-    state_->scoring.run([&] {
-      state_->program =
-          load_program(artifact, state_->manifest, device, state_->device_info.threads);
-    });
+  const int own_choice = std::min(at::get_num_threads(), available_cores());
+  const int threads = options.threads.value_or(own_choice);
+  state_.reset(new State(artifact, std::move(manifest), device, threads));
+  // On a thread that ends with it: the model's own starts where the model is first used.
+  TaskThread().run([&] {
+    state_->scoring.run(
+        [&] { state_->program = load_program(artifact, state_->manifest, device, threads); });
   });
+}
+
+// Its threads cannot be joined where they are not.
+void Model::Leave::operator()(State* state) const {
+  if (!state->home.is_elsewhere()) delete state;
 }
 
 Model::~Model() = default;
@@ -190,6 +224,7 @@ const Manifest& Model::manifest() const { return state_->manifest; }
 const DeviceInfo& Model::device() const { return state_->device_info; }
 
 Batch Model::copy(std::span<const FittedImage> images) const {
+  state_->use_here();
   const c10::InferenceMode inference;
   const Size size{manifest().input.height, manifest().input.width};
   if (images.empty()) throw InputError("images: expected one or more, got none");
@@ -217,9 +252,14 @@ Batch Model::copy(std::span<const FittedImage> images) const {
 }
 
 Scores Model::scores(const Batch& batch) const {
+  state_->use_here();
   ModelOutput output;
-  state_->thread.run(
-      [&] { state_->scoring.run([&] { output = state_->program->scores(batch.data_->images); }); });
+  state_->thread.run([&] {
+    state_->scoring.run([&] {
+      output = state_->program->scores(batch.data_->images);
+      check_finite(output.scores);
+    });
+  });
   Scores result;
   result.data_ = std::make_shared<Scores::Data>(
       Scores::Data{std::move(output.scores), std::move(output.merge_maps)});

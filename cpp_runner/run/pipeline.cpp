@@ -1,5 +1,7 @@
 #include "run/pipeline.hpp"
 
+#include <algorithm>
+
 #include "support/threads.hpp"
 
 namespace mpm {
@@ -25,7 +27,9 @@ Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
               [this](std::size_t index) { return load_file(index); }),
       copied_(batches_waiting, [this] { return next_copied(); }),
       scored_(batches_waiting, [this] { return next_scored(); }),
-      labeled_(batches_waiting, [this] { return next_labeled(); }) {}
+      labeled_(batches_waiting, [this] { return next_labeled(); }) {
+  home_.check("this run was begun");
+}
 
 // What waits for a stage before it is woken; the threads end with the members.
 Stream::Pipeline::~Pipeline() {
@@ -36,6 +40,7 @@ Stream::Pipeline::~Pipeline() {
 }
 
 std::optional<Stream::Item> Stream::Pipeline::next() {
+  home_.check("this run was begun");
   if (given_ == ready_.size()) {
     std::optional<std::vector<Item>> items = labeled_.next();
     if (!items) return std::nullopt;
@@ -86,19 +91,21 @@ std::optional<Copied> Stream::Pipeline::next_copied() {
   return copy(*model_, std::move(batch));
 }
 
-std::optional<ScoredBatch> Stream::Pipeline::next_scored() {
+std::optional<std::vector<ScoredBatch>> Stream::Pipeline::next_scored() {
   std::optional<Copied> batch = copied_.next();
   if (!batch || is_left_) return std::nullopt;
-  return score(*model_, std::move(*batch));
+  return score_or_part(*model_, std::move(*batch));
 }
 
-// Of the next batch that makes an image whole.
+// Of the next batches that make an image whole.
 std::optional<std::vector<Stream::Item>> Stream::Pipeline::next_labeled() {
   std::vector<CompleteOrSkipped> whole;
   while (whole.empty()) {
-    std::optional<ScoredBatch> batch = scored_.next();
-    if (!batch) return std::nullopt;
-    whole = gatherer_.add(std::move(*batch));
+    std::optional<std::vector<ScoredBatch>> batches = scored_.next();
+    if (!batches) return std::nullopt;
+    for (ScoredBatch& batch : *batches) {
+      std::ranges::move(gatherer_.add(std::move(batch)), std::back_inserter(whole));
+    }
   }
   return label(*model_, whole, outputs_);
 }

@@ -10,6 +10,7 @@
 #include "run/producer.hpp"
 #include "run/read_ahead.hpp"
 #include "run/stages.hpp"
+#include "support/home_process.hpp"
 
 namespace mpm {
 
@@ -25,15 +26,17 @@ class Stream::Pipeline {
   ~Pipeline();
 
   std::optional<Item> next();
+  bool is_elsewhere() const { return home_.is_elsewhere(); }
 
  private:
   PreparedOrSkipped load_file(std::size_t index) const;
   std::optional<WindowOrSkipped> next_window();
   Items next_batch();
   std::optional<Copied> next_copied();
-  std::optional<ScoredBatch> next_scored();
+  std::optional<std::vector<ScoredBatch>> next_scored();
   std::optional<std::vector<Item>> next_labeled();
 
+  const HomeProcess home_;
   const std::shared_ptr<const Model> model_;
   const Loader loader_;
   const std::vector<std::filesystem::path> files_;
@@ -46,7 +49,7 @@ class Stream::Pipeline {
   Gatherer gatherer_;
   ReadAhead<PreparedOrSkipped> loaded_;
   Producer<Copied> copied_;
-  Producer<ScoredBatch> scored_;
+  Producer<std::vector<ScoredBatch>> scored_;
   Producer<std::vector<Item>> labeled_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "run/pipeline.hpp"
 #include "run/stages.hpp"
+#include "support/threads.hpp"
 
 namespace mpm {
 
@@ -43,6 +44,7 @@ Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size,
                       const Outputs& outputs) const {
   check_at_least_one("batch_size", batch_size);
   const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
+  look_at_threads();
   return Stream(std::make_unique<Stream::Pipeline>(model_, Loader(image_fit_, options_.label_size),
                                                    std::move(files), batch_size, outputs, workers));
 }

@@ -1,6 +1,8 @@
 #include "run/stages.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <new>
 
 namespace mpm {
 
@@ -23,6 +25,17 @@ class Stopwatch {
 
 std::string without_prefix(const std::string& text, const std::string& prefix) {
   return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+}
+
+// What an error says, in a line.
+std::string reason_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error)) return "there is not enough memory for it";
+  std::string text = error.what();
+  while (text.ends_with('\n')) text.pop_back();
+  const std::string first = text.substr(0, text.find('\n'));
+  // TorchScript's first line is of itself, its last one what was thrown; torch's own are the other
+  // way around.
+  return first.ends_with("TorchScript interpreter.") ? text.substr(text.rfind('\n') + 1) : first;
 }
 
 // Tokens of several windows are counted on from window to window.
@@ -101,6 +114,17 @@ Result make_outputs(const Model& model, const CompleteImage& whole, const Output
   return result;
 }
 
+ResultOrSkipped make_outputs_or_skip(const Model& model, const CompleteOrSkipped& item,
+                                     const Outputs& outputs) {
+  if (const auto* skipped = std::get_if<Skipped>(&item)) return *skipped;
+  const auto& whole = std::get<CompleteImage>(item);
+  try {
+    return make_outputs(model, whole, outputs);
+  } catch (const std::exception& error) {
+    return Skipped{whole.image->source, reason_of(error)};
+  }
+}
+
 // Adds what is known of the image besides. labels_ms: of all images that were labeled with it, so
 // many.
 void complete(Result& result, const CompleteImage& whole, double labels_ms, std::size_t images) {
@@ -135,10 +159,28 @@ PreparedImage Loader::load(const std::filesystem::path& file) const {
 PreparedOrSkipped Loader::load_or_skip(const std::filesystem::path& file) const {
   try {
     return load(file);
-  } catch (const ImageError& error) {
-    return Skipped{file, without_prefix(error.problem(), file.string() + ": ")};
+  } catch (const std::exception& error) {
+    return Skipped{file, without_prefix(reason_of(error), file.string() + ": ")};
   }
 }
+
+namespace {
+
+// Each item alone.
+std::vector<Copied> parts_of(const Copied& copied) {
+  std::vector<Copied> parts;
+  std::size_t window = 0;
+  const auto windows = static_cast<double>(count_windows(copied.items));
+  for (const WindowOrSkipped& item : copied.items) {
+    if (std::holds_alternative<Window>(item))
+      parts.push_back({{item}, copied.on_device.image(window++), copied.copy_ms / windows});
+    else
+      parts.push_back({{item}, {}});
+  }
+  return parts;
+}
+
+}  // namespace
 
 Copied copy(const Model& model, Items items) {
   std::vector<FittedImage> windows;
@@ -160,35 +202,50 @@ ScoredBatch score(const Model& model, Copied copied) {
   return {std::move(copied.items), std::move(scores), copied.copy_ms, watch.lap()};
 }
 
-std::vector<ResultOrSkipped> label(const Model& model, const std::vector<CompleteOrSkipped>& items,
-                                   const Outputs& outputs) {
-  std::vector<Result> made;
-  Stopwatch watch;
-  for (const CompleteOrSkipped& item : items) {
-    if (const auto* whole = std::get_if<CompleteImage>(&item))
-      made.push_back(make_outputs(model, *whole, outputs));
-  }
-  const double labels_ms = watch.lap();
-  std::vector<ResultOrSkipped> results;
-  auto next = made.begin();
-  for (const CompleteOrSkipped& item : items) {
-    if (const auto* whole = std::get_if<CompleteImage>(&item)) {
-      complete(*next, *whole, labels_ms, made.size());
-      results.emplace_back(std::move(*next++));
+std::vector<ScoredBatch> score_or_part(const Model& model, Copied copied) {
+  std::vector<ScoredBatch> scored;
+  try {
+    scored.push_back(score(model, copied));
+  } catch (const std::exception& error) {
+    if (copied.items.size() == 1) {
+      scored.push_back({std::move(copied.items), {}, 0, 0, reason_of(error)});
     } else {
-      results.emplace_back(std::get<Skipped>(item));
+      for (Copied& part : parts_of(copied)) {
+        scored.push_back(score_or_part(model, std::move(part)).front());
+      }
     }
   }
-  return results;
+  return scored;
+}
+
+std::vector<ResultOrSkipped> label(const Model& model, const std::vector<CompleteOrSkipped>& items,
+                                   const Outputs& outputs) {
+  std::vector<ResultOrSkipped> made;
+  Stopwatch watch;
+  for (const CompleteOrSkipped& item : items) {
+    made.push_back(make_outputs_or_skip(model, item, outputs));
+  }
+  const double labels_ms = watch.lap();
+  const auto images = static_cast<std::size_t>(std::ranges::count_if(
+      made, [](const ResultOrSkipped& one) { return std::holds_alternative<Result>(one); }));
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (auto* result = std::get_if<Result>(&made[i]))
+      complete(*result, std::get<CompleteImage>(items[i]), labels_ms, images);
+  }
+  return made;
 }
 
 Result infer(const Model& model, PreparedImage image, const Outputs& outputs) {
   Items items;
   for (Window& window : windows_of(std::move(image))) items.emplace_back(std::move(window));
   Gatherer gatherer;
-  std::vector<ResultOrSkipped> results =
-      label(model, gatherer.add(score(model, copy(model, std::move(items)))), outputs);
-  return std::get<Result>(std::move(results.front()));
+  const std::vector<CompleteOrSkipped> done =
+      gatherer.add(score(model, copy(model, std::move(items))));
+  const auto& whole = std::get<CompleteImage>(done.front());
+  Stopwatch watch;
+  Result result = make_outputs(model, whole, outputs);
+  complete(result, whole, watch.lap(), 1);
+  return result;
 }
 
 }  // namespace mpm

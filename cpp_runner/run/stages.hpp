@@ -33,6 +33,9 @@ class Loader {
 
 Copied copy(const Model& model, Items items);
 ScoredBatch score(const Model& model, Copied copied);
+// Where the model fails on a batch, each of its windows alone: what fails then as well is of that
+// window.
+std::vector<ScoredBatch> score_or_part(const Model& model, Copied copied);
 std::vector<ResultOrSkipped> label(const Model& model, const std::vector<CompleteOrSkipped>& items,
                                    const Outputs& outputs);
 

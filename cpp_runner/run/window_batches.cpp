@@ -17,6 +17,17 @@ std::size_t count_windows(const Items& items) {
       [](const WindowOrSkipped& item) { return std::holds_alternative<Window>(item); }));
 }
 
+namespace {
+
+CompleteOrSkipped complete(std::shared_ptr<const PreparedImage> image, std::vector<Place> places) {
+  for (const Place& place : places) {
+    if (!place.batch->failure.empty()) return Skipped{image->source, place.batch->failure};
+  }
+  return CompleteImage{std::move(image), std::move(places)};
+}
+
+}  // namespace
+
 std::vector<CompleteOrSkipped> Gatherer::add(ScoredBatch batch) {
   const auto shared = std::make_shared<const ScoredBatch>(std::move(batch));
   std::vector<CompleteOrSkipped> done;
@@ -29,7 +40,7 @@ std::vector<CompleteOrSkipped> Gatherer::add(ScoredBatch batch) {
     places_.push_back({shared, index++});
     const auto& image = std::get<Window>(item).image;
     if (places_.size() == image->windows.size()) {
-      done.emplace_back(CompleteImage{image, std::move(places_)});
+      done.push_back(complete(image, std::move(places_)));
       places_.clear();
     }
   }

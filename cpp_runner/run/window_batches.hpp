@@ -49,6 +49,7 @@ struct ScoredBatch {
   Scores scores;
   double copy_ms = 0;
   double scores_ms = 0;
+  std::string failure = {};  // what the model threw; there are no scores then
 };
 
 // Where a window went: which one it is of a batch.
@@ -68,7 +69,8 @@ using CompleteOrSkipped = std::variant<CompleteImage, Skipped>;
 // Takes batches in order, and so keeps at most one image that is not whole yet.
 class Gatherer {
  public:
-  // The images that are whole with this batch, and what was skipped, in order.
+  // The images that are whole with this batch, and what was skipped, in order: also an image on one
+  // of whose windows the model failed.
   std::vector<CompleteOrSkipped> add(ScoredBatch batch);
 
  private:

@@ -3,6 +3,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -10,15 +11,16 @@
 
 namespace mpm {
 
-// A thread that does tasks in the order they came. What libtorch knows of a thread stays with it:
-// how many threads its operators use, and the pool of those, so that calls from many threads would
-// make many pools, which slow one another.
+// A thread that does tasks in the order they came; it starts with the first one. What libtorch
+// knows of a thread stays with it: how many threads its operators use, and the pool of those, so
+// that calls from many threads would make many pools, which slow one another.
 class TaskThread {
  public:
-  TaskThread() : thread_([this] { work(); }) {}
+  // prepare: is called there before the first task.
+  explicit TaskThread(std::function<void()> prepare = [] {}) : prepare_(std::move(prepare)) {}
   ~TaskThread() {
     tasks_.close();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
   }
 
   // Has the function run there; the future gives what it gives, and throws what it throws.
@@ -27,6 +29,7 @@ class TaskThread {
     using Result = decltype(function());
     const auto task = std::make_shared<std::packaged_task<Result()>>(std::move(function));
     std::future<Result> outcome = task->get_future();
+    std::call_once(started_, [this] { thread_ = std::thread([this] { work(); }); });
     tasks_.push([task] { (*task)(); });
     return outcome;
   }
@@ -38,14 +41,17 @@ class TaskThread {
   }
 
  private:
-  void work() {
+  void work() const {
+    prepare_();
     while (const auto task = tasks_.pop()) (*task)();
   }
 
   static constexpr std::size_t most_waiting = 64;
 
+  const std::function<void()> prepare_;
   mutable BoundedQueue<std::function<void()>> tasks_{most_waiting};
-  std::thread thread_;
+  mutable std::once_flag started_;
+  mutable std::thread thread_;
 };
 
 }  // namespace mpm

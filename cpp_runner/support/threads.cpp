@@ -19,6 +19,10 @@ void use_intra_op_threads(int count) {
   std::thread([&] { at::set_num_threads(before); }).join();
 }
 
+void look_at_threads() {
+  std::thread([] { at::get_num_threads(); }).join();
+}
+
 OneThread::OneThread() : before_(at::get_num_threads()) { use_intra_op_threads(1); }
 
 OneThread::~OneThread() { use_intra_op_threads(before_); }

@@ -6,6 +6,10 @@ namespace mpm {
 // that new threads start with stays as it is.
 void use_intra_op_threads(int count);
 
+// Has a new thread look at libtorch's threads, alone. After a fork that look mends a pool that the
+// fork has broken, and two at once find it half mended: "Invalid thread pool!".
+void look_at_threads();
+
 // One thread for the operators that this thread calls while it lives. Each thread that calls a
 // large operator gets a pool of its own from OpenMP, which stays; where all pools together have
 // more threads than there are cores, they sleep after every operator, and the model takes a third

@@ -22,6 +22,15 @@ std::string problem_of(const FileBytes& file) {
   }
 }
 
+FileBytes first_bytes(const FileBytes& file, std::size_t size) {
+  return {file.begin(), file.begin() + static_cast<long>(size)};
+}
+
+FileBytes joined(FileBytes first, const FileBytes& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
 int largest_difference(const Image& a, const Image& b) {
   int largest = 0;
   for (std::size_t i = 0; i < a.pixels.size(); ++i) {
@@ -141,9 +150,32 @@ TEST_SUITE("images") {
     const Image scene = make_scene({24, 40});
     for (const FileBytes& file : {encode_png(scene.size, scene.pixels), encode_jpeg(scene),
                                   encode_jpeg(scene, {.progressive = true})}) {
-      for (std::size_t size = 0; size < file.size(); size += 3) {
-        const FileBytes cut(file.begin(), file.begin() + static_cast<long>(size));
-        CHECK(problem_of(cut) != "");
+      for (std::size_t size = 0; size < file.size() - 2; size += 3) {
+        CHECK(problem_of(first_bytes(file, size)) != "");
+      }
+    }
+  }
+
+  TEST_CASE("of a JPEG nothing but the end of image may be missing, whatever follows") {
+    const Image scene = make_scene({24, 40});
+    for (const bool progressive : {false, true}) {
+      const FileBytes file = encode_jpeg(scene, {.progressive = progressive});
+      for (const FileBytes& tail : {FileBytes{}, FileBytes{0xFF}, FileBytes(500), file}) {
+        CHECK(decode(joined(first_bytes(file, file.size() - 2), tail)).pixels ==
+              decode(file).pixels);
+        CHECK(problem_of(joined(first_bytes(file, file.size() - 3), tail)) ==
+              "the file ends early");
+      }
+    }
+  }
+
+  TEST_CASE("a JPEG that is cut before its end of image is refused") {
+    const Image scene = make_scene({64, 96});
+    for (const bool progressive : {false, true}) {
+      const FileBytes file = encode_jpeg(scene, {.progressive = progressive});
+      for (const std::size_t part : {3, 4, 5}) {  // of six: the header is shorter than half
+        CHECK(problem_of(joined(first_bytes(file, file.size() * part / 6), {0xFF, 0xD9})) ==
+              "the file ends early");
       }
     }
   }
@@ -197,9 +229,11 @@ TEST_SUITE("images") {
     CHECK_THROWS_AS(fit(Image{}, {2, 2}), InputError);
   }
 
-  TEST_CASE("images of a folder: by suffix in any case, sorted by bytes, no sub-folders") {
+  TEST_CASE(
+      "images of a folder: by suffix in any case, sorted by bytes, none hidden, no sub-folders") {
     const TemporaryFolder folder;
-    for (const char* name : {"b.JPG", "a.png", "B.jpeg", "notes.txt", "c.gif"}) {
+    for (const char* name :
+         {"b.JPG", "a.png", "B.jpeg", "notes.txt", "c.gif", "._b.JPG", ".nfs01.png"}) {
       write_bytes(folder / name, FileBytes{1});
     }
     fs::create_directory(folder / "sub.png");

@@ -1,14 +1,19 @@
 #include <ATen/Parallel.h>
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <new>
 #include <random>
 #include <thread>
 
 #include "artifacts.hpp"
 #include "images_made.hpp"
 #include "mpm_runner/mpm_runner.hpp"
+#include "run/stages.hpp"
 #include "temporary_folder.hpp"
 
 using namespace mpm;
@@ -38,6 +43,28 @@ int threads_of_a_new_thread() {
   int threads = 0;
   std::thread([&] { threads = at::get_num_threads(); }).join();
   return threads;
+}
+
+// Whether the work says yes in a forked process; one that hangs is killed.
+bool in_child(const std::function<bool()>& work) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(30);
+    const bool is_well = work();
+    _exit(is_well ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status == 0;
+}
+
+bool says_elsewhere(const std::function<void()>& use) {
+  try {
+    use();
+  } catch (const InputError& error) {
+    return error.problem().find("in another process") != std::string::npos;
+  }
+  return false;
 }
 
 void check_result(const Result& result, const Manifest& manifest) {
@@ -128,6 +155,54 @@ TEST_SUITE("runner") {
       Stream left = Runner(artifact).stream(files, 2);
       CHECK(left.next());
     }
+  }
+
+  TEST_CASE("after a fork a runner works in the child where it was not used before") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::vector<fs::path> files = write_images(folder);
+      const Image scene = make_scene({50, 81});
+      const Runner runner(artifact, {.threads = 2});
+      CHECK(in_child([&] {
+        Stream stream = runner.stream(files, 2);
+        std::size_t given = 0;
+        while (stream.next()) ++given;
+        return given == files.size() && runner.run(scene).labels.size == scene.size;
+      }));
+      const LabelMap labels = runner.run(scene).labels;
+      Stream stream = runner.stream(files, 2);
+      CHECK(stream.next());
+      CHECK(in_child([&] { return says_elsewhere([&] { runner.run(scene); }); }));
+      CHECK(in_child([&] {
+        Stream own = std::move(stream);
+        return says_elsewhere([&] { own.next(); });
+      }));
+      CHECK(in_child([&] {  // nor does leaving wait for threads that are not there
+        stream = Runner(artifact).stream({});
+        const Runner dropped = runner;
+        return true;
+      }));
+      CHECK(runner.run(scene).labels.labels == labels.labels);
+      CHECK(stream.next());
+    }
+  }
+
+  TEST_CASE("an image that the memory does not hold is skipped") {
+    const TemporaryFolder folder;
+    const fs::path file = write_images(folder).front();
+    const auto skipped = [&](std::shared_ptr<const ImageFit> fit) {
+      return std::get<Skipped>(Loader(std::move(fit), LabelSize::image).load_or_skip(file));
+    };
+    struct NoMemory : ImageFit {
+      ImageWindows fit(const Image&) const override { throw std::bad_alloc(); }
+    };
+    struct TorchFails : ImageFit {
+      ImageWindows fit(const Image&) const override {
+        throw std::runtime_error("no kernel\nException raised from here");
+      }
+    };
+    CHECK(skipped(std::make_shared<NoMemory>()).reason == "there is not enough memory for it");
+    CHECK(skipped(std::make_shared<TorchFails>()).reason == "no kernel");
   }
 
   TEST_CASE("threads may share a runner") {

@@ -16,6 +16,7 @@ from mpm_deploy.artifact.format_1 import recipe_of_format_1
 from mpm_deploy.artifact.manifest import FORMAT_1, REBUILD, Manifest
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.strict_json import read_json
 
 MANIFEST = "extra/mpm_manifest.json"
@@ -114,10 +115,8 @@ class _Archive:
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise self._error("not an artifact, or cut short") from error
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise ArtifactError(
-                f"{self._path}: cannot be opened: {reason}", "name a .pt or .pt2 file"
-            ) from error
+            what = f"{self._path}: cannot be opened"
+            raise refusal(ArtifactError, what, error, "name a .pt or .pt2 file") from error
         try:
             self._names = self._relative_names()
         except ArtifactError:
@@ -159,7 +158,10 @@ class _Archive:
             with self._zip.open(self._names[name]) as record:
                 while chunk := record.read(_CHUNK):
                     yield chunk
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        except OSError as error:
+            what = f"{self._path}: record {name} cannot be read"
+            raise refusal(ArtifactError, what, error, REBUILD) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise self._error(f"damaged: record {name} cannot be read") from error
 
     def _relative_names(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from mpm_deploy.images.windows import WindowGrid
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.ops.label_map.windows import window_label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.support.refusal import refusal_in, refusals_told
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
@@ -50,6 +51,7 @@ class Program(ABC):
         if device.type == "cpu":
             _let_malloc_keep_memory()
 
+    @refusals_told()
     def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Score every class on the grid of scores, and say which token each patch went to.
 
@@ -61,6 +63,7 @@ class Program(ABC):
 
         Raises:
             InputError: Images of another shape or type.
+            HostError: Memory or threads are short.
         """
         expected = (3, self._manifest.input.height, self._manifest.input.width)
         if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1:] != expected:
@@ -78,6 +81,7 @@ class Program(ABC):
             scores, merge_maps = zip(*outcomes, strict=True)
             return torch.cat(scores), torch.cat(merge_maps)
 
+    @refusals_told()
     def labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """Give every pixel a label.
 
@@ -96,6 +100,7 @@ class Program(ABC):
             parts = [self._labels(part.contiguous(), size) for part in self._split(scores)]
             return parts[0] if len(parts) == 1 else torch.cat(parts)
 
+    @refusals_told()
     def window_labels(self, scores: Tensor, grid: WindowGrid, size: tuple[int, int]) -> Tensor:
         """Give every pixel a label, for an image that windows were slid over.
 
@@ -156,8 +161,11 @@ class OpenArtifact(NamedTuple):
     program: Program
 
 
-def unloadable(path: Path, manifest: Manifest, error: RuntimeError) -> ArtifactError:
+def unloadable(path: Path, manifest: Manifest, error: OSError | RuntimeError) -> ArtifactError:
     """Make the error for an artifact that torch cannot load, with the first line of its reason."""
+    refused = refusal_in(error)
+    if refused is not None:
+        return HostError(f"{path}: cannot be loaded: {refused.problem}", refused.hint)
     reason = str(error).strip().splitlines()[0]
     return ArtifactError(
         f"{path}: torch {torch.__version__} cannot load it: {reason}",

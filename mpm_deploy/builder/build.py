@@ -39,9 +39,14 @@ from mpm_deploy.models.weights.files import load_encoder_into, load_into, read_w
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo, random_weights
 from mpm_deploy.models.zoo import create, find_model
 from mpm_deploy.recipe import MergeRecipe, ModelRecipe, Recipe
+from mpm_deploy.support.refusal import refusals_told
 from mpm_deploy.support.schema import to_mapping
+from mpm_deploy.support.temporary_folder import check_temporary_folder
+
+_ROOM_A_PARAMETER = 8  # bytes: in float32, once as it is compiled and once as it is packed
 
 
+@refusals_told()
 def build(
     recipe: Recipe | str | Path,
     output: Path | str | None = None,
@@ -63,6 +68,7 @@ def build(
         ModelError: The weights cannot be used.
         BuildError: This machine cannot build it.
         AgreementError: The compiled model disagrees with the eager one.
+        HostError: Memory or room is short, or no code may run from the temporary folder.
     """
     say = progress or (lambda _: None)
     recipe = as_recipe(recipe)
@@ -72,6 +78,7 @@ def build(
 
     say("making the model")
     model, weights = make_model(recipe)
+    check_temporary_folder(_ROOM_A_PARAMETER * _count_parameters(model))
     with tempfile.TemporaryDirectory() as folder:
         payload = Path(folder) / f"segmenter{backend.suffix}"
         say(f"compiling with {backend.name}")
@@ -218,7 +225,7 @@ def _describe(
             name=weights.model,
             backbone=spec.backbone,
             head=spec.head_name,
-            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            parameters=_count_parameters(model),
             patch_size=encoder.patch_size,
             special_tokens=encoder.special_tokens,
             classes=weights.classes,
@@ -234,6 +241,10 @@ def _describe(
         agreement=Agreement(images=0, labels=0.0, clusters=()),  # known once it is verified
         payload_sha256="",  # known once it is written
     )
+
+
+def _count_parameters(model: Segmenter) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _describe_merge(merge: MergeRecipe) -> MergeInfo:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpm_deploy.artifact.host import host_cpu_isa
+from mpm_deploy.builder import resources
 from mpm_deploy.errors import MpmError
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import Recipe, builtin_recipes
+from mpm_deploy.support.cores import available_cores
 
 Topic = Literal["run", "build", "C++ program", "recipe"]
 
@@ -31,6 +33,7 @@ _HEADERS = {
     "CLI/CLI.hpp": "libcli11-dev",
     "doctest/doctest.h": "doctest-dev",
 }
+_THREADS_A_CORE = 4  # the model's own, those that decode, and one a stage
 # The instruction sets that decide how fast a CPU multiplies matrices.
 _TELLING_ISA = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "asimdhp", "bf16")
 
@@ -67,10 +70,12 @@ def _examine_run() -> Iterator[Finding]:
     yield Finding("run", "Python", f"{platform.python_version()} on {platform.machine()}")
     yield Finding("run", "torch", torch.__version__)
     isa = [flag for flag in _TELLING_ISA if flag in host_cpu_isa()]
-    cores = len(os.sched_getaffinity(0))
-    yield Finding("run", "CPU", f"{cores} cores, {' '.join(isa) or 'no wide vectors'}")
+    yield Finding("run", "CPU", f"{available_cores()} cores, {' '.join(isa) or 'no wide vectors'}")
     yield _examine_label_map()
     yield _examine_cuda()
+    yield Finding("run", "memory", *resources.examine_memory())
+    yield Finding("run", "threads", *resources.examine_threads(_THREADS_A_CORE * available_cores()))
+    yield Finding("run", "temporary folder", *resources.examine_temporary_folder())
 
 
 def _examine_label_map() -> Finding:
@@ -114,6 +119,12 @@ def _examine_build() -> Iterator[Finding]:
         except importlib.metadata.PackageNotFoundError:
             yield Finding("build", name, "not installed", _BUILD_EXTRA)
     yield _examine_compiler("build", "C++ compiler, for AOTInductor")
+    inductor = resources.inductor_cache()
+    for subject, variable, folder in (
+        ("Inductor's cache", "TORCHINDUCTOR_CACHE_DIR", inductor),
+        ("Triton's cache", "TRITON_CACHE_DIR", inductor / "triton"),
+    ):
+        yield Finding("build", subject, *resources.examine_cache(variable, folder))
 
 
 def _examine_compiler(topic: Topic, subject: str) -> Finding:

@@ -19,10 +19,13 @@ from mpm_deploy import __version__
 from mpm_deploy.cli.console import DONE, INTERRUPTED, fail
 from mpm_deploy.errors import MpmError
 from mpm_deploy.families import COMMANDS
+from mpm_deploy.support.refusal import refusal_in
+from mpm_deploy.support.waiting import wait_briefly
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; ``argv`` is without the program's name."""
+    wait_briefly()
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
         arguments = _parser().parse_args(argv)
@@ -38,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # the last stop: nobody should meet a traceback
         if debug:
             raise
+        refused = refusal_in(error)
+        if refused is not None:
+            return fail(refused.problem, refused.hint)
         problem = f"this is a bug in mpm-deploy: {type(error).__name__}: {error}"
         return fail(problem, "run it as `mpm-deploy --debug ...`, and please report what it prints")
     return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,12 @@ def warn_of_random(*weights: str) -> None:
         from mpm_deploy.show.tables import RANDOM_WEIGHTS
 
         talk(RANDOM_WEIGHTS)
+
+
+def warn_of_doubts(doubts: Sequence[str]) -> None:
+    """Report what is likely to be a mistake in the data that accuracy was measured on."""
+    for doubt in doubts:
+        talk(f"warning: {doubt}")
 
 
 def write_json(path: Path, report: dict[str, Any]) -> None:

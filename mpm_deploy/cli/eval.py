@@ -11,6 +11,7 @@ from mpm_deploy.cli.console import (
     SKIPPED,
     progress,
     show,
+    warn_of_doubts,
     warn_of_random,
     warn_of_skipped,
     write_json,
@@ -83,5 +84,6 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     show(evaluation_table(evaluation))
     print(f"\n{evaluation_summary(evaluation)}")
     warn_of_random(evaluation.artifact.weights)
+    warn_of_doubts(evaluation.doubts)
     for skipped in evaluation.skipped:
         warn_of_skipped(skipped.path, skipped.reason)

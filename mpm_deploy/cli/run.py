@@ -1,12 +1,20 @@
 """Implements ``mpm-deploy run``, which writes the label maps of images, and their scores."""
 
+from __future__ import annotations
+
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
 from mpm_deploy.errors import InputError
+
+if TYPE_CHECKING:
+    from mpm_deploy.run.label_maps import Color
+    from mpm_deploy.run.results import Result
 
 HELP = "write a label map for each image"
 
@@ -29,9 +37,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the label maps, and say how many."""
     from mpm_deploy.images.decode import find_images
-    from mpm_deploy.run.label_maps import label_map_names, write_label_map, write_scores
+    from mpm_deploy.run.label_maps import label_map_names
     from mpm_deploy.run.outputs import LABELS
     from mpm_deploy.run.runner import Runner
+    from mpm_deploy.support.files import make_folder
 
     images = [image for path in arguments.images for image in find_images(path)]
     targets = [arguments.output / name for name in label_map_names(images)]
@@ -47,16 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
         ) as runner,
         progress("images") as tell,
     ):
-        _make_folder(arguments.output)
+        make_folder(arguments.output)
         palette = runner.manifest.model.palette
         results = runner.run(images, batch_size=arguments.batch, outputs=outputs)
-        for done, (target, result) in enumerate(zip(targets, results, strict=True), start=1):
-            if result.ok:
-                write_label_map(target, result.labels, palette)
-                if arguments.scores:
-                    write_scores(target.with_suffix(".npy"), result.scores)
-            else:
-                warn_of_skipped(result.path, result.reason)
+        outcomes = zip(images, targets, results, strict=True)
+        for done, (image, target, result) in enumerate(outcomes, start=1):
+            reason = _write(result, target, palette) if result.ok else result.reason
+            if reason is not None:
+                warn_of_skipped(image, reason)
                 skipped += 1
             tell(done, len(images))
         warn_of_random(runner.manifest.weights.origin)
@@ -64,18 +71,24 @@ def run(arguments: argparse.Namespace) -> int:
     return SKIPPED if skipped else DONE
 
 
+def _write(result: Result, target: Path, palette: Sequence[Color]) -> str | None:
+    """Write what was made of an image; return why that could not be done, if so."""
+    from mpm_deploy.run.label_maps import write_label_map, write_scores
+
+    try:
+        write_label_map(target, result.labels, palette)
+        if "scores" in result.outputs:
+            write_scores(target.with_suffix(".npy"), result.scores)
+    except InputError as error:
+        return error.problem
+    return None
+
+
 def _check_keeps_inputs(images: Sequence[Path], targets: Sequence[Path]) -> None:
-    inputs = {image.resolve() for image in images}
+    inputs = {os.path.realpath(image) for image in images}
     for target in targets:
-        if target.resolve() in inputs:
+        if os.path.realpath(target) in inputs:
             raise InputError(
                 f"{target}: this label map would overwrite an input image",
                 "name another folder for the label maps",
             )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder: {error.strerror}") from error

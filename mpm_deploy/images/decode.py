@@ -1,7 +1,10 @@
 """Turn image files into tensors, byte for byte as the C++ runner does it."""
 
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,7 +14,9 @@ from torch import Tensor
 
 from mpm_deploy.errors import ImageError, InputError
 from mpm_deploy.families import IMAGE_FORMATS
-from mpm_deploy.images.formats import BROKEN, Raster
+from mpm_deploy.images.formats import Raster
+from mpm_deploy.images.pixels import ChannelOrder, from_array, from_pil, from_tensor
+from mpm_deploy.support.refusal import refusal
 
 # What EXIF orientation n asks for: transpose, then flip rows, then flip columns.
 _ORIENTATIONS = {
@@ -25,11 +30,33 @@ _ORIENTATIONS = {
     8: (True, True, False),
 }
 
-ImageLike = str | Path | Image.Image | NDArray[np.uint8] | Tensor
+
+class BinaryFile(Protocol):
+    """A file that is open for reading bytes, or whatever else reads as one."""
+
+    def read(self) -> bytes:
+        """Read all that is left."""
+        ...
+
+
+ImageLike = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryFile
+    | Image.Image
+    | NDArray[np.uint8]
+    | Tensor
+)
+Taken = Path | bytes | Tensor
 
 
 def find_images(path: str | Path) -> list[Path]:
     """List the images of a folder, sorted by the bytes of their names, without sub-folders.
+
+    Files whose names begin with a dot are left out: other programs keep their notes there.
 
     Args:
         path: A folder; or one file, taken whatever its suffix.
@@ -38,14 +65,15 @@ def find_images(path: str | Path) -> list[Path]:
         InputError: Nothing there, or no ``.jpg``, ``.jpeg`` or ``.png`` in it.
     """
     path = Path(path)
-    if path.is_file():
-        return [path]
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder", "name an image or a folder of images")
+    cure = "name an image or a folder of images"
     try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return [path]
         files = [file for file in path.iterdir() if _is_image(file)]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file or folder", cure) from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise refusal(InputError, f"{path}: cannot be read", error, cure) from error
     if not files:
         raise InputError(
             f"{path}: no image in this folder (expected {', '.join(image_suffixes())})",
@@ -87,42 +115,67 @@ def decode(source: str | Path | bytes) -> Tensor:
         raise ImageError(f"{source}: {error.problem}", error.hint) from error
 
 
-def to_tensor(image: ImageLike) -> Tensor:
-    """Take an image in any of the forms that Python programs pass around.
+def orientation_of(data: bytes) -> int:
+    """Return the EXIF orientation of an image, 1 to 8, without decoding its pixels.
 
     Args:
-        image: A file; a PIL image, taken as its ``convert("RGB")`` with no EXIF orientation
-            applied; a uint8 array ``(height, width, 3)``; or a uint8 tensor
-            ``(3, height, width)``.
-
-    Returns:
-        ``(3, height, width)`` uint8.
+        data: A file's bytes.
 
     Raises:
-        ImageError: A file, or a PIL image of one, that cannot be decoded.
+        ImageError: Not a JPEG or PNG, cut off, or broken.
+    """
+    orientation: int = _format_of(data).orientation(data)
+    return orientation
+
+
+def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
+    """Take hold of an image: what was given may then be changed, closed or moved on.
+
+    Args:
+        image: A path; a file's bytes, or a file that is open in binary mode and is read from where
+            it stands; a PIL image, taken as its ``convert("RGB")`` with no EXIF orientation
+            applied; a uint8 array ``(height, width, 3)`` or tensor ``(3, height, width)``, or
+            either with 1 or 4 channels or as ``(height, width)``: gray is replicated, alpha is
+            dropped.
+        channels: The order of the channels of arrays and tensors: OpenCV gives ``"bgr"``.
+
+    Returns:
+        What `decode` takes, or ``(3, height, width)`` uint8 where it is pixels already.
+
+    Raises:
+        ImageError: An open file that cannot be read, or a PIL image that cannot be decoded.
         InputError: Another type, dtype or shape.
     """
-    if isinstance(image, str | Path):
-        return decode(image)
+    if isinstance(image, str | os.PathLike):
+        return Path(os.fsdecode(image))
+    if isinstance(image, bytes | bytearray | memoryview):
+        return bytes(image)
     if isinstance(image, Image.Image):
-        return _from_pil(image)
+        return from_pil(image)
     if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise InputError(
-                f"image: expected a uint8 array (height, width, 3), "
-                f"got {image.dtype} {tuple(image.shape)}"
-            )
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        return from_array(image, channels)
     if isinstance(image, Tensor):
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
-            raise InputError(
-                f"image: expected a uint8 tensor (3, height, width), "
-                f"got {image.dtype} {tuple(image.shape)}"
-            )
-        return image.cpu()
+        return from_tensor(image, channels)
+    if hasattr(image, "read"):
+        return _read_open(image)
     raise InputError(
-        f"image: expected a path, PIL image, array or tensor, got {type(image).__name__}"
+        "image: expected a path, an open file, a file's bytes, a PIL image, an array or a tensor, "
+        f"got {type(image).__name__}"
     )
+
+
+def to_tensor(image: ImageLike, channels: ChannelOrder = "rgb") -> Tensor:
+    """Take an image as `take` does, and decode it where that is to be done.
+
+    Returns:
+        ``(3, height, width)`` uint8, which nobody else writes into.
+
+    Raises:
+        ImageError: It cannot be decoded.
+        InputError: Another type, dtype or shape.
+    """
+    taken = take(image, channels)
+    return taken if isinstance(taken, Tensor) else decode(taken)
 
 
 def fit(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -160,31 +213,42 @@ def _is_image(path: Path) -> bool:
     A link to nothing counts, so that skipping it is reported.
     """
     is_file = path.is_file() or (path.is_symlink() and not path.exists())
-    return is_file and path.suffix.lower() in image_suffixes()
+    hidden = path.name.startswith(".")  # as macOS's ._a.jpg, which holds no picture
+    return is_file and not hidden and path.suffix.lower() in image_suffixes()
 
 
-def _from_pil(image: Image.Image) -> Tensor:
+def _read_open(file: BinaryFile) -> bytes:
     try:
-        pixels = np.array(image.convert("RGB"))  # an opened file is decoded only here
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{image}: {BROKEN}") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+        data = file.read()
+    except (OSError, ValueError) as error:
+        raise ImageError(f"image: cannot be read: {error}") from error
+    if not isinstance(data, bytes):
+        raise InputError(
+            f"image: expected a file that reads bytes, got {type(data).__name__}",
+            'open it in binary mode: open(path, "rb")',
+        )
+    return data
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror}") from error
+        raise refusal(ImageError, "cannot be read", error) from error
 
 
 def _decode(data: bytes) -> Tensor:
+    upright = _turn_upright(_format_of(data).read(data))
+    return torch.from_numpy(upright).permute(2, 0, 1)
+
+
+def _format_of(data: bytes) -> Any:
+    """Return the member of `IMAGE_FORMATS` that a file's bytes begin as."""
     if not data:
         raise ImageError("the file is empty")
     for member in IMAGE_FORMATS.values():
         if data.startswith(member.MAGIC):
-            upright = _turn_upright(member.read(data))
-            return torch.from_numpy(upright).permute(2, 0, 1)
+            return member
     raise ImageError(f"not a {_format_names()} file")
 
 

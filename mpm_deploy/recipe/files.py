@@ -9,6 +9,7 @@ import mpm_deploy
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.recipe.recipe import Recipe, placed
 from mpm_deploy.support.family import nearest
+from mpm_deploy.support.refusal import refusal
 
 _PACKAGE = Path(mpm_deploy.__file__).parent
 # Beside the package in a checkout, inside it in a wheel.
@@ -64,8 +65,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecipeError(
-            f"cannot be read: {error.strerror}", "`mpm-deploy recipes` lists the built-in ones"
-        ) from error
+        cure = "`mpm-deploy recipes` lists the built-in ones"
+        raise refusal(RecipeError, "cannot be read", error, cure) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"expected TOML: {error}") from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mpm_deploy.backends import Program
-from mpm_deploy.errors import InputError
+from mpm_deploy.errors import InputError, ModelError
 from mpm_deploy.images.windows import Size, WindowGrid
 from mpm_deploy.ops.label_map.windows import window_means
 
@@ -36,6 +36,24 @@ def check_outputs(outputs: Collection[str]) -> None:
         raise InputError(
             f"outputs: expected some of {', '.join(OUTPUTS)} in a tuple, got {outputs!r}",
             'as in outputs=("labels", "scores")',
+        )
+
+
+def check_finite(scores: Tensor) -> None:
+    """Refuse scores of which no label can be made.
+
+    The sum of many finite numbers is hardly ever infinite, and costs a fiftieth of a look at each.
+
+    Args:
+        scores: Of any shape.
+
+    Raises:
+        ModelError: One is infinite or NaN.
+    """
+    if not scores.sum().isfinite() and not scores.isfinite().all():
+        raise ModelError(
+            "the model gives scores that are not finite",
+            "numbers in it grow too large for its type: --set backend.dtype=float32",
         )
 
 

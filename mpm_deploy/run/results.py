@@ -1,16 +1,19 @@
 """Define what a Runner gives for an image, and what an image becomes on the way there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from mpm_deploy.errors import InputError
+from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.images.windows import Size, WindowGrid
 from mpm_deploy.run.outputs import Output, Outputs
+from mpm_deploy.support.refusal import refusal_in
 
 
 @dataclass(frozen=True)
@@ -147,18 +150,52 @@ class Result:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that could not be decoded, and why.
+    """An image that has no outputs, and why.
 
     Attributes:
         ok: False, and True of `Result`.
         path: The file; a word for what it was where it is none.
         reason: Why it has no label map.
+        error: What was raised for it.
     """
 
     ok: ClassVar[Literal[False]] = False
 
     path: str
     reason: str
+    error: Exception = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, image: ImageLike, error: Exception) -> "Skipped":
+        """Skip an image for what was raised in its place."""
+        name = name_of(image)
+        return cls(name, reason_of(error).removeprefix(f"{name}: "), error)
+
+
+def name_of(image: ImageLike) -> str:
+    """Return the path of an image, or where it has none a word for what it is."""
+    if isinstance(image, str | PathLike):
+        return str(image)
+    if isinstance(image, bytes | bytearray | memoryview):
+        return f"{len(image)} bytes"
+    if isinstance(image, Image.Image):
+        return str(image)
+    kind = type(image).__name__
+    shape = getattr(image, "shape", None)
+    return kind if shape is None else f"{kind} {tuple(shape)}"
+
+
+def reason_of(error: Exception) -> str:
+    """Say in a line what an error says."""
+    if isinstance(error, MpmError):
+        return error.problem
+    refused = refusal_in(error)
+    if refused is not None:
+        return refused.problem
+    lines = str(error).splitlines() or [type(error).__name__]
+    # TorchScript's first line is of itself, its last one what was raised; torch's own are the other
+    # way around.
+    return lines[-1] if lines[0].endswith("TorchScript interpreter.") else lines[0]
 
 
 @dataclass(frozen=True, eq=False)

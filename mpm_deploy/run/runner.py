@@ -6,22 +6,42 @@ from collections.abc import Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal, NoReturn, get_args
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, read_sample
 from mpm_deploy.backends import OpenArtifact, open_artifact
-from mpm_deploy.errors import ArtifactError, ImageError, InputError
-from mpm_deploy.images.decode import ImageLike, find_images, to_tensor
+from mpm_deploy.errors import ArtifactError, InputError
+from mpm_deploy.images.decode import (
+    ImageLike,
+    Taken,
+    decode,
+    find_images,
+    take,
+)
+from mpm_deploy.images.pixels import ChannelOrder
 from mpm_deploy.run.image_fit import image_fit_of
-from mpm_deploy.run.outputs import LABELS, Output, check_outputs, make_outputs
-from mpm_deploy.run.pipeline import in_batches, prefetch
-from mpm_deploy.run.results import PreparedImage, Result, Skipped
+from mpm_deploy.run.outputs import (
+    LABELS,
+    Output,
+    Outputs,
+    check_finite,
+    check_outputs,
+    make_outputs,
+)
+from mpm_deploy.run.pipeline import completed, in_batches, prefetch
+from mpm_deploy.run.results import PreparedImage, Result, Skipped, name_of
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
+from mpm_deploy.support.cores import available_cores
+from mpm_deploy.support.home_process import HomeProcess
+from mpm_deploy.support.numbers import whole_number, whole_number_or_none
 from mpm_deploy.support.threads import set_intra_op_threads
 
 SAMPLE_AGREEMENT = 0.999
@@ -39,17 +59,22 @@ class Runner:
 
     Threads may share a Runner: each may call it, or iterate a `run` of its own. Images are decoded
     side by side; the model belongs to one thread of the Runner, so that calls to it queue there.
+    The threads start at the first use, in the process that it is in: a Runner that is open and
+    unused may be used after a fork, on a CPU.
 
     Args:
         artifact: A ``.pt`` or ``.pt2``; or a model that is open already, as `open_eager` gives it.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
-        threads: Threads of the model on a CPU; None leaves torch's own choice. One image runs on
-            all of them, the images of a batch side by side on a share each.
+        threads: Threads of the model on a CPU; None is torch's own choice, or fewer where a quota
+            leaves fewer cores. One image runs on all of them, the images of a batch side by side
+            on a share each.
         workers: Threads that decode ahead in `run`; None is one a core, at most 8.
         label_size: ``"image"`` gives label maps of each image's own size, ``"input"`` of the
             size that the image is resized to for the model.
         stride: Pixels from one window to the next, where the artifact slides windows over images;
             None is the artifact's.
+        channels: The order of the channels of arrays and tensors, ``"rgb"`` or as OpenCV gives
+            them ``"bgr"``.
 
     Raises:
         ArtifactError: Missing, damaged, foreign or newer.
@@ -66,32 +91,40 @@ class Runner:
         workers: int | None = None,
         label_size: Literal["image", "input"] = "image",
         stride: int | None = None,
+        channels: ChannelOrder = "rgb",
     ) -> None:
-        _check_at_least_one("threads", threads)
-        _check_at_least_one("workers", workers)
+        threads = whole_number_or_none("threads", threads)
+        workers = whole_number_or_none("workers", workers)
+        stride = whole_number_or_none("stride", stride)
         if label_size not in ("image", "input"):
             raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
+        if channels not in get_args(ChannelOrder):
+            raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
         opened = artifact if isinstance(artifact, OpenArtifact) else open_artifact(artifact, device)
         self.artifact = Path("eager" if isinstance(artifact, OpenArtifact) else artifact)
         self.label_size = label_size
+        self.channels: ChannelOrder = channels
         self.manifest: Manifest
         self.manifest, self._program = opened
         self._fit = image_fit_of(self.manifest.input, stride)
         self.device: torch.device = self._program.device
-        self.workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+        self.workers = workers or min(available_cores(), _MOST_WORKERS)
+        self.threads: int = threads or min(torch.get_num_threads(), available_cores())
         self._closed = False
-        threads = threads or torch.get_num_threads()
+        self._home = HomeProcess()
+        if self.device.type == "cuda":  # what a GPU holds does not survive a fork either
+            self._check_home()
         self._decoders = _executor(self.workers, "mpm-decode", 1, _CPU)
-        self._model = _executor(1, "mpm-model", threads, self.device)
+        self._model = _executor(1, "mpm-model", self.threads, self.device)
         self._labellers = _executor(1, "mpm-labels", 1, self.device)
-        self.threads: int = self._model.submit(torch.get_num_threads).result()
 
     def __call__(self, image: ImageLike, outputs: Collection[Output] = LABELS) -> Result:
         """Segment one image.
 
         Args:
-            image: A path, a PIL image, a uint8 array ``(height, width, 3)`` or a uint8 tensor
-                ``(3, height, width)``, RGB.
+            image: A path; a file's bytes, or an open file; a PIL image; a uint8 array
+                ``(height, width, 3)`` or tensor ``(3, height, width)``; gray and alpha are taken
+                too.
             outputs: What to make of it: ``"labels"``, ``"scores"``, ``"probabilities"``, as
                 `Result` describes them. Only what is asked for is made.
 
@@ -106,7 +139,7 @@ class Runner:
 
     def run(
         self,
-        images: str | Path | Iterable[ImageLike],
+        images: str | os.PathLike[str] | Iterable[ImageLike],
         batch_size: int = 1,
         on_error: Literal["skip", "raise"] = "skip",
         outputs: Collection[Output] = LABELS,
@@ -115,11 +148,13 @@ class Runner:
 
         Args:
             images: A folder, or images in any form that a call takes; read lazily, some batches
-                ahead.
+                ahead. Each is taken hold of before the next one is asked for: a generator may give
+                one array again and again, with other pixels in it.
             batch_size: Images a model call, or windows where these slide over images: those of
                 several images fill a batch together. The last one takes what is left.
-            on_error: What a file that cannot be decoded does: ``"skip"`` gives `Skipped` in its
-                place, whose ``ok`` is false, and the others go on; ``"raise"`` ends it there.
+            on_error: What an image does that cannot be decoded, or that the model or the memory
+                fails on: ``"skip"`` gives `Skipped` in its place, whose ``ok`` is false, and the
+                others go on; ``"raise"`` ends it there.
             outputs: What to make of each image, as in a call. Where windows slide, scores and
                 probabilities take 4 bytes for each class and pixel of the resized image.
 
@@ -129,15 +164,18 @@ class Runner:
 
         Raises:
             InputError: ``batch_size`` below 1, another ``on_error``, an output that there is not,
-                no images in the folder, a wrong array, or the Runner is closed.
-            ImageError: With ``on_error="raise"``, the first file that cannot be decoded.
+                no images in the folder or one image instead of them; or the Runner is closed, or
+                this is another process than the one it was first used in, after a fork.
+            Whatever ``images`` raises, and with ``on_error="raise"`` what the first image does that
+            cannot be used; what came before is given first.
         """
-        _check_at_least_one("batch_size", batch_size)
+        batch_size = whole_number("batch_size", batch_size)
         if on_error not in ("skip", "raise"):
             raise InputError(f"on_error: expected 'skip' or 'raise', got {on_error!r}")
         check_outputs(outputs)
         self._check_open()
-        items = find_images(images) if isinstance(images, str | Path) else images
+        items = find_images(Path(images)) if isinstance(images, str | os.PathLike) else images
+        _check_are_many(items)
         results = self._run(items, batch_size, outputs)
         return results if on_error == "skip" else _raising(results)
 
@@ -148,14 +186,17 @@ class Runner:
             ImageError: The file cannot be decoded, or is too narrow to slide windows over.
             InputError: An array of another shape or type.
         """
+        return self._prepare(image, take(image, self.channels))
+
+    def _prepare(self, source: ImageLike, taken: Taken) -> PreparedImage:
         begin = time.perf_counter()
-        pixels = to_tensor(image)
+        pixels = taken if isinstance(taken, Tensor) else decode(taken)
         decoded = time.perf_counter()
         fitted = self._fit(pixels)
         end = time.perf_counter()
         own_size = (pixels.shape[1], pixels.shape[2])
         return PreparedImage(
-            source=image,
+            source=source,
             windows=fitted.windows,
             grid=fitted.grid,
             size=own_size if self.label_size == "image" else fitted.size,
@@ -170,12 +211,13 @@ class Runner:
 
         Raises:
             InputError: The Runner is closed.
+            ModelError: The model gives scores that are not finite.
+            Whatever the model or the making of an output raises.
         """
         self._check_open()
         scored = self._model.submit(self._score, list(windows_of(batch))).result()
-        (whole,) = gather([scored])
-        outcomes = self._labellers.submit(self._label, whole, outputs).result()
-        return [outcome for outcome in outcomes if isinstance(outcome, Result)]
+        wholes = [self._submit_label(whole, outputs).result() for whole in gather([scored])]
+        return [_result(outcome) for outcome in chain.from_iterable(wholes)]
 
     def check_sample(self) -> float:
         """Try the artifact on the sample it carries; a wrong answer means wrong label maps.
@@ -226,30 +268,51 @@ class Runner:
             batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
                 closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
-                closing(prefetch(label, gather(scored), _BATCHES_IN_FLIGHT)) as outcomes,
+                closing(
+                    prefetch(label, gather(chain.from_iterable(scored)), _BATCHES_IN_FLIGHT)
+                ) as outcomes,
             ):
-                for outcome in outcomes:
-                    yield from outcome
+                for ready in outcomes:
+                    for outcome in ready:
+                        yield outcome
+                        self._check_home()
 
     def _submit_load(self, image: ImageLike) -> Future[PreparedImage | Skipped]:
+        """Take an image, which the caller may change once this returns, and load it."""
         self._check_open()
-        return self._decoders.submit(self._load_or_skip, image)
-
-    def _load_or_skip(self, image: ImageLike) -> PreparedImage | Skipped:
         try:
-            return self.load(image)
-        except ImageError as error:
-            return Skipped(str(image), error.problem.removeprefix(f"{image}: "))
+            taken = take(image, self.channels)
+        except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
+            return completed(Skipped.of(image, error))
+        return self._decoders.submit(self._prepare_or_skip, image, taken)
 
-    def _submit_score(self, items: list[Window | Skipped]) -> Future[ScoredBatch]:
+    def _prepare_or_skip(self, source: ImageLike, taken: Taken) -> PreparedImage | Skipped:
+        try:
+            return self._prepare(source, taken)
+        except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
+            return Skipped.of(source, error)
+
+    def _submit_score(self, items: list[Window | Skipped]) -> Future[list[ScoredBatch]]:
         self._check_open()
-        return self._model.submit(self._score, items)
+        return self._model.submit(self._score_or_part, items)
 
     def _submit_label(
         self, items: list[CompleteImage | Skipped], outputs: Collection[Output]
     ) -> Future[list[Result | Skipped]]:
         self._check_open()
         return self._labellers.submit(self._label, items, outputs)
+
+    def _score_or_part(self, items: list[Window | Skipped]) -> list[ScoredBatch]:
+        """Score a batch, or where the model fails on it each window alone.
+
+        What fails then as well is of that window.
+        """
+        try:
+            return [self._score(items)]
+        except Exception as error:  # noqa: BLE001 - of whatever kind the model's errors are
+            if len(items) == 1:
+                return [ScoredBatch(items, error=error)]
+        return [batch for item in items for batch in self._score_or_part([item])]
 
     def _score(self, items: list[Window | Skipped]) -> ScoredBatch:
         """Score the windows of a batch, on the model's thread."""
@@ -260,6 +323,7 @@ class Runner:
         batch = self._copy(windows)
         copy_ms = clock.lap()
         scores, merge_maps = self._program.scores(batch)
+        check_finite(scores)
         return ScoredBatch(items, scores, merge_maps, copy_ms, scores_ms=clock.lap())
 
     def _label(
@@ -268,19 +332,25 @@ class Runner:
         """Make outputs on the thread for labels; the model goes on with the next batch."""
         clock = Clock(self.device)
         # one image a call: label maps differ in size, and a batch of them would be large
-        made = [
-            make_outputs(self._program, item.scores, item.loaded.grid, item.loaded.size, outputs)
-            for item in items
-            if isinstance(item, CompleteImage)
-        ]
+        made = [self._outputs_or_skip(item, outputs) for item in items]
         labels_ms = clock.lap()
-        made_of = iter(made)
+        images = sum(not isinstance(one, Skipped) for one in made)
         return [
-            item
-            if isinstance(item, Skipped)
-            else item.result(next(made_of), labels_ms, images=len(made))
-            for item in items
+            one if isinstance(one, Skipped) else one[0].result(one[1], labels_ms, images)
+            for one in made
         ]
+
+    def _outputs_or_skip(
+        self, item: CompleteImage | Skipped, outputs: Collection[Output]
+    ) -> tuple[CompleteImage, Outputs] | Skipped:
+        if isinstance(item, Skipped):
+            return item
+        loaded = item.loaded
+        try:
+            made = make_outputs(self._program, item.scores, loaded.grid, loaded.size, outputs)
+            return item, made
+        except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
+            return Skipped.of(loaded.source, error)
 
     def _copy(self, images: Sequence[Tensor]) -> Tensor:
         """Copy images ``(3, H, W)`` of the host into ``(B, 3, H, W)`` on the device."""
@@ -290,9 +360,19 @@ class Runner:
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
         return torch.stack(list(images), out=batch).to(self.device, non_blocking=pinned)
 
+    def __reduce__(self) -> NoReturn:
+        raise InputError(
+            f"{self.artifact}: a Runner cannot be pickled or copied",
+            "open one in each process: Runner(artifact)",
+        )
+
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
+        self._check_home()
+
+    def _check_home(self) -> None:
+        self._home.check(f"{self.artifact}: this Runner was opened")
 
 
 class Clock:
@@ -331,21 +411,28 @@ def _prepare_thread(threads: int, device: torch.device) -> None:
         torch.cuda.set_stream(torch.cuda.Stream(device))
 
 
+def _check_are_many(images: Any) -> None:
+    """Refuse one image, which as an iterable is rows or bytes."""
+    one = isinstance(images, bytes | bytearray | memoryview | Image.Image) or (
+        isinstance(images, np.ndarray | Tensor) and images.ndim != 4
+    )
+    if one or not isinstance(images, Iterable) or hasattr(images, "read"):
+        raise InputError(
+            f"images: expected a folder or many images, got {name_of(images)}",
+            "call the Runner for one image, or put it into a list",
+        )
+
+
 def _raising(
-    results: Generator[Result | Skipped, None, None],
-) -> Generator[Result | Skipped, None, None]:
-    """Pass results on up to the first that was skipped.
-
-    Raises:
-        ImageError: It was skipped.
-    """
-    with closing(results):
-        for result in results:
-            if not result.ok:
-                raise ImageError(f"{result.path}: {result.reason}")
-            yield result
+    outcomes: Generator[Result | Skipped, None, None],
+) -> Generator[Result, None, None]:
+    """Pass results on up to the first image that was skipped, and raise what it was skipped for."""
+    with closing(outcomes):
+        for outcome in outcomes:
+            yield _result(outcome)
 
 
-def _check_at_least_one(name: str, value: int | None) -> None:
-    if value is not None and value < 1:
-        raise InputError(f"{name}: expected 1 or more, got {value}")
+def _result(outcome: Result | Skipped) -> Result:
+    if isinstance(outcome, Skipped):
+        raise outcome.error
+    return outcome

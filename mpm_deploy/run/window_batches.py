@@ -41,6 +41,7 @@ class ScoredBatch:
         merge_maps: ``(windows, M, N)`` on the device, likewise.
         copy_ms: Time it took to copy them to the device.
         scores_ms: Time the model took.
+        error: What the model raised; there are no scores then.
     """
 
     items: list[Window | Skipped]
@@ -48,6 +49,7 @@ class ScoredBatch:
     merge_maps: Tensor = field(default_factory=partial(torch.empty, 0))
     copy_ms: float = 0.0
     scores_ms: float = 0.0
+    error: Exception | None = None
 
     @cached_property
     def windows(self) -> list[Window]:
@@ -143,7 +145,7 @@ def gather(batches: Iterable[ScoredBatch]) -> Generator[list[CompleteImage | Ski
 
     Args:
         batches: The windows of `windows_of`, in their order. A batch that completes nothing gives
-            nothing.
+            nothing. An image is skipped where the model failed on one of its windows.
     """
     places: list[tuple[ScoredBatch, int]] = []  # of the one image that is not whole yet
     for batch in batches:
@@ -156,7 +158,15 @@ def gather(batches: Iterable[ScoredBatch]) -> Generator[list[CompleteImage | Ski
             places.append((batch, place))
             place += 1
             if len(places) == len(item.loaded.windows):
-                done.append(CompleteImage(item.loaded, places))
+                done.append(_complete(item.loaded, places))
                 places = []
         if done:
             yield done
+
+
+def _complete(
+    loaded: PreparedImage, places: list[tuple[ScoredBatch, int]]
+) -> CompleteImage | Skipped:
+    failed = (batch.error for batch, _ in places if batch.error is not None)
+    error = next(failed, None)
+    return CompleteImage(loaded, places) if error is None else Skipped.of(loaded.source, error)

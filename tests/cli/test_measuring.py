@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mpm_deploy.families import DATASETS
 from tests.cli.running import RANDOM, SMALL, run
-from tests.measure.accuracy.datasets.made_up import make
+from tests.measure.accuracy.datasets.made_up import SIZES, make, write_label_file
 
 
 def test_bench_prints_a_table_and_writes_the_report(
@@ -53,7 +54,19 @@ def test_eval_names_what_it_skips_and_keeps_a_state_that_is_asked_for(
     options = ("--root", tmp_path / "root", "--state", state, "--json", state.with_suffix(""))
     assert run("eval", artifact, "folder", *options) == 3
     assert f"skipped {broken}: not a JPEG or PNG file" in capsys.readouterr().err
-    assert len(json.loads(state.read_text())["done"]) == 4
+    assert state.read_text().count("\n") == 1 + 4
+
+
+def test_eval_warns_of_a_mask_of_0_and_255(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path)
+    for path, size in zip(sorted((tmp_path / "labels").iterdir()), SIZES, strict=True):
+        write_label_file(path, np.resize([0, 255], size))
+    assert run("eval", artifact, tmp_path) == 0
+    captured = capsys.readouterr()
+    assert "warning: the label maps hold no class but 0 (class 0); " in captured.err
+    assert "do not count" in captured.out
 
 
 SWEEP = (*("--recipe", "cpu_portable_fp32"), *SMALL, "--timed", 2, "--repeats", 1, "--limit", 3)

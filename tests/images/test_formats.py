@@ -212,12 +212,55 @@ def test_orientation_in_other_metadata_is_not_looked_at() -> None:
 # Refused
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+CODINGS = [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"optimize": True}]
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+
+
+@pytest.mark.parametrize("options", CODINGS)
 def test_jpeg_that_ends_early_is_refused(options: dict[str, object]) -> None:
     data = make_jpeg(smooth(67, 93), **options)
-    for length in [*range(3, len(data) - 2, 41), len(data) - 2, len(data) - 1]:
+    for length in [*range(3, len(data) - 2, 41), *range(len(data) - 9, len(data) - 2)]:
         with pytest.raises(ImageError, match="ends early"):
             decode(data[:length])
+        for tail in (b"\xff", bytes(1000)):
+            with pytest.raises(ImageError):
+                decode(data[:length] + tail)
+
+
+@pytest.mark.parametrize("options", CODINGS)
+@pytest.mark.parametrize("tail", [b"", b"\xff", bytes(1000), b"\xff\xd8\xff\xe1 another picture"])
+def test_jpeg_without_its_end_is_whole(options: dict[str, object], tail: bytes) -> None:
+    data = make_jpeg(smooth(67, 93), **options)
+    assert data.endswith(END_OF_IMAGE)
+    assert torch.equal(decode(data[:-2] + tail), decode(data))
+
+
+@pytest.mark.parametrize("tail", [bytes(1000), b"a trailer of its camera", b"\xff\xd8\xff\xda"])
+def test_what_follows_the_end_of_a_jpeg_is_not_looked_at(tail: bytes) -> None:
+    data = make_jpeg(smooth(67, 93))
+    assert torch.equal(decode(data + tail), decode(data))
+
+
+@pytest.mark.parametrize("options", CODINGS)
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_jpeg_that_is_cut_before_its_end_is_refused(options: dict[str, object], mode: str) -> None:
+    data = make_jpeg(smooth(67, 93).convert(mode), **options)
+    last_scan = data.rindex(START_OF_SCAN) if "progressive" in options else len(data) - 150
+    for length in range(data.index(START_OF_SCAN) + 14, last_scan, 29):
+        with pytest.raises(ImageError, match="ends early"):
+            decode(data[:length] + END_OF_IMAGE)
+
+
+def test_gray_at_the_end_is_no_sign_of_a_cut() -> None:
+    for color in ((128, 128, 128), (64, 64, 64)):
+        data = make_jpeg(Image.new("RGB", (40, 40), color))
+        assert (rows_of(decode(data)) == color).all()
+
+
+def test_a_short_segment_that_would_name_the_colors_is_passed_over() -> None:
+    data = make_jpeg(smooth(20, 30))
+    for marker, payload in ((0xE0, b"JFIF\0"), (0xEE, b"Adobe\0")):
+        assert torch.equal(decode(with_segment(data, marker, payload)), decode(data))
 
 
 def test_damaged_jpeg_without_its_end_is_refused() -> None:

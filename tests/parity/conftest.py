@@ -87,6 +87,8 @@ def odd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(smooth(60, 90, 1)[..., 0].astype(np.uint16) * 257).save(folder / "gray16.png")
     color.save(folder / "progressive.jpg", progressive=True, subsampling="4:2:0")
     color.save(folder / "subsampled.jpeg", subsampling="4:2:2")
+    for name in ("plain.jpg", "progressive.jpg"):
+        (folder / f"no_end_{name}").write_bytes((folder / name).read_bytes()[:-2])
     Image.fromarray(smooth(701, 37)).save(folder / "tall.png")
     Image.fromarray(smooth(37, 701)).save(folder / "WIDE.JPG")
     Image.fromarray(smooth(1, 1)).save(folder / "dot.png")
@@ -127,6 +129,7 @@ def broken_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     jpeg, whole = folder / "truncated.jpg", folder / "whole.tmp"
     Image.fromarray(smooth(200, 200)).save(whole, format="JPEG")
     jpeg.write_bytes(whole.read_bytes()[:-500])
+    (folder / "cut_before_its_end.jpg").write_bytes(jpeg.read_bytes() + b"\xff\xd9")
     whole.unlink()
     (folder / "empty.png").touch()
     (folder / "text.png").write_text("not a picture")

@@ -54,7 +54,7 @@ def test_broken_images_are_skipped_and_named(
     ]
     assert (python.returncode, cpp.returncode) == (3, 3), (python.stderr, cpp.stderr)
     assert skipped[0] == skipped[1]
-    assert len(skipped[0]) == 5
+    assert len(skipped[0]) == 6
     for output in (ours, theirs):
         assert sorted(path.name for path in output.iterdir()) == [
             f"good_{index}.png" for index in range(3)

@@ -64,7 +64,7 @@ def test_reports_name_the_same_artifact_and_programs(reports):
 def test_what_could_not_be_read_is_named_with_the_same_reason(reports):
     python, cpp = reports
     assert python["skipped"] == cpp["skipped"]
-    assert len(python["skipped"]) == 5
+    assert len(python["skipped"]) == 6
     assert [row["batch_size"] for row in python["left_out"]] == [32]
 
 

@@ -52,13 +52,19 @@ def test_error_in_the_work_surfaces_in_its_place(pool: ThreadPoolExecutor) -> No
     assert list(outcomes) == []
 
 
-def test_error_in_the_items_surfaces(pool: ThreadPoolExecutor) -> None:
+def test_error_in_the_items_surfaces_behind_what_came_before(pool: ThreadPoolExecutor) -> None:
     def items() -> Iterator[int]:
-        yield 1
+        yield from range(3)
         raise LookupError("no more")
 
+    outcomes = prefetch(lambda item: pool.submit(int, item), items(), ahead=8)
+    assert [next(outcomes) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(LookupError):
-        list(prefetch(lambda item: pool.submit(int, item), items(), ahead=4))
+        next(outcomes)
+    batches = in_batches(items(), 2, lambda _: True)
+    assert [next(batches) for _ in range(2)] == [[0, 1], [2]]
+    with pytest.raises(LookupError):
+        next(batches)
 
 
 def test_closing_early_cancels_and_waits() -> None:

@@ -1,6 +1,9 @@
+import copy
+import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mpm_deploy.errors import ArtifactError, ImageError, InputError
+from mpm_deploy.errors import ArtifactError, ImageError, InputError, ModelError
 from mpm_deploy.images.decode import decode, fit
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.run import runner as runner_module
@@ -139,7 +142,9 @@ def test_broken_images_are_skipped_in_their_place(runner: Runner, tmp_path: Path
         outcomes = list(runner.run(files, batch_size))
         for index, (file, outcome) in enumerate(zip(files, outcomes, strict=True)):
             if index in (0, 4, 5, 8):
-                assert outcome == Skipped(str(file), "not a JPEG or PNG file")
+                assert outcome == Skipped(
+                    str(file), "not a JPEG or PNG file", ImageError("compared by no one")
+                )
             else:
                 assert isinstance(outcome, Result)
                 assert (outcome.labels == expected_labels(file)).all()
@@ -195,30 +200,186 @@ def test_images_are_read_lazily(runner: Runner, tmp_path: Path) -> None:
     assert taken < 30
 
 
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_an_error_in_the_model_reaches_the_reader(
-    runner: Runner, program: ToyProgram, tmp_path: Path, batch_size: int
-) -> None:
-    files = write_pictures(tmp_path, 12)
+def failing_on(program: ToyProgram, wrong: int) -> None:
+    """Have the model fail on each batch that holds an image whose first byte is ``wrong``."""
     scores = program._scores
 
     def failing(images: Tensor) -> tuple[Tensor, Tensor]:
-        if len(program.batches) == 2:
-            raise RuntimeError("out of memory")
+        if (images[:, 0, 0, 0] == wrong).any():
+            raise RuntimeError("no such class\nat a line of torch's")
         return scores(images)
 
     program._scores = failing  # type: ignore[method-assign]
-    got = []
-    with pytest.raises(RuntimeError, match="out of memory"):
-        got.extend(outcome for outcome in runner.run(files, batch_size))
-    program._scores = scores  # type: ignore[method-assign]
-    assert len(results_of(runner, files, batch_size)) == 12  # the Runner is still good
 
 
-def test_a_wrong_array_among_images_is_an_error(runner: Runner) -> None:
-    images = [np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), np.uint8)]
+def gray_frames(count: int) -> list[np.ndarray]:
+    return [np.full((HEIGHT, WIDTH, 3), 10 * index, np.uint8) for index in range(count)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+def test_an_image_that_the_model_fails_on_is_skipped_alone(
+    runner: Runner, program: ToyProgram, batch_size: int
+) -> None:
+    failing_on(program, wrong=40)
+    outcomes = list(runner.run(gray_frames(8), batch_size))
+    assert [outcome.ok for outcome in outcomes] == [True] * 4 + [False] + [True] * 3
+    skipped = outcomes[4]
+    assert isinstance(skipped, Skipped)
+    assert (skipped.path, skipped.reason) == (f"ndarray ({HEIGHT}, {WIDTH}, 3)", "no such class")
+    results = runner.run(gray_frames(8), batch_size, on_error="raise")
+    assert all(next(results).ok for _ in range(4))
+    with pytest.raises(RuntimeError, match="no such class"):
+        next(results)
+    with pytest.raises(RuntimeError, match="no such class"):
+        runner(gray_frames(5)[4])
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_scores_that_are_not_finite_make_no_labels(
+    runner: Runner, program: ToyProgram, wrong: float, batch_size: int
+) -> None:
+    scores = program._scores
+
+    def overflowing(images: Tensor) -> tuple[Tensor, Tensor]:
+        made, maps = scores(images)
+        made[images[:, 0, 0, 0] == 40, 2, 1, 1] = wrong
+        made[images[:, 0, 0, 0] == 10] = 1e38  # large and finite: the sum of them is not
+        return made, maps
+
+    program._scores = overflowing  # type: ignore[method-assign]
+    outcomes = list(runner.run(gray_frames(6), batch_size))
+    assert [outcome.ok for outcome in outcomes] == [True] * 4 + [False, True]
+    assert isinstance(outcomes[4], Skipped)
+    assert outcomes[4].reason == "the model gives scores that are not finite"
+    with pytest.raises(ModelError, match="not finite"):
+        runner(gray_frames(5)[4])
+
+
+def test_an_image_too_large_for_the_memory_is_skipped_alone(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit_to_input, make = runner._fit, runner_module.make_outputs
+
+    def fit_or_fail(image: Tensor) -> Any:
+        if image[0, 0, 0] == 20:
+            raise MemoryError
+        return fit_to_input(image)
+
+    def make_or_fail(program: Any, scores: Tensor, *rest: Any) -> Any:
+        if scores[0, 0, 0, 0] == 50:
+            raise MemoryError
+        return make(program, scores, *rest)
+
+    monkeypatch.setattr(runner, "_fit", fit_or_fail)
+    monkeypatch.setattr(runner_module, "make_outputs", make_or_fail)
+    outcomes = list(runner.run(gray_frames(7), 3))
+    assert [outcome.ok for outcome in outcomes] == [True, True, False, True, True, False, True]
+    reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)}
+    assert reasons == {"there is not enough memory for it"}
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 9])
+def test_a_wrong_array_is_skipped_in_its_place(runner: Runner, batch_size: int) -> None:
+    frames = gray_frames(5)
+    images = [frames[0], frames[1][:0], frames[2].astype(float), frames[3][..., :2], frames[4]]
+    outcomes = list(runner.run(images, batch_size))
+    assert [outcome.ok for outcome in outcomes] == [True, False, False, False, True]
+    results = runner.run(images, batch_size, on_error="raise")
+    assert next(results).ok
     with pytest.raises(InputError, match="expected a uint8 array"):
-        list(runner.run(images, 2))
+        next(results)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 9])
+def test_what_came_before_an_error_of_the_images_is_given(runner: Runner, batch_size: int) -> None:
+    def camera() -> Iterator[np.ndarray]:
+        yield from gray_frames(5)
+        raise OSError("unplugged")
+
+    results = runner.run(camera(), batch_size)
+    assert all(next(results).ok for _ in range(5))
+    with pytest.raises(OSError, match="unplugged"):
+        next(results)
+
+
+@pytest.mark.parametrize("form", ["array", "tensor", "picture", "bytearray"])
+def test_one_buffer_may_be_given_again_and_again(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """No worker looks at an image before the last one is written over it."""
+    frames = gray_frames(6)
+    all_given = threading.Event()
+    fit_to_input = runner._fit
+
+    def fit_later(image: Tensor) -> Any:
+        assert all_given.wait(10)
+        return fit_to_input(image)
+
+    monkeypatch.setattr(runner, "_fit", fit_later)
+
+    def reused() -> Iterator[Any]:
+        array = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+        picture = Image.new("RGB", (WIDTH, HEIGHT))
+        file = bytearray()
+        for frame in frames:
+            array[:] = frame
+            picture.paste(Image.fromarray(frame))
+            file[:] = encoded(frame)
+            tensor = torch.from_numpy(array).permute(2, 0, 1)
+            yield {"array": array, "tensor": tensor, "picture": picture, "bytearray": file}[form]
+        all_given.set()
+
+    scores = [r.scores[0, 0, 0] for r in runner.run(reused(), 4, outputs=("scores",)) if r.ok]
+    assert scores == [0, 10, 20, 30, 40, 50]
+
+
+def encoded(frame: np.ndarray) -> bytes:
+    file = BytesIO()
+    Image.fromarray(frame).save(file, format="PNG")
+    return file.getvalue()
+
+
+def test_a_loaded_image_does_not_change_with_what_it_was_made_of(runner: Runner) -> None:
+    frame = torch.zeros(3, HEIGHT, WIDTH, dtype=torch.uint8)  # of the input's size: not resized
+    loaded = runner.load(frame)
+    frame += 200
+    (result,) = runner.infer([loaded], outputs=("scores",))
+    assert (result.scores == 0).all()
+    assert runner.infer([]) == []
+
+
+def test_channels_of_arrays_may_be_bgr(program: ToyProgram) -> None:
+    blue = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    blue[..., 0] = 255
+    with Runner("toy.pt", channels="bgr") as runner:
+        assert (runner(blue).labels == 2).all()
+        assert (runner(encoded(blue)).labels == 0).all()  # a file says itself what it is
+        assert all((r.labels == 2).all() for r in runner.run([blue, blue], 2) if r.ok)
+    with pytest.raises(InputError, match="channels: expected 'rgb' or 'bgr', got 'BGR'"):
+        Runner("toy.pt", channels="BGR")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["array", "tensor", "picture", "bytes", "file", "number"])
+def test_one_image_is_not_taken_for_many(runner: Runner, form: str) -> None:
+    (frame,) = gray_frames(1)
+    forms = {
+        "array": frame,
+        "tensor": torch.from_numpy(frame),
+        "picture": Image.fromarray(frame),
+        "bytes": encoded(frame),
+        "file": BytesIO(encoded(frame)),
+        "number": 3,
+    }
+    with pytest.raises(InputError, match="images: expected a folder or many images, got"):
+        runner.run(forms[form])  # type: ignore[arg-type]
+    assert len(list(runner.run(np.stack([frame, frame])))) == 2
+
+
+def test_a_runner_cannot_be_pickled(runner: Runner) -> None:
+    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(InputError, match=r"toy\.pt: a Runner cannot be pickled or copied"):
+            copied(runner)
 
 
 def test_leaving_a_run_early_leaves_no_thread(program: ToyProgram, tmp_path: Path) -> None:
@@ -264,12 +425,26 @@ def test_threads_of_the_model_can_be_chosen(program: ToyProgram) -> None:
     torch.set_num_threads(before)
 
 
+def test_threads_are_no_more_than_a_quota_leaves(
+    program: ToyProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    for cores, expected in ((1, 1), (2, 2), (8, 3)):
+        monkeypatch.setattr(runner_module, "available_cores", lambda cores=cores: cores)
+        with Runner("toy.pt") as runner:
+            assert (runner.threads, runner.workers) == (expected, cores)
+    torch.set_num_threads(before)
+
+
 def test_arguments_out_of_range(program: ToyProgram) -> None:
     for options in ({"threads": 0}, {"workers": 0}, {"label_size": "own"}):
         with pytest.raises(InputError):
             Runner("toy.pt", **options)  # type: ignore[arg-type]
-    with Runner("toy.pt") as runner, pytest.raises(InputError, match="batch_size"):
-        runner.run([], batch_size=0)
+    with Runner("toy.pt") as runner:
+        for batch_size in (0, 1.5, True, "2", None):
+            with pytest.raises(InputError, match="batch_size: expected"):
+                runner.run([], batch_size=batch_size)  # type: ignore[arg-type]
 
 
 def test_no_images_give_no_results(runner: Runner) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mpm_deploy.errors import ImageError
 from mpm_deploy.images.windows import lay_windows
 from mpm_deploy.run.pipeline import in_batches
 from mpm_deploy.run.results import PreparedImage, Skipped
@@ -31,7 +32,11 @@ def score(items: list[Window | Skipped]) -> ScoredBatch:
     return ScoredBatch(items, scores, maps, 3.0 * len(windows), 5.0 * len(windows))
 
 
-ITEMS = [image("a", 3), Skipped("x", "broken"), image("b", 2), image("c", 1), image("d", 5)]
+def broken(name: str) -> Skipped:
+    return Skipped(name, "broken", ImageError("broken"))
+
+
+ITEMS = [image("a", 3), broken("x"), image("b", 2), image("c", 1), image("d", 5)]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 7, 100])
@@ -46,7 +51,7 @@ def test_images_come_back_whole_and_in_order(batch_size: int) -> None:
 
 
 def test_batches_are_full_but_the_last() -> None:
-    items = windows_of([*ITEMS, Skipped("y", "broken")])
+    items = windows_of([*ITEMS, broken("y")])
     batches = list(in_batches(items, 4, lambda item: isinstance(item, Window)))
     assert [len(score(batch).windows) for batch in batches] == [4, 4, 3]
 
@@ -82,3 +87,22 @@ def test_what_is_kept_is_told_by_window_and_in_all() -> None:
     assert result.tokens_kept == (6,)
     assert result.merge_maps.tolist() == [[0, 0, 0, 0, 1, 2, 2, 2, 3, 4, 5, 5]]
     assert (result.merge_maps.max(axis=1) + 1).tolist() == list(result.tokens_kept)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_an_image_is_skipped_where_the_model_failed_on_a_window_of_it(batch_size: int) -> None:
+    failed = RuntimeError("no")
+
+    def score_or_fail(items: list[Window | Skipped]) -> ScoredBatch:
+        last_of_a = any(
+            isinstance(item, Window) and str(item.loaded.source) == "a" and item.index == 2
+            for item in items
+        )
+        return ScoredBatch(items, error=failed) if last_of_a else score(items)
+
+    batches = in_batches(windows_of(ITEMS), batch_size, lambda item: isinstance(item, Window))
+    whole = [item for group in gather(map(score_or_fail, batches)) for item in group]
+    first = whole[0]
+    assert isinstance(first, Skipped)
+    assert (first.path, first.reason, first.error) == ("a", "no", failed)
+    assert isinstance(whole[-1], CompleteImage) and len(whole) == 5

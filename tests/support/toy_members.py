@@ -157,7 +157,7 @@ def _read_ppm(data: bytes) -> Raster:
         raise ImageError(f"not a whole PPM: {error}") from error
 
 
-PPM = SimpleNamespace(MAGIC=b"P6", SUFFIXES=(".ppm",), read=_read_ppm)
+PPM = SimpleNamespace(MAGIC=b"P6", SUFFIXES=(".ppm",), read=_read_ppm, orientation=lambda _: 1)
 
 
 def write_ppm(path: Path, pixels: np.ndarray) -> None:

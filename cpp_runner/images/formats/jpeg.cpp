@@ -5,6 +5,8 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include <algorithm>
+#include <array>
 #include <csetjmp>
 
 #include "images/formats/jpeg_header.hpp"
@@ -108,13 +110,53 @@ class JpegDecoder {
   ErrorHandler error_{};
 };
 
+// Decodes as if other bytes, and then the end of the image, followed.
+Image decode(std::vector<std::uint8_t> stream, const std::vector<std::uint8_t>& other) {
+  stream.insert(stream.end(), other.begin(), other.end());
+  stream.insert(stream.end(), {0xFF, 0xD9});
+  return JpegDecoder(stream).decode();
+}
+
+// What might follow the data: some noise, and some behind each restart marker.
+std::vector<std::uint8_t> make_other_data(int factor) {
+  std::vector<std::uint8_t> data;
+  for (std::uint8_t marker = 0xD0; marker <= 0xD8; ++marker) {
+    for (int i = 1; i <= 64; ++i) data.push_back(static_cast<std::uint8_t>(factor * i % 254));
+    if (marker < 0xD8) data.insert(data.end(), {0xFF, marker});
+  }
+  return data;
+}
+
+// Where data is missing libjpeg makes some up. But a whole picture stays as it is, whatever follows
+// its data.
+bool is_whole(const Image& image, const std::vector<std::uint8_t>& stream) {
+  constexpr std::array<int, 3> factors{151, 189, 253};
+  return std::all_of(factors.begin(), factors.end(), [&](int factor) {
+    return decode(stream, make_other_data(factor)).pixels == image.pixels;
+  });
+}
+
+// Whether the last pixel may be what libjpeg gives for a block that is missing: its samples are all
+// 128, which of CMYK makes 64.
+bool is_made_up(const Image& image) {
+  const auto last = image.pixels.end() - 3;
+  return (last[0] == 128 || last[0] == 64) && last[1] == last[0] && last[2] == last[0];
+}
+
 }  // namespace
 
 bool is_jpeg(Bytes file) { return starts_with(file, "\xff\xd8\xff"); }
 
+// There is doubt without an end of image, and where the last pixel may be made up: before an end of
+// image a cut within the last block is not seen, nor one within the last scan of a progressive
+// picture, which then is a little coarser.
 Raster read_jpeg(Bytes file) {
   const JpegStream stream = read_jpeg_header(file);
-  return {JpegDecoder(stream.bytes).decode(), stream.orientation};
+  Image image = decode(stream.bytes, {});
+  if ((!stream.has_end || is_made_up(image)) && !is_whole(image, stream.bytes)) {
+    throw ImageError(ends_early);
+  }
+  return {std::move(image), stream.orientation};
 }
 
 }  // namespace mpm

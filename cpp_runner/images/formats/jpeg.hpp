@@ -8,7 +8,8 @@ namespace mpm {
 bool is_jpeg(Bytes file);
 
 // Decodes a whole JPEG file, baseline or progressive; of several pictures in one file, the first.
-// Throws ImageError: too large, cut off, broken, or coded in a way that is not read.
+// Its end of image may be missing, but nothing of the picture. Throws ImageError: too large, cut
+// off, broken, or coded in a way that is not read.
 Raster read_jpeg(Bytes file);
 
 }  // namespace mpm

@@ -21,6 +21,8 @@ constexpr std::uint8_t start_of_image = 0xD8;
 constexpr std::uint8_t end_of_image = 0xD9;
 constexpr std::uint8_t start_of_scan = 0xDA;
 constexpr std::uint8_t exif_segment = 0xE1;
+constexpr std::uint8_t progressive_frame = 0xC2;
+constexpr std::size_t never_written = 16;  // zeros: room that a file was given and did not fill
 
 // Stuffed byte, TEM, restart markers: no length follows.
 bool is_standalone(std::uint8_t marker) {
@@ -91,12 +93,73 @@ void check_frame(const Segment& frame) {
   }
 }
 
-void check_frames(const std::vector<Segment>& segments) {
+const Segment& find_frame(const std::vector<Segment>& segments) {
   const auto frame = [](const Segment& segment) { return is_frame(segment.marker); };
   if (std::count_if(segments.begin(), segments.end(), frame) != 1) {
     throw ImageError("broken JPEG header");
   }
-  check_frame(*std::find_if(segments.begin(), segments.end(), frame));
+  return *std::find_if(segments.begin(), segments.end(), frame);
+}
+
+// Where the code of the next marker is that ends entropy-coded data: no stuffed byte or restart.
+std::size_t find_end_of_data(Bytes scans, std::size_t position) {
+  for (; position + 1 < scans.size(); ++position) {
+    const std::uint8_t code = scans[position + 1];
+    if (scans[position] == 0xFF && code >= 0xC0 && code != 0xFF && !is_standalone(code)) {
+      return position + 1;
+    }
+  }
+  return scans.size();
+}
+
+Bytes without_room(Bytes scans) {
+  std::size_t size = scans.size();
+  while (size > 0 && scans[size - 1] == 0) --size;
+  if (size > 0 && scans[size - 1] == 0xFF && size < scans.size()) ++size;  // a stuffed zero
+  if (scans.size() - size < never_written) size = scans.size();
+  while (size > 0 && scans[size - 1] == 0xFF) --size;
+  return scans.first(size);
+}
+
+// What follows the first scan's header.
+struct Rest {
+  Bytes bytes;                 // of the first picture
+  std::vector<Bytes> headers;  // of its other scans
+  bool has_end;
+};
+
+Rest read_rest(Bytes rest) {
+  std::vector<Bytes> headers;
+  for (std::size_t at = find_end_of_data(rest, 0); at < rest.size();) {
+    const std::uint8_t marker = rest[at];
+    if (marker == end_of_image || marker == start_of_image) {
+      return {rest.first(at - 1), headers, marker == end_of_image};
+    }
+    const std::size_t length = at + 3 > rest.size() ? 2 : read_u16(rest, at + 1);
+    const std::size_t end = at + 1 + std::max<std::size_t>(length, 2);
+    if (end > rest.size()) throw ImageError(ends_early);
+    if (marker == start_of_scan) headers.push_back(rest.subspan(at + 3, end - at - 3));
+    at = find_end_of_data(rest, end);
+  }
+  return {without_room(rest), headers, false};
+}
+
+// What a scan gives to the last bit: 64 coefficients for each component of the picture.
+// header: components (1 byte), two bytes each, first and last coefficient, two numbers of bits
+int count_coefficients(const Segment& frame, Bytes header) {
+  if (header.empty() || header.size() != 4 + 2 * std::size_t{header[0]}) {
+    throw ImageError("broken JPEG header");
+  }
+  const Bytes range = header.last(3);
+  if (frame.marker != progressive_frame) return 64 * header[0];
+  return (range[2] & 0x0F) == 0 ? (range[1] - range[0] + 1) * header[0] : 0;
+}
+
+// Throws ImageError: scans are missing.
+void check_scans(const Segment& frame, const Segment& first, const Rest& rest) {
+  int count = count_coefficients(frame, first.payload);
+  for (const Bytes header : rest.headers) count += count_coefficients(frame, header);
+  if (count < 64 * frame.payload[5]) throw ImageError(ends_early);
 }
 
 int find_orientation(const std::vector<Segment>& segments) {
@@ -113,16 +176,20 @@ int find_orientation(const std::vector<Segment>& segments) {
 
 JpegStream read_jpeg_header(Bytes file) {
   const std::vector<Segment> segments = read_segments(file);
-  check_frames(segments);
-  JpegStream stream{{file[0], file[1]}, find_orientation(segments)};
-  const auto append = [&](std::size_t start, std::size_t end) {
-    const Bytes part = file.subspan(start, end - start);
+  const Segment& frame = find_frame(segments);
+  check_frame(frame);
+  const Rest rest = read_rest(file.subspan(segments.back().end));
+  check_scans(frame, segments.back(), rest);
+  JpegStream stream{{file[0], file[1]}, find_orientation(segments), rest.has_end};
+  const auto append = [&](Bytes part) {
     stream.bytes.insert(stream.bytes.end(), part.begin(), part.end());
   };
   for (const Segment& segment : segments) {
-    if (!is_metadata(segment.marker)) append(segment.start, segment.end);
+    if (!is_metadata(segment.marker)) {
+      append(file.subspan(segment.start, segment.end - segment.start));
+    }
   }
-  append(segments.back().end, file.size());
+  append(rest.bytes);
   return stream;
 }
 

@@ -6,13 +6,14 @@
 
 namespace mpm {
 
-// A JPEG file without its metadata, ready for the decoder.
+// A JPEG file without its metadata and its end.
 //
-//   SOI | APP0 .. APP15, COM, tables, SOF | SOS, scans .. EOI
-//         `-- metadata is left out ----'   `-- untouched
+//   SOI | APP0 .. APP15, COM, tables, SOF | SOS, scans .. | EOI, other pictures, trailers
+//         `-- metadata is left out ----'   `-- untouched    `-- left out, or missing
 struct JpegStream {
   std::vector<std::uint8_t> bytes;
   int orientation;
+  bool has_end;
 };
 
 // Throws ImageError: too large, cut off, broken, or coded in a way that is not read.

@@ -5,6 +5,7 @@
 //   Error
 //   ├── ArtifactError     not an artifact, or a damaged, foreign or newer one
 //   │   └── HostError     a sound artifact that does not fit this machine
+//   ├── ModelError        the model gives no numbers
 //   ├── ImageError        one image that cannot be decoded
 //   └── InputError        nothing to do, or an argument of the wrong shape
 
@@ -33,6 +34,10 @@ struct ArtifactError : Error {
 
 struct HostError : ArtifactError {
   using ArtifactError::ArtifactError;
+};
+
+struct ModelError : Error {
+  using Error::Error;
 };
 
 struct ImageError : Error {

@@ -29,8 +29,9 @@ struct FittedImage {
   std::vector<std::uint8_t> planes;  // (3, H, W)
 };
 
-// The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their names; sub-folders are
-// not entered. One file is taken whatever its suffix. Throws InputError: nothing there.
+// The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their names; those whose names
+// begin with a dot are left out, sub-folders are not entered. One file is taken whatever its name.
+// Throws InputError: nothing there.
 std::vector<std::filesystem::path> find_images(const std::filesystem::path& path);
 
 // Decodes a JPEG or PNG, whatever its name says, with its EXIF orientation applied. Gray is

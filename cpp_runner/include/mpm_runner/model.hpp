@@ -21,11 +21,13 @@ namespace mpm {
 struct ModelOptions {
   // "cpu", "cuda" or "cuda:1"; by default what the artifact was built for.
   std::optional<std::string> device = {};
-  // Threads that operators on the CPU share; by default as many as libtorch would take.
+  // Threads that operators on the CPU share; by default as many as libtorch would take, or
+  // fewer where a quota leaves fewer cores.
   std::optional<int> threads = {};
 };
 
-// CPU cores that this process may use: those of its affinity mask.
+// CPU cores that this process can keep busy: those of its affinity mask, or fewer where a control
+// group has a quota.
 int available_cores();
 
 // Where a model runs.
@@ -39,6 +41,7 @@ struct DeviceInfo {
 class Batch {
  public:
   std::size_t images() const;
+  Batch image(std::size_t index) const;  // one of them, as a batch
 
  private:
   friend class Model;
@@ -66,7 +69,8 @@ struct ScoredWindow {
 
 // Threads may share one: scores run on a thread of its own, where calls queue; the other stages run
 // on the caller's, and on a GPU beside the scores. Every stage returns when its work is done, on
-// any device.
+// any device. It belongs to the process that first uses it, on a GPU to the one that opens it; in a
+// process forked from that, copy and scores throw InputError.
 class Model {
  public:
   // Reads the manifest, checks the file and this machine, and only then loads what is in it.
@@ -82,7 +86,7 @@ class Model {
   // Throws InputError: no image, or one of another size than the input's.
   Batch copy(std::span<const FittedImage> images) const;
   // Any number of images: the artifact is called as often as it takes, on a CPU with as many
-  // threads sharing the images as there are.
+  // threads sharing the images as there are. Throws ModelError: they are not finite.
   Scores scores(const Batch& batch) const;
   // The label map of one image of the batch, in host memory.
   LabelMap labels(const Scores& scores, std::size_t image, Size size) const;
@@ -100,7 +104,10 @@ class Model {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  struct Leave {
+    void operator()(State* state) const;
+  };
+  std::unique_ptr<State, Leave> state_;
 };
 
 }  // namespace mpm

@@ -94,7 +94,7 @@ struct Result {
   int batch = 1;
 };
 
-// An image that could not be decoded; the others go on.
+// An image that could not be decoded, or that the model or the memory failed on; the others go on.
 struct Skipped {
   std::filesystem::path path;
   std::string reason;

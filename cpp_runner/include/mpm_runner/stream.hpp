@@ -19,14 +19,18 @@ class Stream {
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
 
-  // The next result, or nothing after the last. Throws what the model threw.
+  // The next result, or nothing after the last. Throws InputError: this is another process than the
+  // one it was begun in, after a fork.
   std::optional<Item> next();
 
  private:
   friend class Runner;
   class Pipeline;
+  struct Leave {
+    void operator()(Pipeline* pipeline) const;
+  };
   explicit Stream(std::unique_ptr<Pipeline> pipeline);
-  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<Pipeline, Leave> pipeline_;
 };
 
 }  // namespace mpm

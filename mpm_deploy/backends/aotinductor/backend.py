@@ -3,7 +3,6 @@
 It runs without Python.
 """
 
-import os
 import platform
 import shutil
 import warnings
@@ -23,10 +22,13 @@ from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
 from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
 from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
-from mpm_deploy.errors import ArtifactError, BuildError
+from mpm_deploy.errors import ArtifactError, BuildError, HostError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
+from mpm_deploy.support.refusal import refusal_in
+from mpm_deploy.support.temporary_folder import check_temporary_folder
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
@@ -85,7 +87,7 @@ class _AotInductorProgram(Program):
     def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
         super().__init__(manifest, device)
         self._path = path
-        runners = len(os.sched_getaffinity(0)) if device.type == "cpu" else 1
+        runners = available_cores() if device.type == "cpu" else 1
         given = len(manifest.outputs)
         self._scores_entry = open_entry(
             path, "scores", outputs=given, device=device, runners=runners
@@ -103,9 +105,10 @@ class _AotInductorProgram(Program):
         try:
             return entry.run(inputs)
         except RuntimeError as error:
-            raise ArtifactError(
+            raise refusal_in(error) or ArtifactError(
                 f"{self._path}: it failed while it ran: {error}",
-                "rebuild it on this machine, and please report it",
+                "if memory is short, take smaller batches; else rebuild it on this machine, and "
+                "please report it",
             ) from error
 
 
@@ -139,6 +142,7 @@ class AotInductor(Backend):
                 f"{platform.machine()}: AOTInductor builds for the machine it runs on",
                 "build there, or take TorchScript, whose file is not tied to a processor",
             )
+        check_temporary_folder(for_code=True)
         if recipe.backend.device == "cuda":
             _check_cuda(recipe.name, self.cuda_capability)
         else:
@@ -162,8 +166,17 @@ class AotInductor(Backend):
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
         try:
             return _AotInductorProgram(path, manifest, device)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
+            _check_unpacked(path)
             raise unloadable(path, manifest, error) from error
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse a temporary folder into which a file cannot have been unpacked and run."""
+    try:
+        check_temporary_folder(path.stat().st_size, for_code=True)
+    except HostError as error:
+        raise HostError(f"{path}: cannot be unpacked: {error.problem}", error.hint) from error
 
 
 def _batch_range(recipe: Recipe) -> BatchRange:

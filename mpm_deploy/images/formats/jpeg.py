@@ -1,7 +1,13 @@
 """Decode JPEG: baseline and progressive, Huffman coded; gray, color and Adobe's inverted CMYK.
 
-SOI | APP0 .. APP15, COM, tables, SOF | SOS, scans .. EOI
-      `-- metadata is left out ----'   `-- handed on untouched
+SOI | APP0 .. APP15, COM, tables, SOF | SOS, scans .. | EOI, other pictures, trailers
+      `-- metadata is left out ----'   `-- handed on    `-- left out, or missing
+
+Where data is missing libjpeg makes some up, and Pillow says nothing of it. Hence scans are counted.
+And a whole picture does not depend on what follows its data: where there is doubt it is decoded
+again, with noise behind it. There is doubt without an end of image, and where the last pixel is the
+gray that libjpeg makes up: before an end of image a cut within the last block is not seen, nor one
+within the last scan of a progressive picture, which then is a little coarser.
 """
 
 import re
@@ -31,6 +37,15 @@ _END_OF_IMAGE = 0xD9
 _START_OF_SCAN = 0xDA
 _STANDALONE = {0x00, 0x01, *range(0xD0, 0xD8)}  # stuffed byte, TEM, restart markers: no length
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")  # within scans: neither stuffed nor restart
+_NEVER_WRITTEN = re.compile(rb"(?<!\xff)\x00{16,}\Z")  # room that a file was given and did not fill
+_END = bytes([0xFF, _END_OF_IMAGE])
+_NOISES = tuple(bytes((factor * i) % 254 for i in range(1, 65)) for factor in (151, 189, 253))
+# What might follow the data: some of it behind each restart marker too.
+_OTHER_DATA = tuple(
+    noise.join([b"", *(bytes([0xFF, marker]) for marker in range(0xD0, 0xD8)), b""])
+    for noise in _NOISES
+)
+_PROGRESSIVE = 0xC2
 _HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
 _ARITHMETIC_FRAMES = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7}  # lossless, hierarchical
@@ -38,6 +53,7 @@ _FRAMES = _HUFFMAN_FRAMES | _ARITHMETIC_FRAMES | _OTHER_FRAMES
 _EXIF_SEGMENT = 0xE1
 # JFIF (APP0) and Adobe (APP14) decide the color space; the rest says nothing about pixels.
 _METADATA = {*range(0xE1, 0xEE), 0xEF, 0xFE}
+_LEAST_PAYLOAD = {0xE0: 14, 0xEE: 12}
 
 
 @dataclass(frozen=True)
@@ -51,16 +67,31 @@ class _Segment:
 def read(data: bytes) -> Raster:
     """Decode a whole JPEG file; of several pictures in one file, the first.
 
+    Its end of image may be missing, but nothing of the picture.
+
     Raises:
         ImageError: Too large, cut off, broken, or coded in a way that is not read.
     """
     segments = list(_segments(data))
-    _check_frame(segments)
-    kept = [data[s.start : s.end] for s in segments if s.marker not in _METADATA]
-    scans = data[segments[-1].end :]
-    pixels = _decode(b"".join([data[:2], *kept, scans]))
-    _check_end(scans)
+    frame = _check_frame(segments)
+    scans, headers, ended = _scans(data[segments[-1].end :])
+    if _coefficients(frame, [segments[-1].payload, *headers]) < 64 * frame.payload[5]:
+        raise ImageError(ENDS_EARLY)
+    kept = [data[s.start : s.end] for s in segments if _is_kept(s)]
+    stream = b"".join([data[:2], *kept, scans])
+    pixels = _decode(stream + _END)
+    if (not ended or _is_made_up(pixels)) and not _is_whole(pixels, stream):
+        raise ImageError(ENDS_EARLY)
     return Raster(pixels, _orientation(segments))
+
+
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation that a JPEG file names, 1 to 8.
+
+    Raises:
+        ImageError: Its header is cut off or broken.
+    """
+    return _orientation(list(_segments(data)))
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
@@ -97,7 +128,7 @@ def _after_fill(data: bytes, position: int) -> int:
     return position
 
 
-def _check_frame(segments: list[_Segment]) -> None:
+def _check_frame(segments: list[_Segment]) -> _Segment:
     frames = [segment for segment in segments if segment.marker in _FRAMES]
     if len(frames) != 1 or len(frames[0].payload) < 6:
         raise ImageError("broken JPEG header")
@@ -110,18 +141,48 @@ def _check_frame(segments: list[_Segment]) -> None:
     check_size(width, height)
     if precision != 8 or components not in (1, 3, 4):
         raise ImageError(f"JPEG of {components} components of {precision} bits is not read")
+    return frames[0]
 
 
-def _check_end(scans: bytes) -> None:
-    """Check that the end of image is there: Pillow does without where the last scan is damaged."""
+def _scans(data: bytes) -> tuple[bytes, list[bytes], bool]:
+    """Return the rest of the first picture, its scans' headers, and whether it has an end."""
+    headers: list[bytes] = []
     position = 0
-    while found := _MARKER.search(scans, position):
+    while found := _MARKER.search(data, position):
         position = found.end()
-        if scans[position - 1] == _END_OF_IMAGE:
-            return
-        length = int.from_bytes(scans[position : position + 2], "big")
+        marker = data[position - 1]
+        if marker in (_END_OF_IMAGE, _START_OF_IMAGE):
+            return data[: found.start()], headers, marker == _END_OF_IMAGE
+        length = int.from_bytes(data[position : position + 2], "big")
+        if position + max(length, 2) > len(data):
+            raise ImageError(ENDS_EARLY)
+        if marker == _START_OF_SCAN:
+            headers.append(data[position + 2 : position + length])
         position += max(length, 2)
-    raise ImageError(ENDS_EARLY)
+    return _NEVER_WRITTEN.sub(b"", data).rstrip(b"\xff"), headers, False
+
+
+def _coefficients(frame: _Segment, headers: list[bytes]) -> int:
+    """Count what scans give to the last bit: 64 coefficients for each component of the picture.
+
+    header: components (1 byte), two bytes each, first and last coefficient, two numbers of bits
+    """
+    count = 0
+    for header in headers:
+        if not header or len(header) != 4 + 2 * header[0]:
+            raise ImageError("broken JPEG header")
+        first, last, bits = header[-3:]
+        if frame.marker != _PROGRESSIVE:
+            count += 64 * header[0]
+        elif bits & 0x0F == 0:
+            count += (last - first + 1) * header[0]
+    return count
+
+
+def _is_kept(segment: _Segment) -> bool:
+    """Tell whether a segment is handed on; Pillow stumbles over short ones that libjpeg ignores."""
+    long_enough = len(segment.payload) >= _LEAST_PAYLOAD.get(segment.marker, 0)
+    return segment.marker not in _METADATA and long_enough
 
 
 def _orientation(segments: list[_Segment]) -> int:
@@ -136,6 +197,19 @@ def _decode(stream: bytes) -> Pixels:
     if samples.ndim == 2:
         return gray_to_rgb(samples)
     return samples if samples.shape[2] == 3 else _cmyk_to_rgb(samples)
+
+
+def _is_whole(pixels: Pixels, stream: bytes) -> bool:
+    """Tell whether a picture stays as it is, whatever follows its data."""
+    return all(np.array_equal(pixels, _decode(stream + other + _END)) for other in _OTHER_DATA)
+
+
+def _is_made_up(pixels: Pixels) -> bool:
+    """Tell whether the last pixel may be what libjpeg gives for a block that is missing.
+
+    All its samples are 128, which of CMYK makes 64.
+    """
+    return tuple(pixels[-1, -1]) in ((128, 128, 128), (64, 64, 64))
 
 
 def _cmyk_to_rgb(samples: Pixels) -> Pixels:

@@ -99,6 +99,15 @@ def read(data: bytes) -> Raster:
     return Raster(_to_rgb(samples, header, palette), _orientation(chunks))
 
 
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation that a PNG file names, 1 to 8.
+
+    Raises:
+        ImageError: It is cut off or broken.
+    """
+    return _orientation(list(_chunks(data)))
+
+
 def read_numbers(data: bytes) -> NDArray[Any]:
     """Decode a whole PNG file whose pixels are numbers, as in label maps: no colors, no scaling.
 

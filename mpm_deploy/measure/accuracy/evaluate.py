@@ -3,13 +3,12 @@
     sample ─┬─ image ─▶ Runner ─▶ label map ─┐ both of the image's own size
             └─ label file ─▶ true classes ───┼─▶ confusion counts ─▶ + ─▶ IoU of each class, mIoU
                                              └─▶ boundary counts ──▶ + ─▶ boundary F-score
-                                                                     └─▶ state file, every 50 images
+                                                         └─▶ state file, a line for each image
 
 Counts are whole numbers, summed image by image: memory stays flat, and an evaluation in pieces
 gives what one in a single run gives.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -25,9 +24,10 @@ from numpy.typing import NDArray
 import mpm_deploy
 from mpm_deploy.artifact import CreatedBy
 from mpm_deploy.backends import OpenArtifact
-from mpm_deploy.errors import DatasetError, InputError
-from mpm_deploy.families import DATASETS
+from mpm_deploy.errors import InputError
+from mpm_deploy.images.decode import orientation_of
 from mpm_deploy.measure.accuracy.boundary import boundary_counts, boundary_f_score
+from mpm_deploy.measure.accuracy.classes import check_classes
 from mpm_deploy.measure.accuracy.confusion import (
     Counts,
     PerClass,
@@ -38,7 +38,10 @@ from mpm_deploy.measure.accuracy.confusion import (
     pixel_accuracy,
 )
 from mpm_deploy.measure.accuracy.datasets import IGNORED, Dataset, Sample, open_dataset
-from mpm_deploy.measure.accuracy.state import StateFile, Subject, Tally
+from mpm_deploy.measure.accuracy.datasets.label_files import check_size, read_file
+from mpm_deploy.measure.accuracy.doubts import doubts_of
+from mpm_deploy.measure.accuracy.state import StateFile, Subject, content_of
+from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.measure.speed.report import ArtifactInfo, SkippedImage
 from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner
@@ -46,7 +49,6 @@ from mpm_deploy.support.numbers import whole_number_or_none
 from mpm_deploy.support.schema import to_mapping
 
 SCHEMA = "mpm-evaluation/2"
-SAVE_EVERY = 50  # images
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Evaluation:
         boundary_f_score: Mean over the classes that have a boundary in the true or the predicted
             label maps.
         tokens_kept: Mean over the images after each merge.
+        ignored_pixels: How many do not count; None in files of before.
+        doubts: What is likely to be a mistake, a sentence each.
     """
 
     schema: str
@@ -105,6 +109,8 @@ class Evaluation:
     tokens_kept: tuple[float, ...]
     per_class: tuple[ClassAccuracy, ...]
     skipped: tuple[SkippedImage, ...]
+    ignored_pixels: int | None = None
+    doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return this as plain values that JSON can hold."""
@@ -129,26 +135,24 @@ def evaluate(
 
     Args:
         artifact: A ``.pt`` or ``.pt2``, or what `open_eager` gives.
-        dataset: A folder whose layout tells which data set it is, with as many classes as the
-            artifact; or with ``root`` a data set's name, as ``"cityscapes"``; or what
-            `open_dataset` gives.
+        dataset: A folder whose layout tells which data set it is, with the artifact's classes; or
+            with ``root`` a data set's name, as ``"cityscapes"``; or what `open_dataset` gives.
         root: The folder that the data set's layout begins in.
         limit: First samples of the data set; None is all.
         batch_size: Images a model call.
         stride: Pixels from window to window, for an artifact that runs by windows; None is its own.
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
-        state: Keeps what is counted every `SAVE_EVERY` images and at the end, also of one that
-            fails or is interrupted. Where the file is there already, only what is not in it yet is
-            run.
+        state: Keeps what is counted, image by image. Where the file is there already, only what is
+            not in it yet is run: images that are new, or whose files changed.
         progress: Told images done and images in all.
 
     Returns:
         The evaluation, whose ``to_dict()`` is what ``mpm-deploy eval --json`` writes.
 
     Raises:
-        InputError: Another number of classes; no usable image; a state of another evaluation; a
-            number out of range.
+        InputError: Other classes; no usable image; a state of another evaluation, or of a model
+            that is no file; a number out of range.
         DatasetError: No such data set there; a label map that is none, or not of its image's size.
         ArtifactError: The artifact is broken or disagrees with its own sample.
         HostError: The artifact does not fit this machine.
@@ -157,23 +161,23 @@ def evaluate(
     if not isinstance(dataset, Dataset):
         dataset = open_dataset(str(dataset), root)
     with Runner(artifact, device=device, threads=threads, stride=stride) as runner:
-        _check_classes(runner.artifact, len(runner.manifest.model.classes), dataset)
+        names = runner.manifest.model.classes
+        check_classes(runner.artifact, names, dataset)
         if not isinstance(artifact, OpenArtifact):
             runner.check_sample()
         file = StateFile(state, _subject(runner, dataset, stride)) if state is not None else None
-        tally = file.load() if file is not None else Tally.empty(len(dataset.classes))
-        count = _Count(runner, dataset, dataset.samples[:limit], tally, file, progress)
+        samples = dataset.samples[:limit]
+        tally = file.load(samples) if file is not None else Tally(len(dataset.classes))
+        count = _Count(runner, dataset, samples, tally, file, progress)
         skipped = count.run(batch_size)
         info = ArtifactInfo.of(str(runner.artifact), runner.manifest, str(runner.device))
-    if not count.tally.done:
+    if not tally.samples:
         raise InputError(f"{dataset.root}: none of its {len(skipped)} images can be decoded")
-    return _sum_up(info, dataset, count.tally, stride, skipped)
+    return _sum_up(info, names, dataset, tally, stride, skipped)
 
 
 class _Count:
-    """One run over the samples that are not in the tally yet; ``tally`` grows as they
-    are counted.
-    """
+    """One run over the samples that are not in a tally yet, which grows as they are counted."""
 
     def __init__(
         self,
@@ -187,16 +191,10 @@ class _Count:
         self._runner = runner
         self._dataset = dataset
         self._total = len(samples)
-        self._left = [sample for sample in samples if sample.id not in tally.done]
-        self.tally = tally
+        self._left = [sample for sample in samples if sample.id not in tally.samples]
+        self._tally = tally
         self._file = file
         self._progress = progress
-        surplus = len(tally.done) + len(self._left) - self._total
-        if surplus:
-            raise InputError(
-                f"the state holds {len(tally.done)} images, {surplus} more than are asked for",
-                "leave --limit out or raise it, or name another --state",
-            )
 
     def run(self, batch_size: int) -> tuple[SkippedImage, ...]:
         """Count the samples; return those that cannot be decoded, which are tried again
@@ -205,75 +203,76 @@ class _Count:
         skipped = []
         self._tell(0)
         images = (sample.image for sample in self._left)
-        try:
-            with closing(self._runner.run(images, batch_size)) as outcomes:
-                pairs = zip(self._left, outcomes, strict=True)
-                for number, (sample, outcome) in enumerate(pairs, start=1):
-                    if isinstance(outcome, Skipped):
-                        skipped.append(SkippedImage(outcome.path, outcome.reason))
-                    else:
-                        self._add(sample, outcome)
-                    self._tell(number)
-                    if number % SAVE_EVERY == 0:
-                        self._save()
-        finally:
-            self._save()
+        with closing(self._runner.run(images, batch_size)) as outcomes:
+            pairs = zip(self._left, outcomes, strict=True)
+            for number, (sample, outcome) in enumerate(pairs, start=1):
+                if isinstance(outcome, Skipped):
+                    skipped.append(SkippedImage(outcome.path, outcome.reason))
+                else:
+                    self._add(self._count(sample, outcome))
+                self._tell(number)
         return tuple(skipped)
 
-    def _add(self, sample: Sample, result: Result) -> None:
-        truth = self._dataset.labels(sample)
-        if truth.shape != result.labels.shape:
-            raise DatasetError(
-                f"{sample.labels}: expected the size of its image, {_shown(result.labels)}, "
-                f"got {_shown(truth)}",
-                "this may be the label map of another image: copy both files again",
-            )
+    def _count(self, sample: Sample, result: Result) -> ImageCounts:
+        truth = self._dataset.labels(sample, self._runner.manifest.model.palette)
+        check_size(sample.labels, truth.shape, sample.image, result.labels.shape)
         maps = (truth, result.labels, len(self._dataset.classes), IGNORED)
-        self.tally = self.tally.plus(
-            sample.id, confusion(*maps), boundary_counts(*maps), result.tokens_kept
-        )
+        counted = _counted(sample, truth, result.tokens_kept)
+        return ImageCounts.of(counted, confusion(*maps), boundary_counts(*maps))
 
-    def _save(self) -> None:
-        if self._file is not None and self.tally.done:
-            self._file.save(self.tally)
+    def _add(self, image: ImageCounts) -> None:
+        if self._file is not None:
+            self._file.append(image)
+        self._tally.add(image)
 
     def _tell(self, number: int) -> None:
         if self._progress is not None:
             self._progress(self._total - len(self._left) + number, self._total)
 
 
-def _check_classes(artifact: Path, classes: int, dataset: Dataset) -> None:
-    if classes == len(dataset.classes):
-        return
-    fitting = [name for name, member in DATASETS.items() if len(member.classes) == classes]
-    raise InputError(
-        f"{artifact}: expected the {len(dataset.classes)} classes of {dataset.name}, got {classes}",
-        f"{' or '.join(fitting)} has {classes}: evaluate it on that"
-        if fitting
-        else f"name an artifact whose weights were trained on {dataset.name}",
+def _counted(
+    sample: Sample, truth: NDArray[np.uint8], tokens_kept: tuple[int, ...]
+) -> CountedSample:
+    height, width = truth.shape
+    orientation = orientation_of(read_file(sample.image))
+    across = orientation >= 5 and height != width  # the label map's size has told that it is too
+    return CountedSample(
+        id=sample.id,
+        image=content_of(sample.image),
+        labels=content_of(sample.labels),
+        orientation=1 if across else orientation,
+        pixels=truth.size,
+        ignored=int(np.count_nonzero(truth == IGNORED)),
+        tokens_kept=tokens_kept,
     )
 
 
 def _subject(runner: Runner, dataset: Dataset, stride: int | None) -> Subject:
-    ids = "\n".join(sample.id for sample in dataset.samples)
+    if not runner.manifest.payload_sha256:
+        raise InputError(
+            "state: expected an artifact's file to keep counts of, got a model in memory",
+            "leave the state out, or build the artifact",
+        )
     return Subject(
         artifact=runner.manifest.payload_sha256,
         dataset=dataset.name,
-        samples=hashlib.sha256(ids.encode()).hexdigest(),
         classes=len(dataset.classes),
         device=str(runner.device),
         stride=stride,
+        mpm_deploy=mpm_deploy.__version__,
+        torch=torch.__version__,
     )
 
 
 def _sum_up(
     artifact: ArtifactInfo,
+    names: Sequence[str],
     dataset: Dataset,
     tally: Tally,
     stride: int | None,
     skipped: tuple[SkippedImage, ...],
 ) -> Evaluation:
-    counts, images = tally.counts, len(tally.done)
+    counts, samples = tally.counts, list(tally.samples.values())
     iou, accuracy = class_iou(counts), class_accuracy(counts)
     boundaries = boundary_f_score(tally.boundaries)
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -282,15 +281,17 @@ def _sum_up(
         created_by=CreatedBy(mpm_deploy.__version__, torch.__version__, created),
         artifact=artifact,
         dataset=DatasetInfo.of(dataset),
-        images=images,
+        images=len(samples),
         stride=stride,
         mean_iou=_known(mean_of_known(iou)),
         mean_class_accuracy=_known(mean_of_known(accuracy)),
         pixel_accuracy=_known(pixel_accuracy(counts)),
         boundary_f_score=_known(mean_of_known(boundaries)),
-        tokens_kept=tuple(tokens / images for tokens in tally.tokens_kept),
+        tokens_kept=_means([sample.tokens_kept for sample in samples]),
         per_class=_per_class(dataset, iou, accuracy, boundaries, counts.sum(axis=1)),
         skipped=skipped,
+        ignored_pixels=sum(sample.ignored for sample in samples),
+        doubts=doubts_of(names, dataset, tally),
     )
 
 
@@ -304,9 +305,9 @@ def _per_class(
     )
 
 
+def _means(rows: Sequence[tuple[int, ...]]) -> tuple[float, ...]:
+    return tuple(sum(column) / len(rows) for column in zip(*rows, strict=True))
+
+
 def _known(share: float) -> float | None:
     return None if math.isnan(share) else share
-
-
-def _shown(labels: NDArray[np.integer[Any]]) -> str:
-    return "{} × {}".format(*labels.shape)

@@ -1,86 +1,64 @@
-"""Keeps what an evaluation has counted so far, in memory and in a file from one run to the next."""
+"""Keeps what an evaluation has counted so far in a file, from one run to the next.
 
+    {"schema": .., "subject": {..}}                     what is counted
+    {"sample": {..}, "confusion": [..], ..}             an image's counts
+    {"sample": {..}, "confusion": [..], ..}             the next one's
+    {"sample": {..}, "confu                             torn off: none
+
+An image is in it once its newline is: whatever ends an evaluation, it loses no image but the one
+it was at.
+"""
+
+import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpm_deploy.errors import InputError
-from mpm_deploy.measure.accuracy.boundary import BoundaryCounts, no_boundaries
-from mpm_deploy.measure.accuracy.confusion import Counts
+from mpm_deploy.errors import DatasetError, InputError
+from mpm_deploy.measure.accuracy.datasets import Sample
+from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
-SCHEMA = "mpm-evaluation-state/2"
+SCHEMA = "mpm-evaluation-state/3"
 _CURE = "name another --state, or delete this file to count anew"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The artifact and data that are counted; counts of another subject cannot be continued.
+    """What is counted, and what counts; counts of another subject cannot be continued.
 
     Attributes:
         artifact: Its payload's SHA-256.
         dataset: The data set's name.
-        samples: SHA-256 over the ids of all its samples.
         classes: The number of classes.
         device: Where the artifact runs.
         stride: Pixels from window to window; None is the artifact's own.
+        mpm_deploy: The version of this package.
+        torch: The version of torch.
     """
 
     artifact: str
     dataset: str
-    samples: str
     classes: int
     device: str
     stride: int | None
-
-
-@dataclass(frozen=True, eq=False)
-class Tally:
-    """The sums over the images that are done.
-
-    Attributes:
-        counts: Confusion counts ``(K, K)``.
-        boundaries: Boundary counts ``(K, 4)``.
-        tokens_kept: Sums, one a merge.
-        done: Ids of the samples that are in the sums.
-    """
-
-    counts: Counts
-    boundaries: BoundaryCounts
-    tokens_kept: tuple[float, ...] = ()
-    done: frozenset[str] = frozenset()
-
-    @classmethod
-    def empty(cls, classes: int) -> "Tally":
-        """Return the tally of no image."""
-        return cls(np.zeros((classes, classes), np.int64), no_boundaries(classes))
-
-    def plus(
-        self,
-        sample: str,
-        counts: Counts,
-        boundaries: BoundaryCounts,
-        tokens_kept: Sequence[float],
-    ) -> "Tally":
-        """Return a new tally with one image more, so that an interrupt finds all of
-        that image or nothing.
-        """
-        before = self.tokens_kept if self.done else (0.0,) * len(tokens_kept)
-        tokens = tuple(a + b for a, b in zip(before, tokens_kept, strict=True))
-        done = self.done | {sample}
-        return Tally(self.counts + counts, self.boundaries + boundaries, tokens, done)
+    mpm_deploy: str
+    torch: str
 
 
 class StateFile:
-    """A file on disk that keeps a tally.
+    """A file on disk that keeps the counts of each image.
 
     Args:
-        path: A JSON file; it need not be there yet.
+        path: A file of JSON lines; it need not be there yet.
         subject: What is counted.
     """
 
@@ -88,83 +66,140 @@ class StateFile:
         self._path = Path(path)
         self._subject = subject
 
-    def load(self) -> Tally:
-        """Read the tally from the file; return an empty one where there is no file.
+    def load(self, samples: Iterable[Sample]) -> Tally:
+        """Sum up the counts of those samples whose files are the ones that were counted.
+
+        A torn last line is cut off the file.
+
+        Args:
+            samples: The samples that are asked for.
 
         Raises:
-            InputError: Not such a file, or one that counts another subject.
+            InputError: Not such a file, one that counts another subject, or one that cannot be
+                read or written.
+            DatasetError: A sample's file cannot be read.
+        """
+        kept = {image.sample.id: image for image in self._read()}  # the last one counts
+        tally = Tally(self._subject.classes)
+        for sample in samples:
+            image = kept.get(sample.id)
+            if image is not None and (image.sample.image, image.sample.labels) == (
+                content_of(sample.image),
+                content_of(sample.labels),
+            ):
+                tally.add(image)
+        return tally
+
+    def append(self, image: ImageCounts) -> None:
+        """Add the counts of an image; they are on the disk when this returns.
+
+        Raises:
+            InputError: The file cannot be written.
         """
         if not self._path.exists():
-            return Tally.empty(self._subject.classes)
-        kept = self._read()
-        self._check_subject(kept.subject)
-        classes = self._subject.classes
-        counts = self._table("counts", kept.counts, (classes, classes))
-        boundaries = self._table("boundaries", kept.boundaries, (classes, 4))
-        return Tally(counts, boundaries, kept.tokens_kept, frozenset(kept.done))
-
-    def save(self, tally: Tally) -> None:
-        """Write a tally to the file, replacing it; the file appears whole or not at all.
-
-        Raises:
-            InputError: It cannot be written.
-        """
-        kept = _Kept(
-            schema=SCHEMA,
-            subject=self._subject,
-            done=tuple(sorted(tally.done)),
-            tokens_kept=tally.tokens_kept,
-            counts=_rows(tally.counts),
-            boundaries=_rows(tally.boundaries),
+            with written_atomically(self._path) as temporary:
+                temporary.write_bytes(_line(to_mapping(_Head(SCHEMA, self._subject))))
+        line = _line(
+            {
+                "sample": to_mapping(image.sample),
+                "confusion": image.confusion.tolist(),
+                "boundaries": image.boundaries.tolist(),
+            }
         )
-        with written_atomically(self._path) as temporary:
-            temporary.write_text(json.dumps(to_mapping(kept)) + "\n")
-
-    def _read(self) -> "_Kept":
         try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
+            with self._path.open("ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._refusal("written", error) from error
+
+    def _read(self) -> Iterator[ImageCounts]:
+        if not self._path.exists():
+            return
+        try:
+            whole, newline, torn = self._path.read_bytes().rpartition(b"\n")
+        except OSError as error:
+            raise self._refusal("read", error) from error
+        first, *others = (whole if newline else torn).split(b"\n")
+        self._check_head(first)
+        if torn:
+            self._cut_off(len(torn))
+        for number, line in enumerate(others, start=2):
+            try:
+                yield self._image(line)
+            except (StructureError, ValueError) as error:
+                raise self._error(f"line {number}: not the counts of an image: {error}") from error
+
+    def _image(self, line: bytes) -> ImageCounts:
+        data = json.loads(line)
+        if not isinstance(data, dict) or set(data) != {"sample", "confusion", "boundaries"}:
+            raise StructureError("", "expected sample, confusion and boundaries")
+        sample = read_structure(CountedSample, data["sample"], "sample")
+        confusion = _table("confusion", data["confusion"], 3)
+        boundaries = _table("boundaries", data["boundaries"], 5)
+        if max(confusion[:, :2].max(initial=0), boundaries[:, 0].max(initial=0)) >= (
+            self._subject.classes
+        ):
+            raise StructureError("", f"expected classes below {self._subject.classes}")
+        return ImageCounts(sample, confusion, boundaries)
+
+    def _cut_off(self, torn: int) -> None:
+        """Take so many bytes off the end of the file."""
+        try:
+            os.truncate(self._path, self._path.stat().st_size - torn)
+        except OSError as error:
+            raise self._refusal("written", error) from error
+
+    def _check_head(self, line: bytes) -> None:
+        try:
+            data = json.loads(line)
             schema = data.get("schema", SCHEMA) if isinstance(data, dict) else SCHEMA
             if schema != SCHEMA:
                 raise self._error(f"expected schema {SCHEMA!r}, got {schema!r}")
-            return read_structure(_Kept, data)
-        except OSError as error:
-            raise self._error(f"cannot be read: {error.strerror}") from error
+            kept = read_structure(_Head, data).subject
         except (StructureError, ValueError) as error:
             raise self._error(f"not the state of an evaluation: {error}") from error
-
-    def _table(self, name: str, rows: "_Rows", size: tuple[int, int]) -> NDArray[np.int64]:
-        try:
-            table = np.array(rows, np.int64)
-        except (ValueError, OverflowError) as error:  # rows of different lengths; huge numbers
-            raise self._error(f"its {name} are no table of 64-bit numbers") from error
-        if table.shape != size or table.min() < 0:
-            raise self._error(f"expected {name} {size[0]} × {size[1]} from 0 up")
-        return table
-
-    def _check_subject(self, kept: Subject) -> None:
         for part in fields(Subject):
             theirs, ours = getattr(kept, part.name), getattr(self._subject, part.name)
             if theirs != ours:
                 raise self._error(f"counts of another {part.name}: {theirs}, and asked for {ours}")
 
+    def _refusal(self, done: str, error: OSError) -> InputError:
+        return refusal(InputError, f"{self._path}: cannot be {done}", error)
+
     def _error(self, problem: str) -> InputError:
         return InputError(f"{self._path}: {problem}", _CURE)
 
 
-_Rows = tuple[tuple[int, ...], ...]
+def content_of(path: Path) -> str:
+    """Return the SHA-256 of a sample's file.
+
+    Raises:
+        DatasetError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise refusal(DatasetError, f"{path}: cannot be read", error) from error
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """The contents of a state file."""
+class _Head:
+    """The first line of a state file."""
 
     schema: str
     subject: Subject
-    done: tuple[str, ...]
-    tokens_kept: tuple[float, ...]
-    counts: _Rows
-    boundaries: _Rows
 
 
-def _rows(table: NDArray[np.int64]) -> _Rows:
-    return tuple(tuple(row) for row in table.tolist())
+def _line(values: Any) -> bytes:
+    return json.dumps(values).encode() + b"\n"
+
+
+def _table(name: str, rows: Any, width: int) -> NDArray[np.int64]:
+    """Return ``(rows, width)``, whole numbers from 0 up."""
+    table = np.array(rows) if rows else np.zeros((0, width), np.int64)
+    if table.dtype != np.int64 or table.shape[1:] != (width,) or (table < 0).any():
+        raise StructureError(name, f"expected rows of {width} whole numbers from 0 up, of 64 bits")
+    return table

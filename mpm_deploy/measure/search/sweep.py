@@ -14,6 +14,7 @@ from mpm_deploy.measure.speed.report import HostInfo, Spread, TokensKept
 from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.support.files import written_atomically
 from mpm_deploy.support.numbers import whole_number, whole_number_or_none
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 SCHEMA = "mpm-sweep/2"
@@ -205,7 +206,7 @@ def read_sweep(path: Path) -> Sweep:
             )
         return read_structure(Sweep, data)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise refusal(InputError, f"{path}: cannot be read", error) from error
     except (StructureError, RecipeError, ValueError) as error:
         raise InputError(f"{path}: not a sweep: {error}", "name another folder") from error
 

@@ -41,6 +41,7 @@ from mpm_deploy.measure.search.variants import name_of
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report, Spread
 from mpm_deploy.recipe import MergeRecipe, Recipe
+from mpm_deploy.support.files import make_folder
 
 FILE = "sweep.json"
 _EQUAL = Spread(1.0, 1.0, 1.0)
@@ -189,18 +190,6 @@ def accuracy_of(evaluation: Evaluation) -> Accuracy:
             "name a data set whose label maps hold classes",
         )
     return Accuracy(evaluation.images, mean_iou, pixel_accuracy, evaluation.boundary_f_score)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it.
-
-    Raises:
-        InputError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder: {error.strerror}") from error
 
 
 def _read(path: Path, subject: Subject) -> Sweep | None:

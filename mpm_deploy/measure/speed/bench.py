@@ -6,7 +6,6 @@ Each artifact has a process of its own (`engine`), of Python's program or the C+
 turns.
 """
 
-import os
 import platform
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +37,7 @@ from mpm_deploy.measure.speed.report import (
     write_verdict,
 )
 from mpm_deploy.run.results import StageTimes
+from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.numbers import whole_number, whole_number_or_none, whole_numbers
 from mpm_deploy.support.schema import read_structure
 
@@ -68,7 +68,7 @@ def bench(
         batch_sizes: Images a model call; those that the folder has too few images for are left out.
         program: What runs the artifacts: the file of the C++ program; None is Python.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is what the artifacts were built for.
-        threads: Threads of one model call on a CPU; None is torch's own choice.
+        threads: Threads of one model call on a CPU; None is as `Runner` chooses.
         limit: First images of the folder; None is all.
         stride: Pixels from one window to the next; None is what the artifacts say.
         repeats: Turns of each artifact with ``against``; without, there is one.
@@ -261,7 +261,7 @@ def _host(opened: Answer, started: datetime) -> HostInfo:
     return HostInfo(
         program=opened["program"],
         cpu=cpu_name(),
-        cores=len(os.sched_getaffinity(0)),
+        cores=available_cores(),
         threads=opened["threads"],
         gpu=opened["gpu"],
         os=platform.platform(),

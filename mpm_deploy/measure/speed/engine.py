@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.support.refusal import refusal
 
 PROGRAM = (sys.executable, "-m", "mpm_deploy.cli")
 _SECONDS_TO_LEAVE = 10
@@ -58,10 +59,9 @@ class Engine:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
         except OSError as error:
-            raise InputError(
-                f"{program[0]}: expected a program that can be started, got: {error.strerror}",
-                "`make cpp` makes the C++ program, build/cpp_runner",
-            ) from error
+            what = f"{program[0]}: expected a program that can be started, got"
+            cure = "`make cpp` makes the C++ program, build/cpp_runner"
+            raise refusal(InputError, what, error, cure) from error
 
     @property
     def process_id(self) -> int:

@@ -121,7 +121,7 @@ class Worker:
             if windows >= MOST_INPUTS:
                 break
             try:
-                inputs.append(self.runner.load(file))
+                inputs.append(self.runner.prepare(file))
             except ImageError:  # the end-to-end pass names it
                 continue
             windows += len(inputs[-1].windows)
@@ -174,7 +174,18 @@ class Worker:
 
 
 class TimedRunner(Runner):
-    """Times the model alone, on the thread that runs it."""
+    """Times the model alone, each step on the thread that `run` gives it."""
+
+    def prepare(self, image: Path) -> PreparedImage:
+        """Load an image where `run` does, on a thread that decodes.
+
+        On the caller's, OpenMP would make one pool too many, and the model's would sleep after
+        every operator, as in no `run`.
+
+        Raises:
+            ImageError: The file cannot be decoded.
+        """
+        return self._decoders.submit(self.load, image).result()
 
     def time_scores(self, images: Sequence[Tensor]) -> float:
         """Run only the model's scores, and time them.

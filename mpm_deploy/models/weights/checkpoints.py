@@ -25,6 +25,7 @@ from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.variant import NetKwargs, read_variant
 from mpm_deploy.recipe.model_names import model_name
+from mpm_deploy.support.refusal import refusal
 
 _SEGMENTER_PAGE = "https://github.com/rstrudel/segmenter"
 _NORMALIZATION = {  # mean and standard deviation, on 0..1
@@ -81,8 +82,8 @@ def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise ModelError(
-            f"{path}: cannot be read: {error.strerror or error}", _cure_of_missing(path)
+        raise refusal(
+            ModelError, f"{path}: cannot be read", error, _cure_of_missing(path)
         ) from error
     except Exception as error:  # whatever a foreign or damaged file makes of torch's reader
         named = re.search(r"GLOBAL (\S+)", str(error))

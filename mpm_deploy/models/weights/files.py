@@ -28,6 +28,7 @@ from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.timm_files import TIMM, read_timm
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
@@ -158,11 +159,10 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
         known = {**about, "origin": origin, "sha256": sha256}
         return read_structure(WeightsInfo, known, unknown_keys=True)
     except OSError as error:
-        raise ModelError(
-            f"{error.filename}: cannot be read: {error.strerror}",
-            "weights are NAME.safetensors with NAME.toml beside it, as `mpm-deploy convert` "
-            "writes them",
-        ) from error
+        cure = (
+            "weights are NAME.safetensors with NAME.toml beside it, as `mpm-deploy convert` writes"
+        )
+        raise refusal(ModelError, f"{error.filename}: cannot be read", error, cure) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
     except StructureError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mpm_deploy.errors import MissingPackageError, ModelError
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure
 
 T = TypeVar("T")
@@ -94,10 +95,8 @@ def _load(path: Path) -> Any:
     try:
         return yaml.load(path.read_bytes(), Loader=_loader(yaml))
     except OSError as error:
-        raise ModelError(
-            f"{path}: cannot be read: {error.strerror}",
-            "copy the variant.yml that was written beside the checkpoint to the same folder",
-        ) from error
+        cure = "copy the variant.yml that was written beside the checkpoint to the same folder"
+        raise refusal(ModelError, f"{path}: cannot be read", error, cure) from error
     except yaml.constructor.ConstructorError as error:
         raise _foreign(path, f"{error.problem}; nothing in it was run") from error
     except yaml.YAMLError as error:

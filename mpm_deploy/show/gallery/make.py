@@ -13,7 +13,7 @@ from mpm_deploy.run.runner import Runner
 from mpm_deploy.show.gallery.index import INDEX, Gallery
 from mpm_deploy.show.gallery.painter import Painter
 from mpm_deploy.show.gallery.truth import TrueLabels
-from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.files import make_folder, written_atomically
 
 
 def make_gallery(
@@ -51,7 +51,8 @@ def make_gallery(
     """
     names = [Path(name).stem for name in label_map_names(images)]
     _check_options(images, against, labels, pair)
-    _make_folder(folder, images)
+    _check_keeps_inputs(folder, images)
+    make_folder(folder)
     with ExitStack() as stack:
         runner = stack.enter_context(Runner(artifact, device=device, threads=threads))
         other = (
@@ -61,8 +62,8 @@ def make_gallery(
         )
         if other is not None:
             _check_same_classes(runner, other)
-        classes = len(runner.manifest.model.classes)
-        truth = TrueLabels(labels, images, classes) if labels is not None else None
+        palette = runner.manifest.model.palette
+        truth = TrueLabels(labels, images, palette) if labels is not None else None
         if pair:
             _check_merges(runner)
         artifacts = (Path(artifact).name, Path(against or "").name)
@@ -125,13 +126,9 @@ def _check_same_classes(runner: Runner, other: Runner) -> None:
         )
 
 
-def _make_folder(folder: Path, images: Sequence[Path]) -> None:
+def _check_keeps_inputs(folder: Path, images: Sequence[Path]) -> None:
     if folder.resolve() in {image.resolve().parent for image in images}:
         raise InputError(
             f"{folder}: the pictures would lie among the images themselves",
             "name another folder for the pictures",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder: {error.strerror}") from error

@@ -8,8 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets import IGNORED
-from mpm_deploy.measure.accuracy.datasets.base import read_numbers
+from mpm_deploy.measure.accuracy.datasets import Sample
+from mpm_deploy.measure.accuracy.datasets.base import check_told_apart
+from mpm_deploy.measure.accuracy.datasets.label_files import (
+    Color,
+    check_numbers,
+    check_size,
+    read_numbers,
+)
 
 Labels = NDArray[np.integer[Any]]
 
@@ -21,15 +27,16 @@ class TrueLabels:
     Args:
         folder: Where they lie.
         images: The images whose label maps are asked for.
-        classes: The number of classes that the artifact has.
+        palette: The colors of the artifact's classes.
 
     Raises:
-        DatasetError: An image without a label map.
+        DatasetError: An image without a label map of its own.
     """
 
-    def __init__(self, folder: Path, images: Sequence[Path], classes: int) -> None:
+    def __init__(self, folder: Path, images: Sequence[Path], palette: Sequence[Color]) -> None:
         self._files = {image: folder / f"{image.stem}.png" for image in images}
-        self._classes = classes
+        self._palette = palette
+        check_told_apart([Sample(str(image), image, file) for image, file in self._files.items()])
         missing = [file for file in self._files.values() if not file.is_file()]
         if missing:
             raise DatasetError(
@@ -44,21 +51,13 @@ class TrueLabels:
             DatasetError: The file is no label map, or not of this size, or holds other numbers.
         """
         file = self._files[image]
-        labels = read_numbers(file)
-        if labels.shape != size:
-            raise DatasetError(
-                f"{file}: expected the size of its image, {_shown(size)}, "
-                f"got {_shown(labels.shape)}",
-                "this may be the label map of another image",
-            )
-        foreign = labels[(labels >= self._classes) & (labels != IGNORED)]
-        if foreign.size:
-            raise DatasetError(
-                f"{file}: expected labels 0 to {self._classes - 1} or {IGNORED}, got {foreign[0]}",
-                "number the classes as the artifact does: mpm-deploy inspect ARTIFACT --json",
-            )
+        labels = read_numbers(file, self._palette)
+        check_size(file, labels.shape, image, size)
+        check_numbers(
+            file,
+            labels,
+            len(self._palette),
+            "",
+            "number the classes as the artifact does: mpm-deploy inspect ARTIFACT --json",
+        )
         return labels
-
-
-def _shown(size: tuple[int, ...]) -> str:
-    return " × ".join(map(str, size))

@@ -18,6 +18,7 @@ from mpm_deploy.measure.speed import report
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.show import gallery
 from mpm_deploy.show.gallery import Gallery, Picture
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure
 
 _KINDS: dict[str, type[Any]] = {
@@ -96,7 +97,7 @@ def _read(path: Path) -> Any:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise refusal(InputError, f"{path}: cannot be read", error) from error
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: expected JSON: {error}", "name what bench, eval, sweep or visualize wrote"

@@ -26,6 +26,8 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     means = (evaluation.mean_iou, evaluation.mean_class_accuracy, evaluation.boundary_f_score)
     pixels = sum(row.pixels for row in evaluation.per_class)
     table.add_row("all", *map(percent, means), f"{pixels:,}", style="bold")
+    if evaluation.ignored_pixels:
+        table.add_row("do not count", "", "", "", f"{evaluation.ignored_pixels:,}")
     return table
 
 
@@ -48,6 +50,8 @@ def evaluation_summary(evaluation: Evaluation) -> str:
 def loss_summary(zones: Sequence[ZoneLoss]) -> str:
     """Say in one sentence where accuracy is lost."""
     pixels, lost, won = (sum(getattr(z, part) for z in zones) for part in ("pixels", "lost", "won"))
+    if not pixels:
+        return "no pixel of the true label maps counts: none can be lost"
     where = ", ".join(
         f"{zone.name} {zone.lost / max(lost, 1):.0%} ({zone.pixels / max(pixels, 1):.0%} of all)"
         for zone in zones

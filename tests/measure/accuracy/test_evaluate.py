@@ -1,14 +1,17 @@
 """The evaluation, against sums that are written out here."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from mpm_deploy.builder.build import build
+from mpm_deploy.artifact import read_manifest
+from mpm_deploy.builder.build import build, open_eager
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.measure.accuracy import evaluate as evaluate_module
 from mpm_deploy.measure.accuracy.boundary import boundary_counts, boundary_f_score
@@ -130,7 +133,9 @@ def test_the_report_is_json_as_written_down(artifact: Path, dataset: Dataset) ->
     }
     assert written["images"] == 2
     assert written["artifact"]["device"] == "cpu"
-    assert written["stride"] is None and written["skipped"] == []
+    assert written["stride"] is None and written["skipped"] == [] and written["doubts"] == []
+    labels = [dataset.labels(sample) for sample in dataset.samples[:2]]
+    assert written["ignored_pixels"] == sum(int((each == 255).sum()) for each in labels) > 0
     assert set(written["per_class"][0]) == {
         *("name", "iou", "accuracy", "boundary_f_score", "pixels")
     }
@@ -144,6 +149,12 @@ def test_pixels_that_do_not_count_leave_nothing_known(artifact: Path, tmp_path: 
     assert found.mean_iou is found.mean_class_accuracy is found.pixel_accuracy is None
     assert found.boundary_f_score is None
     assert {row.iou for row in found.per_class} == {None}
+    (doubt,) = found.doubts
+    assert doubt.startswith("no pixel counts in the label maps of photo_0000.jpg")
+
+
+def counted(state: Path) -> list[str]:
+    return [json.loads(line)["sample"]["id"] for line in state.read_text().splitlines()[1:]]
 
 
 def without_date(evaluation: Evaluation) -> Evaluation:
@@ -162,34 +173,67 @@ def test_what_is_interrupted_goes_on_to_the_same_end(
 
     with pytest.raises(KeyboardInterrupt):
         evaluate(artifact, dataset, state=state, progress=interrupt)
-    assert len(json.loads(state.read_text())["done"]) == done
+    assert counted(state) == [sample.id for sample in dataset.samples[:done]]
     told: list[tuple[int, int]] = []
     resumed = evaluate(artifact, dataset, state=state, progress=lambda *n: told.append(n))
     assert told == [(number, 5) for number in range(done, 6)]
     assert without_date(resumed) == without_date(evaluate(artifact, dataset))
 
 
-def test_more_images_can_be_added(artifact: Path, dataset: Dataset, tmp_path: Path) -> None:
-    state = tmp_path / "state.json"
-    evaluate(artifact, dataset, limit=2, state=state)
-    with pytest.raises(InputError, match="holds 2 images, 1 more than are asked for"):
-        evaluate(artifact, dataset, limit=1, state=state)
-    whole = evaluate(artifact, dataset, state=state)
-    assert without_date(whole) == without_date(evaluate(artifact, dataset))
-
-
-def test_the_state_is_kept_on_the_way(
-    artifact: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_more_or_fewer_images_can_be_asked_for(
+    artifact: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
     state = tmp_path / "state.json"
-    monkeypatch.setattr(evaluate_module, "SAVE_EVERY", 2)
+    for limit in (2, 1, None):
+        found = evaluate(artifact, dataset, limit=limit, state=state)
+        assert without_date(found) == without_date(evaluate(artifact, dataset, limit=limit))
+
+
+def test_each_image_is_kept_before_it_is_told(
+    artifact: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    state = tmp_path / "state.json"
     kept = []
 
     def look(number: int, _: int) -> None:
-        kept.append(len(json.loads(state.read_text())["done"]) if state.exists() else 0)
+        kept.append(len(counted(state)) if state.exists() else 0)
 
     evaluate(artifact, dataset, state=state, progress=look)
-    assert kept == [0, 0, 0, 2, 2, 4]
+    assert kept == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("kind", ["image", "labels"])
+def test_what_has_changed_is_counted_anew(
+    artifact: Path, dataset: Dataset, tmp_path: Path, kind: str
+) -> None:
+    state = tmp_path / "state.json"
+    before = evaluate(artifact, dataset, state=state)
+    changed: Path = getattr(dataset.samples[2], kind)
+    picture = Image.open(changed)
+    picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(changed)
+    told: list[tuple[int, int]] = []
+    after = evaluate(artifact, dataset, state=state, progress=lambda *n: told.append(n))
+    assert told == [(4, 5), (5, 5)]
+    assert without_date(after) == without_date(evaluate(artifact, dataset))
+    assert without_date(after) != without_date(before)
+
+
+def test_a_data_set_may_have_moved_and_grown(
+    artifact: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    state = tmp_path / "state.json"
+    evaluate(artifact, dataset, state=state)
+    root = dataset.root.rename(tmp_path / "elsewhere")
+    for folder, suffix in (("images", "jpg"), ("labels", "png")):
+        shutil.copy(root / folder / f"photo_0000.{suffix}", root / folder / f"added.{suffix}")
+    told: list[tuple[int, int]] = []
+    evaluate(artifact, root, state=state, progress=lambda *n: told.append(n))
+    assert told == [(5, 6), (6, 6)]
+
+
+def test_a_model_in_memory_has_no_state(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="state: expected an artifact's file"):
+        evaluate(open_eager(small_recipe()), dataset, state=tmp_path / "state.json")
 
 
 def test_a_state_of_another_artifact_is_refused(
@@ -201,6 +245,39 @@ def test_a_state_of_another_artifact_is_refused(
     with pytest.raises(InputError, match="counts of another artifact"):
         evaluate(full_token_artifact, dataset, state=state)
     assert state.read_bytes() == before
+
+
+def test_classes_of_other_names_are_told(artifact: Path, dataset: Dataset) -> None:
+    names = ["sky", *(f"class {number}" for number in (1, 3, 2, 4, 5, 6))]
+    (dataset.root / "classes.txt").write_text("\n".join(names))
+    found = evaluate(artifact, dataset.root, limit=1)  # its own names are numbers
+    (doubt,) = found.doubts
+    assert "3 of 7 classes" in doubt
+
+
+@pytest.mark.parametrize(("orientation", "doubts"), [(1, 0), (3, 1), (6, 0)])
+def test_an_image_that_is_turned(
+    artifact: Path, dataset: Dataset, orientation: int, doubts: int
+) -> None:
+    sample = dataset.samples[0]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.open(sample.image)
+    picture.save(sample.image, exif=exif)
+    upright = picture.size if orientation == 6 else picture.size[::-1]
+    write_label_file(sample.labels, np.resize(np.arange(7), upright))
+    found = evaluate(artifact, dataset, limit=1)
+    assert len(found.doubts) == doubts
+    assert all(f"EXIF orientation 3 turns {sample.id}" in doubt for doubt in found.doubts)
+
+
+def test_a_label_map_in_the_artifacts_colors(artifact: Path, dataset: Dataset) -> None:
+    palette = np.array(read_manifest(artifact).model.palette, np.uint8)
+    sample = dataset.samples[0]
+    Image.fromarray(palette[np.zeros(SIZES[0], int)]).save(sample.labels)
+    with pytest.raises(DatasetError, match="its pixels are colors") as caught:
+        evaluate(artifact, dataset)
+    assert caught.value.hint is not None and "the artifact's own" in caught.value.hint
 
 
 def test_another_number_of_classes(artifact: Path, tmp_path: Path) -> None:
@@ -224,7 +301,7 @@ def test_a_label_map_of_another_size(artifact: Path, dataset: Dataset, tmp_path:
     state = tmp_path / "state.json"
     with pytest.raises(DatasetError, match="expected the size of its image, 37 × 71, got 36 × 71"):
         evaluate(artifact, dataset, state=state)
-    assert json.loads(state.read_text())["done"] == [dataset.samples[0].id]
+    assert counted(state) == [dataset.samples[0].id]
 
 
 def test_images_that_cannot_be_decoded_are_left_out_and_tried_again(

@@ -1,5 +1,6 @@
 import io
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,23 @@ def test_prepared_inputs_are_bounded(
     write_pictures(tmp_path, 7)
     (answer,) = ask(tmp_path, {"pass": "open"})
     assert (answer["images"], answer["usable"]) == (7, 4)
+
+
+def test_images_are_prepared_on_decoding_threads(
+    program: ToyProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another, OpenMP would make a pool too many, and the timed model would sleep."""
+    threads = set()
+    load = worker_module.Runner.load
+
+    def watched(runner: worker_module.Runner, image: Path) -> Any:
+        threads.add(threading.current_thread().name.rpartition("_")[0])
+        return load(runner, image)
+
+    monkeypatch.setattr(worker_module.Runner, "load", watched)
+    write_pictures(tmp_path, 3)
+    ask(tmp_path, {"pass": "open"})
+    assert threads == {"mpm-decode"}
 
 
 @pytest.mark.parametrize(("batch_size", "images"), [(1, 20), (3, 21), (8, 24), (32, 96)])

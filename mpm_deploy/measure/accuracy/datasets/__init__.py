@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.families import DATASETS
-from mpm_deploy.measure.accuracy.datasets.base import IGNORED, Dataset, Sample
+from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample
+from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
 
 __all__ = ["DATASETS", "IGNORED", "Dataset", "Sample", "open_dataset"]
 

@@ -5,16 +5,20 @@ in it mean.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpm_deploy.errors import DatasetError, ImageError
-from mpm_deploy.images.formats import png
-
-IGNORED = 255  # of a pixel that does not count
+from mpm_deploy.errors import DatasetError
+from mpm_deploy.measure.accuracy.datasets.label_files import (
+    IGNORED,
+    Color,
+    check_numbers,
+    read_numbers,
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class Dataset(ABC):
         samples: The samples, in an order that is the same on every machine.
 
     Raises:
-        DatasetError: A folder of the layout is missing, there are no images, or one of them or a
-            label map is missing.
+        DatasetError: A folder of the layout is missing, there are no images, one of them or a
+            label map is missing, or two samples are not told apart.
     """
 
     name: ClassVar[str]
@@ -62,6 +66,7 @@ class Dataset(ABC):
                 "copy the data set again, or name another --root",
             )
         self._check_files()
+        check_told_apart(self.samples)
 
     @classmethod
     def lies_in(cls, root: Path) -> bool:
@@ -74,8 +79,12 @@ class Dataset(ABC):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def labels(self, sample: Sample) -> NDArray[np.uint8]:
+    def labels(self, sample: Sample, palette: Sequence[Color] = ()) -> NDArray[np.uint8]:
         """Return the class of every pixel of a sample.
+
+        Args:
+            sample: One of `samples`.
+            palette: The colors of an artifact's classes, to know a file that is painted with them.
 
         Returns:
             ``(height, width)`` uint8: classes from 0 up, and `IGNORED`.
@@ -83,15 +92,14 @@ class Dataset(ABC):
         Raises:
             DatasetError: The file is no label map, or holds a number that means nothing here.
         """
-        numbers = read_numbers(sample.labels)
-        meanings = self._meanings(sample)
-        foreign = numbers[(numbers >= len(meanings)) & (numbers != IGNORED)]
-        if foreign.size:
-            raise DatasetError(
-                f"{sample.labels}: expected labels 0 to {len(meanings) - 1} or {IGNORED} "
-                f"in a label map of {self.name}, got {foreign[0]}",
-                "these may be label maps of another data set, or of its raw, unconverted form",
-            )
+        numbers, meanings = read_numbers(sample.labels, palette), self._meanings(sample)
+        check_numbers(
+            sample.labels,
+            numbers,
+            len(meanings),
+            f" in a label map of {self.name}",
+            "these may be label maps of another data set, or of its raw, unconverted form",
+        )
         table = np.full(IGNORED + 1, IGNORED, np.uint8)
         table[: len(meanings)] = meanings
         classes: NDArray[np.uint8] = table[numbers]
@@ -134,26 +142,39 @@ class Dataset(ABC):
                 raise DatasetError(
                     f"{missing[0]}: no such file, and so for {len(missing)} of the "
                     f"{len(paths)} {kind} of {self.name}",
-                    "copy the data set again: its accuracy counts every image",
+                    _other_suffix(missing[0])
+                    or "copy the data set again: its accuracy counts every image",
+                )
+
+
+def check_told_apart(samples: Sequence[Sample]) -> None:
+    """Check that no image, no label map and no id belongs to two samples.
+
+    Raises:
+        DatasetError: One does, and its pixels would count twice.
+    """
+    for what, kind in {"image": "the image", "labels": "the label map", "id": "the id"}.items():
+        met: dict[object, Sample] = {}
+        for sample in samples:
+            first = met.setdefault(getattr(sample, what), sample)
+            if first is not sample:
+                raise DatasetError(
+                    f"{getattr(sample, what)}: expected {kind} of one sample, got it for two: "
+                    f"{first.image} and {sample.image}",
+                    "an image counts once, with a label map of its own: rename one of them "
+                    "together with its label map, or take it away",
                 )
 
 
 def files_in(root: Path, pattern: str) -> list[Path]:
-    """Return the files below a folder that match a pattern, sorted by the bytes of their names."""
-    return sorted(root.glob(pattern), key=bytes)
+    """Return the files below a folder that match a pattern, sorted by the bytes of their names.
 
-
-def read_numbers(path: Path) -> NDArray[np.integer[Any]]:
-    """Read the numbers in a label file, ``(height, width)``.
-
-    Raises:
-        DatasetError: The file is no label map.
+    As in `find_images`, those whose names begin with a dot are left out.
     """
-    try:
-        return png.read_numbers(path.read_bytes())
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
-    except ImageError as error:
-        raise DatasetError(
-            f"{path}: expected a label map as PNG: {error.problem}", "copy this file again"
-        ) from error
+    return sorted((f for f in root.glob(pattern) if not f.name.startswith(".")), key=bytes)
+
+
+def _other_suffix(missing: Path) -> str | None:
+    """Return a hint where a file of that name is there with another suffix."""
+    others = sorted(missing.parent.glob(f"{escape(missing.stem)}.*"))
+    return f"{others[0].name} is there: expected a {missing.suffix} file" if others else None

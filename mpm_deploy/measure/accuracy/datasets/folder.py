@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets.base import IGNORED, Dataset, Sample, files_in
+from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample, files_in
+from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
+from mpm_deploy.support.refusal import refusal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _CLASSES = "classes.txt"
@@ -43,8 +45,10 @@ class Folder(Dataset):
 
 def _read_classes(path: Path) -> tuple[str, ...]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise refusal(DatasetError, f"{path}: cannot be read", error) from error
+    except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: cannot be read as text in UTF-8: {error}") from error
     names = tuple(line.strip() for line in lines if line.strip())
     if not 2 <= len(names) <= IGNORED:

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets.base import IGNORED, Dataset, Sample
+from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample
+from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
+from mpm_deploy.support.refusal import refusal
 
 _VOC = "VOCdevkit/VOC2010"
 _IMAGES, _LABELS = f"{_VOC}/JPEGImages", f"{_VOC}/SegmentationClassContext"
@@ -56,5 +58,7 @@ class PascalContext59(PascalContext):
 def _read_names(split: Path) -> list[str]:
     try:
         return split.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise refusal(DatasetError, f"{split}: cannot be read", error) from error
+    except UnicodeDecodeError as error:
         raise DatasetError(f"{split}: cannot be read as a list of names: {error}") from error

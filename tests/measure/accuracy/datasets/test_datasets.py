@@ -11,7 +11,8 @@ from PIL import Image
 
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.images.formats.png import MAGIC
-from mpm_deploy.measure.accuracy.datasets import DATASETS, Dataset, open_dataset
+from mpm_deploy.measure.accuracy.datasets import DATASETS, Dataset, Sample, open_dataset
+from mpm_deploy.measure.accuracy.datasets.base import check_told_apart
 from tests.measure.accuracy.datasets.made_up import CLASSES, SIZES, make, write_label_file
 from tests.support.scripts import ROOT
 
@@ -179,6 +180,13 @@ def test_a_root_that_is_too_deep(tmp_path: Path) -> None:
     assert caught.value.hint == f"did you mean --root {tmp_path}?"
 
 
+def test_hidden_files_are_no_images(dataset: Dataset) -> None:
+    for sample in dataset:
+        sample.image.with_name(f"._{sample.image.name}").write_bytes(b"a note of macOS")
+        (sample.image.parent / ".DS_Store").write_bytes(b"another one")
+    assert open_dataset(dataset.name, dataset.root).samples == dataset.samples
+
+
 def test_a_missing_part_is_named(dataset: Dataset) -> None:
     place = dataset.root / dataset.layout[-1]
     shutil.rmtree(place) if place.is_dir() else place.unlink()
@@ -201,6 +209,46 @@ def test_no_images(dataset: Dataset) -> None:
             sample.image.unlink()
     with pytest.raises(DatasetError, match=f"no image of {dataset.name} in it: looked for"):
         open_dataset(dataset.name, dataset.root)
+
+
+def test_a_label_map_of_another_suffix(dataset: Dataset) -> None:
+    labels = dataset.samples[1].labels
+    other = labels.rename(labels.with_suffix(".jpg"))
+    with pytest.raises(DatasetError, match="no such file") as caught:
+        open_dataset(dataset.name, dataset.root)
+    assert caught.value.hint == f"{other.name} is there: expected a .png file"
+
+
+def test_two_images_of_one_label_map(tmp_path: Path) -> None:
+    root = open_made("folder", tmp_path).root
+    for other in ("photo_0000.png", "photo_0000.JPG"):
+        added = root / "images" / other
+        shutil.copy(root / "images" / "photo_0000.jpg", added)
+        with pytest.raises(DatasetError, match=r"the label map of one sample, .* for two: ") as e:
+            open_dataset("folder", root)
+        assert f"{root / 'labels' / 'photo_0000.png'}: " in e.value.problem
+        assert str(added) in e.value.problem and "photo_0000.jpg" in e.value.problem
+        added.unlink()
+
+
+def test_an_image_that_is_listed_twice(tmp_path: Path) -> None:
+    dataset = open_made("pascal_context", tmp_path)
+    split = dataset.root / dataset.layout[-1]
+    split.write_text(split.read_text() + "2008_000003\n")
+    with pytest.raises(DatasetError, match=r"2008_000003\.jpg: expected the image of one sample"):
+        open_dataset("pascal_context", dataset.root)
+
+
+def test_ids_tell_samples_apart() -> None:
+    samples = [Sample("same", Path(f"{n}.jpg"), Path(f"{n}.png")) for n in range(2)]
+    with pytest.raises(DatasetError, match=r"same: expected the id of .* 0\.jpg and 1\.jpg"):
+        check_told_apart(samples)
+
+
+def test_classes_of_an_editor_of_windows(tmp_path: Path) -> None:
+    root = open_made("folder", tmp_path).root
+    (root / "classes.txt").write_bytes(b"\xef\xbb\xbfsky\r\nroad\r\n")
+    assert open_dataset("folder", root).classes == ("sky", "road")
 
 
 def test_a_missing_image_of_the_split(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""Look at the folder for temporary files, where models are compiled, unpacked and run.
+
+`cpp_runner/support/temporary_folder.cpp` says the same.
+"""
+
+import errno
+import mmap
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from mpm_deploy.errors import HostError
+
+CURE = "name a folder with room, from which code may run: TMPDIR=/var/tmp, or one of your own"
+
+
+def check_temporary_folder(room: int = 0, *, for_code: bool = False) -> Path:
+    """Return the folder for temporary files, if it will do.
+
+    Args:
+        room: How many bytes it must have room for.
+        for_code: Whether machine code is to run from it.
+
+    Raises:
+        HostError: There is none, it has too little room, or no code may run from it.
+    """
+    folder = "temporary folder"
+    try:
+        folder = f"temporary folder {tempfile.gettempdir()}"
+        _check_room(Path(tempfile.gettempdir()), room)
+        with tempfile.TemporaryFile() as file:
+            if for_code:
+                _check_code_runs(file)
+    except OSError as error:
+        raise HostError(f"{folder}: {error.strerror}", CURE) from error
+    return Path(tempfile.gettempdir())
+
+
+def _check_room(folder: Path, room: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < room:
+        raise OSError(errno.ENOSPC, f"{free >> 20} MiB free, and {-(-room >> 20)} are needed")
+
+
+def _check_code_runs(file: IO[bytes]) -> None:
+    file.truncate(mmap.PAGESIZE)
+    try:
+        mmap.mmap(file.fileno(), mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_EXEC).close()
+    except OSError as error:
+        raise OSError(error.errno, "mounted so that no code runs from it (noexec)") from error

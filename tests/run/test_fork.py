@@ -1,0 +1,76 @@
+"""A Runner in a process that was forked: threads stay where they were started."""
+
+import os
+import signal
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mpm_deploy.errors import InputError
+from mpm_deploy.run.runner import Runner
+
+FRAME = np.zeros((50, 70, 3), np.uint8)
+
+
+def in_child(work: Callable[[], str]) -> str:
+    """Fork, and return what the child says; one that says nothing for 30 seconds is killed."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads
+        child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        try:
+            said = work()
+        except BaseException as error:  # noqa: BLE001 - told in the parent
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        said = answer.read().decode()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, "the child hung"
+    return said
+
+
+def test_an_unused_runner_works_in_the_child(artifact: Path) -> None:
+    with Runner(artifact, threads=2) as runner:
+
+        def work() -> str:
+            shapes = [runner(FRAME).labels.shape]
+            shapes += [result.labels.shape for result in runner.run([FRAME] * 3, 2) if result.ok]
+            runner.close()
+            return str(shapes)
+
+        assert in_child(work) == str([(50, 70)] * 4)
+        assert in_child(work) == str([(50, 70)] * 4)
+        assert runner(FRAME).labels.shape == (50, 70)
+
+
+def test_a_used_runner_says_so_in_the_child(artifact: Path) -> None:
+    with Runner(artifact) as runner:
+        expected = runner(FRAME).labels
+        under_way = runner.run([FRAME] * 9, 2)
+        next(under_way)
+        problem = f"{artifact}: this Runner was opened in another process"
+        for use in (
+            lambda: runner(FRAME),
+            lambda: runner.run([FRAME]),
+            lambda: next(under_way),
+            runner.check_sample,
+        ):
+
+            def work(use: Callable[[], object] = use) -> str:
+                with pytest.raises(InputError, match=problem):
+                    use()
+                under_way.close()
+                runner.close()
+                return "said"
+
+            assert in_child(work) == "said"
+        assert (runner(FRAME).labels == expected).all()
+        assert len(list(under_way)) == 8
