@@ -25,7 +25,7 @@ from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.variant import NetKwargs, read_variant
 from mpm_deploy.recipe.model_names import model_name
-from mpm_deploy.support.refusal import refusal
+from mpm_deploy.support.refusal import refusal, refusal_in
 
 _SEGMENTER_PAGE = "https://github.com/rstrudel/segmenter"
 _NORMALIZATION = {  # mean and standard deviation, on 0..1
@@ -52,6 +52,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
         The weights in float32 under this package's names, and what they are for.
 
     Raises:
+        HostError: This machine is short of memory.
         ModelError: A file that is missing, foreign, damaged or would run code; a network that is
             not in the zoo; keys or shapes other than that network has; values that are not finite.
         MissingPackageError: PyYAML is not installed.
@@ -88,7 +89,8 @@ def _load(path: Path) -> Any:
     except Exception as error:  # whatever a foreign or damaged file makes of torch's reader
         named = re.search(r"GLOBAL (\S+)", str(error))
         if named is None or not isinstance(error, pickle.UnpicklingError):
-            raise foreign_file(path, "a checkpoint of torch") from error
+            told = refusal_in(error) or foreign_file(path, "a checkpoint of torch")
+            raise told from error
         raise ModelError(
             f"{path}: expected a checkpoint of tensors and plain values, got a pickle that calls "
             f"{named.group(1)}; nothing in it was run",

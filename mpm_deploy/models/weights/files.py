@@ -28,7 +28,7 @@ from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.timm_files import TIMM, read_timm
 from mpm_deploy.support.files import written_atomically
-from mpm_deploy.support.refusal import refusal
+from mpm_deploy.support.refusal import refusal, refusal_in
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
@@ -100,7 +100,7 @@ def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     try:
         tensors = _safetensors().load_file(path)
     except Exception as error:  # safetensors raises a class of its own that it does not export
-        raise foreign_file(path, "a safetensors file") from error
+        raise (refusal_in(error) or foreign_file(path, "a safetensors file")) from error
     return as_float32(path, unwrapped(tensors, "encoder.special")), info
 
 

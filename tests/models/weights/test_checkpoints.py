@@ -13,7 +13,7 @@ from torch import Tensor
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend
 from mpm_deploy.builder.build import build, make_model
-from mpm_deploy.errors import MissingPackageError, ModelError, MpmError, RecipeError
+from mpm_deploy.errors import HostError, MissingPackageError, ModelError, MpmError, RecipeError
 from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
@@ -404,6 +404,17 @@ def test_damaged_files_are_refused(tiny: Path) -> None:
         refused(tiny)
     tiny.unlink()
     assert "cannot be read: No such file" in refused(tiny).problem
+
+
+def test_a_machine_that_is_short_of_memory_is_not_the_files_fault(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 GB")
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(HostError, match="short of memory"):
+        read_checkpoint(tiny)
 
 
 def test_integers_are_no_weights(tiny: Path) -> None:
