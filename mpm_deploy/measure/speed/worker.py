@@ -247,7 +247,7 @@ class Tally:
                 "max": tokens.max(axis=0).tolist(),
             },
             "gflops": sum(self._gflops(kept) for kept in self._tokens_kept) / images,
-            "skipped": [to_mapping(skipped) for skipped in self._skipped],
+            "skipped": [{"path": one.path, "reason": one.reason} for one in self._skipped],
         }
 
     def _gflops(self, tokens_kept: tuple[int, ...]) -> float:
