@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mpm_deploy.cli.console import DONE, ERROR, show, status, talk, warn_of_random
+from mpm_deploy.cli.console import DONE, ERROR, show, status, talk, warn_of_doubts, warn_of_random
 from mpm_deploy.cli.sweep_options import add_sweep_options, chosen
 
 HELP = "find the fastest way of merging that is accurate enough, by measuring"
@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"\n{advice_sentence(advice)}")
     if advice.subject.weights is None:
         warn_of_random("random")
+    warn_of_doubts(advice.doubts)
     if advice.best is None:
         talk("nothing keeps this limit: ask for fewer FPS, a smaller model, or a faster machine")
         return ERROR

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.console import DONE, SKIPPED, show, status, talk, warn_of_random
+from mpm_deploy.cli.console import DONE, SKIPPED, show, status, talk, warn_of_doubts, warn_of_random
 from mpm_deploy.cli.sweep_options import add_sweep_options, chosen
 from mpm_deploy.errors import MissingPackageError
 
@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(remark)
     if found.subject.weights is None:
         warn_of_random("random")
+    warn_of_doubts(found.doubts)
     return SKIPPED if found.failures else DONE
 
 

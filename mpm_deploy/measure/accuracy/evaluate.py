@@ -38,9 +38,10 @@ from mpm_deploy.measure.accuracy.confusion import (
     pixel_accuracy,
 )
 from mpm_deploy.measure.accuracy.datasets import IGNORED, Dataset, Sample, open_dataset
+from mpm_deploy.measure.accuracy.datasets.base import content_of
 from mpm_deploy.measure.accuracy.datasets.label_files import check_size, read_file
 from mpm_deploy.measure.accuracy.doubts import doubts_of
-from mpm_deploy.measure.accuracy.state import StateFile, Subject, content_of
+from mpm_deploy.measure.accuracy.state import StateFile, Subject
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.measure.speed.report import ArtifactInfo, SkippedImage
 from mpm_deploy.run.results import Result, Skipped

@@ -9,7 +9,6 @@ An image is in it once its newline is: whatever ends an evaluation, it loses no 
 it was at.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -20,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpm_deploy.errors import DatasetError, InputError
+from mpm_deploy.errors import InputError
 from mpm_deploy.measure.accuracy.datasets import Sample
+from mpm_deploy.measure.accuracy.datasets.base import content_of
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.support.files import written_atomically
 from mpm_deploy.support.refusal import refusal
@@ -170,19 +170,6 @@ class StateFile:
 
     def _error(self, problem: str) -> InputError:
         return InputError(f"{self._path}: {problem}", _CURE)
-
-
-def content_of(path: Path) -> str:
-    """Return the SHA-256 of a sample's file.
-
-    Raises:
-        DatasetError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise refusal(DatasetError, f"{path}: cannot be read", error) from error
 
 
 @dataclass(frozen=True)

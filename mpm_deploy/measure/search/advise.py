@@ -48,6 +48,7 @@ class Advice:
         measured: Every row that was measured for it.
         seen: How many ways of merging were looked at.
         subject: The model, data and settings that were measured.
+        doubts: What is likely to be a mistake in the data set, as `Evaluation` says it.
     """
 
     best: SweepRow | None
@@ -55,6 +56,7 @@ class Advice:
     measured: tuple[SweepRow, ...]
     seen: int
     subject: Subject
+    doubts: tuple[str, ...] = ()
 
 
 def advise(
@@ -186,7 +188,7 @@ def _advice(
     sweeper: Sweeper, best: SweepRow | None, measured: Sequence[SweepRow], sights: Sequence[Sight]
 ) -> Advice:
     found = sweeper.sweep
-    return Advice(best, found.full_token, tuple(measured), len(sights), found.subject)
+    return Advice(best, found.full_token, tuple(measured), len(sights), found.subject, found.doubts)
 
 
 def _check_limits(max_drop: float | None, min_fps: float | None) -> None:

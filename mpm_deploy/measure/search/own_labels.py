@@ -34,7 +34,7 @@ def label_images(
     Args:
         artifact: A ``.pt`` or ``.pt2``, of the full-token model.
         images: A folder of images.
-        folder: For the data set; what lies there already is not done again.
+        folder: For the data set; what an earlier one left there is taken away.
         limit: First images of the folder; None is all.
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
@@ -46,6 +46,8 @@ def label_images(
     """
     for part in ("images", "labels"):
         make_folder(folder / part)
+        for old in (folder / part).iterdir():
+            old.unlink()
     sources = find_images(images)[:limit]
     names = label_map_names(sources)
     with Runner(artifact, device=device, threads=threads) as runner:

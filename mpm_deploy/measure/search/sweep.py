@@ -60,7 +60,7 @@ class Subject:
         recipe: The recipe as plain values, without its merging.
         weights: SHA-256 of the weights' file; None for random ones.
         dataset: The data set.
-        samples: SHA-256 over the ids of its samples.
+        samples: SHA-256 over the ids of its samples and what their files hold.
         truth: The label maps to compare with: true ones, or the full-token model's.
         settings: How every artifact is measured.
         torch: The version of torch.
@@ -133,6 +133,7 @@ class Sweep:
         full_token: The full-token model's row, which all others are compared with.
         rows: In the order they were measured.
         front: Names of those that no other row beats in both end-to-end FPS and mIoU.
+        doubts: What is likely to be a mistake in the data set, as `Evaluation` says it.
     """
 
     schema: str
@@ -143,6 +144,7 @@ class Sweep:
     rows: tuple[SweepRow, ...] = ()
     failures: tuple[Failure, ...] = ()
     front: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return this as plain values that JSON can hold."""

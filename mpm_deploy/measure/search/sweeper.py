@@ -22,6 +22,7 @@ from mpm_deploy.artifact import CreatedBy, read_manifest
 from mpm_deploy.builder.build import build
 from mpm_deploy.errors import AgreementError, BuildError, DatasetError, InputError
 from mpm_deploy.measure.accuracy.datasets import Dataset
+from mpm_deploy.measure.accuracy.datasets.base import content_of
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation, evaluate
 from mpm_deploy.measure.search.sweep import (
     SCHEMA,
@@ -112,8 +113,9 @@ class Sweeper:
     def _begin(self, subject: Subject) -> Sweep:
         artifact = self._full_token()
         merge = self._recipe.full_token().merge
-        row, report = self._row(merge, artifact, against=None)
-        sweep = Sweep(SCHEMA, _created_by(), report.host, subject, row, front=(row.name,))
+        row, evaluation, report = self._row(merge, artifact, against=None)
+        front, doubts = (row.name,), evaluation.doubts
+        sweep = Sweep(SCHEMA, _created_by(), report.host, subject, row, front=front, doubts=doubts)
         write_sweep(self._folder / FILE, sweep)
         return sweep
 
@@ -133,7 +135,7 @@ class Sweeper:
 
     def _row(
         self, merge: MergeRecipe, artifact: Path, against: Path | None
-    ) -> tuple[SweepRow, Report]:
+    ) -> tuple[SweepRow, Evaluation, Report]:
         settings, name = self._settings, name_of(merge)
         host: dict[str, Any] = {"device": settings.device, "threads": settings.threads}
         self._say(f"{name}: accuracy")
@@ -150,7 +152,8 @@ class Sweeper:
             **host,
         )
         sha256 = evaluation.artifact.payload_sha256
-        return SweepRow(name, merge, sha256, accuracy_of(evaluation), _speed(report)), report
+        row = SweepRow(name, merge, sha256, accuracy_of(evaluation), _speed(report))
+        return row, evaluation, report
 
     def _keep(self, **changes: Any) -> None:
         self.sweep = dataclasses.replace(self.sweep, created_by=_created_by(), **changes)
@@ -211,12 +214,12 @@ def _subject(
     recipe: Recipe, weights: str | None, dataset: Dataset, truth: Truth, settings: Settings
 ) -> Subject:
     values = recipe.full_token().to_dict()
-    ids = "\n".join(sample.id for sample in dataset.samples)
+    each = [(s.id, content_of(s.image), content_of(s.labels)) for s in dataset.samples]
     return Subject(
         recipe={section: values[section] for section in ("model", "backend", "input", "verify")},
         weights=weights,
         dataset=DatasetInfo.of(dataset),
-        samples=hashlib.sha256(ids.encode()).hexdigest(),
+        samples=hashlib.sha256(repr(each).encode()).hexdigest(),
         truth=truth,
         settings=settings,
         torch=torch.__version__,

@@ -8,7 +8,8 @@ import pytest
 
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.measure.accuracy.datasets import Sample
-from mpm_deploy.measure.accuracy.state import SCHEMA, StateFile, Subject, content_of
+from mpm_deploy.measure.accuracy.datasets.base import content_of
+from mpm_deploy.measure.accuracy.state import SCHEMA, StateFile, Subject
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts
 
 SUBJECT = Subject("a" * 64, "ade20k", 3, "cpu", None, "0.1.0", "2.15.0")

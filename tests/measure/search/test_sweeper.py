@@ -27,7 +27,7 @@ from mpm_deploy.measure.search.sweeper import FILE, Sweeper, full_token_artifact
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import MergeRecipe
 from tests.conftest import small_recipe
-from tests.measure.accuracy.datasets.made_up import make
+from tests.measure.accuracy.datasets.made_up import SIZES, make, write_label_file
 from tests.measure.search.sweeps import report
 
 RECIPE = small_recipe()
@@ -250,3 +250,28 @@ def test_images_without_label_maps_get_those_of_the_full_token_model(
     assert len(dataset) == 4
     found = evaluate(full_token_artifact, dataset)
     assert found.pixel_accuracy == 1.0 and found.mean_iou == 1.0
+
+
+def test_label_maps_of_other_images_are_taken_away(
+    image_folder: Path, full_token_artifact: Path, tmp_path: Path
+) -> None:
+    sizes = [
+        len(label_images(full_token_artifact, image_folder, tmp_path / "own", limit=limit))
+        for limit in (3, 2)
+    ]
+    assert sizes == [3, 2]
+
+
+def test_rows_of_other_label_maps_are_refused(start: Start, dataset: Dataset) -> None:
+    start()
+    sample = dataset.samples[0]
+    write_label_file(sample.labels, dataset.labels(sample)[::-1])
+    with pytest.raises(InputError, match="a sweep of another samples"):
+        start()
+
+
+def test_doubts_of_the_data_set_are_kept(start: Start, dataset: Dataset) -> None:
+    for sample, size in zip(dataset, SIZES, strict=True):
+        write_label_file(sample.labels, np.zeros(size))
+    start()
+    assert start().sweep.doubts == ("the label maps hold no class but 0 (class 0)",)

@@ -66,6 +66,18 @@ def test_accuracy(words: list[str], files: Files) -> None:
     assert title in words
 
 
+def test_doubts_of_an_evaluation_are_said(files: Files, tmp_path: Path) -> None:
+    evaluation = json.loads(files.evaluations[0].read_text())
+    path = tmp_path / "evaluation.json"
+    for doubts in (["the label maps hold no class but 0 (sky)"], []):
+        path.write_text(json.dumps(evaluation | {"doubts": doubts}))
+        found = Words(render_page(read_documents([path]))).found
+        assert any("no class but 0 (sky)." in word for word in found) == bool(doubts)
+    del evaluation["doubts"], evaluation["ignored_pixels"]  # a file of before
+    path.write_text(json.dumps(evaluation))
+    assert render_page(read_documents([path]))
+
+
 def test_sweep(page: str, words: list[str]) -> None:
     assert "Ways of merging" in words
     for cell in ("mpm [2, 5]", "78.50", "1.40 (1.40 – 1.40)", "tome [2] ratio=0.2"):
