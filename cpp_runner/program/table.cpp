@@ -10,7 +10,7 @@ namespace {
 // From where on a program counts as held back. A machine at rest stays below.
 constexpr double least_others_cores = 0.2;
 constexpr double least_interruptions = 20;  // a second
-constexpr double least_throttled = 1;       // a second
+constexpr double least_throttled = 2;       // a second
 
 using Row = std::vector<std::string>;
 

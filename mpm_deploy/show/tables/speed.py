@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # From where on a program counts as held back. A machine at rest stays below.
 _OTHERS_CORES = 0.2
 _INTERRUPTIONS = 20  # a second
-_THROTTLED = 1  # a second
+_THROTTLED = 2  # a second
 
 RANDOM_WEIGHTS = "The weights are random: speeds are real, label maps mean nothing."
 
