@@ -35,7 +35,12 @@ std::vector<int> fitting_sizes(const Arguments& arguments, int usable) {
   return sizes;
 }
 
-Measurement measurement(int batch_size, const Pass& warmup, const Pass& model,
+Contention mean(const Contention& a, const Contention& b) {
+  return {(a.others_cores + b.others_cores) / 2, (a.interruptions + b.interruptions) / 2,
+          (a.throttled + b.throttled) / 2};
+}
+
+Measurement measurement(int batch_size, const Pass& warmup, const ModelPass& model,
                         const EndToEndPass& end_to_end, const Manifest& manifest) {
   const auto images = static_cast<double>(end_to_end.images());
   const double windows_an_image = static_cast<double>(end_to_end.windows()) / images;
@@ -49,7 +54,8 @@ Measurement measurement(int batch_size, const Pass& warmup, const Pass& model,
           .tokens_kept = summarize_tokens(end_to_end.tokens_kept),
           .gflops = end_to_end.gflops,
           .gflops_full_token = manifest.flops_full_token() * windows_an_image / 1e9,
-          .peak_memory_mib = end_to_end.peak_memory_mib};
+          .peak_memory_mib = end_to_end.peak_memory_mib,
+          .contention = mean(model.contention, end_to_end.contention)};
 }
 
 }  // namespace
@@ -72,7 +78,7 @@ Report bench(const Arguments& arguments) {
   };
   for (const int size : sizes) {
     const Pass warmup = told(passes.warm_up(size, arguments.warmup));
-    const Pass model_alone = told(passes.time_model(size));
+    const ModelPass model_alone = told(passes.time_model(size));
     const EndToEndPass end_to_end = told(passes.time_end_to_end(size));
     report.results.push_back(measurement(size, warmup, model_alone, end_to_end, model.manifest()));
     report.skipped = end_to_end.skipped;

@@ -2,6 +2,12 @@
 
 namespace mpm::program {
 
+Json to_json(const Contention& contention) {
+  return {{"others_cores", contention.others_cores},
+          {"interruptions", contention.interruptions},
+          {"throttled", contention.throttled}};
+}
+
 Json to_json(const StageTimes& stages) {
   return {{"decode", stages.decode},
           {"fit", stages.fit},

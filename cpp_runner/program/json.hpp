@@ -8,6 +8,7 @@
 
 #include "mpm_runner/result.hpp"
 #include "statistics.hpp"
+#include "support/contention.hpp"
 
 namespace mpm::program {
 
@@ -19,6 +20,7 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+Json to_json(const Contention& contention);
 Json to_json(const StageTimes& stages);
 Json to_json(const TokensKept& tokens);
 Json to_json(const std::vector<Skipped>& skipped);

@@ -56,6 +56,7 @@ int bench_command(const Arguments& arguments) {
     std::cerr << "batch " << left_out.batch_size << " left out: " << left_out.reason << '\n';
   }
   say_random(report.artifact.manifest.weights.is_random());
+  if (const auto contended = contention_sentence(report.results)) std::cerr << *contended << '\n';
   if (arguments.json) write_bytes(*arguments.json, {to_json(report).dump(2), "\n"});
   return say_skipped(report.skipped);
 }

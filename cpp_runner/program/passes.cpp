@@ -97,8 +97,9 @@ Pass Passes::warm_up(int batch_size, std::optional<int> batches) const {
   return {seconds_since(begin), images};
 }
 
-Pass Passes::time_model(int batch_size) const {
+ModelPass Passes::time_model(int batch_size) const {
   const auto size = static_cast<std::size_t>(batch_size);
+  const ContentionWatch watch;
   double seconds = 0;
   std::size_t done = 0;
   for (; done + size <= windows_.size(); done += size) {
@@ -109,11 +110,12 @@ Pass Passes::time_model(int batch_size) const {
   }
   const double images_a_window =
       static_cast<double>(usable_.size()) / static_cast<double>(windows_.size());
-  return {seconds, static_cast<double>(done) * images_a_window};
+  return {{seconds, static_cast<double>(done) * images_a_window}, watch.read()};
 }
 
 EndToEndPass Passes::time_end_to_end(int batch_size) const {
   EndToEndPass pass;
+  const ContentionWatch watch;
   const Clock::time_point begin = Clock::now();
   Stream stream = runner_.stream(files_, batch_size);
   while (const std::optional<Stream::Item> item = stream.next()) {
@@ -123,6 +125,7 @@ EndToEndPass Passes::time_end_to_end(int batch_size) const {
       pass.skipped.push_back(std::get<Skipped>(*item));
   }
   pass.seconds = seconds_since(begin);
+  pass.contention = watch.read();
   pass.peak_memory_mib = peak_memory_mib();
   divide_by_images(pass);
   return pass;

@@ -9,6 +9,7 @@
 #include "arguments.hpp"
 #include "mpm_runner/mpm_runner.hpp"
 #include "statistics.hpp"
+#include "support/contention.hpp"
 
 namespace mpm::program {
 
@@ -17,9 +18,15 @@ struct Pass {
   double images;  // of which windows are fractions
 };
 
+// Of prepared windows, scores alone.
+struct ModelPass : Pass {
+  Contention contention;
+};
+
 // Numbers of all images, no pictures.
 struct EndToEndPass {
   double seconds = 0;
+  Contention contention{};
   double peak_memory_mib = 0;  // the most that the process had resident until then
   std::vector<double> latencies_ms;
   StageTimes stages_ms;  // mean an image, its share of what its batch did together
@@ -47,7 +54,7 @@ class Passes {
   // CPU 3 and at least 20 images.
   Pass warm_up(int batch_size, std::optional<int> batches) const;
   // Full batches of windows that are ready, none twice; only the scores are timed.
-  Pass time_model(int batch_size) const;
+  ModelPass time_model(int batch_size) const;
   // Every file once, from the disk to a label map in host memory.
   EndToEndPass time_end_to_end(int batch_size) const;
 

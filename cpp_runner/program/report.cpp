@@ -55,7 +55,8 @@ Json measurement_json(const Measurement& result) {
       {"tokens_kept", to_json(result.tokens_kept)},
       {"gflops", result.gflops},
       {"gflops_full_token", result.gflops_full_token},
-      {"peak_memory_mib", result.peak_memory_mib}};
+      {"peak_memory_mib", result.peak_memory_mib},
+      {"contention", to_json(result.contention)}};
 }
 
 Json left_out_json(const LeftOut& left_out) {

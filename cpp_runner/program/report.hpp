@@ -10,6 +10,7 @@
 #include "mpm_runner/manifest.hpp"
 #include "mpm_runner/result.hpp"
 #include "statistics.hpp"
+#include "support/contention.hpp"
 
 namespace mpm::program {
 
@@ -43,6 +44,7 @@ struct Measurement {
   double gflops;
   double gflops_full_token;
   double peak_memory_mib;  // the most that the process had resident until then
+  Contention contention;   // mean of the passes
 };
 
 // A batch size that was not measured, and why.

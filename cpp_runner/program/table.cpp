@@ -7,6 +7,11 @@ namespace mpm::program {
 
 namespace {
 
+// From where on a program counts as held back. A machine at rest stays below.
+constexpr double least_others_cores = 0.2;
+constexpr double least_interruptions = 20;  // a second
+constexpr double least_throttled = 2;       // a second
+
 using Row = std::vector<std::string>;
 
 template <typename... Values>
@@ -71,6 +76,27 @@ std::string results_table(const std::vector<Measurement>& results) {
                     number(result.peak_memory_mib)});
   }
   return lay_out(rows);
+}
+
+std::optional<std::string> contention_sentence(const std::vector<Measurement>& results) {
+  double others = 0;
+  double throttled = 0;
+  for (const Measurement& result : results) {
+    const Contention& told = result.contention;
+    // It interrupts itself too, but then no one else keeps its cores busy.
+    if (told.interruptions >= least_interruptions) others = std::max(others, told.others_cores);
+    throttled = std::max(throttled, told.throttled);
+  }
+  std::string causes;
+  if (others >= least_others_cores) {
+    causes = format("other processes kept %.1f of its cores busy", others);
+  }
+  if (throttled >= least_throttled) {
+    causes += causes.empty() ? "" : "; ";
+    causes += format("a CPU quota stopped it %.0f times a second", throttled);
+  }
+  if (causes.empty()) return std::nullopt;
+  return "The machine was contended, and speeds are lower for it: " + causes + ".";
 }
 
 }  // namespace mpm::program

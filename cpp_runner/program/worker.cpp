@@ -13,7 +13,10 @@ namespace mpm::program {
 
 namespace {
 
-Json pass_json(const Pass& pass) { return {{"seconds", pass.seconds}, {"images", pass.images}}; }
+Json model_json(const ModelPass& pass) {
+  return {
+      {"seconds", pass.seconds}, {"images", pass.images}, {"contention", to_json(pass.contention)}};
+}
 
 Json warmup_json(const Pass& pass) {
   return {{"seconds", pass.seconds}, {"images", static_cast<int>(pass.images)}};  // whole batches
@@ -21,6 +24,7 @@ Json warmup_json(const Pass& pass) {
 
 Json end_to_end_json(const EndToEndPass& pass) {
   return {{"seconds", pass.seconds},
+          {"contention", to_json(pass.contention)},
           {"peak_memory_mib", pass.peak_memory_mib},
           {"images", pass.images()},
           {"windows", pass.windows()},
@@ -48,7 +52,7 @@ Json answer(const Passes& passes, const Json& request) {
   const std::map<std::string, std::function<Json()>> known{
       {"open", [&] { return opened(passes); }},
       {"warmup", [&] { return warmup_json(passes.warm_up(batch_size(), batches())); }},
-      {"model", [&] { return pass_json(passes.time_model(batch_size())); }},
+      {"model", [&] { return model_json(passes.time_model(batch_size())); }},
       {"end_to_end", [&] { return end_to_end_json(passes.time_end_to_end(batch_size())); }},
   };
   const auto pass = known.find(request.value("pass", ""));

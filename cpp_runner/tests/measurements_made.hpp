@@ -15,7 +15,8 @@ inline program::Measurement make_measurement() {
           .tokens_kept = {{700.5, 400.25}, {600, 300}, {800, 500}},
           .gflops = 4.5,
           .gflops_full_token = 9,
-          .peak_memory_mib = 321};
+          .peak_memory_mib = 321,
+          .contention = {0.1, 15, 0}};
 }
 
 inline program::ArtifactInfo make_artifact_info() {

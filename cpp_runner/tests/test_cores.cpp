@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <map>
 
 #include "mpm_runner/model.hpp"
+#include "support/contention.hpp"
 #include "support/cores.hpp"
 #include "temporary_folder.hpp"
 
@@ -77,6 +79,17 @@ TEST_SUITE("cores") {
     if (available_cores() < 2) return;
     CHECK(System(version_2("/", "/", {{"cpu.max", "110000 100000\n"}})).cores() == 2);
     CHECK(System(version_1("/a", "/", quota_1("a/", "110000"))).cores() == 2);
+  }
+
+  TEST_CASE("what held this process back is counted from when the watch is made") {
+    const ContentionWatch watch;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    const Contention told = watch.read();
+    CHECK(told.others_cores >= 0);
+    CHECK(told.others_cores <= available_cores() + 0.5);  // a tick is 10 ms
+    CHECK(told.interruptions >= 0);
   }
 
   TEST_CASE("throttled periods of all groups") {

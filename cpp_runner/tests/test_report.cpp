@@ -24,6 +24,8 @@ TEST_SUITE("report") {
     CHECK(json["host"]["gpu"].is_null());
     CHECK(json["results"][0]["latency_ms"]["p99"].is_null());
     CHECK(json["results"][0]["tokens_kept"]["max"] == Json{800, 500});
+    CHECK(json["results"][0]["contention"] ==
+          Json{{"others_cores", 0.1}, {"interruptions", 15.0}, {"throttled", 0.0}});
     CHECK(json["left_out"][0]["batch_size"] == 64);
     CHECK(json["skipped"][0]["reason"] == "broken");
     CHECK(json["comparison"].is_null());

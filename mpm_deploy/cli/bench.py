@@ -84,7 +84,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show_report(report: Report) -> None:
-    from mpm_deploy.show.tables import comparison_table, report_title, results_table
+    from mpm_deploy.show.tables import (
+        comparison_table,
+        contention_sentence,
+        report_title,
+        results_table,
+    )
 
     print(report_title(report))
     show(results_table(report.results))
@@ -94,6 +99,8 @@ def _show_report(report: Report) -> None:
         print(f"\n{report.comparison.verdict}")
     against = [report.comparison.against.weights] if report.comparison else []
     warn_of_random(report.artifact.weights, *against)
+    if contended := contention_sentence(report):
+        talk(contended)
     for left_out in report.left_out:
         talk(f"left out batch {left_out.batch_size}: {left_out.reason}")
     for skipped in report.skipped:

@@ -8,13 +8,13 @@ turns.
 
 import platform
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.artifact.host import cpu_name
@@ -37,11 +37,13 @@ from mpm_deploy.measure.speed.report import (
     write_verdict,
 )
 from mpm_deploy.run.results import StageTimes
+from mpm_deploy.support.contention import Contention
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.numbers import whole_number, whole_number_or_none, whole_numbers
 from mpm_deploy.support.schema import read_structure
 
 Answer = dict[str, Any]
+Figures = TypeVar("Figures", StageTimes, Contention)
 
 
 def bench(
@@ -203,11 +205,12 @@ def _measurement(passes: _Passes, manifest: Manifest) -> Measurement:
         end_to_end_fps=statistics.median(_fps(passes.end_to_end)),
         model_fps=statistics.median(_fps(passes.model)),
         latency_ms=Percentiles.of(latencies),
-        stages_ms=_mean_stages(answer["stages_ms"] for answer in passes.end_to_end),
+        stages_ms=_mean(StageTimes, passes.end_to_end, "stages_ms"),
         tokens_kept=read_structure(TokensKept, first["tokens_kept"]),
         gflops=first["gflops"],
         gflops_full_token=manifest.flops.total(every_token) * windows_an_image / 1e9,
         peak_memory_mib=passes.end_to_end[-1]["peak_memory_mib"],
+        contention=_mean(Contention, passes.model + passes.end_to_end, "contention"),
     )
 
 
@@ -215,10 +218,10 @@ def _fps(answers: Sequence[Answer]) -> list[float]:
     return [answer["images"] / answer["seconds"] for answer in answers]
 
 
-def _mean_stages(stages: Iterable[dict[str, float]]) -> StageTimes:
-    by_turn = list(stages)
-    names = by_turn[0]
-    return StageTimes(**{name: statistics.fmean(turn[name] for turn in by_turn) for name in names})
+def _mean(kind: type[Figures], answers: Sequence[Answer], key: str) -> Figures:
+    """Return the mean of the figures that all answers have under ``key``."""
+    names = answers[0][key]
+    return kind(**{name: statistics.fmean(a[key][name] for a in answers) for name in names})
 
 
 def _comparison(

@@ -9,6 +9,7 @@ import numpy as np
 
 from mpm_deploy.artifact import Manifest, MergeInfo
 from mpm_deploy.run.results import StageTimes
+from mpm_deploy.support.contention import Contention
 from mpm_deploy.support.schema import to_mapping
 
 SCHEMA = "mpm-report/2"
@@ -101,6 +102,7 @@ class Measurement:
         gflops: Mean over the images, at the tokens kept.
         gflops_full_token: If no token were merged.
         peak_memory_mib: The most that the process had resident until then; None in older reports.
+        contention: What held the process back, mean of its passes; None in older reports.
     """
 
     batch_size: int
@@ -114,6 +116,7 @@ class Measurement:
     gflops: float
     gflops_full_token: float
     peak_memory_mib: float | None = None
+    contention: Contention | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from mpm_deploy.errors import ImageError, InputError, MpmError
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, StageTimes
 from mpm_deploy.run.runner import Clock, Runner
+from mpm_deploy.support.contention import ContentionWatch
 from mpm_deploy.support.schema import to_mapping
 
 MOST_INPUTS = 256  # windows that the model pass keeps prepared
@@ -158,19 +159,30 @@ class Worker:
         size = request["batch_size"]
         windows = [window for item in self.inputs for window in item.windows]
         seconds, done = 0.0, 0
+        watch = ContentionWatch()
         for first in range(0, len(windows) - size + 1, size):
             seconds += self.runner.time_scores(windows[first : first + size])
             done += size
-        return {"seconds": seconds, "images": done * len(self.inputs) / len(windows)}
+        return {
+            "seconds": seconds,
+            "images": done * len(self.inputs) / len(windows),
+            "contention": to_mapping(watch.read()),
+        }
 
     def _end_to_end(self, request: Message) -> Message:
         """Time every file once, from the disk to a label map in host memory."""
         tally = Tally(self.runner.manifest)
+        watch = ContentionWatch()
         begin = time.perf_counter()
         for outcome in self.runner.run(self.files, request["batch_size"]):
             tally.add(outcome)
         seconds = time.perf_counter() - begin
-        return {"seconds": seconds, "peak_memory_mib": _peak_memory_mib(), **tally.to_message()}
+        return {
+            "seconds": seconds,
+            "contention": to_mapping(watch.read()),
+            "peak_memory_mib": _peak_memory_mib(),
+            **tally.to_message(),
+        }
 
 
 class TimedRunner(Runner):

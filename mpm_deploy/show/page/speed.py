@@ -7,7 +7,7 @@ from mpm_deploy.measure.speed.report import ArtifactInfo, Measurement, Ratio, Re
 from mpm_deploy.run.results import StageTimes
 from mpm_deploy.show.charts import Bar, Group, Segment, Stack, bar_chart, largest, stacked_chart
 from mpm_deploy.show.page.artifacts import Naming, what
-from mpm_deploy.show.tables import place
+from mpm_deploy.show.tables import contention_sentence, place
 
 STAGES = tuple(field.name for field in fields(StageTimes))
 PROGRAMS = {"python": "Python", "cpp": "C++"}
@@ -205,6 +205,8 @@ def _ratios(report: Report) -> tuple[Ratio, ...]:
 
 
 def _notes(report: Report) -> Iterator[str]:
+    if contended := contention_sentence(report):
+        yield contended
     for left_out in report.left_out:
         yield f"Batch {left_out.batch_size} was not measured: {left_out.reason}."
     if report.skipped:

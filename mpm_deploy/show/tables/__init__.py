@@ -23,6 +23,7 @@ from mpm_deploy.show.tables.profile import (
 from mpm_deploy.show.tables.speed import (
     RANDOM_WEIGHTS,
     comparison_table,
+    contention_sentence,
     report_title,
     results_table,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "report_title",
     "results_table",
     "comparison_table",
+    "contention_sentence",
     "evaluation_table",
     "evaluation_summary",
     "loss_summary",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -11,6 +11,12 @@ from mpm_deploy.show.tables.style import new_table, number, spread, tokens
 
 if TYPE_CHECKING:
     from mpm_deploy.measure.speed.report import Measurement, Ratio, Report
+    from mpm_deploy.support.contention import Contention
+
+# From where on a program counts as held back. A machine at rest stays below.
+_OTHERS_CORES = 0.2
+_INTERRUPTIONS = 20  # a second
+_THROTTLED = 2  # a second
 
 RANDOM_WEIGHTS = "The weights are random: speeds are real, label maps mean nothing."
 
@@ -66,3 +72,28 @@ def comparison_table(results: Iterable[Ratio]) -> Table:
             f"{row.flop_ratio:.2f}",
         )
     return table
+
+
+def contention_sentence(report: Report) -> str | None:
+    """Say what held the program back, where it was enough to slow it; None where it was not."""
+    others = report.comparison.results if report.comparison else ()
+    measured = (*report.results, *(ratio.against for ratio in others))
+    told = [row.contention for row in measured if row.contention is not None]
+    causes = [*_interrupted(told), *_throttled(told)]
+    if not causes:
+        return None
+    return f"The machine was contended, and speeds are lower for it: {'; '.join(causes)}."
+
+
+def _interrupted(told: Iterable[Contention]) -> Iterator[str]:
+    # It interrupts itself too, but then no one else keeps its cores busy.
+    interrupted = [row for row in told if row.interruptions >= _INTERRUPTIONS]
+    cores = max((row.others_cores for row in interrupted), default=0.0)
+    if cores >= _OTHERS_CORES:
+        yield f"other processes kept {cores:.1f} of its cores busy"
+
+
+def _throttled(told: Iterable[Contention]) -> Iterator[str]:
+    throttled = max((row.throttled for row in told), default=0.0)
+    if throttled >= _THROTTLED:
+        yield f"a CPU quota stopped it {throttled:.0f} times a second"

@@ -11,6 +11,7 @@ from mpm_deploy.errors import InputError
 from mpm_deploy.measure.speed import bench as bench_module
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report
+from mpm_deploy.support.contention import Contention
 from tests.support.toy import MANIFEST, PATCHES, write_pictures
 
 FULL = replace(MANIFEST, merge=replace(MANIFEST.merge, blocks=()))
@@ -19,6 +20,10 @@ SECONDS = {
     "merged.pt": {"model": [1.0, 2.0, 1.0], "end_to_end": [2.0, 4.0, 2.0]},
     "full.pt": {"model": [2.0, 3.0, 2.0], "end_to_end": [3.0, 4.8, 4.0]},
 }
+
+
+def contention(figure: float) -> dict[str, float]:
+    return {"others_cores": figure, "interruptions": 10 * figure, "throttled": 0.0}
 
 
 class ScriptedEngine:
@@ -46,7 +51,7 @@ class ScriptedEngine:
             return {"images": 20 * details["batch_size"], "seconds": 1.0}
         seconds = next(self.turns[name])
         if name == "model":
-            return {"images": 12, "seconds": seconds}
+            return {"images": 12, "seconds": seconds, "contention": contention(1.0)}
         return {
             "images": 12,
             "windows": 12,
@@ -54,6 +59,7 @@ class ScriptedEngine:
             "latencies_ms": [10.0 * seconds] * 12,
             "stages_ms": dict.fromkeys(("decode", "fit", "copy", "scores", "labels"), seconds),
             "tokens_kept": {"mean": [4.5], "min": [4], "max": [5]},
+            "contention": contention(3.0),
             "peak_memory_mib": 100.0 + seconds,
             "gflops": 10.0 if self.artifact == "merged.pt" else 18.0,
             "skipped": [{"path": "x.png", "reason": "the file is empty"}],
@@ -125,6 +131,7 @@ def test_a_measurement_sums_up_its_turns(folder: Path) -> None:
     assert result.stages_ms.scores == pytest.approx(8 / 3)
     # the toy's manifest: 1 + 1 t_0 + 1 t_1 + 1 t_1² GFLOPs
     assert result.peak_memory_mib == 102.0
+    assert result.contention == Contention(2.0, 20.0, 0.0)
     assert result.gflops_full_token == pytest.approx(1 + 2 * PATCHES + PATCHES**2)
 
 

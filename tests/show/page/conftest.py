@@ -31,6 +31,7 @@ from mpm_deploy.models.reductions import Tome
 from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.run.results import StageTimes
 from mpm_deploy.show.gallery import make_gallery
+from mpm_deploy.support.contention import Contention
 from tests.measure.accuracy.datasets.made_up import make
 from tests.measure.search.sweeps import HOST, row, sweep
 
@@ -62,6 +63,7 @@ def measurement(batch: int, fps: float, kept: TokensKept) -> Measurement:
         tokens_kept=kept,
         gflops=5.0,
         gflops_full_token=8.0,
+        contention=Contention(0.97, 240.0, 0.0),
     )
 
 

@@ -50,6 +50,10 @@ def test_speed(words: list[str]) -> None:
     assert words.count("45.0 ms") == 4
     assert "mean 14.5, least 12, most 16" in words
     assert "Batch 32 was not measured: there are 5 images." in words
+    assert (
+        "The machine was contended, and speeds are lower for it: other processes kept 1.0 of its "
+        "cores busy." in words
+    )
 
 
 def test_accuracy(words: list[str], files: Files) -> None:
