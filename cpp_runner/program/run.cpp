@@ -17,7 +17,10 @@ namespace {
 void check_keeps_inputs(const std::vector<fs::path>& images, const fs::path& folder,
                         const std::vector<std::string>& names) {
   std::set<fs::path> inputs;
-  for (const fs::path& image : images) inputs.insert(fs::weakly_canonical(image));
+  for (const fs::path& image : images) {
+    // a pipe is nowhere on the disk
+    if (!fs::is_other(image)) inputs.insert(fs::weakly_canonical(image));
+  }
   for (const std::string& name : names) {
     if (inputs.contains(fs::weakly_canonical(folder / name))) {
       throw InputError((folder / name).string() + ": this label map would overwrite an input image",
