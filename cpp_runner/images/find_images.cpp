@@ -46,11 +46,11 @@ std::vector<fs::path> list_images(const fs::path& folder) {
 
 std::vector<fs::path> find_images(const fs::path& path) {
   std::error_code error;
-  if (fs::is_regular_file(path, error)) return {path};
   if (!fs::exists(path, error)) {
     throw InputError(path.string() + ": no such file or folder",
                      "name an image or a folder of images");
   }
+  if (!fs::is_directory(path, error)) return {path};
   std::vector<fs::path> files = list_images(path);
   if (files.empty()) {
     throw InputError(path.string() + ": no image in this folder (expected .jpg, .jpeg, .png)",

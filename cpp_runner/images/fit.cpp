@@ -18,7 +18,8 @@ at::Tensor to_tensor(const Image& image) {
   const at::Tensor rows =  // (height, width, 3)
       at::from_blob(const_cast<std::uint8_t*>(image.pixels.data()),
                     {image.size.height, image.size.width, 3}, at::kByte);
-  return rows.permute({2, 0, 1}).unsqueeze(0);
+  const bool is_rgb = image.channels == ChannelOrder::rgb;
+  return (is_rgb ? rows : rows.flip(-1)).permute({2, 0, 1}).unsqueeze(0);
 }
 
 FittedImage to_planes(const at::Tensor& image) {

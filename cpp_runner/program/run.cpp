@@ -19,7 +19,7 @@ void check_keeps_inputs(const std::vector<fs::path>& images, const fs::path& fol
   std::set<fs::path> inputs;
   std::error_code error;
   for (const fs::path& image : images) inputs.insert(fs::weakly_canonical(image, error));
-  inputs.erase(fs::path());  // of a link to itself, which is no file that could be overwritten
+  inputs.erase(fs::path());  // of a pipe or a link to itself: no file that could be overwritten
   for (const std::string& name : names) {
     if (inputs.contains(fs::weakly_canonical(folder / name, error))) {
       throw InputError((folder / name).string() + ": this label map would overwrite an input image",

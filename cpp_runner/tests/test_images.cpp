@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <random>
+#include <thread>
 
 #include "images_made.hpp"
 #include "mpm_runner/error.hpp"
@@ -224,6 +226,18 @@ TEST_SUITE("images") {
     CHECK(resized.planes == std::vector<std::uint8_t>(16 * 16 * 3, 77));
   }
 
+  TEST_CASE("fit gives RGB of BGR") {
+    const Image rgb = make_scene({8, 12});
+    Image bgr = rgb;
+    bgr.channels = ChannelOrder::bgr;
+    for (std::size_t i = 0; i < bgr.pixels.size(); i += 3) {
+      std::swap(bgr.pixels[i], bgr.pixels[i + 2]);
+    }
+    for (const Size size : {Size{8, 12}, Size{16, 16}}) {
+      CHECK(fit(bgr, size).planes == fit(rgb, size).planes);
+    }
+  }
+
   TEST_CASE("fit refuses a buffer of another size") {
     CHECK_THROWS_AS(fit(Image{{4, 4}, {1, 2, 3}}, {2, 2}), InputError);
     CHECK_THROWS_AS(fit(Image{}, {2, 2}), InputError);
@@ -240,6 +254,17 @@ TEST_SUITE("images") {
     std::vector<std::string> names;
     for (const fs::path& file : find_images(folder.path())) names.push_back(file.filename());
     CHECK(names == std::vector<std::string>{"B.jpeg", "a.png", "b.JPG"});
+  }
+
+  TEST_CASE("a pipe is an image") {
+    const TemporaryFolder folder;
+    const fs::path pipe = folder / "pipe";
+    REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+    CHECK(find_images(pipe) == std::vector<fs::path>{pipe});
+    const Image scene = make_scene({8, 12});
+    std::thread other_program([&] { write_bytes(pipe, encode_png(scene.size, scene.pixels)); });
+    CHECK(decode(pipe).pixels == scene.pixels);
+    other_program.join();
   }
 
   TEST_CASE("nothing to find is an input error") {

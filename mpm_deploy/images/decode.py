@@ -14,21 +14,9 @@ from torch import Tensor
 
 from mpm_deploy.errors import ImageError, InputError
 from mpm_deploy.families import IMAGE_FORMATS
-from mpm_deploy.images.formats import Raster
+from mpm_deploy.images.formats.orientation import turn_upright
 from mpm_deploy.images.pixels import ChannelOrder, from_array, from_pil, from_tensor
 from mpm_deploy.support.refusal import refusal
-
-# What EXIF orientation n asks for: transpose, then flip rows, then flip columns.
-_ORIENTATIONS = {
-    1: (False, False, False),
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
 
 
 class BinaryFile(Protocol):
@@ -59,7 +47,7 @@ def find_images(path: str | Path) -> list[Path]:
     Files whose names begin with a dot are left out: other programs keep their notes there.
 
     Args:
-        path: A folder; or one file, taken whatever its suffix.
+        path: A folder; or one file or pipe, taken whatever its suffix.
 
     Raises:
         InputError: Nothing there, or no ``.jpg``, ``.jpeg`` or ``.png`` in it.
@@ -74,6 +62,8 @@ def find_images(path: str | Path) -> list[Path]:
         raise InputError(f"{path}: no such file or folder", cure) from error
     except OSError as error:
         raise refusal(InputError, f"{path}: cannot be read", error, cure) from error
+    except ValueError as error:  # a name that no file can have
+        raise InputError(f"{path}: cannot be read: {error}", cure) from error
     if not files:
         raise InputError(
             f"{path}: no image in this folder (expected {', '.join(image_suffixes())})",
@@ -133,10 +123,9 @@ def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
 
     Args:
         image: A path; a file's bytes, or a file that is open in binary mode and is read from where
-            it stands; a PIL image, taken as its ``convert("RGB")`` with no EXIF orientation
-            applied; a uint8 array ``(height, width, 3)`` or tensor ``(3, height, width)``, or
-            either with 1 or 4 channels or as ``(height, width)``: gray is replicated, alpha is
-            dropped.
+            it stands; a PIL image, as `from_pil` takes it; a uint8 array ``(height, width, 3)``
+            or tensor ``(3, height, width)``, or either with 1 or 4 channels or as
+            ``(height, width)``: gray is replicated, alpha is dropped.
         channels: The order of the channels of arrays and tensors: OpenCV gives ``"bgr"``.
 
     Returns:
@@ -160,7 +149,8 @@ def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
         return _read_open(image)
     raise InputError(
         "image: expected a path, an open file, a file's bytes, a PIL image, an array or a tensor, "
-        f"got {type(image).__name__}"
+        f"got {type(image).__name__}",
+        "numpy.asarray(image) makes an array of what many libraries hold",
     )
 
 
@@ -220,14 +210,22 @@ def _is_image(path: Path) -> bool:
 def _read_open(file: BinaryFile) -> bytes:
     try:
         data = file.read()
-    except (OSError, ValueError) as error:
-        raise ImageError(f"image: cannot be read: {error}") from error
-    if not isinstance(data, bytes):
-        raise InputError(
-            f"image: expected a file that reads bytes, got {type(data).__name__}",
-            'open it in binary mode: open(path, "rb")',
-        )
-    return data
+    except UnicodeError as error:
+        raise _not_binary("text") from error
+    except Exception as error:
+        raise ImageError(f"image: the open file cannot be read: {error}") from error
+    if not isinstance(data, bytes | bytearray):
+        raise _not_binary(type(data).__name__)
+    if not data:
+        raise ImageError("image: the open file has no more bytes", "go to its start: seek(0)")
+    return bytes(data)
+
+
+def _not_binary(got: str) -> InputError:
+    return InputError(
+        f"image: expected an open file that reads bytes, got {got}",
+        'open it in binary mode: open(path, "rb")',
+    )
 
 
 def _read(path: Path) -> bytes:
@@ -235,10 +233,12 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise refusal(ImageError, "cannot be read", error) from error
+    except ValueError as error:  # a name that no file can have
+        raise ImageError(f"cannot be read: {error}") from error
 
 
 def _decode(data: bytes) -> Tensor:
-    upright = _turn_upright(_format_of(data).read(data))
+    upright = turn_upright(_format_of(data).read(data))
     return torch.from_numpy(upright).permute(2, 0, 1)
 
 
@@ -254,16 +254,3 @@ def _format_of(data: bytes) -> Any:
 
 def _format_names() -> str:
     return " or ".join(IMAGE_FORMATS)
-
-
-def _turn_upright(raster: Raster) -> NDArray[np.uint8]:
-    """Apply the EXIF orientation, and return ``(height, width, 3)``, contiguous."""
-    pixels = raster.pixels
-    transpose, flip_rows, flip_columns = _ORIENTATIONS[raster.orientation]
-    if transpose:
-        pixels = pixels.transpose(1, 0, 2)
-    if flip_rows:
-        pixels = pixels[::-1]
-    if flip_columns:
-        pixels = pixels[:, ::-1]
-    return np.array(pixels, order="C")  # of one pixel, ascontiguousarray keeps negative strides

@@ -8,28 +8,45 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 
 from mpm_deploy.errors import ImageError, InputError
-from mpm_deploy.images.formats import BROKEN
+from mpm_deploy.images.formats import BROKEN, Raster
+from mpm_deploy.images.formats.exif import read_orientation
+from mpm_deploy.images.formats.orientation import turn_upright
+from mpm_deploy.images.formats.raster import Pixels, check_size, gray_to_rgb
 
 ChannelOrder = Literal["rgb", "bgr"]
 
 _CHANNELS = (1, 3, 4)  # gray, color, color with alpha
+_NO_WHITE = ("I", "F")  # numbers of 32 bits
 
 
 def from_pil(image: Image.Image) -> Tensor:
-    """Take a PIL image as its ``convert("RGB")``, ``(3, height, width)`` uint8.
+    """Take a PIL image, ``(3, height, width)`` uint8, with the pixels that its file would give.
+
+    One that ``Image.open`` gave is turned as its EXIF says; what a program made of it, as
+    ``convert`` and ``resize`` do, is taken as it is. Alpha is dropped, of 16 bits the high byte is
+    taken, and of several frames the current one. Pillow decodes it, and does not see where a JPEG
+    with an end is cut: its path does.
 
     Raises:
-        ImageError: It is of a file that cannot be decoded.
+        ImageError: Closed, or of a file that cannot be decoded; empty, or more than 100,000,000
+            pixels; or of mode ``"I"`` or ``"F"``, whose values do not say which is white.
     """
     try:
-        pixels = np.array(image.convert("RGB"))  # an opened file is decoded only here
-    except (OSError, SyntaxError, ValueError) as error:
+        check_size(*image.size)
+        upright = turn_upright(Raster(_rgb(image), _orientation(image)))
+    except ImageError as error:
+        raise ImageError(f"{image}: {error.problem}", error.hint) from error
+    except Exception as error:
+        # Pillow has no error of its own for one whose file is closed before it was decoded.
+        closed = isinstance(error, AttributeError | AssertionError) or "closed" in str(error)
+        if closed:
+            raise ImageError(f"{image}: the image is closed", "take it before it is") from error
         raise ImageError(f"{image}: {BROKEN}") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    return torch.from_numpy(upright).permute(2, 0, 1)
 
 
 def from_array(array: NDArray[Any], channels: ChannelOrder) -> Tensor:
@@ -41,8 +58,8 @@ def from_array(array: NDArray[Any], channels: ChannelOrder) -> Tensor:
     shape = array.shape
     if array.dtype != np.uint8 or not _is_picture(shape, shape[2:], shape[:1]):
         raise InputError(
-            "image: expected a uint8 array (height, width, 3), gray (height, width) or "
-            f"with alpha (height, width, 4), got {array.dtype} {shape}"
+            f"image: expected a uint8 array (height, width, 3), got {array.dtype} {shape}",
+            "give values of 0 to 255; (height, width) is gray, (height, width, 4) has alpha",
         )
     if isinstance(array, np.ma.MaskedArray):
         raise InputError("image: expected an array without a mask", "fill it: image.filled(0)")
@@ -57,15 +74,38 @@ def from_tensor(tensor: Tensor, channels: ChannelOrder) -> Tensor:
         InputError: Another type or shape, or no dense tensor that holds values.
     """
     if tensor.layout != torch.strided or tensor.is_nested or tensor.is_meta:
-        raise InputError("image: expected a dense tensor that holds values", "make it dense")
+        raise InputError(
+            f"image: expected a dense tensor, got {tensor.layout} on {tensor.device.type}",
+            "make it one that holds its values: image.to_dense()",
+        )
     shape = tuple(tensor.shape)
     if tensor.dtype != torch.uint8 or not _is_picture(shape, shape[:1], shape[2:]):
         raise InputError(
-            "image: expected a uint8 tensor (3, height, width), gray (height, width) or "
-            f"with alpha (4, height, width), got {tensor.dtype} {shape}"
+            f"image: expected a uint8 tensor (3, height, width), got {tensor.dtype} {shape}",
+            "give values of 0 to 255; (height, width) is gray, (4, height, width) has alpha",
         )
     pixels = torch.from_numpy(np.array(tensor.cpu().numpy()))  # without the names of its axes
     return _to_rgb(pixels[None] if tensor.ndim == 2 else pixels, channels)
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    """Decode a PIL image of a file, and convert it to ``(height, width, 3)``."""
+    if image.mode in _NO_WHITE:
+        raise ImageError(
+            f"the values of mode {image.mode} do not say which is white",
+            'scale them to 0 to 255, and convert it to mode "L"',
+        )
+    if image.mode.startswith("I;16"):
+        return gray_to_rgb((np.asarray(image.convert("I")) >> 8).astype(np.uint8))
+    straight = image.convert("LA") if image.mode == "La" else image  # Pillow goes that way only
+    return np.asarray(straight.convert("RGB"))
+
+
+def _orientation(image: Image.Image) -> int:
+    if not isinstance(image, ImageFile.ImageFile):
+        return 1
+    exif: bytes = image.info.get("exif", b"")
+    return read_orientation(exif.removeprefix(b"Exif\0\0"))
 
 
 def _is_picture(shape: tuple[int, ...], channels: tuple[int, ...], last: tuple[int, ...]) -> bool:

@@ -1,6 +1,8 @@
 """The forms of an image, fitting one to an input, and the images of a folder."""
 
 import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mpm_deploy.errors import InputError
+from mpm_deploy.errors import ImageError, InputError
 from mpm_deploy.images.decode import find_images, fit, take, to_tensor
 from tests.images.made_up import noise, rows_of, smooth
 
@@ -106,6 +108,128 @@ def test_a_shape_that_may_mean_two_pictures_is_refused(shape: tuple[int, ...]) -
 def test_other_arrays_are_refused(wrong: object) -> None:
     with pytest.raises(InputError, match="image: expected"):
         to_tensor(wrong)  # type: ignore[arg-type]
+
+
+# What Pillow opens and what the path names is one picture
+
+WIDE = (noise(40, 50)[:, :, 0].astype(np.uint16) << 8) + noise(40, 50)[:, :, 1]
+
+
+def of_mode(mode: str) -> Image.Image:
+    return smooth(40, 50).convert(mode)
+
+
+MODES = {"png": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"], "jpg": ["L", "RGB", "CMYK", "YCbCr"]}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [(suffix, mode) for suffix in MODES for mode in MODES[suffix]]
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_file_has_one_meaning(mode: str, suffix: str, orientation: int, tmp_path: Path) -> None:
+    path = tmp_path / f"picture.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(WIDE) if mode == "I;16" else of_mode(mode)
+    image.save(path, exif=exif)
+    expected = to_tensor(path)
+    assert expected.shape == ((3, 40, 50) if orientation == 1 else (3, 50, 40))
+    with Image.open(path) as opened:
+        assert torch.equal(to_tensor(opened), expected)
+        assert torch.equal(to_tensor(opened), expected)  # decoded already
+        made = opened.copy()
+    if orientation == 1:
+        assert torch.equal(to_tensor(made), expected)
+    else:
+        assert to_tensor(made).shape == (3, 40, 50)  # pixels that a program made
+
+
+@pytest.mark.parametrize("mode", ["PA", "La", "RGBa", "RGBX", "HSV", "LAB"])
+def test_pixels_that_no_file_has(mode: str) -> None:
+    image = of_mode("LA").convert("La") if mode == "La" else Image.new(mode, (9, 6))
+    assert to_tensor(image).shape == (3, *image.size[::-1])
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I;16L"])
+def test_of_sixteen_bits_the_high_byte(mode: str) -> None:
+    stored = WIDE.astype(">u2" if mode == "I;16B" else "<u2").tobytes()
+    pixels = rows_of(to_tensor(Image.frombytes(mode, (50, 40), stored)))
+    assert (pixels == (WIDE >> 8)[:, :, None]).all()
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_a_mode_without_white_is_refused(mode: str) -> None:
+    with pytest.raises(ImageError, match=f"mode {mode} do not say which is white"):
+        to_tensor(of_mode("L").convert(mode))
+
+
+def test_a_pil_image_without_pixels_is_refused() -> None:
+    with pytest.raises(ImageError, match="0 x 5 pixels"):
+        to_tensor(Image.new("RGB", (0, 5)))
+
+
+def test_a_closed_pil_image_is_said_to_be_closed(tmp_path: Path) -> None:
+    smooth(6, 9).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as never_decoded:
+        pass
+    decoded = smooth(6, 9)
+    decoded.close()
+    for image in (never_decoded, decoded):
+        with pytest.raises(ImageError, match="the image is closed"):
+            to_tensor(image)
+
+
+# Open files
+
+
+class Download:
+    """Something that reads like a file, until its connection is lost."""
+
+    def read(self) -> bytes:
+        raise EOFError("connection lost")
+
+
+def test_an_open_file_that_cannot_be_read_is_an_image_error(tmp_path: Path) -> None:
+    closed = io.BytesIO(b"picture")
+    closed.close()
+    at_its_end = io.BytesIO(b"picture")
+    at_its_end.read()
+    for file, problem in (
+        (closed, "closed file"),
+        (at_its_end, "no more bytes"),
+        (Download(), "connection lost"),
+    ):
+        with pytest.raises(ImageError, match=problem):
+            take(file)
+
+
+def test_a_file_that_is_open_as_text_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    with (tmp_path / "a.jpg").open(encoding="utf-8") as text:
+        for file in (text, io.StringIO("picture")):
+            with pytest.raises(InputError, match="expected an open file that reads bytes") as error:
+                take(file)  # type: ignore[arg-type]
+            assert 'open(path, "rb")' in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a\0b.jpg", "a" * 5000])
+def test_a_name_that_no_file_can_have_is_an_error_of_ours(name: str) -> None:
+    with pytest.raises(ImageError, match="cannot be read"):
+        to_tensor(name)
+    with pytest.raises(InputError, match=r"no such file|cannot be read"):
+        find_images(name)
+
+
+def test_a_pipe_is_an_image(tmp_path: Path) -> None:
+    pipe, image = tmp_path / "pipe", io.BytesIO()
+    pixels = noise(6, 9)
+    Image.fromarray(pixels).save(image, "PNG")
+    os.mkfifo(pipe)
+    assert find_images(pipe) == [pipe]
+    with ThreadPoolExecutor(1) as other_program:
+        written = other_program.submit(pipe.write_bytes, image.getvalue())
+        assert (rows_of(to_tensor(pipe)) == pixels).all()
+        written.result()
 
 
 def test_find_images_sorts_by_bytes_leaves_out_hidden_files_and_stays_in_the_folder(

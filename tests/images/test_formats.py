@@ -247,8 +247,9 @@ def test_jpeg_that_is_cut_before_its_end_is_refused(options: dict[str, object], 
     data = make_jpeg(smooth(67, 93).convert(mode), **options)
     last_scan = data.rindex(START_OF_SCAN) if "progressive" in options else len(data) - 150
     for length in range(data.index(START_OF_SCAN) + 14, last_scan, 29):
-        with pytest.raises(ImageError, match="ends early"):
-            decode(data[:length] + END_OF_IMAGE)
+        for fill in (b"", b"\xff"):
+            with pytest.raises(ImageError, match="ends early"):
+                decode(data[:length] + fill + END_OF_IMAGE)
 
 
 def test_gray_at_the_end_is_no_sign_of_a_cut() -> None:

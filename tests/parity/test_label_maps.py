@@ -2,6 +2,8 @@
 same class scores.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from PIL import Image
 
 from mpm_deploy.ops.label_map.reference import label_map
+from tests.parity.conftest import CPP_RUNNER
 
 SCENES = Path(__file__).parent.parent.parent / "examples" / "scenes" / "images"
 
@@ -93,3 +96,14 @@ def test_images_that_share_a_stem_overwrite_nothing(
         expected = {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "npy")}
         assert {path.name for path in output.iterdir()} == expected
     assert_same_scores(ours, theirs)
+
+
+def test_a_picture_may_come_through_a_pipe(built, some_scenes, cpp_runner, tmp_path):
+    scene = sorted(some_scenes.iterdir())[0]
+    for program in ([sys.executable, "-m", "mpm_deploy.cli"], [str(CPP_RUNNER)]):
+        for name, image in (("stdin", "/dev/stdin"), (scene.stem, str(scene))):
+            command = [*program, "run", str(built), image, "--output", str(tmp_path / "out")]
+            subprocess.run(command, input=scene.read_bytes(), check=True, capture_output=True)
+            assert (tmp_path / "out" / f"{name}.png").is_file()
+        maps = label_maps(tmp_path / "out")
+        assert np.array_equal(maps["stdin.png"], maps[f"{scene.stem}.png"])

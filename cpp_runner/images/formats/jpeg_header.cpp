@@ -116,9 +116,13 @@ Bytes without_room(Bytes scans) {
   std::size_t size = scans.size();
   while (size > 0 && scans[size - 1] == 0) --size;
   if (size > 0 && scans[size - 1] == 0xFF && size < scans.size()) ++size;  // a stuffed zero
-  if (scans.size() - size < never_written) size = scans.size();
-  while (size > 0 && scans[size - 1] == 0xFF) --size;
-  return scans.first(size);
+  return scans.size() - size < never_written ? scans : scans.first(size);
+}
+
+// Without what may stand before a marker.
+Bytes without_fill(Bytes scans) {
+  while (!scans.empty() && scans.back() == 0xFF) scans = scans.first(scans.size() - 1);
+  return scans;
 }
 
 // What follows the first scan's header.
@@ -133,7 +137,7 @@ Rest read_rest(Bytes rest) {
   for (std::size_t at = find_end_of_data(rest, 0); at < rest.size();) {
     const std::uint8_t marker = rest[at];
     if (marker == end_of_image || marker == start_of_image) {
-      return {rest.first(at - 1), headers, marker == end_of_image};
+      return {without_fill(rest.first(at - 1)), headers, marker == end_of_image};
     }
     const std::size_t length = at + 3 > rest.size() ? 2 : read_u16(rest, at + 1);
     const std::size_t end = at + 1 + std::max<std::size_t>(length, 2);
@@ -141,7 +145,7 @@ Rest read_rest(Bytes rest) {
     if (marker == start_of_scan) headers.push_back(rest.subspan(at + 3, end - at - 3));
     at = find_end_of_data(rest, end);
   }
-  return {without_room(rest), headers, false};
+  return {without_fill(without_room(rest)), headers, false};
 }
 
 // What a scan gives to the last bit: 64 coefficients for each component of the picture.

@@ -17,10 +17,14 @@ struct Size {
   bool operator==(const Size&) const = default;
 };
 
-// RGB as decoders lay it out.
+// OpenCV gives bgr.
+enum class ChannelOrder { rgb, bgr };
+
+// Pixels as decoders lay them out.
 struct Image {
   Size size;
   std::vector<std::uint8_t> pixels;  // (height, width, 3)
+  ChannelOrder channels = ChannelOrder::rgb;
 };
 
 // RGB as the model takes it, at the model's input size or on the way to its windows.
@@ -30,14 +34,14 @@ struct FittedImage {
 };
 
 // The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their names; those whose names
-// begin with a dot are left out, sub-folders are not entered. One file is taken whatever its name.
-// Throws InputError: nothing there.
+// begin with a dot are left out, sub-folders are not entered. One file or pipe is taken whatever its
+// name. Throws InputError: nothing there.
 std::vector<std::filesystem::path> find_images(const std::filesystem::path& path);
 
 // Decodes a JPEG or PNG, whatever its name says, with its EXIF orientation applied. Gray is
 // replicated, palettes are expanded, alpha is dropped, of 16 bits the high byte is taken, color
-// profiles are ignored. Throws ImageError: unreadable, another format, cut off, broken, or more
-// than 100,000,000 pixels.
+// profiles are ignored. Of a JPEG the end of image may be missing. Throws ImageError: unreadable,
+// another format, cut off, broken, or more than 100,000,000 pixels.
 Image decode(const std::filesystem::path& file);
 Image decode(std::span<const std::uint8_t> file_bytes);
 

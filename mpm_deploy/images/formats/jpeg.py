@@ -38,6 +38,7 @@ _START_OF_SCAN = 0xDA
 _STANDALONE = {0x00, 0x01, *range(0xD0, 0xD8)}  # stuffed byte, TEM, restart markers: no length
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")  # within scans: neither stuffed nor restart
 _NEVER_WRITTEN = re.compile(rb"(?<!\xff)\x00{16,}\Z")  # room that a file was given and did not fill
+_FILL = b"\xff"  # before a marker, any number
 _END = bytes([0xFF, _END_OF_IMAGE])
 _NOISES = tuple(bytes((factor * i) % 254 for i in range(1, 65)) for factor in (151, 189, 253))
 # What might follow the data: some of it behind each restart marker too.
@@ -152,14 +153,14 @@ def _scans(data: bytes) -> tuple[bytes, list[bytes], bool]:
         position = found.end()
         marker = data[position - 1]
         if marker in (_END_OF_IMAGE, _START_OF_IMAGE):
-            return data[: found.start()], headers, marker == _END_OF_IMAGE
+            return data[: found.start()].rstrip(_FILL), headers, marker == _END_OF_IMAGE
         length = int.from_bytes(data[position : position + 2], "big")
         if position + max(length, 2) > len(data):
             raise ImageError(ENDS_EARLY)
         if marker == _START_OF_SCAN:
             headers.append(data[position + 2 : position + length])
         position += max(length, 2)
-    return _NEVER_WRITTEN.sub(b"", data).rstrip(b"\xff"), headers, False
+    return _NEVER_WRITTEN.sub(b"", data).rstrip(_FILL), headers, False
 
 
 def _coefficients(frame: _Segment, headers: list[bytes]) -> int:
