@@ -13,6 +13,7 @@
 #include "files.hpp"
 #include "mpm_runner/error.hpp"
 #include "run.hpp"
+#include "support/refusal.hpp"
 #include "table.hpp"
 #include "worker.hpp"
 
@@ -92,6 +93,7 @@ int guarded_main(int argc, char** argv) {
   } catch (const Error& error) {
     return fail(error.problem(), error.hint());
   } catch (const std::exception& error) {
+    if (const auto told = refusal_in(error)) return fail(told->problem(), told->hint());
     const std::string text = error.what();
     return fail("unexpected: " + text.substr(0, text.find('\n')), "please report it");
   }

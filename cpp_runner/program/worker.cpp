@@ -8,6 +8,7 @@
 
 #include "json.hpp"
 #include "passes.hpp"
+#include "support/refusal.hpp"
 
 namespace mpm::program {
 
@@ -73,6 +74,7 @@ Json answer_line(std::optional<Passes>& passes, const Arguments& arguments,
   } catch (const Error& error) {
     return error_json(error.problem(), error.hint());
   } catch (const std::exception& error) {
+    if (const auto told = refusal_in(error)) return error_json(told->problem(), told->hint());
     const std::string text = error.what();  // of torch's own the first line says it
     return error_json(arguments.artifact.string() + ": " + text.substr(0, text.find('\n')), "");
   }
