@@ -86,7 +86,7 @@ void serve(const Arguments& arguments, std::istream& requests, std::ostream& ans
   std::optional<Passes> passes;
   for (std::string line; std::getline(requests, line);) {
     const Json answer = answer_line(passes, arguments, line);
-    answers << answer.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+    answers << dump(answer) << std::endl;
   }
 }
 
