@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 
 #include "artifact/sha256.hpp"
 #include "mpm_runner/error.hpp"
+#include "support/refusal.hpp"
 
 namespace mpm {
 
@@ -27,9 +27,8 @@ void check_readable(const std::filesystem::path& path) {
     errno = EISDIR;
   else if (std::ifstream(path))
     return;
-  std::string reason = std::strerror(errno);
-  reason[0] = static_cast<char>(std::tolower(reason[0]));
-  throw ArtifactError(path.string() + ": cannot be opened: " + reason, "name a .pt or .pt2 file");
+  throw refusal<ArtifactError>(path.string() + ": cannot be opened", errno,
+                               "name a .pt or .pt2 file");
 }
 
 std::string little_endian(std::uint64_t number) {

@@ -32,6 +32,8 @@ const Driver& driver() {
 
 }  // namespace
 
+bool has_cuda_driver() { return driver().library != nullptr; }
+
 int gpu_count() {
   int count = 0;
   return driver().ready && driver().count(&count) == 0 ? count : 0;

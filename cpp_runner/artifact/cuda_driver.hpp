@@ -14,6 +14,8 @@ struct Gpu {
   std::array<int, 2> capability;  // major, minor
 };
 
+bool has_cuda_driver();
+
 int gpu_count();
 
 // Nothing where there is no such GPU.

@@ -7,6 +7,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -17,7 +18,16 @@ namespace mpm {
 
 namespace {
 
-using Problem = std::optional<std::string>;
+// What an artifact was built for that this machine is not.
+using Misfit = std::optional<std::string>;
+
+// Why a device is not there for the artifact, and the cure; rebuilding is none.
+struct Missing {
+  std::string problem;
+  std::string cure;
+};
+
+const std::map<std::string, std::string> recipe_for{{"cpu", "cpu_fp32"}, {"cuda", "h100_bf16"}};
 
 std::string machine_name() {
   utsname names;
@@ -28,7 +38,7 @@ std::string version(const std::array<int, 2>& capability) {
   return std::to_string(capability[0]) + "." + std::to_string(capability[1]);
 }
 
-Problem cpu_problem(const Requires& needs) {
+Misfit cpu_misfit(const Requires& needs) {
   std::ifstream cpuinfo("/proc/cpuinfo");
   const std::set<std::string> here = cpu_flags(cpuinfo);
   std::string missing;
@@ -39,22 +49,8 @@ Problem cpu_problem(const Requires& needs) {
   return "built for a CPU with " + missing + ", which this one does not have";
 }
 
-Problem cuda_problem(const Requires& needs, const Device& device) {
-  const int count = gpu_count();
-  if (count == 0) return "asked to run on a CUDA device, and there is none on this machine";
-  const std::optional<Gpu> gpu = find_gpu(device.index);
-  if (!gpu) {
-    return "asked to run on " + device.name() + ", and this machine has " + std::to_string(count);
-  }
-  if (needs.cuda_capability && *needs.cuda_capability != gpu->capability) {
-    return "built for CUDA capability " + version(*needs.cuda_capability) + ", and this GPU has " +
-           version(gpu->capability);
-  }
-  return {};
-}
-
 // Refuses another CUDA than the artifact's, whose library links the runtime of one version.
-Problem version_problem(const Requires& needs) {
+Misfit version_misfit(const Requires& needs) {
   const auto built = needs.versions.find("cuda");
   if (built == needs.versions.end()) return {};
   const std::string here = std::to_string(at::detail::getCUDAHooks().versionCUDART() / 1000);
@@ -63,16 +59,64 @@ Problem version_problem(const Requires& needs) {
          here;
 }
 
-Problem host_problem(const Requires& needs, const Device& device, bool any_device) {
+Misfit cuda_misfit(const Requires& needs, const Device& device) {
+  const std::optional<Gpu> gpu = find_gpu(device.index);
+  if (gpu && needs.cuda_capability && *needs.cuda_capability != gpu->capability) {
+    return "built for CUDA capability " + version(*needs.cuda_capability) + ", and this GPU has " +
+           version(gpu->capability);
+  }
+  return version_misfit(needs);
+}
+
+Misfit misfit(const Requires& needs, const Device& device) {
   if (needs.machine && *needs.machine != machine_name()) {
     return "built for " + *needs.machine + ", and this machine is " + machine_name();
   }
+  return device.is_cuda ? cuda_misfit(needs, device) : cpu_misfit(needs);
+}
+
+std::string cure(const std::string& get) {
+  return get + ", or run one for CPUs on 'cpu': mpm-deploy build --recipe " + recipe_for.at("cpu");
+}
+
+std::string gpu_names(int count) {
+  std::string names;
+  for (int index = 0; index < count; ++index) {
+    names += (index == 0 ? "'cuda:" : ", 'cuda:") + std::to_string(index) + "'";
+  }
+  return names;
+}
+
+std::optional<Missing> missing_gpu(const Device& device) {
+  const std::string asked = "asked to run on '" + device.name() + "', and ";
+  if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) {
+    return Missing{asked + "torch " TORCH_VERSION " is built for CPUs",
+                   cure("build this program with one for CUDA (cmake -DMPM_PYTHON=PYTHON ...)")};
+  }
+  if (!has_cuda_driver()) {
+    return Missing{asked + "there is no NVIDIA driver on this machine",
+                   cure("install NVIDIA's driver (a container needs docker run --gpus all)")};
+  }
+  const int count = gpu_count();
+  if (count == 0) {
+    return Missing{asked + "NVIDIA's driver shows no GPU",
+                   cure("have it show one (an old driver needs an update, CUDA_VISIBLE_DEVICES may "
+                        "hide one, a container needs docker run --gpus all)")};
+  }
+  if (device.index < count) return {};
+  return Missing{asked + "this machine has " + gpu_names(count), "name one of those"};
+}
+
+std::optional<Missing> missing_device(const Requires& needs, const Device& device,
+                                      bool any_device) {
   const std::string kind = device.is_cuda ? "cuda" : "cpu";
   if (kind != needs.device && !any_device) {
-    return "built for device \"" + needs.device + "\", and asked to run on \"" + device.name() +
-           "\"";
+    return Missing{
+        "built for device '" + needs.device + "', and asked to run on '" + device.name() + "'",
+        "leave the device out, or build one for it: mpm-deploy build --recipe " +
+            recipe_for.at(kind)};
   }
-  return device.is_cuda ? cuda_problem(needs, device) : cpu_problem(needs);
+  return device.is_cuda ? missing_gpu(device) : std::nullopt;
 }
 
 }  // namespace
@@ -101,12 +145,10 @@ std::set<std::string> cpu_flags(std::istream& cpuinfo) {
 
 void check_host(const Manifest& manifest, const Device& device,
                 const std::filesystem::path& artifact, bool any_device) {
-  Problem problem = host_problem(manifest.requires_, device, any_device);
-  if (!problem && device.is_cuda && !c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) {
-    throw HostError(artifact.string() + ": this program was built with a torch for CPUs",
-                    "build it with one for CUDA: cmake -DMPM_PYTHON=PYTHON ...");
+  if (const auto missing = missing_device(manifest.requires_, device, any_device)) {
+    throw HostError(artifact.string() + ": " + missing->problem, missing->cure);
   }
-  if (!problem && device.is_cuda) problem = version_problem(manifest.requires_);
+  const Misfit problem = misfit(manifest.requires_, device);
   if (!problem) return;
   // An artifact holds its recipe with all that was set, so it can stand for one.
   throw HostError(artifact.string() + ": " + *problem,

@@ -4,6 +4,8 @@
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
 #include "backends/program.hpp"
+#include "mpm_runner/error.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace mpm {
 
@@ -44,12 +46,26 @@ class AotInductorProgram : public Program {
   at::Tensor canvas_;  // (1, 1) uint8
 };
 
+// Refuses a temporary folder into which a file cannot have been unpacked and run.
+void check_unpacked(const std::filesystem::path& artifact) {
+  try {
+    check_temporary_folder(std::filesystem::file_size(artifact));
+  } catch (const HostError& error) {
+    throw HostError(artifact.string() + ": cannot be unpacked: " + error.problem(), error.hint());
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
                                           const Manifest& manifest, const at::Device& device,
                                           int threads) {
-  return std::make_unique<AotInductorProgram>(artifact.string(), manifest, device, threads);
+  try {
+    return std::make_unique<AotInductorProgram>(artifact.string(), manifest, device, threads);
+  } catch (const std::exception&) {
+    check_unpacked(artifact);
+    throw;
+  }
 }
 
 }  // namespace mpm

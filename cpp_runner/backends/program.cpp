@@ -13,6 +13,7 @@
 #include "mpm_kernels/label_map.h"
 #include "mpm_kernels/window_label_map.h"
 #include "mpm_runner/error.hpp"
+#include "support/refusal.hpp"
 #include "support/threads.hpp"
 
 namespace mpm {
@@ -121,42 +122,48 @@ Program::Program(BatchRange batch, int threads)
     : batch_(batch), side_by_side_(threads, use_intra_op_threads) {}
 
 ModelOutput Program::scores(const at::Tensor& images) const {
-  const c10::InferenceMode inference;
-  if (images.size(0) <= batch_.max) return run_scores(images);
-  const std::vector<at::Tensor> parts = images.split(batch_.max);
-  std::vector<at::Tensor> scores(parts.size());
-  std::vector<at::Tensor> merge_maps(parts.size());
-  const auto run_part = [&](std::size_t part) {
-    const c10::InferenceMode inference_too;  // known to one thread only
-    ModelOutput output = run_scores(parts[part]);
-    scores[part] = std::move(output.scores);
-    merge_maps[part] = std::move(output.merge_maps);
-  };
-  if (images.is_cpu())
-    side_by_side_.run(parts.size(), run_part);
-  else
-    for (std::size_t part = 0; part < parts.size(); ++part) run_part(part);
-  return {at::cat(scores), at::cat(merge_maps)};
+  return refusals_told([&]() -> ModelOutput {
+    const c10::InferenceMode inference;
+    if (images.size(0) <= batch_.max) return run_scores(images);
+    const std::vector<at::Tensor> parts = images.split(batch_.max);
+    std::vector<at::Tensor> scores(parts.size());
+    std::vector<at::Tensor> merge_maps(parts.size());
+    const auto run_part = [&](std::size_t part) {
+      const c10::InferenceMode inference_too;  // known to one thread only
+      ModelOutput output = run_scores(parts[part]);
+      scores[part] = std::move(output.scores);
+      merge_maps[part] = std::move(output.merge_maps);
+    };
+    if (images.is_cpu())
+      side_by_side_.run(parts.size(), run_part);
+    else
+      for (std::size_t part = 0; part < parts.size(); ++part) run_part(part);
+    return {at::cat(scores), at::cat(merge_maps)};
+  });
 }
 
 at::Tensor Program::labels(const at::Tensor& scores, Size size) const {
-  const c10::InferenceMode inference;
-  if (scores.is_cpu()) return native_labels(scores.contiguous(), size);
-  if (scores.size(0) <= batch_.max) return run_labels(scores.contiguous(), size);
-  std::vector<at::Tensor> labels;
-  for (const at::Tensor& part : scores.split(batch_.max)) {
-    labels.push_back(run_labels(part.contiguous(), size));
-  }
-  return at::cat(labels);
+  return refusals_told([&] {
+    const c10::InferenceMode inference;
+    if (scores.is_cpu()) return native_labels(scores.contiguous(), size);
+    if (scores.size(0) <= batch_.max) return run_labels(scores.contiguous(), size);
+    std::vector<at::Tensor> labels;
+    for (const at::Tensor& part : scores.split(batch_.max)) {
+      labels.push_back(run_labels(part.contiguous(), size));
+    }
+    return at::cat(labels);
+  });
 }
 
 at::Tensor Program::window_labels(const at::Tensor& scores, const WindowGrid& grid,
                                   Size size) const {
-  const c10::InferenceMode inference;
-  // One window that has the pixels of the label map.
-  if (grid.size == grid.window && grid.size == size) return labels(scores, size)[0];
-  if (scores.is_cpu()) return native_window_labels(scores.contiguous(), grid, size);
-  return mpm::window_labels(scores, grid, size);
+  return refusals_told([&] {
+    const c10::InferenceMode inference;
+    // One window that has the pixels of the label map.
+    if (grid.size == grid.window && grid.size == size) return labels(scores, size)[0];
+    if (scores.is_cpu()) return native_window_labels(scores.contiguous(), grid, size);
+    return mpm::window_labels(scores, grid, size);
+  });
 }
 
 void check_host_of(const std::filesystem::path& artifact, const Manifest& manifest,
@@ -178,11 +185,12 @@ std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
   try {
     return find_backend(artifact, manifest.requires_.backend)
         .load(artifact, manifest, where, threads);
-  } catch (const c10::Error& error) {
-    throw cannot_load(artifact, manifest, error.what_without_backtrace());
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
+    if (const auto told = refusal_in(error)) {
+      throw HostError(artifact.string() + ": cannot be loaded: " + told->problem(), told->hint());
+    }
     throw cannot_load(artifact, manifest, error.what());
   }
 }

@@ -1,9 +1,11 @@
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 
 #include "images/formats/jpeg.hpp"
 #include "images/formats/orientation.hpp"
 #include "images/formats/png.hpp"
+#include "support/refusal.hpp"
 
 namespace mpm {
 
@@ -12,11 +14,11 @@ namespace {
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
   std::error_code status;
   if (std::filesystem::is_directory(path, status))
-    throw ImageError("cannot be read: Is a directory");
+    throw refusal<ImageError>("cannot be read", EISDIR);
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw ImageError(std::string("cannot be read: ") + std::strerror(errno));
+  if (!file) throw refusal<ImageError>("cannot be read", errno);
   std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad()) throw ImageError("cannot be read");
+  if (file.bad()) throw refusal<ImageError>("cannot be read", errno);
   return bytes;
 }
 

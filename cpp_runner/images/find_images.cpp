@@ -1,15 +1,19 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 
 #include "mpm_runner/error.hpp"
 #include "mpm_runner/image.hpp"
+#include "support/refusal.hpp"
 
 namespace mpm {
 
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr auto cure = "name an image or a folder of images";
 
 bool has_image_suffix(const fs::path& file) {
   static constexpr std::array<std::string_view, 3> suffixes{".jpg", ".jpeg", ".png"};
@@ -37,7 +41,7 @@ std::vector<fs::path> list_images(const fs::path& folder) {
       if (has_image_suffix(file) && !is_hidden(file) && is_file(entry)) files.push_back(file);
     }
   } catch (const fs::filesystem_error& error) {
-    throw InputError(folder.string() + ": cannot be read: " + error.code().message());
+    throw refusal<InputError>(folder.string() + ": cannot be read", error.code().value(), cure);
   }
   return files;
 }
@@ -46,11 +50,10 @@ std::vector<fs::path> list_images(const fs::path& folder) {
 
 std::vector<fs::path> find_images(const fs::path& path) {
   std::error_code error;
-  if (!fs::exists(path, error)) {
-    throw InputError(path.string() + ": no such file or folder",
-                     "name an image or a folder of images");
-  }
-  if (!fs::is_directory(path, error)) return {path};
+  const fs::file_status status = fs::status(path, error);
+  if (error.value() == ENOENT) throw InputError(path.string() + ": no such file or folder", cure);
+  if (error) throw refusal<InputError>(path.string() + ": cannot be read", error.value(), cure);
+  if (!fs::is_directory(status)) return {path};
   std::vector<fs::path> files = list_images(path);
   if (files.empty()) {
     throw InputError(path.string() + ": no image in this folder (expected .jpg, .jpeg, .png)",

@@ -3,10 +3,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 
-#include "mpm_runner/error.hpp"
+#include "support/refusal.hpp"
 
 namespace mpm::program {
 
@@ -36,12 +35,17 @@ class Temporary {
 
 }  // namespace
 
+InputError cannot_write(const fs::path& target, int number) {
+  return refusal<InputError>(target.string() + ": cannot write there", number,
+                             "name a file, in a folder that exists and that you may write to");
+}
+
 void write_atomically(const fs::path& target, const std::function<void(const fs::path&)>& write) {
   const Temporary temporary(target);
   write(temporary.path);
   std::error_code error;
   fs::rename(temporary.path, target, error);
-  if (error) throw InputError(target.string() + ": cannot write there: " + error.message());
+  if (error) throw cannot_write(target, error.value());
 }
 
 void write_bytes(const fs::path& target, std::initializer_list<std::string_view> parts) {
@@ -50,8 +54,7 @@ void write_bytes(const fs::path& target, std::initializer_list<std::string_view>
     for (const std::string_view part : parts) file << part;
     file.close();
     if (!file) {
-      throw InputError(target.string() + ": cannot write there: " + std::strerror(errno),
-                       "name a folder that exists and that you may write to");
+      throw cannot_write(target, errno);
     }
   });
 }
@@ -59,9 +62,11 @@ void write_bytes(const fs::path& target, std::initializer_list<std::string_view>
 void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error || !fs::is_directory(folder, error)) {
-    throw InputError(folder.string() + ": cannot be made a folder" +
-                     (error ? ": " + error.message() : ""));
+  if (!error && !fs::is_directory(folder, error))
+    error = std::make_error_code(std::errc::file_exists);
+  if (error) {
+    throw refusal<InputError>(folder.string() + ": cannot be made a folder", error.value(),
+                              "name a folder, there or new");
   }
 }
 

@@ -1,6 +1,31 @@
 #include "json.hpp"
 
+#include "support/utf8.hpp"
+
 namespace mpm::program {
+
+namespace {
+
+// Stands for "\udc", which the library does not write: a character that no text has.
+constexpr std::string_view mark = "\uFDD0";
+
+void mark_bytes(Json& json) {
+  if (json.is_string()) json = escaped(json.get_ref<const std::string&>(), mark);
+  if (!json.is_structured()) return;
+  for (Json& each : json) mark_bytes(each);
+}
+
+}  // namespace
+
+std::string dump(const Json& json, int indent) {
+  Json marked = json;
+  mark_bytes(marked);
+  std::string text = marked.dump(indent);
+  for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos;) {
+    text.replace(at, mark.size(), "\\udc");
+  }
+  return text;
+}
 
 Json to_json(const Contention& contention) {
   return {{"others_cores", contention.others_cores},

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "mpm_runner/result.hpp"
@@ -19,6 +20,9 @@ template <typename T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
+
+// As text; a byte of a file's name that is not UTF-8 is "\udcXX", by which Python finds the file.
+std::string dump(const Json& json, int indent = -1);
 
 Json to_json(const Contention& contention);
 Json to_json(const StageTimes& stages);

@@ -103,10 +103,7 @@ void write_label_map(const fs::path& target, const LabelMap& labels,
   Picture picture{labels.size, {}, to_samples(labels, is_wide)};
   if (!is_wide) picture.palette = to_png_palette(palette);
   write_atomically(target, [&](const fs::path& temporary) {
-    if (!write_png(temporary, picture)) {
-      throw InputError(target.string() + ": cannot write there: " + std::strerror(errno),
-                       "name a folder that exists and that you may write to");
-    }
+    if (!write_png(temporary, picture)) throw cannot_write(target, errno);
   });
 }
 

@@ -4,6 +4,9 @@
 //   arguments ──┼─▶ bench ───▶ table on stdout, report with --json
 //               └─▶ worker ──▶ answers, for mpm-deploy bench --program
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <exception>
 #include <iostream>
 
@@ -13,6 +16,8 @@
 #include "files.hpp"
 #include "mpm_runner/error.hpp"
 #include "run.hpp"
+#include "support/refusal.hpp"
+#include "support/utf8.hpp"
 #include "table.hpp"
 #include "worker.hpp"
 
@@ -20,15 +25,18 @@ namespace mpm::program {
 
 namespace {
 
+// Files may have names that are no text.
+void say(const std::string& line) { std::cerr << escaped(line) << '\n'; }
+
 int say_skipped(const std::vector<Skipped>& skipped) {
   for (const Skipped& image : skipped) {
-    std::cerr << "skipped " << image.path.string() << ": " << image.reason << '\n';
+    say("skipped " + image.path.string() + ": " + image.reason);
   }
   return skipped.empty() ? exit_done : exit_skipped;
 }
 
 void say_random(bool is_random) {
-  if (is_random) std::cerr << "The weights are random: speeds are real, label maps mean nothing.\n";
+  if (is_random) say("The weights are random: speeds are real, label maps mean nothing.");
 }
 
 // Says now, not after minutes of work, that there is no such folder.
@@ -44,7 +52,7 @@ int run_command(const Arguments& arguments) {
   const Written written = run(arguments);
   const int code = say_skipped(written.skipped);
   say_random(written.is_random);
-  std::cerr << written.label_maps << " label maps in " << arguments.output.string() << '\n';
+  say(std::to_string(written.label_maps) + " label maps in " + arguments.output.string());
   return code;
 }
 
@@ -53,11 +61,11 @@ int bench_command(const Arguments& arguments) {
   const Report report = bench(arguments);
   std::cout << results_table(report.results) << std::flush;
   for (const LeftOut& left_out : report.left_out) {
-    std::cerr << "batch " << left_out.batch_size << " left out: " << left_out.reason << '\n';
+    say("batch " + std::to_string(left_out.batch_size) + " left out: " + left_out.reason);
   }
   say_random(report.artifact.manifest.weights.is_random());
-  if (const auto contended = contention_sentence(report.results)) std::cerr << *contended << '\n';
-  if (arguments.json) write_bytes(*arguments.json, {to_json(report).dump(2), "\n"});
+  if (const auto contended = contention_sentence(report.results)) say(*contended);
+  if (arguments.json) write_bytes(*arguments.json, {dump(to_json(report), 2), "\n"});
   return say_skipped(report.skipped);
 }
 
@@ -79,20 +87,29 @@ int dispatch(const Arguments& arguments) {
 }
 
 int fail(const std::string& problem, const std::string& hint = {}) {
-  std::cerr << "error: " << problem << '\n';
-  if (!hint.empty()) std::cerr << "  hint: " << hint << '\n';
+  say("error: " + problem);
+  if (!hint.empty()) say("  hint: " + hint);
   return exit_error;
+}
+
+// Has no file get the number of a standard stream that is closed: what is said would go into it.
+void hold_standard_streams() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(number, F_GETFD) == -1) open("/dev/null", O_RDWR);  // takes the lowest free number
+  }
 }
 
 // Every way out of the program.
 int guarded_main(int argc, char** argv) {
   try {
+    hold_standard_streams();
     return dispatch(parse_arguments(argc, argv));
   } catch (const Exit& exit) {
     return exit.code;
   } catch (const Error& error) {
     return fail(error.problem(), error.hint());
   } catch (const std::exception& error) {
+    if (const auto told = refusal_in(error)) return fail(told->problem(), told->hint());
     const std::string text = error.what();
     return fail("unexpected: " + text.substr(0, text.find('\n')), "please report it");
   }

@@ -8,6 +8,7 @@
 
 #include "json.hpp"
 #include "passes.hpp"
+#include "support/refusal.hpp"
 
 namespace mpm::program {
 
@@ -77,6 +78,7 @@ Json answer_line(std::optional<Passes>& passes, const Arguments& arguments,
   } catch (const Error& error) {
     return error_json(error.problem(), error.hint());
   } catch (const std::exception& error) {
+    if (const auto told = refusal_in(error)) return error_json(told->problem(), told->hint());
     const std::string text = error.what();  // of torch's own the first line says it
     return error_json(arguments.artifact.string() + ": " + text.substr(0, text.find('\n')), "");
   }
@@ -88,7 +90,7 @@ void serve(const Arguments& arguments, std::istream& requests, std::ostream& ans
   std::optional<Passes> passes;
   for (std::string line; std::getline(requests, line);) {
     const Json answer = answer_line(passes, arguments, line);
-    answers << answer.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+    answers << dump(answer) << std::endl;
   }
 }
 

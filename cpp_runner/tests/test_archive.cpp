@@ -96,7 +96,7 @@ TEST_SUITE("archive") {
     CHECK_THROWS_WITH_AS(Archive(folder / "empty.pt"), doctest::Contains("not an artifact"),
                          ArtifactError);
     CHECK_THROWS_WITH_AS(Archive(folder / "none.pt"),
-                         doctest::Contains("cannot be opened: no such file"), ArtifactError);
+                         doctest::Contains("cannot be opened: No such file"), ArtifactError);
     CHECK_THROWS_WITH_AS(Archive(folder.path()), doctest::Contains("cannot be opened"),
                          ArtifactError);
   }

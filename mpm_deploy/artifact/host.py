@@ -1,5 +1,6 @@
 """Describe this machine, and check whether an artifact fits it."""
 
+import ctypes
 import platform
 import re
 from collections.abc import Mapping
@@ -12,6 +13,14 @@ from mpm_deploy.errors import HostError, InputError
 
 _CPUINFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")
+
+_RECIPE_FOR = {"cpu": "cpu_fp32", "cuda": "h100_bf16"}
+_TORCH_FOR_CUDA = "install a torch that is built for CUDA"
+_DRIVER = "install NVIDIA's driver (a container needs docker run --gpus all)"
+_GPU = (
+    "have it show one (an old driver needs an update, CUDA_VISIBLE_DEVICES may hide one, a "
+    "container needs docker run --gpus all)"
+)
 
 
 def check_host(
@@ -31,14 +40,19 @@ def check_host(
 
     Raises:
         HostError: The artifact does not fit; says what it was built for, what this machine is, and
-            how to rebuild it.
+            what to do: rebuild it, or get what the device needs.
         InputError: No such device name.
     """
-    problem = _host_problem(manifest.requires, parse_device(device), any_device)
-    if problem is not None:
+    where = parse_device(device)
+    missing = _missing_device(manifest.requires, where, any_device)
+    if missing is not None:
+        problem, cure = missing
+        raise HostError(f"{path}: {problem}", cure)
+    misfit = _misfit(manifest.requires, where)
+    if misfit is not None:
         # An artifact holds its recipe with all that was set, so it can stand for one.
         raise HostError(
-            f"{path}: {problem}",
+            f"{path}: {misfit}",
             f"rebuild it on this machine: mpm-deploy build --recipe {path} -o {Path(path).name}",
         )
 
@@ -77,33 +91,64 @@ def cpu_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:
     return f"{platform.machine()}, {part}"
 
 
-def _host_problem(requires: Requires, device: torch.device, any_device: bool) -> str | None:
+def _missing_device(
+    requires: Requires, device: torch.device, any_device: bool
+) -> tuple[str, str] | None:
+    """Return why the device is not there for the artifact, and the cure; rebuilding is none."""
+    if device.type != requires.device and not any_device:
+        return (
+            f"built for device {requires.device!r}, and asked to run on {str(device)!r}",
+            f"leave the device out, or build one for it: mpm-deploy build --recipe "
+            f"{_RECIPE_FOR[device.type]}",
+        )
+    if device.type != "cuda":
+        return None
+    asked = f"asked to run on {str(device)!r}"
+    if torch.version.cuda is None:
+        return f"{asked}, and torch {torch.__version__} is built for CPUs", _cure(_TORCH_FOR_CUDA)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0 and not _has_driver():
+        return f"{asked}, and there is no NVIDIA driver on this machine", _cure(_DRIVER)
+    if count == 0:
+        return f"{asked}, and NVIDIA's driver shows no GPU", _cure(_GPU)
+    if (device.index or 0) < count:
+        return None
+    there = ", ".join(repr(f"cuda:{index}") for index in range(count))
+    return f"{asked}, and this machine has {there}", "name one of those"
+
+
+def _cure(get: str) -> str:
+    return f"{get}, or run one for CPUs on 'cpu': mpm-deploy build --recipe {_RECIPE_FOR['cpu']}"
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _misfit(requires: Requires, device: torch.device) -> str | None:
+    """Return what the artifact was built for that this machine is not."""
     if requires.machine is not None and requires.machine != platform.machine():
         return f"built for {requires.machine}, and this machine is {platform.machine()}"
-    if device.type != requires.device and not any_device:
-        return f"built for device {requires.device!r}, and asked to run on {str(device)!r}"
     if device.type == "cuda":
-        problem = _cuda_problem(requires, device)
-        if problem is not None:
-            return problem
-    missing = [] if device.type == "cuda" else sorted({*requires.cpu_isa} - host_cpu_isa())
+        return _cuda_misfit(requires, device)
+    missing = sorted({*requires.cpu_isa} - host_cpu_isa())
     if missing:
         return f"built for a CPU with {', '.join(missing)}, which this one does not have"
     return None
 
 
-def _cuda_problem(requires: Requires, device: torch.device) -> str | None:
-    if not torch.cuda.is_available():
-        return "asked to run on a CUDA device, and torch sees none on this machine"
-    if (device.index or 0) >= torch.cuda.device_count():
-        return f"asked to run on {device}, and this machine has {torch.cuda.device_count()}"
+def _cuda_misfit(requires: Requires, device: torch.device) -> str | None:
     here = torch.cuda.get_device_capability(device)
     if requires.cuda_capability not in (None, here):
         return f"built for CUDA capability {requires.cuda_capability}, and this GPU has {here}"
-    return _version_problem(requires.versions)
+    return _version_misfit(requires.versions)
 
 
-def _version_problem(versions: Mapping[str, str]) -> str | None:
+def _version_misfit(versions: Mapping[str, str]) -> str | None:
     """Refuse another CUDA than the artifact's, whose library links the runtime of one version."""
     built, here = versions.get("cuda"), torch.version.cuda
     if built is None or here is None or built.partition(".")[0] == here.partition(".")[0]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from mpm_deploy import __version__
-from mpm_deploy.cli.console import DONE, INTERRUPTED, fail
+from mpm_deploy.cli.console import DONE, INTERRUPTED, fail, hold_standard_streams
 from mpm_deploy.errors import MpmError
 from mpm_deploy.families import COMMANDS
 from mpm_deploy.support.refusal import refusal_in
@@ -25,6 +25,7 @@ from mpm_deploy.support.waiting import wait_briefly
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; ``argv`` is without the program's name."""
+    hold_standard_streams()
     wait_briefly()
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,17 @@ def show(table: Table) -> None:
         widest = console.options.update(width=10_000)
         console.width = Measurement.get(console, widest, table).maximum
     console.print(table)
+
+
+def hold_standard_streams() -> None:
+    """Have no file get the number of a standard stream that is closed.
+
+    What is said would go into that file, and what is said on stderr would go to stdout.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            setattr(sys, name, os.fdopen(null, mode))
 
 
 def talk(message: str) -> None:

@@ -28,7 +28,6 @@ def test_this_machine_fits():
     [
         ({"machine": "riscv64"}, "cpu", "built for riscv64"),
         ({"cpu_isa": ("avx2", "tensor9000")}, "cpu", "a CPU with tensor9000"),
-        ({"device": "cuda"}, "cpu", "built for device 'cuda'"),
     ],
 )
 def test_another_machine_is_refused_with_the_cure(requires, device, named, monkeypatch):
@@ -38,21 +37,41 @@ def test_another_machine_is_refused_with_the_cure(requires, device, named, monke
     assert "mpm-deploy build --recipe it.pt2 -o it.pt2" in caught.value.hint
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_gpu_artifact_without_a_gpu_is_refused():
-    with pytest.raises(HostError, match="torch sees none"):
+def test_another_device_is_named_and_no_rebuild_of_the_same():
+    with pytest.raises(HostError, match="built for device 'cuda', and asked to run on 'cpu'") as e:
+        check_host(host(device="cuda"), "cpu", "it.pt2")
+    assert e.value.hint.endswith("mpm-deploy build --recipe cpu_fp32")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "driver", "problem", "cure"),
+    [
+        (None, False, "torch .* is built for CPUs", "install a torch that is built for CUDA"),
+        ("13.2", False, "there is no NVIDIA driver on this machine", "install NVIDIA's driver"),
+        ("13.2", True, "NVIDIA's driver shows no GPU", "CUDA_VISIBLE_DEVICES"),
+    ],
+)
+def test_a_missing_gpu_is_told_with_what_is_missing(cuda, driver, problem, cure, monkeypatch):
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("mpm_deploy.artifact.host._has_driver", lambda: driver)
+    with pytest.raises(HostError, match=f"asked to run on 'cuda', and {problem}") as caught:
         check_host(host(device="cuda"), "cuda")
+    assert cure in caught.value.hint
+    assert caught.value.hint.endswith("mpm-deploy build --recipe cpu_fp32")
 
 
 def test_another_gpu_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (8, 0))
     manifest = host(backend="aotinductor", device="cuda", cuda_capability=(9, 0))
     with pytest.raises(HostError, match=r"capability \(9, 0\), and this GPU has \(8, 0\)"):
         check_host(manifest, "cuda")
-    with pytest.raises(HostError, match="this machine has 1"):
+    with pytest.raises(HostError, match="'cuda:1', and this machine has 'cuda:0'") as caught:
         check_host(manifest, "cuda:1")
+    assert caught.value.hint == "name one of those"
     check_host(
         replace(manifest, requires=replace(manifest.requires, cuda_capability=(8, 0))), "cuda"
     )

@@ -10,6 +10,7 @@ ctypes calls runs without the lock::
 
 import ctypes
 import json
+import os
 import tempfile
 import weakref
 import zipfile
@@ -97,7 +98,8 @@ def open_entry(path: Path, entry: str, outputs: int, device: torch.device, runne
     if device.type == "cpu" and not _names_operators(path, entry):
         return CpuEntry(path, entry, outputs, runners)
     index = -1 if device.index is None else device.index
-    loader: Any = torch._C._aoti.AOTIModelPackageLoader(str(path), entry, False, runners, index)
+    name: Any = os.fsencode(path)  # names of files need not be text
+    loader: Any = torch._C._aoti.AOTIModelPackageLoader(name, entry, False, runners, index)
     return loader
 
 

@@ -1,5 +1,6 @@
 """Compile models with TorchScript: libtorch runs the ``.pt``, on x86 and Arm alike."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,10 +121,20 @@ class TorchScript(Backend):
             )
 
 
+class _PathOfBytes(os.PathLike[bytes]):
+    """A path as torch opens it also where it is no text, as names of files need not be."""
+
+    def __init__(self, path: Path) -> None:
+        self._bytes = os.fsencode(path)
+
+    def __fspath__(self) -> bytes:
+        return self._bytes
+
+
 def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.ScriptModule:
     try:
         with _deprecation_accepted():
-            return torch.jit.load(str(path), map_location=device).eval()
+            return torch.jit.load(_PathOfBytes(path), map_location=device).eval()
     except RuntimeError as error:
         raise unloadable(path, manifest, error) from error
 

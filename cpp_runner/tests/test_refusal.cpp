@@ -1,0 +1,65 @@
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <new>
+#include <system_error>
+
+#include "support/refusal.hpp"
+#include "support/temporary_folder.hpp"
+
+using namespace mpm;
+
+namespace {
+
+HostError told(const std::exception& error) {
+  const auto refused = refusal_in(error);
+  REQUIRE(refused);
+  return *refused;
+}
+
+}  // namespace
+
+TEST_SUITE("refusal") {
+  TEST_CASE("a reason has its own cure, or the caller's") {
+    const auto full = refusal<InputError>("it: cannot write there", ENOSPC, "name another");
+    CHECK(full.problem() == "it: cannot write there: No space left on device");
+    CHECK(full.hint().starts_with("make room"));
+    const auto absent = refusal<InputError>("it: cannot be read", ENOENT, "name another");
+    CHECK(absent.problem() == "it: cannot be read: No such file or directory");
+    CHECK(absent.hint() == "name another");
+  }
+
+  TEST_CASE("what other exceptions say is told") {
+    CHECK(told(std::bad_alloc()).problem() ==
+          "this machine is short of memory: Cannot allocate memory");
+    const std::system_error no_thread(EAGAIN, std::generic_category());
+    CHECK(told(no_thread).problem() ==
+          "this machine is short of threads: Resource temporarily unavailable");
+    CHECK(told(no_thread).hint().ends_with("--threads 1"));
+    const std::runtime_error torchs("DefaultCPUAllocator: can't allocate memory\nframe #0");
+    CHECK(told(torchs).problem() ==
+          "this machine is short of memory: DefaultCPUAllocator: can't allocate memory");
+    const std::filesystem::filesystem_error of_file(
+        "cannot", "a/file", std::make_error_code(std::errc::permission_denied));
+    CHECK(told(of_file).problem() == "a/file: Permission denied");
+  }
+
+  TEST_CASE("a bug is no refusal") {
+    CHECK_FALSE(refusal_in(std::runtime_error("shapes differ")));
+    CHECK_THROWS_AS(refusals_told([]() -> int { throw std::logic_error("bug"); }),
+                    std::logic_error);
+    CHECK_THROWS_AS(refusals_told([]() -> int { throw std::bad_alloc(); }), HostError);
+  }
+
+  TEST_CASE("a temporary folder without room is refused with its cure") {
+    CHECK_NOTHROW(check_temporary_folder(1));
+    try {
+      check_temporary_folder(std::uintmax_t{1} << 60);
+      FAIL("there is no such room");
+    } catch (const HostError& error) {
+      CHECK(error.problem().find("MiB free, and 1099511627776 are needed") != std::string::npos);
+      CHECK(error.hint().find("TMPDIR=") != std::string::npos);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+"""Refusals of the operating system, and names that are no text: the same in both programs."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def circle(tmp_path: Path) -> Path:
+    """A link to itself."""
+    path = tmp_path / "circle"
+    path.symlink_to(path)
+    return path
+
+
+def test_both_programs_say_the_same(artifact, image_folder, circle, cpp_runner, mpm_deploy):
+    folder = circle.parent
+    taken = folder / "taken" / "image_0.png"
+    taken.mkdir(parents=True)
+    (folder / "file").write_text("a file")
+    for arguments, named in (
+        ((circle, image_folder, "-o", folder / "out"), "cannot be opened: Too many levels"),
+        (("a" * 300, image_folder, "-o", folder / "out"), "cannot be opened: File name too long"),
+        ((artifact, circle, "-o", folder / "out"), "cannot be read: Too many levels"),
+        ((artifact, image_folder, "-o", taken.parent), "cannot write there: Is a directory"),
+        ((artifact, image_folder, "-o", folder / "file" / "a"), "made a folder: Not a directory"),
+    ):
+        python, cpp = (run("run", *arguments) for run in (mpm_deploy, cpp_runner))
+        assert named in python.stderr
+        assert python.stderr.splitlines()[0].startswith("error: ")
+        assert python.stderr.splitlines()[1].startswith("  hint: ")
+        assert cpp.stderr == python.stderr
+
+
+def test_names_that_are_no_text_are_escaped_and_found_again(
+    artifact, image_folder, cpp_runner, mpm_deploy, tmp_path
+):
+    images = tmp_path / "images"
+    images.mkdir()
+    bad, good = images / os.fsdecode(b"b\xe9d.jpg"), images / os.fsdecode(b"g\xe9.jpg")
+    bad.write_text("no picture")
+    good.write_bytes((image_folder / "image_0.jpg").read_bytes())
+    odd = tmp_path / os.fsdecode(b"a\xe9.pt")
+    odd.write_bytes(artifact.read_bytes())
+    for run in (mpm_deploy, cpp_runner):
+        done = run("run", odd, images, "-o", tmp_path / "maps")
+        assert done.returncode == 3, done.stderr
+        assert f"skipped {images}/b\\udce9d.jpg: not a JPEG" in done.stderr
+        assert (tmp_path / "maps" / os.fsdecode(b"g\xe9.png")).is_file()
+    report = tmp_path / "report.json"
+    assert cpp_runner("bench", odd, images, "--batch", 1, "--json", report).returncode == 3
+    written = json.loads(report.read_text())
+    assert written["artifact"]["path"] == str(odd)
+    assert [Path(each["path"]) for each in written["skipped"]] == [bad]
