@@ -9,7 +9,6 @@ measured: what is interrupted goes on where it stopped.
 
 import dataclasses
 import hashlib
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +40,8 @@ from mpm_deploy.measure.search.variants import name_of
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report, Spread
 from mpm_deploy.recipe import MergeRecipe, Recipe
+from mpm_deploy.support.files import make_folder
+from mpm_deploy.support.temporary import temporary_folder
 
 FILE = "sweep.json"
 _EQUAL = Spread(1.0, 1.0, 1.0)
@@ -119,10 +120,10 @@ class Sweeper:
     def _measure(self, merge: MergeRecipe) -> SweepRow:
         reference = self._full_token()
         suffix = self._recipe.backend.member.suffix
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="building-") as folder:
+        with temporary_folder(self._folder, "building-") as folder:
             artifact = build(
                 dataclasses.replace(self._recipe, merge=merge),
-                Path(folder) / f"variant{suffix}",
+                folder / f"variant{suffix}",
                 lambda step: self._say(f"{name_of(merge)}: {step}"),
             )
             return self._row(merge, artifact, against=reference)[0]
@@ -189,18 +190,6 @@ def accuracy_of(evaluation: Evaluation) -> Accuracy:
             "name a data set whose label maps hold classes",
         )
     return Accuracy(evaluation.images, mean_iou, pixel_accuracy, evaluation.boundary_f_score)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it.
-
-    Raises:
-        InputError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder: {error.strerror}") from error
 
 
 def _read(path: Path, subject: Subject) -> Sweep | None:
