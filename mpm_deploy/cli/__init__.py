@@ -3,7 +3,7 @@
 One module a command, and one line in `families.COMMANDS`: its HELP, which options it adds to its
 parser, and how it runs. A command without help is not listed. Nothing but these modules prints.
 Exit codes: 0 done, 1 an error with its hint, 2 wrong usage, 3 done but some images were skipped,
-130 interrupted. A full stdout is an error; one
+130 interrupted by Ctrl-C (SIGINT), 143 by SIGTERM, 129 by SIGHUP. A full stdout is an error; one
 whose reader has seen enough is none.
 
 argparse, not a framework: it costs no import time and no dependency, and exits 2 by itself. Each
@@ -18,6 +18,7 @@ from typing import Any
 
 from mpm_deploy import __version__
 from mpm_deploy.cli.console import INTERRUPTED, fail, open_streams, say, talk
+from mpm_deploy.cli.signals import Interruption
 from mpm_deploy.errors import MpmError
 from mpm_deploy.families import COMMANDS
 
@@ -32,7 +33,9 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; ``argv`` is without the program's name."""
     open_streams()
-    return _run(argv)
+    with Interruption() as interruption:
+        code = _run(argv)
+    return interruption.exit_code or code
 
 
 def _run(argv: Sequence[str] | None) -> int:

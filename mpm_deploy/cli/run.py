@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
 from mpm_deploy.errors import InputError
+from mpm_deploy.support.files import check_output_folder, make_folder
 
 HELP = "write a label map for each image"
 
@@ -33,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mpm_deploy.run.outputs import LABELS
     from mpm_deploy.run.runner import Runner
 
+    check_output_folder(arguments.output, arguments.images)
     images = [image for path in arguments.images for image in find_images(path)]
     targets = [arguments.output / name for name in label_map_names(images)]
     _check_keeps_inputs(images, targets)
@@ -46,10 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
             stride=arguments.stride,
         ) as runner,
         progress("images") as tell,
+        closing(runner.run(images, batch_size=arguments.batch, outputs=outputs)) as results,
     ):
-        _make_folder(arguments.output)
+        make_folder(arguments.output)
         palette = runner.manifest.model.palette
-        results = runner.run(images, batch_size=arguments.batch, outputs=outputs)
         for done, (target, result) in enumerate(zip(targets, results, strict=True), start=1):
             if result.ok:
                 write_label_map(target, result.labels, palette)
@@ -72,10 +75,3 @@ def _check_keeps_inputs(images: Sequence[Path], targets: Sequence[Path]) -> None
                 f"{target}: this label map would overwrite an input image",
                 "name another folder for the label maps",
             )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder: {error.strerror}") from error

@@ -213,8 +213,10 @@ class _Count:
                     self._tell(number)
                     if number % SAVE_EVERY == 0:
                         self._save()
-        finally:
             self._save()
+        except BaseException:  # also one that cut a save short
+            self._save()
+            raise
         return tuple(skipped)
 
     def _add(self, sample: Sample, result: Result) -> None:

@@ -14,6 +14,7 @@ from mpm_deploy.measure.accuracy import evaluate as evaluate_module
 from mpm_deploy.measure.accuracy.boundary import boundary_counts, boundary_f_score
 from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
 from mpm_deploy.measure.accuracy.evaluate import Evaluation, evaluate
+from mpm_deploy.measure.accuracy.state import StateFile, Tally
 from mpm_deploy.run.results import Result
 from mpm_deploy.run.runner import Runner
 from tests.conftest import small_recipe
@@ -167,6 +168,23 @@ def test_what_is_interrupted_goes_on_to_the_same_end(
     resumed = evaluate(artifact, dataset, state=state, progress=lambda *n: told.append(n))
     assert told == [(number, 5) for number in range(done, 6)]
     assert without_date(resumed) == without_date(evaluate(artifact, dataset))
+
+
+def test_an_interrupt_while_the_state_is_written_loses_nothing(
+    artifact: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, save, calls = tmp_path / "state.json", StateFile.save, []
+
+    def interrupted(file: StateFile, tally: Tally) -> None:
+        calls.append(tally)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        save(file, tally)
+
+    monkeypatch.setattr(StateFile, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(artifact, dataset, state=state)
+    assert len(json.loads(state.read_text())["done"]) == len(dataset)
 
 
 def test_more_images_can_be_added(artifact: Path, dataset: Dataset, tmp_path: Path) -> None:
