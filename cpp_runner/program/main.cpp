@@ -9,10 +9,12 @@
 
 #include "arguments.hpp"
 #include "bench.hpp"
+#include "console.hpp"
 #include "exit_codes.hpp"
 #include "files.hpp"
 #include "mpm_runner/error.hpp"
 #include "run.hpp"
+#include "signals.hpp"
 #include "table.hpp"
 #include "worker.hpp"
 
@@ -31,15 +33,6 @@ void say_random(bool is_random) {
   if (is_random) std::cerr << "The weights are random: speeds are real, label maps mean nothing.\n";
 }
 
-// Says now, not after minutes of work, that there is no such folder.
-void check_can_write(const std::filesystem::path& target) {
-  const std::filesystem::path folder = std::filesystem::absolute(target).parent_path();
-  if (!std::filesystem::is_directory(folder)) {
-    throw InputError(target.string() + ": cannot write there: no such folder",
-                     "make the folder first");
-  }
-}
-
 int run_command(const Arguments& arguments) {
   const Written written = run(arguments);
   const int code = say_skipped(written.skipped);
@@ -51,12 +44,12 @@ int run_command(const Arguments& arguments) {
 int bench_command(const Arguments& arguments) {
   if (arguments.json) check_can_write(*arguments.json);
   const Report report = bench(arguments);
-  std::cout << results_table(report.results) << std::flush;
+  if (arguments.json) write_bytes(*arguments.json, {to_json(report).dump(2), "\n"});
+  show(results_table(report.results));
   for (const LeftOut& left_out : report.left_out) {
     std::cerr << "batch " << left_out.batch_size << " left out: " << left_out.reason << '\n';
   }
   say_random(report.artifact.manifest.weights.is_random());
-  if (arguments.json) write_bytes(*arguments.json, {to_json(report).dump(2), "\n"});
   return say_skipped(report.skipped);
 }
 
@@ -85,6 +78,8 @@ int fail(const std::string& problem, const std::string& hint = {}) {
 
 // Every way out of the program.
 int guarded_main(int argc, char** argv) {
+  open_streams();
+  note_signals();
   try {
     return dispatch(parse_arguments(argc, argv));
   } catch (const Exit& exit) {

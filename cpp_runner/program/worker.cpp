@@ -8,6 +8,7 @@
 
 #include "json.hpp"
 #include "passes.hpp"
+#include "signals.hpp"
 
 namespace mpm::program {
 
@@ -86,6 +87,7 @@ void serve(const Arguments& arguments, std::istream& requests, std::ostream& ans
     const Json answer = answer_line(passes, arguments, line);
     answers << answer.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
   }
+  check_signals();
 }
 
 }  // namespace mpm::program
