@@ -23,7 +23,13 @@ As each says of itself with `--help`. Data goes to stdout, talk to stderr.
 | 1 | an error, said in one sentence with its cure |
 | 2 | wrong usage |
 | 3 | done, but some images were skipped; each is named |
-| 130 | interrupted |
+| 130, 143, 129 | ended by a signal: Ctrl-C (SIGINT), SIGTERM, SIGHUP |
+
+Files are written before anything is printed, and where they go is tried before the work begins. A
+full stdout is an error; one whose reader has seen enough is none, and what its encoding cannot say
+becomes a question mark. At a signal, what is finished is kept and whole: label maps, rows of a
+sweep, the state of an evaluation; what was made for a time goes. `build/cpp_runner` does the same,
+with the same exit codes.
 
 **End-to-end FPS** counts from image files on disk to label maps in host memory, **model FPS** from
 input tensors to scores. Each artifact is timed in a process of its own, the two in turns; no image

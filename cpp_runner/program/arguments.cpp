@@ -2,9 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <map>
 #include <set>
+#include <sstream>
 
+#include "console.hpp"
 #include "exit_codes.hpp"
 
 namespace mpm::program {
@@ -113,7 +116,10 @@ void parse(CLI::App& app, std::vector<std::string> words) {
   try {
     app.parse(std::move(words));
   } catch (const CLI::ParseError& stop) {
-    throw Exit{app.exit(stop) == 0 ? exit_done : exit_wrong_usage};
+    std::ostringstream help;
+    const int code = app.exit(stop, help, std::cerr);
+    show(help.str());
+    throw Exit{code == 0 ? exit_done : exit_wrong_usage};
   }
 }
 

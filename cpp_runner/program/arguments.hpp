@@ -30,12 +30,7 @@ struct Arguments {
   std::optional<int> warmup;  // batches
 };
 
-// What to exit with at once: after --help, or on wrong usage (the message is printed).
-struct Exit {
-  int code;
-};
-
-// Throws Exit.
+// Throws Exit after --help, or on wrong usage; the message is printed.
 Arguments parse_arguments(int argc, char** argv);
 
 }  // namespace mpm::program

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 
@@ -33,6 +34,21 @@ class Temporary {
   fs::path path;
 };
 
+// target: what the error names.
+void write_file(const fs::path& path, std::initializer_list<std::string_view> parts,
+                const fs::path& target) {
+  std::ofstream file(path, std::ios::binary);
+  for (const std::string_view part : parts) file << part;
+  file.close();
+  if (!file) throw cannot_write(target, errno);
+}
+
+void try_to_write(const fs::path& target) {
+  constexpr std::size_t as_long_as_a_report = 1 << 16;
+  const Temporary temporary(target);
+  write_file(temporary.path, {std::string(as_long_as_a_report, ' ')}, target);
+}
+
 }  // namespace
 
 InputError cannot_write(const fs::path& target, int number) {
@@ -49,14 +65,23 @@ void write_atomically(const fs::path& target, const std::function<void(const fs:
 }
 
 void write_bytes(const fs::path& target, std::initializer_list<std::string_view> parts) {
-  write_atomically(target, [&](const fs::path& temporary) {
-    std::ofstream file(temporary, std::ios::binary);
-    for (const std::string_view part : parts) file << part;
-    file.close();
-    if (!file) {
-      throw cannot_write(target, errno);
-    }
-  });
+  write_atomically(target,
+                   [&](const fs::path& temporary) { write_file(temporary, parts, target); });
+}
+
+void check_can_write(const fs::path& target) {
+  std::error_code error;
+  if (!fs::is_directory(fs::absolute(target).parent_path(), error)) {
+    throw InputError(target.string() + ": cannot write there: no such folder",
+                     "make the folder first");
+  }
+  if (fs::exists(target, error) && !fs::is_regular_file(target, error)) {
+    const bool is_folder = fs::is_directory(target, error);
+    throw InputError(target.string() + ": cannot write there: expected a file, got " +
+                         (is_folder ? "a folder" : "a device or a pipe"),
+                     "name another file");
+  }
+  try_to_write(target);
 }
 
 void make_folder(const fs::path& folder) {
@@ -67,6 +92,19 @@ void make_folder(const fs::path& folder) {
   if (error) {
     throw refusal<InputError>(folder.string() + ": cannot be made a folder", error.value(),
                               "name a folder, there or new");
+  }
+  try_to_write(folder / "results");
+}
+
+void check_output_folder(const fs::path& folder, const std::vector<fs::path>& inputs) {
+  std::error_code error;
+  const auto is_same = [&](const fs::path& input) {
+    return fs::is_directory(input, error) && fs::equivalent(input, folder, error);
+  };
+  if (std::any_of(inputs.begin(), inputs.end(), is_same)) {
+    throw InputError(
+        folder.string() + ": expected an output folder that is not one of the input folders",
+        "name another folder for the output");
   }
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <initializer_list>
 #include <string_view>
+#include <vector>
 
 #include "mpm_runner/error.hpp"
 
@@ -21,7 +22,18 @@ InputError cannot_write(const std::filesystem::path& target, int number);
 void write_bytes(const std::filesystem::path& target,
                  std::initializer_list<std::string_view> parts);
 
-// Throws InputError: it cannot be made.
+// Says now, not after minutes of work, that a file cannot be written. Throws InputError: its folder
+// is missing, read-only or full; or what lies there is no file.
+void check_can_write(const std::filesystem::path& target);
+
+// Makes a folder for results and those above it, and tries to write there. Throws InputError: it
+// cannot be made or written.
 void make_folder(const std::filesystem::path& folder);
+
+// Results must not lie in a folder of inputs: the next run would take them for some. inputs:
+// folders, and files, which may lie in it. Throws InputError: it is one of the input folders, by
+// whatever path.
+void check_output_folder(const std::filesystem::path& folder,
+                         const std::vector<std::filesystem::path>& inputs);
 
 }  // namespace mpm::program

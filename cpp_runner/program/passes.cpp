@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "signals.hpp"
+
 namespace mpm::program {
 
 namespace fs = std::filesystem;
@@ -71,6 +73,7 @@ Passes::Passes(const Arguments& arguments)
 
 void Passes::prepare() {
   for (const fs::path& file : files_) {
+    check_signals();
     if (windows_.size() >= most_inputs) return;
     try {
       ImageWindows fitted = runner_.fit(decode(file));
@@ -92,8 +95,7 @@ Pass Passes::warm_up(int batch_size, std::optional<int> batches) const {
   const auto images = static_cast<double>(files.size());
   const Clock::time_point begin = Clock::now();
   Stream stream = runner_.stream(std::move(files), batch_size);
-  while (stream.next()) {
-  }
+  while (stream.next()) check_signals();
   return {seconds_since(begin), images};
 }
 
@@ -103,6 +105,7 @@ ModelPass Passes::time_model(int batch_size) const {
   double seconds = 0;
   std::size_t done = 0;
   for (; done + size <= windows_.size(); done += size) {
+    check_signals();
     const Batch batch = model().copy(std::span(windows_).subspan(done, size));
     const Clock::time_point begin = Clock::now();
     const Scores scores = model().scores(batch);
@@ -119,6 +122,7 @@ EndToEndPass Passes::time_end_to_end(int batch_size) const {
   const Clock::time_point begin = Clock::now();
   Stream stream = runner_.stream(files_, batch_size);
   while (const std::optional<Stream::Item> item = stream.next()) {
+    check_signals();
     if (const auto* result = std::get_if<Result>(&*item))
       add(*result, runner_.manifest(), pass);
     else

@@ -38,7 +38,7 @@ struct EndToEndPass {
   std::size_t windows() const { return tokens_kept.size(); }
 };
 
-// An open artifact and its images.
+// An open artifact and its images. At a signal every pass throws Exit.
 class Passes {
  public:
   // Tries the artifact on its sample, and makes the first images ready for the model. Throws Error:

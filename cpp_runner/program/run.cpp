@@ -7,6 +7,7 @@
 #include "mpm_runner/mpm_runner.hpp"
 #include "progress.hpp"
 #include "score_files.hpp"
+#include "signals.hpp"
 
 namespace mpm::program {
 
@@ -38,6 +39,7 @@ void write(const Result& result, const Arguments& arguments, const std::string& 
 }  // namespace
 
 Written run(const Arguments& arguments) {
+  check_output_folder(arguments.output, arguments.images);
   std::vector<fs::path> images;
   for (const fs::path& path : arguments.images) {
     for (fs::path& image : find_images(path)) images.push_back(std::move(image));
@@ -51,6 +53,7 @@ Written run(const Arguments& arguments) {
   Progress progress("images", images.size());
   Stream stream = runner.stream(images, arguments.batch_size, {.scores = arguments.scores});
   for (const std::string& name : names) {
+    check_signals();
     const Stream::Item item = stream.next().value();
     if (const auto* result = std::get_if<Result>(&item)) {
       try {

@@ -13,7 +13,8 @@ struct Written {
   bool is_random = false;  // the weights
 };
 
-// Writes the label map of every image, and its class scores where they are asked for. Throws Error.
+// Writes the label map of every image, and its class scores where they are asked for. Throws Error;
+// and Exit at a signal, when the label maps that are there are whole.
 Written run(const Arguments& arguments);
 
 }  // namespace mpm::program

@@ -8,6 +8,7 @@
 
 #include "json.hpp"
 #include "passes.hpp"
+#include "signals.hpp"
 #include "support/refusal.hpp"
 
 namespace mpm::program {
@@ -92,6 +93,7 @@ void serve(const Arguments& arguments, std::istream& requests, std::ostream& ans
     const Json answer = answer_line(passes, arguments, line);
     answers << dump(answer) << std::endl;
   }
+  check_signals();
 }
 
 }  // namespace mpm::program

@@ -16,7 +16,7 @@
 
 namespace mpm::program {
 
-// Answers every line of requests, until there are no more.
+// Answers every line of requests, until there are no more. Throws Exit at a signal.
 void serve(const Arguments& arguments, std::istream& requests, std::ostream& answers);
 
 }  // namespace mpm::program

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <new>
+#include <optional>
+
+#include "support/refusal.hpp"
 
 namespace mpm {
 
@@ -29,7 +31,8 @@ std::string without_prefix(const std::string& text, const std::string& prefix) {
 
 // What an error says, in a line.
 std::string reason_of(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error)) return "there is not enough memory for it";
+  if (dynamic_cast<const Error*>(&error)) return error.what();
+  if (const std::optional<HostError> refused = refusal_in(error)) return refused->problem();
   std::string text = error.what();
   while (text.ends_with('\n')) text.pop_back();
   const std::string first = text.substr(0, text.find('\n'));

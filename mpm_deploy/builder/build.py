@@ -3,7 +3,6 @@
 recipe ─▶ model with its weights ─▶ backend compiles ─▶ verified against the eager model ─▶ file
 """
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,9 +38,10 @@ from mpm_deploy.models.weights.files import load_encoder_into, load_into, read_w
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo, random_weights
 from mpm_deploy.models.zoo import create, find_model
 from mpm_deploy.recipe import MergeRecipe, ModelRecipe, Recipe
+from mpm_deploy.support.files import check_can_write
 from mpm_deploy.support.refusal import refusals_told
 from mpm_deploy.support.schema import to_mapping
-from mpm_deploy.support.temporary_folder import check_temporary_folder
+from mpm_deploy.support.temporary_folder import check_temporary_folder, temporary_folder
 
 _ROOM_A_PARAMETER = 8  # bytes: in float32, once as it is compiled and once as it is packed
 
@@ -65,6 +65,7 @@ def build(
 
     Raises:
         RecipeError: There is no such recipe, or it does not fit its weights.
+        InputError: The file cannot be written; it is found before anything is made.
         ModelError: The weights cannot be used.
         BuildError: This machine cannot build it.
         AgreementError: The compiled model disagrees with the eager one.
@@ -75,12 +76,13 @@ def build(
     backend: Backend = recipe.backend.member
     backend.check(recipe)
     target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
+    check_can_write(target)
 
     say("making the model")
     model, weights = make_model(recipe)
     check_temporary_folder(_ROOM_A_PARAMETER * _count_parameters(model))
-    with tempfile.TemporaryDirectory() as folder:
-        payload = Path(folder) / f"segmenter{backend.suffix}"
+    with temporary_folder() as folder:
+        payload = folder / f"segmenter{backend.suffix}"
         say(f"compiling with {backend.name}")
         compiled = backend.compile(model, recipe, payload)
         manifest = _describe(recipe, model, weights, compiled)

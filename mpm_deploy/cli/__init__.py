@@ -3,42 +3,54 @@
 One module a command, and one line in `families.COMMANDS`: its HELP, which options it adds to its
 parser, and how it runs. A command without help is not listed. Nothing but these modules prints.
 Exit codes: 0 done, 1 an error with its hint, 2 wrong usage, 3 done but some images were skipped,
-130 interrupted.
+130 interrupted by Ctrl-C (SIGINT), 143 by SIGTERM, 129 by SIGHUP. A full stdout is an error; one
+whose reader has seen enough is none.
 
 argparse, not a framework: it costs no import time and no dependency, and exits 2 by itself. Each
 command imports what it needs when it runs, so that ``--help`` need not wait for torch.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from mpm_deploy import __version__
-from mpm_deploy.cli.console import DONE, INTERRUPTED, fail, hold_standard_streams
+from mpm_deploy.cli.console import INTERRUPTED, fail, open_streams, say, talk
+from mpm_deploy.cli.signals import Interruption
 from mpm_deploy.errors import MpmError
 from mpm_deploy.families import COMMANDS
 from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.waiting import wait_briefly
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints as every command does; argparse itself takes no notice of a full stdout."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (say if file is sys.stdout else talk)(message.removesuffix("\n"))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; ``argv`` is without the program's name."""
-    hold_standard_streams()
+    open_streams()
     wait_briefly()
+    with Interruption() as interruption:
+        code = _run(argv)
+    return interruption.exit_code or code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
         arguments = _parser().parse_args(argv)
         code: int = arguments.command(arguments)
-        sys.stdout.flush()
+        say()  # what a command printed by itself
     except MpmError as error:
         return fail(error.problem, error.hint)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough; nor flush it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except Exception as error:  # the last stop: nobody should meet a traceback
         if debug:
             raise
@@ -51,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mpm-deploy",
         description="Token-merged ViT segmentation models: from a recipe to one file, to FPS.",
         allow_abbrev=False,
@@ -64,9 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: ModuleType
-) -> None:
+def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, module: ModuleType) -> None:
     listed = {} if module.HELP is None else {"help": module.HELP, "description": module.HELP}
     parser = commands.add_parser(name, allow_abbrev=False, **listed)
     module.add_options(parser)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from mpm_deploy.cli.console import DONE, ERROR, show, status, talk, warn_of_doubts, warn_of_random
+from mpm_deploy.cli.console import (
+    DONE,
+    ERROR,
+    say,
+    show,
+    status,
+    talk,
+    warn_of_doubts,
+    warn_of_random,
+)
 from mpm_deploy.cli.sweep_options import add_sweep_options, chosen
 
 HELP = "find the fastest way of merging that is accurate enough, by measuring"
@@ -36,14 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
         limits = {"max_drop": arguments.max_drop, "min_fps": arguments.min_fps}
         advice = advise(**what, **limits, progress=step)
     show(rows_table((advice.full_token, *advice.measured)))
-    print(f"\n{advice_sentence(advice)}")
+    say(f"\n{advice_sentence(advice)}")
     if advice.subject.weights is None:
         warn_of_random("random")
     warn_of_doubts(advice.doubts)
     if advice.best is None:
         talk("nothing keeps this limit: ask for fewer FPS, a smaller model, or a faster machine")
         return ERROR
-    print(f"\n{recipe_lines(advice.best.merge)}")
+    say(f"\n{recipe_lines(advice.best.merge)}")
     return DONE
 
 

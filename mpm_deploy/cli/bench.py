@@ -10,6 +10,7 @@ from mpm_deploy.cli.console import (
     DONE,
     SKIPPED,
     progress,
+    say,
     show,
     talk,
     warn_of_random,
@@ -19,10 +20,10 @@ from mpm_deploy.cli.console import (
 from mpm_deploy.cli.options import (
     add_host_options,
     add_stride_option,
-    check_can_write,
     positive,
     positives,
 )
+from mpm_deploy.support.files import check_can_write
 
 if TYPE_CHECKING:
     from mpm_deploy.measure.speed.report import Report
@@ -77,9 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
             warmup=arguments.warmup,
             progress=tell,
         )
-    _show_report(report)
     if arguments.json:
         write_json(arguments.json, report.to_dict())
+    _show_report(report)
     return SKIPPED if report.skipped else DONE
 
 
@@ -91,12 +92,12 @@ def _show_report(report: Report) -> None:
         results_table,
     )
 
-    print(report_title(report))
+    say(report_title(report))
     show(results_table(report.results))
     if report.comparison:
-        print(f"\nagainst {report.comparison.against.path}")
+        say(f"\nagainst {report.comparison.against.path}")
         show(comparison_table(report.comparison.results))
-        print(f"\n{report.comparison.verdict}")
+        say(f"\n{report.comparison.verdict}")
     against = [report.comparison.against.weights] if report.comparison else []
     warn_of_random(report.artifact.weights, *against)
     if contended := contention_sentence(report):

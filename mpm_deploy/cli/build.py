@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mpm_deploy.cli.console import DONE, status, warn_of_random
-from mpm_deploy.cli.options import add_recipe_options, check_can_write, recipe_of
+from mpm_deploy.cli.console import DONE, say, status, warn_of_random
+from mpm_deploy.cli.options import add_recipe_options, recipe_of
 
 HELP = "compile a recipe into one file"
 
@@ -34,12 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = recipe_of(arguments)
     if arguments.full_token:
         recipe = recipe.full_token()
-    check_can_write(arguments.output)
     from mpm_deploy.artifact import read_manifest
     from mpm_deploy.builder.build import build
 
     with status() as step:
         path = build(recipe, arguments.output, progress=step)
-    print(path)
+    say(path)
     warn_of_random(read_manifest(path).weights.origin)
     return DONE

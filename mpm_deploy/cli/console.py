@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from mpm_deploy.errors import MpmError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 DONE, ERROR, SKIPPED, INTERRUPTED = 0, 1, 3, 130  # exit codes; 2 is argparse's
+
+
+def open_streams() -> None:
+    """Make stdout and stderr take whatever is printed.
+
+    What their encoding cannot say becomes a question mark. One that is closed takes everything, and
+    no file gets its number: what is said would go into that file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            setattr(sys, name, os.fdopen(null, mode))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def say(*lines: object) -> None:
+    """Print lines of data to stdout; a reader that has seen enough is no error.
+
+    Raises:
+        MpmError: stdout cannot be written, as on a full disk.
+    """
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except OSError as error:
+        discard(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            raise MpmError(
+                f"stdout: cannot write there: {error.strerror}",
+                "send it where there is room; files that were asked for are written",
+            ) from error
 
 
 def show(table: Table) -> None:
@@ -25,23 +61,23 @@ def show(table: Table) -> None:
     if not console.is_terminal:
         widest = console.options.update(width=10_000)
         console.width = Measurement.get(console, widest, table).maximum
-    console.print(table)
-
-
-def hold_standard_streams() -> None:
-    """Have no file get the number of a standard stream that is closed.
-
-    What is said would go into that file, and what is said on stderr would go to stdout.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            null = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
-            setattr(sys, name, os.fdopen(null, mode))
+    with console.capture() as captured:
+        console.print(table)
+    say(captured.get().removesuffix("\n"))
 
 
 def talk(message: str) -> None:
-    """Print a line to stderr."""
-    print(message, file=sys.stderr)
+    """Print a line to stderr; where nobody can be told, the work goes on."""
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Let a stream that failed take everything, also what it still holds."""
+    with Path(os.devnull).open("w") as nothing:
+        os.dup2(nothing.fileno(), stream.fileno())
 
 
 def fail(problem: str, hint: str | None) -> int:

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from mpm_deploy.cli.console import DONE, status, talk
-from mpm_deploy.cli.options import check_can_write
+from mpm_deploy.cli.console import DONE, say, status, talk
+from mpm_deploy.support.files import check_can_write
 
 HELP = "turn a Segmenter checkpoint into safetensors, so that its pickle can be left behind"
 
@@ -24,13 +24,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the weights, and print their path."""
-    check_can_write(arguments.output)
+    check_can_write(arguments.output, arguments.output.with_suffix(".toml"))
     from mpm_deploy.models.weights.files import convert_weights
 
     with status() as step:
         step("converting")
         info = convert_weights(arguments.checkpoint, arguments.output)
-    print(arguments.output)
+    say(arguments.output)
     height, width = info.image_size
     talk(f"{info.model} for {height} × {width} pixels, {len(info.classes)} classes")
     return DONE

@@ -10,6 +10,7 @@ from mpm_deploy.cli.console import (
     DONE,
     SKIPPED,
     progress,
+    say,
     show,
     warn_of_doubts,
     warn_of_random,
@@ -20,9 +21,9 @@ from mpm_deploy.cli.options import (
     add_dataset_options,
     add_host_options,
     add_stride_option,
-    check_can_write,
     positive,
 )
+from mpm_deploy.support.files import check_can_write
 
 if TYPE_CHECKING:
     from mpm_deploy.measure.accuracy.evaluate import Evaluation
@@ -50,14 +51,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate the artifact, and print the IoU of each class and the means."""
-    check_can_write(arguments.json)
-    check_can_write(arguments.state)
+    beside = arguments.json and arguments.json.with_name(f"{arguments.json.name}.state")
+    state = arguments.state or beside
+    check_can_write(arguments.json, state)
     from mpm_deploy.measure.accuracy.datasets import open_dataset
 
     dataset = open_dataset(arguments.dataset, arguments.root)
     from mpm_deploy.measure.accuracy.evaluate import evaluate
 
-    beside = arguments.json and arguments.json.with_name(f"{arguments.json.name}.state")
     with progress("images") as tell:
         evaluation = evaluate(
             arguments.artifact,
@@ -67,14 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
             stride=arguments.stride,
             device=arguments.device,
             threads=arguments.threads,
-            state=arguments.state or beside,
+            state=state,
             progress=tell,
         )
-    _show_evaluation(evaluation)
     if arguments.json:
         write_json(arguments.json, evaluation.to_dict())
         if arguments.state is None:
             beside.unlink(missing_ok=True)
+    _show_evaluation(evaluation)
     return SKIPPED if evaluation.skipped else DONE
 
 
@@ -82,7 +83,7 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     from mpm_deploy.show.tables import evaluation_summary, evaluation_table
 
     show(evaluation_table(evaluation))
-    print(f"\n{evaluation_summary(evaluation)}")
+    say(f"\n{evaluation_summary(evaluation)}")
     warn_of_random(evaluation.artifact.weights)
     warn_of_doubts(evaluation.doubts)
     for skipped in evaluation.skipped:

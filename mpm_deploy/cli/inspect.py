@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mpm_deploy.cli.console import DONE, show, warn_of_random
+from mpm_deploy.cli.console import DONE, say, show, warn_of_random
 
 HELP = "say what an artifact is"
 
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         backend = get_backend(manifest.requires.backend)
         backend.require_libtorch(arguments.artifact, manifest, arguments.libtorch)
     if arguments.json:
-        print(json.dumps(manifest.to_dict(), indent=2))
+        say(json.dumps(manifest.to_dict(), indent=2))
     else:
         show(manifest_table(manifest))
     warn_of_random(manifest.weights.origin)

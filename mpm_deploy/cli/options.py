@@ -103,9 +103,3 @@ def device(text: str) -> str:
     except InputError as error:
         raise argparse.ArgumentTypeError(error.problem) from error
     return text
-
-
-def check_can_write(target: Path | None) -> None:
-    """Fail now, not after minutes of work, if the folder of a file to write does not exist."""
-    if target is not None and not target.parent.is_dir():
-        raise InputError(f"{target}: cannot write there: no such folder", "make the folder first")

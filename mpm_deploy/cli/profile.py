@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mpm_deploy.cli.console import (
     DONE,
     SKIPPED,
+    say,
     show,
     status,
     talk,
@@ -16,7 +17,8 @@ from mpm_deploy.cli.console import (
     warn_of_skipped,
     write_json,
 )
-from mpm_deploy.cli.options import add_host_options, check_can_write, positive
+from mpm_deploy.cli.options import add_host_options, positive
+from mpm_deploy.support.files import check_can_write
 
 if TYPE_CHECKING:
     from mpm_deploy.measure.profile.profile import Profile
@@ -59,9 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
             threads=arguments.threads,
             progress=step,
         )
-    _show_profile(found)
     if arguments.json:
         write_json(arguments.json, found.to_dict())
+    _show_profile(found)
     return SKIPPED if found.skipped else DONE
 
 
@@ -73,13 +75,13 @@ def _show_profile(profile: Profile) -> None:
         stages_table,
     )
 
-    print(f"{profile.artifact.path}: its stages, milliseconds an image")
+    say(f"{profile.artifact.path}: its stages, milliseconds an image")
     show(stages_table(profile))
     if any(stage.source == "eager" for stage in profile.stages):
-        print("\nthe eager model of its recipe, milliseconds an image; compiled code has no parts")
+        say("\nthe eager model of its recipe, milliseconds an image; compiled code has no parts")
         show(parts_table(profile))
     for even in profile.break_even:
-        print(f"\nbatch {even.batch_size}: {break_even_sentence(even)}")
+        say(f"\nbatch {even.batch_size}: {break_even_sentence(even)}")
         show(break_even_table(even))
     warn_of_random(profile.artifact.weights)
     for remark in profile.remarks:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mpm_deploy.cli.console import DONE, talk
-from mpm_deploy.cli.options import check_can_write
+from mpm_deploy.support.files import check_can_write
 
 HELP = "make one page of reports, evaluations and pictures, to open in a browser"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
 from mpm_deploy.errors import InputError
+from mpm_deploy.support.files import check_output_folder, make_folder
 
 if TYPE_CHECKING:
     from mpm_deploy.run.label_maps import Color
@@ -40,8 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     from mpm_deploy.run.label_maps import label_map_names
     from mpm_deploy.run.outputs import LABELS
     from mpm_deploy.run.runner import Runner
-    from mpm_deploy.support.files import make_folder
 
+    check_output_folder(arguments.output, arguments.images)
     images = [image for path in arguments.images for image in find_images(path)]
     targets = [arguments.output / name for name in label_map_names(images)]
     _check_keeps_inputs(images, targets)
@@ -55,10 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
             stride=arguments.stride,
         ) as runner,
         progress("images") as tell,
+        closing(runner.run(images, batch_size=arguments.batch, outputs=outputs)) as results,
     ):
         make_folder(arguments.output)
         palette = runner.manifest.model.palette
-        results = runner.run(images, batch_size=arguments.batch, outputs=outputs)
         outcomes = zip(images, targets, results, strict=True)
         for done, (image, target, result) in enumerate(outcomes, start=1):
             reason = _write(result, target, palette) if result.ok else result.reason

@@ -6,7 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.console import DONE, SKIPPED, show, status, talk, warn_of_doubts, warn_of_random
+from mpm_deploy.cli.console import (
+    DONE,
+    SKIPPED,
+    say,
+    show,
+    status,
+    talk,
+    warn_of_doubts,
+    warn_of_random,
+)
 from mpm_deploy.cli.sweep_options import add_sweep_options, chosen
 from mpm_deploy.errors import MissingPackageError
 
@@ -30,11 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     with status() as step:
         found = sweep(**what, progress=step, on_row=_tell)
-    show(sweep_table(found))
-    print()
     _draw(found, arguments.output)
-    for remark in sweep_remarks(found):
-        print(remark)
+    show(sweep_table(found))
+    say("", *sweep_remarks(found))
     if found.subject.weights is None:
         warn_of_random("random")
     warn_of_doubts(found.doubts)

@@ -3,7 +3,15 @@
 import argparse
 from pathlib import Path
 
-from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
+from mpm_deploy.cli.console import (
+    DONE,
+    SKIPPED,
+    progress,
+    say,
+    talk,
+    warn_of_random,
+    warn_of_skipped,
+)
 from mpm_deploy.cli.options import add_host_options
 
 HELP = "draw what an artifact makes of images: labels, merged patches, differences, losses"
@@ -54,8 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=tell,
         )
     for pictured in gallery.images:
-        for picture in pictured.pictures:
-            print(arguments.output / picture.file)
+        say(*(arguments.output / picture.file for picture in pictured.pictures))
     for skipped in gallery.skipped:
         warn_of_skipped(skipped.path, skipped.reason)
     warn_of_random(gallery.artifact.weights)

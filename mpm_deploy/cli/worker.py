@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mpm_deploy.cli.console import DONE
+from mpm_deploy.cli.console import DONE, discard
 from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
 
 HELP = None
@@ -23,14 +23,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer each line of stdin with a line of stdout."""
     from mpm_deploy.measure.speed.worker import serve
 
-    serve(
-        arguments.artifact,
-        arguments.folder,
-        sys.stdin,
-        sys.stdout,
-        device=arguments.device,
-        threads=arguments.threads,
-        limit=arguments.limit,
-        stride=arguments.stride,
-    )
+    try:
+        serve(
+            arguments.artifact,
+            arguments.folder,
+            sys.stdin,
+            sys.stdout,
+            device=arguments.device,
+            threads=arguments.threads,
+            limit=arguments.limit,
+            stride=arguments.stride,
+        )
+    except BrokenPipeError:  # nobody waits for the answer
+        discard(sys.stdout)
     return DONE

@@ -1,15 +1,16 @@
-"""Write files so that they appear whole or not at all."""
+"""Write files so that they appear whole or not at all, and find out in time if they cannot."""
 
 import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.support.refusal import refusal
+from mpm_deploy.support.temporary_folder import temporary_folder
 
 _CURE = "name a file, in a folder that exists and that you may write to"
+_TRIAL = bytes(1 << 16)  # as long as a report
 
 
 @contextmanager
@@ -23,30 +24,55 @@ def written_atomically(target: Path) -> Iterator[Path]:
         InputError: It cannot be written there, or could not be until its end: says why.
     """
     target = Path(target)
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=f".{target.name[:32]}.", dir=target.parent)
-        with folder as name:
-            temporary = Path(name) / target.name
-            yield temporary
-            _let_all_read(temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(target)
-    except OSError as error:
-        raise refusal(InputError, f"{target}: cannot write there", error, _CURE) from error
+    with _temporary_beside(target) as temporary:
+        yield temporary
+        _let_all_read(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+
+
+def check_can_write(*targets: Path | None) -> None:
+    """Fail now, not after minutes of work, if one of these files cannot be written; None is none.
+
+    Raises:
+        InputError: Its folder is missing, read-only or full; or what lies there is no file.
+    """
+    for target in targets:
+        if target is not None:
+            _check_is_no_other_thing(target)
+            _try_to_write(target)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it.
+    """Make a folder for results and those above it, and try to write there.
 
     Raises:
-        InputError: It cannot be made: says why.
+        InputError: It cannot be made or written: says why.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         what = f"{folder}: cannot be made a folder"
         raise refusal(InputError, what, error, "name a folder, there or new") from error
+    _try_to_write(folder / "results")
+
+
+def check_output_folder(folder: Path, inputs: Iterable[Path]) -> None:
+    """Check that results will not lie in a folder of inputs: the next run would take them for some.
+
+    Args:
+        folder: For results; need not be there.
+        inputs: Folders, and files, which may lie in it.
+
+    Raises:
+        InputError: It is one of the input folders, by whatever path.
+    """
+    if folder.is_dir() and any(path.is_dir() and path.samefile(folder) for path in inputs):
+        raise InputError(
+            f"{folder}: expected an output folder that is not one of the input folders",
+            "name another folder for the output",
+        )
 
 
 def _let_all_read(file: Path) -> None:
@@ -56,3 +82,28 @@ def _let_all_read(file: Path) -> None:
     """
     with suppress(OSError):
         file.chmod(0o644)
+
+
+def _check_is_no_other_thing(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise InputError(f"{target}: cannot write there: no such folder", "make the folder first")
+    if target.exists() and not target.is_file():
+        found = "a folder" if target.is_dir() else "a device or a pipe"
+        raise InputError(
+            f"{target}: cannot write there: expected a file, got {found}", "name another file"
+        )
+
+
+def _try_to_write(target: Path) -> None:
+    with _temporary_beside(target) as temporary:
+        temporary.write_bytes(_TRIAL)
+
+
+@contextmanager
+def _temporary_beside(target: Path) -> Iterator[Path]:
+    try:
+        # of a long name a part: all of it and more would be too long
+        with temporary_folder(target.parent, f".{target.name[:32]}.") as folder:
+            yield folder / target.name
+    except OSError as error:
+        raise refusal(InputError, f"{target}: cannot write there", error, _CURE) from error

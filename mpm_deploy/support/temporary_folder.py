@@ -1,18 +1,46 @@
-"""Look at the folder for temporary files, where models are compiled, unpacked and run.
+"""Make temporary folders, and look at where they lie: models are compiled, unpacked and run there.
 
 `cpp_runner/support/temporary_folder.cpp` says the same.
 """
 
 import errno
 import mmap
+import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from mpm_deploy.errors import HostError
 
 CURE = "name a folder with room, from which code may run: TMPDIR=/var/tmp, or one of your own"
+
+
+@contextmanager
+def temporary_folder(parent: Path | None = None, prefix: str = "mpm-") -> Iterator[Path]:
+    """Make a folder, and remove it with all that is in it when the block ends.
+
+    Ctrl-C raises at any moment. The folder's name is known before it is made, and it is removed
+    twice, so that one exception in between never leaves it; `tempfile.TemporaryDirectory` may.
+
+    Args:
+        parent: Where to make it; None is the folder for temporary files.
+        prefix: How its name begins.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folder = (parent or Path(tempfile.gettempdir())) / f"{prefix}{secrets.token_hex(8)}"
+    try:
+        try:
+            folder.mkdir(mode=0o700)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_temporary_folder(room: int = 0, *, for_code: bool = False) -> Path:

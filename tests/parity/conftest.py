@@ -22,19 +22,34 @@ CPP_RUNNER = Path(os.environ.get("MPM_CPP_RUNNER", ROOT / "build" / "cpp_runner"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+PYTHON = [sys.executable, "-m", "mpm_deploy.cli"]
+
+
 @pytest.fixture(scope="session")
-def cpp_runner() -> Run:
-    """Runs the C++ program; a build that has none skips, unless MPM_REQUIRE_CPP is set."""
+def cpp_command() -> list[str]:
+    """The C++ program; a build that has none skips, unless MPM_REQUIRE_CPP is set."""
     if not CPP_RUNNER.exists():
         missing = f"{CPP_RUNNER} is not built: make cpp"
         (pytest.fail if os.environ.get("MPM_REQUIRE_CPP") else pytest.skip)(missing)
-    return program(str(CPP_RUNNER))
+    return [str(CPP_RUNNER)]
+
+
+@pytest.fixture(params=["python", "cpp"])
+def command(request: pytest.FixtureRequest) -> list[str]:
+    """Either program, to start it in a way of the test's own."""
+    return PYTHON if request.param == "python" else request.getfixturevalue("cpp_command")
+
+
+@pytest.fixture(scope="session")
+def cpp_runner(cpp_command: list[str]) -> Run:
+    """Runs the C++ program."""
+    return program(*cpp_command)
 
 
 @pytest.fixture(scope="session")
 def mpm_deploy() -> Run:
     """Runs the Python program."""
-    return program(sys.executable, "-m", "mpm_deploy.cli")
+    return program(*PYTHON)
 
 
 def program(*command: str) -> Run:

@@ -276,7 +276,7 @@ def test_an_image_too_large_for_the_memory_is_skipped_alone(
     outcomes = list(runner.run(gray_frames(7), 3))
     assert [outcome.ok for outcome in outcomes] == [True, True, False, True, True, False, True]
     reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)}
-    assert reasons == {"there is not enough memory for it"}
+    assert reasons == {"this machine is short of memory: Cannot allocate memory"}
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 9])

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from mpm_deploy.errors import InputError
-from mpm_deploy.support.files import make_folder, written_atomically
+from mpm_deploy.support.files import (
+    check_can_write,
+    check_output_folder,
+    make_folder,
+    written_atomically,
+)
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -81,3 +86,44 @@ def test_a_file_in_a_folders_place_is_told(tmp_path: Path) -> None:
 def make(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "found"), [(os.mkdir, "a folder"), (os.mkfifo, "a device or a pipe")]
+)
+def test_what_is_no_file_is_no_target(tmp_path, make, found):
+    target = tmp_path / "it"
+    make(target)
+    with pytest.raises(InputError, match=f"it: cannot write there: expected a file, got {found}"):
+        check_can_write(None, target)
+
+
+def test_a_trial_leaves_nothing(tmp_path):
+    there = tmp_path / "there"
+    there.write_text("before")
+    check_can_write(there, tmp_path / "new")
+    make_folder(tmp_path / "made" / "here")
+    assert there.read_text() == "before"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["here", "made", "there"]
+
+
+@pytest.mark.parametrize("check", [check_can_write, make_folder])
+def test_a_full_disk_is_found_in_time(tmp_path, monkeypatch, check):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="cannot write there: No space left on device"):
+        check(tmp_path / "it")
+
+
+def test_an_input_folder_is_no_output_folder(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").touch()
+    (tmp_path / "link").symlink_to(photos)
+    for same in (photos, tmp_path / "link", photos / ".." / "photos"):
+        with pytest.raises(InputError, match="not one of the input folders"):
+            check_output_folder(same, [tmp_path / "none", photos])
+    check_output_folder(photos, [photos / "a.jpg"])
+    check_output_folder(photos / "out", [photos])

@@ -10,7 +10,6 @@ import hashlib
 import os
 import platform
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 
 import mpm_deploy.ops.attention.weights  # noqa: F401  declares the operator
 from mpm_deploy.errors import BuildError
+from mpm_deploy.support.temporary_folder import temporary_folder
 
 _KERNELS = Path(__file__).parent / "kernels"
 
@@ -41,14 +41,15 @@ def embedded_kernels() -> Iterator[dict[str, Any]]:
     Raises:
         BuildError: The C++ compiler failed.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        library = _compile(sorted(_KERNELS.glob("*.cpp")), Path(folder))
+    # A compiler that is killed leaves what it made for a time: in that folder it goes too.
+    with temporary_folder() as folder, mock.patch.dict(os.environ, TMPDIR=str(folder)):
+        library = _compile(sorted(_KERNELS.glob("*.cpp")), folder)
         shims = {
             getattr(torch.ops.mpm, name).default: [declaration]
             for name, declaration in _DECLARATIONS.items()
         }
         # Where the linker looks besides its own folders: Inductor has no option for that.
-        paths = os.pathsep.join(filter(None, [folder, os.environ.get("LIBRARY_PATH")]))
+        paths = os.pathsep.join(filter(None, [str(folder), os.environ.get("LIBRARY_PATH")]))
         with mock.patch.dict(os.environ, LIBRARY_PATH=paths):
             yield {
                 "aot_inductor.custom_ops_to_c_shims": shims,

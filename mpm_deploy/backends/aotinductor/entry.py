@@ -11,7 +11,6 @@ ctypes calls runs without the lock::
 import ctypes
 import json
 import os
-import tempfile
 import weakref
 import zipfile
 from collections.abc import Sequence
@@ -20,6 +19,8 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from mpm_deploy.support.temporary_folder import temporary_folder
 
 _pointer_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
@@ -124,7 +125,7 @@ def _load_library(path: Path, entry: str) -> ctypes.CDLL:
     if len(names) != 1:
         raise RuntimeError(f"expected one library for entry {entry!r}, found {len(names)}")
     # The file may go once it is mapped.
-    with zipfile.ZipFile(path) as package, tempfile.TemporaryDirectory() as folder:
+    with zipfile.ZipFile(path) as package, temporary_folder() as folder:
         try:
             return ctypes.CDLL(package.extract(names[0], folder))
         except OSError as error:

@@ -19,6 +19,7 @@ from mpm_deploy.measure.search.sweep import Settings, Sweep, SweepRow, Truth, wr
 from mpm_deploy.measure.search.sweeper import Say, Sweeper, full_token_artifact
 from mpm_deploy.measure.search.variants import Schedule, all_variants
 from mpm_deploy.recipe import MergeRecipe, Recipe
+from mpm_deploy.support.files import make_folder
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def make_plan(
     recipe, output = as_recipe(recipe), Path(output)
     model, weights = make_model(recipe.full_token())
     variants = all_variants(recipe, len(model.encoder.blocks), methods, schedules)
+    make_folder(output)
     opened, truth = _open_dataset(recipe, dataset, root, output, settings, say)
     sweeper = Sweeper(recipe, weights.sha256, opened, truth, output, settings, say)
     return Plan(recipe, variants, opened, sweeper)

@@ -9,7 +9,6 @@ measured: what is interrupted goes on where it stopped.
 
 import dataclasses
 import hashlib
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +42,7 @@ from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report, Spread
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.support.files import make_folder
+from mpm_deploy.support.temporary_folder import temporary_folder
 
 FILE = "sweep.json"
 _EQUAL = Spread(1.0, 1.0, 1.0)
@@ -122,10 +122,10 @@ class Sweeper:
     def _measure(self, merge: MergeRecipe) -> SweepRow:
         reference = self._full_token()
         suffix = self._recipe.backend.member.suffix
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="building-") as folder:
+        with temporary_folder(self._folder, "building-") as folder:
             artifact = build(
                 dataclasses.replace(self._recipe, merge=merge),
-                Path(folder) / f"variant{suffix}",
+                folder / f"variant{suffix}",
                 lambda step: self._say(f"{name_of(merge)}: {step}"),
             )
             return self._row(merge, artifact, against=reference)[0]

@@ -88,7 +88,7 @@ class Engine:
         return answer
 
     def close(self) -> None:
-        """Let the process leave, and kill it if it does not."""
+        """Let the process leave after the pass it is in, and kill it if it does not."""
         process = self._process
         try:
             process.communicate(timeout=_SECONDS_TO_LEAVE)
@@ -105,6 +105,8 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self._process.terminate()  # nobody waits for the pass it is in
         self.close()
 
     def _exchange(self, request: str) -> str:

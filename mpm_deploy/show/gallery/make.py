@@ -13,7 +13,7 @@ from mpm_deploy.run.runner import Runner
 from mpm_deploy.show.gallery.index import INDEX, Gallery
 from mpm_deploy.show.gallery.painter import Painter
 from mpm_deploy.show.gallery.truth import TrueLabels
-from mpm_deploy.support.files import make_folder, written_atomically
+from mpm_deploy.support.files import check_output_folder, make_folder, written_atomically
 
 
 def make_gallery(
@@ -51,7 +51,7 @@ def make_gallery(
     """
     names = [Path(name).stem for name in label_map_names(images)]
     _check_options(images, against, labels, pair)
-    _check_keeps_inputs(folder, images)
+    check_output_folder(folder, {image.parent for image in images})
     make_folder(folder)
     with ExitStack() as stack:
         runner = stack.enter_context(Runner(artifact, device=device, threads=threads))
@@ -123,12 +123,4 @@ def _check_same_classes(runner: Runner, other: Runner) -> None:
             f"{other.artifact}: expected the {len(ours)} classes of {runner.artifact}, "
             f"got {len(theirs)} others",
             "compare artifacts of the same weights, as one built with --full-token",
-        )
-
-
-def _check_keeps_inputs(folder: Path, images: Sequence[Path]) -> None:
-    if folder.resolve() in {image.resolve().parent for image in images}:
-        raise InputError(
-            f"{folder}: the pictures would lie among the images themselves",
-            "name another folder for the pictures",
         )

@@ -1,3 +1,4 @@
+import os
 import sys
 import time
 from pathlib import Path
@@ -69,3 +70,15 @@ def test_a_process_that_does_not_leave_is_ended(
     with engine_of("import time; time.sleep(60)", tmp_path):
         pass
     assert time.perf_counter() - begin < 30
+
+
+def test_after_an_error_nobody_waits_for_a_pass(tmp_path: Path) -> None:
+    begin = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        engine_of("import time; print(flush=True); time.sleep(60)", tmp_path) as engine,
+    ):
+        raise KeyboardInterrupt
+    assert time.monotonic() - begin < engine_module._SECONDS_TO_LEAVE
+    with pytest.raises(ProcessLookupError):
+        os.kill(engine.process_id, 0)

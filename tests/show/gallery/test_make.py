@@ -50,7 +50,7 @@ def test_a_full_token_model_alone_has_only_labels(
 
 
 def test_pictures_never_lie_among_the_images(artifact: Path, image_folder: Path) -> None:
-    with pytest.raises(InputError, match="among the images"):
+    with pytest.raises(InputError, match="not one of the input folders"):
         make_gallery(artifact, find_images(image_folder), image_folder)
 
 

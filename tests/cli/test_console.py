@@ -1,0 +1,32 @@
+"""What cannot be printed degrades, and never takes results with it."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from mpm_deploy.cli.console import open_streams, say, show, talk
+from mpm_deploy.show.tables.style import new_table
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_an_encoding_cannot_say_degrades(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    open_streams()
+    table = new_table("tokens kept")
+    table.add_row("513 → 257")
+    show(table)
+    say("2 — 3")
+    text = written.getvalue().decode(encoding)
+    assert "513 ? 257" in text and "---" in text and text.endswith("\n2 ? 3\n")
+
+
+def test_where_nobody_can_be_told_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        talk("nobody hears this")
+        talk("nor this")
