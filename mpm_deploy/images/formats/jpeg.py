@@ -6,8 +6,8 @@ SOI | APP0 .. APP15, COM, tables, SOF | SOS, scans .. | EOI, other pictures, tra
 Where data is missing libjpeg makes some up, and Pillow says nothing of it. Hence scans are counted.
 And a whole picture does not depend on what follows its data: where there is doubt it is decoded
 again, with noise behind it. There is doubt without an end of image, and where the last pixel is the
-gray that libjpeg makes up: before an end of image a cut within the last block is not seen, nor one
-within the last scan of a progressive picture, which then is a little coarser.
+gray that libjpeg makes up: before an end of image a cut within the last block or line is not seen,
+nor one within the last scan of a progressive picture, which then is a little coarser.
 """
 
 import re
@@ -40,11 +40,12 @@ _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")  # within scans: neither stuf
 _NEVER_WRITTEN = re.compile(rb"(?<!\xff)\x00{16,}\Z")  # room that a file was given and did not fill
 _FILL = b"\xff"  # before a marker, any number
 _END = bytes([0xFF, _END_OF_IMAGE])
-_NOISES = tuple(bytes((factor * i) % 254 for i in range(1, 65)) for factor in (151, 189, 253))
-# What might follow the data: some of it behind each restart marker too.
+# What might follow the data: noise, and some behind a restart marker; each of the eight that may be
+# due goes on at one of these three.
 _OTHER_DATA = tuple(
-    noise.join([b"", *(bytes([0xFF, marker]) for marker in range(0xD0, 0xD8)), b""])
-    for noise in _NOISES
+    noise + bytes([0xFF, restart]) + noise
+    for restart, factor in ((0xD0, 151), (0xD3, 189), (0xD6, 253))
+    for noise in [bytes(factor * i % 254 for i in range(1, 65))]
 )
 _PROGRESSIVE = 0xC2
 _HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
