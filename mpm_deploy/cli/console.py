@@ -33,16 +33,11 @@ def open_streams() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def say(*lines: object) -> None:
-    """Print lines of data to stdout; a reader that has seen enough is no error.
-
-    Raises:
-        MpmError: stdout cannot be written, as on a full disk.
-    """
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Tell why stdout cannot be written; that its reader has seen enough is no error."""
     try:
-        for line in lines:
-            print(line)
-        sys.stdout.flush()
+        yield
     except OSError as error:
         discard(sys.stdout)
         if not isinstance(error, BrokenPipeError):
@@ -52,8 +47,25 @@ def say(*lines: object) -> None:
             ) from error
 
 
+@_printing()
+def say(*lines: object) -> None:
+    """Print lines of data to stdout.
+
+    Raises:
+        MpmError: stdout cannot be written, as on a full disk.
+    """
+    for line in lines:
+        print(line)
+    sys.stdout.flush()
+
+
+@_printing()
 def show(table: Table) -> None:
-    """Print a table to stdout, as wide as it needs where stdout is no terminal."""
+    """Print a table to stdout, as wide as it needs where stdout is no terminal.
+
+    Raises:
+        MpmError: stdout cannot be written.
+    """
     from rich.console import Console
     from rich.measure import Measurement
 
@@ -61,7 +73,7 @@ def show(table: Table) -> None:
     if not console.is_terminal:
         widest = console.options.update(width=10_000)
         console.width = Measurement.get(console, widest, table).maximum
-    with console.capture() as captured:
+    with console.capture() as captured:  # rich itself would exit at a closed pipe
         console.print(table)
     say(captured.get().removesuffix("\n"))
 

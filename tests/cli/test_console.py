@@ -1,6 +1,8 @@
 """What cannot be printed degrades, and never takes results with it."""
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,3 +32,24 @@ def test_where_nobody_can_be_told_the_work_goes_on(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "stderr", full)
         talk("nobody hears this")
         talk("nor this")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("device", "errors"),
+    [
+        ("/dev/full", "error: stdout: cannot write there: No space left on device\n"),
+        (os.devnull, ""),
+    ],
+)
+def test_a_table_that_finds_no_room_is_an_error(device: str, errors: str, unbuffered: str) -> None:
+    with Path(device).open("w") as stdout:
+        answer = subprocess.run(
+            [sys.executable, "-m", "mpm_deploy.cli", "recipes"],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert answer.stderr.startswith(errors)
+    assert answer.returncode == bool(errors)
