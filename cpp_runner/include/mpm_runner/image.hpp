@@ -34,8 +34,8 @@ struct FittedImage {
 };
 
 // The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their names; those whose names
-// begin with a dot are left out, sub-folders are not entered. One file or pipe is taken whatever its
-// name. Throws InputError: nothing there.
+// begin with a dot are left out, sub-folders are not entered. One file or pipe is taken whatever
+// its name. Throws InputError: nothing there.
 std::vector<std::filesystem::path> find_images(const std::filesystem::path& path);
 
 // Decodes a JPEG or PNG, whatever its name says, with its EXIF orientation applied. Gray is
