@@ -2,15 +2,25 @@
 
 #include <ATen/Parallel.h>
 
+#include <pthread.h>
+
 #include <mutex>
 #include <thread>
 
 namespace mpm {
 
+namespace {
+
+// Nobody holds it in a process that is forked: who did would not be there to let go.
+std::mutex mutex;
+[[maybe_unused]] const int at_fork =
+    pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+
+}  // namespace
+
 // at::set_num_threads sets this thread's number, and with it the one that every new thread takes
 // over at its first look. That one is read and put back, each on another thread.
 void use_intra_op_threads(int count) {
-  static std::mutex mutex;
   if (at::get_num_threads() == count) return;  // a first look, which must not come later
   const std::lock_guard lock(mutex);
   int before = 0;

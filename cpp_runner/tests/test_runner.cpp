@@ -177,6 +177,10 @@ TEST_SUITE("runner") {
         Stream own = std::move(stream);
         return says_elsewhere([&] { own.next(); });
       }));
+      CHECK(in_child([&] {  // as the error advises
+        const Runner own(artifact, {.threads = 2});
+        return own.run(scene).labels.labels == labels.labels && own.stream(files, 2).next();
+      }));
       CHECK(in_child([&] {  // nor does leaving wait for threads that are not there
         stream = Runner(artifact).stream({});
         const Runner dropped = runner;

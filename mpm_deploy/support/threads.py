@@ -1,11 +1,16 @@
 """Set how many threads torch uses on a CPU, for the calling thread alone."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
 _lock = threading.Lock()
+# Nobody holds it in a process that is forked: who did would not be there to let go.
+os.register_at_fork(
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)
 
 
 def set_intra_op_threads(count: int) -> None:

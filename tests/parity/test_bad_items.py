@@ -68,3 +68,19 @@ def test_a_label_map_whose_name_is_too_long(
     ours = skipped_by(mpm_deploy, failing, folder, tmp_path / "python", 2)
     theirs = skipped_by(cpp_runner, failing, folder, tmp_path / "cpp", 2)
     assert len(ours) == 2 and all("File name too long" in line for line in ours + theirs)
+
+
+def test_a_folder_in_the_place_of_a_label_map(
+    mpm_deploy: Run, cpp_runner: Run, failing: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        Image.fromarray(smooth(40, 60)).save(folder / f"{name}.png")
+    (out / "b.png").mkdir(parents=True)
+    for run in (mpm_deploy, cpp_runner):
+        done = run("run", failing, folder, "-o", out)
+        assert done.returncode == 3
+        skipped = f"skipped {folder}/b.png: {out}/b.png: cannot write there: Is a directory"
+        assert skipped in done.stderr.splitlines()
+        assert all((out / f"{name}.png").is_file() for name in ("a", "c"))

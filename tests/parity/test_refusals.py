@@ -17,14 +17,11 @@ def circle(tmp_path: Path) -> Path:
 
 def test_both_programs_say_the_same(artifact, image_folder, circle, cpp_runner, mpm_deploy):
     folder = circle.parent
-    taken = folder / "taken" / "image_0.png"
-    taken.mkdir(parents=True)
     (folder / "file").write_text("a file")
     for arguments, named in (
         ((circle, image_folder, "-o", folder / "out"), "cannot be opened: Too many levels"),
         (("a" * 300, image_folder, "-o", folder / "out"), "cannot be opened: File name too long"),
         ((artifact, circle, "-o", folder / "out"), "cannot be read: Too many levels"),
-        ((artifact, image_folder, "-o", taken.parent), "cannot write there: Is a directory"),
         ((artifact, image_folder, "-o", folder / "file" / "a"), "made a folder: Not a directory"),
     ):
         python, cpp = (run("run", *arguments) for run in (mpm_deploy, cpp_runner))

@@ -51,6 +51,18 @@ def test_an_unused_runner_works_in_the_child(artifact: Path) -> None:
         assert runner(FRAME).labels.shape == (50, 70)
 
 
+def test_the_child_opens_one_of_its_own(artifact: Path) -> None:
+    with Runner(artifact, threads=2) as runner:
+        expected = runner(FRAME).labels
+        next(runner.run([FRAME] * 9, 2))
+
+        def work() -> str:
+            with Runner(artifact, threads=2) as own:
+                return str([(r.labels == expected).all() for r in own.run([FRAME] * 3, 2) if r.ok])
+
+        assert in_child(work) == str([np.True_] * 3)
+
+
 def test_a_used_runner_says_so_in_the_child(artifact: Path) -> None:
     with Runner(artifact) as runner:
         expected = runner(FRAME).labels
