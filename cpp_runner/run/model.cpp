@@ -17,6 +17,7 @@
 #include "backends/window_labels.hpp"
 #include "run/device_stream.hpp"
 #include "support/home_process.hpp"
+#include "support/neighbors.hpp"
 #include "support/task_thread.hpp"
 #include "support/threads.hpp"
 
@@ -50,6 +51,7 @@ struct Model::State {
         copying(device),
         scoring(device),
         labeling(device),
+        neighbors(where.is_cuda ? 1 : threads),
         device_info(describe(where, threads)),
         thread([threads] { use_intra_op_threads(threads); }) {
     if (device.is_cuda()) use_here();  // what a GPU holds does not survive a fork either
@@ -78,6 +80,7 @@ struct Model::State {
   }
 
   const HomeProcess home;
+  Neighbors neighbors;  // of the model's thread
   const DeviceInfo device_info;
   std::unique_ptr<const Program> program;
   const TaskThread thread;
@@ -256,6 +259,7 @@ Scores Model::scores(const Batch& batch) const {
   ModelOutput output;
   state_->thread.run([&] {
     state_->scoring.run([&] {
+      state_->neighbors.look();
       output = state_->program->scores(batch.data_->images);
       check_finite(output.scores);
     });

@@ -27,7 +27,7 @@ class ContentionWatch {
     static Counts now();
   };
 
-  const Counts begin_ = Counts::now();
+  Counts begin_ = Counts::now();
 };
 
 }  // namespace mpm

@@ -115,14 +115,14 @@ std::int64_t throttled(const fs::path& group) {
   return 0;
 }
 
+}  // namespace
+
 int cores_of_affinity() {
   cpu_set_t cores;
   if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
   // A machine of more than 1024 cores, whose masks are longer.
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
-
-}  // namespace
 
 int available_cores(const fs::path& root) {
   double cores = cores_of_affinity();

@@ -10,6 +10,9 @@
 
 namespace mpm {
 
+// How many cores the process's affinity mask has.
+int cores_of_affinity();
+
 // How many cores this process can keep busy, at least 1: those of its affinity mask, or fewer where
 // a control group has a quota, of which a part of a core counts as one. What cannot be read is no
 // quota. root: where `proc` and the mounts of control groups are looked for.

@@ -22,7 +22,6 @@ from mpm_deploy.cli.signals import Interruption
 from mpm_deploy.errors import MpmError
 from mpm_deploy.families import COMMANDS
 from mpm_deploy.support.refusal import refusal_in
-from mpm_deploy.support.waiting import wait_briefly
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,7 +34,6 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; ``argv`` is without the program's name."""
     open_streams()
-    wait_briefly()
     with Interruption() as interruption:
         code = _run(argv)
     return interruption.exit_code or code

@@ -41,6 +41,7 @@ from mpm_deploy.run.results import PreparedImage, Result, Skipped, name_of
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.home_process import HomeProcess
+from mpm_deploy.support.neighbors import Neighbors
 from mpm_deploy.support.numbers import whole_number, whole_number_or_none
 from mpm_deploy.support.threads import set_intra_op_threads
 
@@ -110,6 +111,7 @@ class Runner:
         self.device: torch.device = self._program.device
         self.workers = workers or min(available_cores(), _MOST_WORKERS)
         self.threads: int = threads or min(torch.get_num_threads(), available_cores())
+        self._neighbors = Neighbors(self.threads if self.device.type == "cpu" else 1)
         self._closed = False
         self._home = HomeProcess()
         if self.device.type == "cuda":  # what a GPU holds does not survive a fork either
@@ -245,6 +247,7 @@ class Runner:
         self._closed = True
         for threads in (self._decoders, self._model, self._labellers):
             threads.shutdown()
+        self._neighbors.close()
         self._program.close()
 
     def __enter__(self) -> "Runner":
@@ -319,6 +322,7 @@ class Runner:
         windows = [item.pixels for item in items if isinstance(item, Window)]
         if not windows:
             return ScoredBatch(items)
+        self._neighbors.look()
         clock = Clock(self.device)
         batch = self._copy(windows)
         copy_ms = clock.lap()

@@ -12,6 +12,11 @@ from pathlib import Path, PurePosixPath
 _ROOT = Path("/")
 
 
+def cores_of_affinity() -> int:
+    """Return how many cores the process's affinity mask has."""
+    return len(os.sched_getaffinity(0))
+
+
 def available_cores(root: Path = _ROOT) -> int:
     """Return how many cores this process can keep busy, at least 1.
 
@@ -21,7 +26,7 @@ def available_cores(root: Path = _ROOT) -> int:
     Args:
         root: Where ``proc`` and the mounts of control groups are looked for.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = cores_of_affinity()
     quota = min(map(_quota, _control_groups(root)), default=math.inf)
     return max(1, math.ceil(min(cores, quota)))
 
