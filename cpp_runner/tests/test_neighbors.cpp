@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 #include <vector>
@@ -21,7 +22,7 @@ class Busy {
     for (int i = 0; i < cores_of_affinity(); ++i) {
       const pid_t child = fork();
       if (child == 0) {
-        for (volatile unsigned turns = 0;; turns = turns + 1) {
+        for (std::atomic<unsigned> turns = 0;; ++turns) {
         }
       }
       children_.push_back(child);
