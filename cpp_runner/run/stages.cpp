@@ -140,6 +140,20 @@ void complete(Result& result, const CompleteImage& whole, double labels_ms, std:
   result.batch = static_cast<int>(whole.places.back().batch->scores.images());
 }
 
+// Each item alone.
+std::vector<Copied> parts_of(const Copied& copied) {
+  std::vector<Copied> parts;
+  std::size_t window = 0;
+  const auto windows = static_cast<double>(count_windows(copied.items));
+  for (const WindowOrSkipped& item : copied.items) {
+    if (std::holds_alternative<Window>(item))
+      parts.push_back({{item}, copied.on_device.image(window++), copied.copy_ms / windows});
+    else
+      parts.push_back({{item}, {}});
+  }
+  return parts;
+}
+
 }  // namespace
 
 PreparedImage Loader::load(const Image& image) const {
@@ -166,24 +180,6 @@ PreparedOrSkipped Loader::load_or_skip(const std::filesystem::path& file) const 
     return Skipped{file, without_prefix(reason_of(error), file.string() + ": ")};
   }
 }
-
-namespace {
-
-// Each item alone.
-std::vector<Copied> parts_of(const Copied& copied) {
-  std::vector<Copied> parts;
-  std::size_t window = 0;
-  const auto windows = static_cast<double>(count_windows(copied.items));
-  for (const WindowOrSkipped& item : copied.items) {
-    if (std::holds_alternative<Window>(item))
-      parts.push_back({{item}, copied.on_device.image(window++), copied.copy_ms / windows});
-    else
-      parts.push_back({{item}, {}});
-  }
-  return parts;
-}
-
-}  // namespace
 
 Copied copy(const Model& model, Items items) {
   std::vector<FittedImage> windows;
