@@ -81,6 +81,12 @@ void check_can_write(const fs::path& target) {
                          (is_folder ? "a folder" : "a device or a pipe"),
                      "name another file");
   }
+  if (const int first = std::ifstream(target, std::ios::binary).get(); first >= 0 && first != '{') {
+    throw InputError(
+        target.string() +
+            ": cannot write there: expected a new file or one of its kind, got another",
+        "name another file");
+  }
   try_to_write(target);
 }
 

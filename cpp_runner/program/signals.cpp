@@ -21,6 +21,8 @@ void note(int number) {
 
 void note_signals() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // writing past the limit of a file's size then fails with a reason
   struct sigaction action{};
   action.sa_handler = note;  // without SA_RESTART: a worker that waits for requests wakes
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {

@@ -11,6 +11,13 @@ namespace {
 constexpr std::size_t batches_waiting = 1;    // after a stage, for the next one
 constexpr std::size_t batches_in_flight = 2;  // one in the model, one ready to follow it
 
+// Images at once, from decoded to scored.
+std::size_t in_flight(std::size_t files, int workers, int batch_size) {
+  const std::size_t wanted =
+      static_cast<std::size_t>(workers) + batches_in_flight * static_cast<std::size_t>(batch_size);
+  return std::max<std::size_t>(1, std::min(wanted, files));
+}
+
 }  // namespace
 
 Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
@@ -21,9 +28,7 @@ Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
       files_(std::move(files)),
       batch_size_(batch_size),
       outputs_(outputs),
-      loaded_(files_.size(), workers,
-              static_cast<std::size_t>(workers) +
-                  batches_in_flight * static_cast<std::size_t>(batch_size),
+      loaded_(files_.size(), workers, in_flight(files_.size(), workers, batch_size),
               [this](std::size_t index) { return load_file(index); }),
       copied_(batches_waiting, [this] { return next_copied(); }),
       scored_(batches_waiting, [this] { return next_scored(); }),

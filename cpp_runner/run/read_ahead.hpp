@@ -22,13 +22,15 @@ class ReadAhead {
  public:
   ReadAhead(std::size_t count, int workers, std::size_t ahead, std::function<T(std::size_t)> make)
       : count_(count), make_(std::move(make)), slots_(ahead) {
-    for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
+    try {
+      for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
+    } catch (...) {  // no thread is left: those that are there end
+      join();
+      throw;
+    }
   }
 
-  ~ReadAhead() {
-    stop();
-    for (std::thread& thread : threads_) thread.join();
-  }
+  ~ReadAhead() { join(); }
 
   // The next item in order; nothing after the last, or when stopped.
   std::optional<T> next() {
@@ -48,6 +50,11 @@ class ReadAhead {
   void stop() { stop(nullptr); }
 
  private:
+  void join() {
+    stop();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
   void work() {
     while (const std::optional<std::size_t> index = begin_one()) {
       try {

@@ -76,7 +76,7 @@ def build(
     backend: Backend = recipe.backend.member
     backend.check(recipe)
     target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
-    check_can_write(target)
+    check_can_write(target, begins=b"PK")
 
     say("making the model")
     model, weights = make_model(recipe)

@@ -13,6 +13,7 @@ command imports what it needs when it runs, so that ``--help`` need not wait for
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,10 +26,23 @@ from mpm_deploy.support.refusal import refusal_in
 
 
 class _Parser(argparse.ArgumentParser):
-    """Prints as every command does; argparse itself takes no notice of a full stdout."""
+    """Prints as every command does; argparse itself takes no notice of a full stdout.
+
+    An empty name of a file, as of a variable that is not set, is no path.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register("type", Path, _path)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (say if file is sys.stdout else talk)(message.removesuffix("\n"))
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got an empty one")
+    return Path(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

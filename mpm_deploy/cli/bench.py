@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Time the artifact, and print the report."""
-    check_can_write(arguments.json)
+    check_can_write(arguments.json, begins=b"{")
     from mpm_deploy.measure.speed.bench import bench
 
     with progress("passes") as tell:

@@ -23,6 +23,7 @@ from mpm_deploy.cli.options import (
     add_stride_option,
     positive,
 )
+from mpm_deploy.errors import InputError
 from mpm_deploy.support.files import check_can_write
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate the artifact, and print the IoU of each class and the means."""
     beside = arguments.json and arguments.json.with_name(f"{arguments.json.name}.state")
     state = arguments.state or beside
-    check_can_write(arguments.json, state)
+    check_can_write(arguments.json, state, begins=b"{")
+    if arguments.json and arguments.json == state:
+        raise InputError(f"{state}: expected two files for --json and --state", "name another one")
     from mpm_deploy.measure.accuracy.datasets import open_dataset
 
     dataset = open_dataset(arguments.dataset, arguments.root)

@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Profile the artifact, and print the tables."""
-    check_can_write(arguments.json)
+    check_can_write(arguments.json, begins=b"{")
     from mpm_deploy.measure.profile.profile import profile
 
     with status() as step:

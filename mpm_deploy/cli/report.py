@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page, and say where it is."""
-    check_can_write(arguments.output)
+    check_can_write(arguments.output, begins=b"<")
     from mpm_deploy.show.page import read_documents, write_page
 
     write_page(read_documents(arguments.files, arguments.pictures), arguments.output)

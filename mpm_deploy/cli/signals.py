@@ -5,6 +5,7 @@ import signal
 from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SECONDS_TO_TRY_AGAIN = 0.05
 
 
 class Interruption:
@@ -37,10 +38,24 @@ class Interruption:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
 
-    def _stop(self, number: int, _: FrameType | None) -> None:
-        if self.exit_code is None:
-            self.exit_code = 128 + number
-            raise KeyboardInterrupt
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.exit_code is not None:
+            return
+        if _is_importing(frame):
+            signal.signal(signal.SIGALRM, lambda _, later: self._stop(number, later))
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_TRY_AGAIN)
+            return
+        self.exit_code = 128 + number
+        raise KeyboardInterrupt
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Tell whether a module is being imported: what is raised amid that may be lost, or lock up."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _ignore() -> None:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mpm_deploy.errors import ImageError, InputError
+from mpm_deploy.errors import ImageError, InputError, MpmError
 from mpm_deploy.families import IMAGE_FORMATS
 from mpm_deploy.images.formats.orientation import turn_upright
 from mpm_deploy.images.pixels import ChannelOrder, from_array, from_pil, from_tensor
-from mpm_deploy.support.refusal import refusal
+from mpm_deploy.support.refusal import refusal, refusals_told
 
 
 class BinaryFile(Protocol):
@@ -135,6 +135,16 @@ def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
         ImageError: An open file that cannot be read, or a PIL image that cannot be decoded.
         InputError: Another type, dtype or shape.
     """
+    try:
+        with refusals_told():
+            return _take(image, channels)
+    except MpmError:
+        raise
+    except Exception as error:  # whatever an object raises that is like an image
+        raise InputError(f"image: cannot be taken: {type(error).__name__}: {error}") from error
+
+
+def _take(image: ImageLike, channels: ChannelOrder) -> Taken:
     if isinstance(image, str | os.PathLike):
         return Path(os.fsdecode(image))
     if isinstance(image, bytes | bytearray | memoryview):

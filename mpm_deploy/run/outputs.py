@@ -25,18 +25,20 @@ OUTPUTS: tuple[Output, ...] = get_args(Output)
 LABELS: tuple[Output, ...] = ("labels",)
 
 
-def check_outputs(outputs: Collection[str]) -> None:
-    """Refuse what no image can be asked for.
+def taken_outputs(outputs: Any) -> tuple[Output, ...]:
+    """Return the names of what an image is asked for, which the caller may then change.
 
     Raises:
         InputError: A name that is none of `OUTPUTS`, or a string for a tuple.
     """
-    is_text = isinstance(outputs, str)  # whose letters are no names
-    if is_text or not all(name in OUTPUTS for name in outputs):
+    is_collection = isinstance(outputs, Collection) and not isinstance(outputs, str)
+    names = tuple(outputs) if is_collection else ()
+    if not is_collection or not all(isinstance(n, str) and n in OUTPUTS for n in names):
         raise InputError(
             f"outputs: expected some of {', '.join(OUTPUTS)} in a tuple, got {outputs!r}",
             'as in outputs=("labels", "scores")',
         )
+    return names
 
 
 def check_finite(scores: Tensor) -> None:

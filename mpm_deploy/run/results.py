@@ -1,7 +1,7 @@
 """Define what a Runner gives for an image, and what an image becomes on the way there."""
 
+import os
 from dataclasses import dataclass, field
-from os import PathLike
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -173,9 +173,16 @@ class Skipped:
 
 
 def name_of(image: ImageLike) -> str:
-    """Return the path of an image, or where it has none a word for what it is."""
-    if isinstance(image, str | PathLike):
-        return str(image)
+    """Return the path of an image, or where it has none a word for what it is. Raises nothing."""
+    try:
+        return _name_of(image)
+    except Exception:  # noqa: BLE001 - of an object that is only like an image
+        return type(image).__name__
+
+
+def _name_of(image: ImageLike) -> str:
+    if isinstance(image, str | os.PathLike):
+        return os.fsdecode(image)
     if isinstance(image, bytes | bytearray | memoryview):
         return f"{len(image)} bytes"
     if isinstance(image, Image.Image):

@@ -33,8 +33,8 @@ from mpm_deploy.run.outputs import (
     Output,
     Outputs,
     check_finite,
-    check_outputs,
     make_outputs,
+    taken_outputs,
 )
 from mpm_deploy.run.pipeline import completed, in_batches, prefetch
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, name_of
@@ -49,6 +49,7 @@ SAMPLE_AGREEMENT = 0.999
 _CPU = torch.device("cpu")
 _BATCHES_IN_FLIGHT = 2  # one in the model, one ready to follow it
 _MOST_WORKERS = 8
+_MOST_THREADS = 1024  # more are no speed, and may end the process
 
 
 class Runner:
@@ -94,13 +95,15 @@ class Runner:
         stride: int | None = None,
         channels: ChannelOrder = "rgb",
     ) -> None:
-        threads = whole_number_or_none("threads", threads)
-        workers = whole_number_or_none("workers", workers)
+        threads = whole_number_or_none("threads", threads, most=_MOST_THREADS)
+        workers = whole_number_or_none("workers", workers, most=_MOST_THREADS)
         stride = whole_number_or_none("stride", stride)
         if label_size not in ("image", "input"):
             raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
         if channels not in get_args(ChannelOrder):
             raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
+        if not isinstance(artifact, str | os.PathLike | OpenArtifact):
+            raise InputError(f"artifact: expected a path, got {type(artifact).__name__}")
         opened = artifact if isinstance(artifact, OpenArtifact) else open_artifact(artifact, device)
         self.artifact = Path("eager" if isinstance(artifact, OpenArtifact) else artifact)
         self.label_size = label_size
@@ -135,7 +138,7 @@ class Runner:
             InputError: An array of another shape or type, or an output that there is not; or the
                 Runner is closed.
         """
-        check_outputs(outputs)
+        outputs = taken_outputs(outputs)
         self._check_open()
         return self.infer([self._decoders.submit(self.load, image).result()], outputs)[0]
 
@@ -174,7 +177,7 @@ class Runner:
         batch_size = whole_number("batch_size", batch_size)
         if on_error not in ("skip", "raise"):
             raise InputError(f"on_error: expected 'skip' or 'raise', got {on_error!r}")
-        check_outputs(outputs)
+        outputs = taken_outputs(outputs)
         self._check_open()
         items = find_images(Path(images)) if isinstance(images, str | os.PathLike) else images
         _check_are_many(items)

@@ -32,15 +32,20 @@ def written_atomically(target: Path) -> Iterator[Path]:
         temporary.replace(target)
 
 
-def check_can_write(*targets: Path | None) -> None:
+def check_can_write(*targets: Path | None, begins: bytes = b"") -> None:
     """Fail now, not after minutes of work, if one of these files cannot be written; None is none.
 
+    Args:
+        targets: The files.
+        begins: What such a file begins with: one that begins otherwise is another's, as an input.
+
     Raises:
-        InputError: Its folder is missing, read-only or full; or what lies there is no file.
+        InputError: Its folder is missing, read-only or full; or what lies there is no such file.
     """
     for target in targets:
         if target is not None:
             _check_is_no_other_thing(target)
+            _check_begins(target, begins)
             _try_to_write(target)
 
 
@@ -91,6 +96,18 @@ def _check_is_no_other_thing(target: Path) -> None:
         found = "a folder" if target.is_dir() else "a device or a pipe"
         raise InputError(
             f"{target}: cannot write there: expected a file, got {found}", "name another file"
+        )
+
+
+def _check_begins(target: Path, begins: bytes) -> None:
+    if not target.is_file():
+        return
+    with target.open("rb") as file:
+        found = file.read(len(begins))
+    if found and found != begins:
+        raise InputError(
+            f"{target}: cannot write there: expected a new file or one of its kind, got another",
+            "name another file",
         )
 
 

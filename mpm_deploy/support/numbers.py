@@ -10,27 +10,29 @@ from mpm_deploy.errors import InputError
 _MOST = 2**31 - 1  # what C++ counts with, and torch its threads
 
 
-def whole_number(name: str, value: Any, least: int = 1) -> int:
+def whole_number(name: str, value: Any, least: int = 1, most: int = _MOST) -> int:
     """Return a whole number as Python's own ``int``.
 
     Args:
         name: What the message calls it, as ``"batch_size"``.
         value: An ``int``, or another library's integer, as NumPy's.
         least: The smallest that will do.
+        most: The largest.
 
     Raises:
         InputError: A fraction, a bool, text or anything else; or a number out of range.
     """
     number = integer(name, value)
-    if not least <= number <= _MOST:
-        wanted = f"{least} or more" if number < least else f"{_MOST} at most"
-        raise InputError(f"{name}: expected {wanted}, got {number}")
+    if not least <= number <= most:
+        wanted = f"{least} or more" if number < least else f"{most} at most"
+        got = number if abs(number) < 10**100 else f"one of {number.bit_length()} bits"
+        raise InputError(f"{name}: expected {wanted}, got {got}")
     return number
 
 
-def whole_number_or_none(name: str, value: Any, least: int = 1) -> int | None:
+def whole_number_or_none(name: str, value: Any, least: int = 1, most: int = _MOST) -> int | None:
     """Return None as it is, and anything else as `whole_number` does."""
-    return None if value is None else whole_number(name, value, least)
+    return None if value is None else whole_number(name, value, least, most)
 
 
 def whole_numbers(name: str, values: Any, least: int = 1) -> tuple[int, ...]:

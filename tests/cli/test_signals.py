@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,31 @@ def test_only_the_first_signal_interrupts(number: int) -> None:
 def test_what_was_ignored_stays_so() -> None:
     before = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
     assert leave(signal.SIGHUP, before) == ["went on", "None"]
+
+
+IMPORT = """
+import time
+from mpm_deploy.cli.signals import Interruption
+with Interruption() as interruption:
+    try:
+        import slow_to_import
+        print(slow_to_import.IS_WHOLE)
+        time.sleep(20)
+    except KeyboardInterrupt:
+        print("interrupted")
+print(interruption.exit_code)
+"""
+
+
+def test_a_module_that_is_being_imported_is_imported_whole(tmp_path: Path) -> None:
+    """What is raised amid an import may be lost there, or leave its lock taken."""
+    (tmp_path / "slow_to_import.py").write_text(
+        "import os, signal, time\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "time.sleep(0.2)\n"
+        "IS_WHOLE = True\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert answer.stdout.split() == ["True", "interrupted", "143"]

@@ -72,6 +72,20 @@ def test_a_target_that_is_no_file_is_refused_before_the_work(
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
+def test_a_report_is_not_written_over_an_input(
+    command: list[str], artifact: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / artifact.name
+    copied.write_bytes(artifact.read_bytes())
+    code, errors = start(command, "bench", copied, image_folder, "--json", copied)
+    assert code == 1
+    assert errors.splitlines() == [
+        f"error: {copied}: cannot write there: expected a new file or one of its kind, got another",
+        "  hint: name another file",
+    ]
+    assert copied.read_bytes() == artifact.read_bytes()
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody can write to")
 def test_a_folder_that_cannot_be_written_is_found_before_the_work(
     command: list[str], image_folder: Path

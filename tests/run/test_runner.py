@@ -1,4 +1,5 @@
 import copy
+import os
 import pickle
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mpm_deploy.errors import ArtifactError, ImageError, InputError, ModelError
+from mpm_deploy.errors import ArtifactError, ImageError, InputError, ModelError, MpmError
 from mpm_deploy.images.decode import decode, fit
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.run import runner as runner_module
@@ -478,3 +479,51 @@ def test_real_artifact_gives_one_answer_in_any_batch(artifact: Path, image_folde
         assert one.tokens_kept == other.tokens_kept
         assert (one.merge_maps == other.merge_maps).all()
         assert (one.labels == other.labels).mean() > 0.999
+
+
+class OnlyLikeAnImage:
+    @property
+    def shape(self) -> None:
+        raise RuntimeError("none of its own")
+
+
+def test_what_is_only_like_an_image_is_skipped_as_well(runner: Runner) -> None:
+    released = memoryview(b"abc")
+    released.release()
+    frame = gray_frames(1)[0]
+    huge = np.broadcast_to(np.uint8(0), (10**6, 10**6, 3))
+    images: list[Any] = [frame, released, OnlyLikeAnImage(), np.ndarray, huge, frame]
+    outcomes = list(runner.run(images, 2))
+    assert [outcome.ok for outcome in outcomes] == [True] + [False] * 4 + [True]
+    for image in images[1:-1]:
+        with pytest.raises(MpmError):
+            runner(image)
+
+
+def test_what_is_asked_for_may_be_changed_afterwards(runner: Runner) -> None:
+    outputs = ["labels"]
+    results = runner.run(gray_frames(2), outputs=outputs)  # type: ignore[arg-type]
+    outputs[0] = "scores"
+    assert [list(result.outputs) for result in results if result.ok] == [["labels"]] * 2
+    for wrong in (None, 5, iter(("labels",))):
+        with pytest.raises(InputError, match="outputs: expected some of"):
+            runner(gray_frames(1)[0], outputs=wrong)  # type: ignore[arg-type]
+
+
+def test_the_path_of_what_was_skipped(runner: Runner, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (skipped,) = runner.run(list(os.scandir(tmp_path)))
+    assert isinstance(skipped, Skipped)
+    assert (skipped.path, skipped.reason) == (
+        str(tmp_path / "bad.png"),
+        "not a JPEG or PNG file",
+    )
+
+
+@pytest.mark.parametrize("name", ["threads", "workers"])
+def test_threads_that_no_machine_has(program: ToyProgram, name: str) -> None:
+    for count in (100_000, 10**5000):
+        with pytest.raises(InputError, match=f"{name}: expected 1024 at most, got"):
+            Runner("toy.pt", **{name: count})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="artifact: expected a path, got int"):
+        Runner(5)  # type: ignore[arg-type]

@@ -127,3 +127,14 @@ def test_an_input_folder_is_no_output_folder(tmp_path):
             check_output_folder(same, [tmp_path / "none", photos])
     check_output_folder(photos, [photos / "a.jpg"])
     check_output_folder(photos / "out", [photos])
+
+
+def test_another_kind_of_file_is_not_written_over(tmp_path):
+    artifact, report = tmp_path / "a.pt", tmp_path / "a.json"
+    artifact.write_bytes(b"PK and more")
+    report.write_bytes(b"{}")
+    check_can_write(report, begins=b"{")
+    check_can_write(tmp_path / "new", begins=b"{")
+    with pytest.raises(InputError, match="expected a new file or one of its kind, got another"):
+        check_can_write(artifact, begins=b"{")
+    assert artifact.read_bytes() == b"PK and more"

@@ -51,7 +51,9 @@ def make_gallery(
     """
     names = [Path(name).stem for name in label_map_names(images)]
     _check_options(images, against, labels, pair)
-    check_output_folder(folder, {image.parent for image in images})
+    check_output_folder(
+        folder, [*(image.parent for image in images), *([labels] if labels else [])]
+    )
     make_folder(folder)
     with ExitStack() as stack:
         runner = stack.enter_context(Runner(artifact, device=device, threads=threads))
