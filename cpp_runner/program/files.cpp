@@ -72,6 +72,9 @@ void write_bytes(const fs::path& target, std::initializer_list<std::string_view>
 void check_can_write(const fs::path& target) {
   std::error_code error;
   if (!fs::is_directory(fs::absolute(target).parent_path(), error)) {
+    if (error && error != std::errc::no_such_file_or_directory) {
+      throw cannot_write(target, error.value());
+    }
     throw InputError(target.string() + ": cannot write there: no such folder",
                      "make the folder first");
   }

@@ -43,10 +43,14 @@ def check_can_write(*targets: Path | None, begins: bytes = b"") -> None:
         InputError: Its folder is missing, read-only or full; or what lies there is no such file.
     """
     for target in targets:
-        if target is not None:
+        if target is None:
+            continue
+        try:
             _check_is_no_other_thing(target)
             _check_begins(target, begins)
-            _try_to_write(target)
+        except OSError as error:
+            raise refusal(InputError, f"{target}: cannot write there", error, _CURE) from error
+        _try_to_write(target)
 
 
 def make_folder(folder: Path) -> None:

@@ -190,5 +190,6 @@ def content_of(path: Path) -> str:
 
 def _other_suffix(missing: Path) -> str | None:
     """Return a hint where a file of that name is there with another suffix."""
-    others = sorted(missing.parent.glob(f"{escape(missing.stem)}.*"))
+    named_alike = missing.parent.glob(f"{escape(missing.stem)}.*")
+    others = sorted(other for other in named_alike if other.suffix != missing.suffix)
     return f"{others[0].name} is there: expected a {missing.suffix} file" if others else None
