@@ -35,12 +35,14 @@ TEST_SUITE("files") {
       CAPTURE(problem);
       CHECK(problem.starts_with(path + ": cannot write there: "));
     }
-    tests::write_bytes(folder / "there", FileBytes{'h', 'i'});
+    tests::write_bytes(folder / "there", FileBytes{'{', '}'});
+    tests::write_bytes(folder / "photo.jpg", FileBytes{'h', 'i'});
     check_can_write(folder / "there");
+    CHECK(refusal([&] { check_can_write(folder / "photo.jpg"); }).ends_with(", got another"));
     check_can_write(folder / "new");
     make_folder(folder / "made/here");
-    CHECK(read_bytes(folder / "there") == FileBytes{'h', 'i'});
-    CHECK(std::distance(fs::recursive_directory_iterator(folder.path()), {}) == 5);
+    CHECK(read_bytes(folder / "there") == FileBytes{'{', '}'});
+    CHECK(std::distance(fs::recursive_directory_iterator(folder.path()), {}) == 6);
   }
 
   TEST_CASE("an input folder is no output folder, by whatever path") {
