@@ -90,12 +90,6 @@ namespace {
 
 constexpr double sample_agreement = 0.999;
 
-void check_threads(const std::optional<int>& threads) {
-  if (threads && *threads < 1) {
-    throw InputError("threads: expected 1 or more, got " + std::to_string(*threads));
-  }
-}
-
 // labels: (height, width) uint8 or int16, contiguous, on the CPU.
 LabelMap to_label_map(const at::Tensor& labels, Size size) {
   const auto copy = [&](const auto* begin) {
@@ -199,7 +193,7 @@ Device own_device(const std::filesystem::path& artifact, const Manifest& manifes
 }  // namespace
 
 Model::Model(const std::filesystem::path& artifact, const ModelOptions& options) {
-  check_threads(options.threads);
+  check_thread_count("threads", options.threads.value_or(1));
   Manifest manifest = read_manifest(artifact);
   const Device device =
       options.device ? parse_device(*options.device) : own_device(artifact, manifest);

@@ -12,9 +12,9 @@ namespace {
 
 constexpr int most_workers = 8;
 
-void check_at_least_one(const char* name, int value) {
-  if (value < 1) {
-    throw InputError(std::string(name) + ": expected 1 or more, got " + std::to_string(value));
+void check_batch_size(int size) {
+  if (size < 1) {
+    throw InputError("batch_size: expected 1 or more, got " + std::to_string(size));
   }
 }
 
@@ -22,7 +22,7 @@ void check_at_least_one(const char* name, int value) {
 
 Runner::Runner(const std::filesystem::path& artifact, const RunnerOptions& options)
     : options_(options) {
-  check_at_least_one("workers", options.workers.value_or(1));
+  check_thread_count("workers", options.workers.value_or(1));
   model_ = std::make_shared<const Model>(artifact, ModelOptions{options.device, options.threads});
   image_fit_ = make_image_fit(manifest().input, options.stride);
 }
@@ -42,7 +42,7 @@ Result Runner::run(const Image& image, const Outputs& outputs) const {
 
 Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size,
                       const Outputs& outputs) const {
-  check_at_least_one("batch_size", batch_size);
+  check_batch_size(batch_size);
   const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
   look_at_threads();
   return Stream(std::make_unique<Stream::Pipeline>(model_, Loader(image_fit_, options_.label_size),

@@ -5,7 +5,10 @@
 #include <pthread.h>
 
 #include <mutex>
+#include <string>
 #include <thread>
+
+#include "mpm_runner/error.hpp"
 
 namespace mpm {
 
@@ -27,6 +30,13 @@ void use_intra_op_threads(int count) {
   std::thread([&] { before = at::get_num_threads(); }).join();
   at::set_num_threads(count);
   std::thread([&] { at::set_num_threads(before); }).join();
+}
+
+void check_thread_count(const char* name, int count) {
+  constexpr int most = 1024;
+  if (count >= 1 && count <= most) return;
+  const std::string wanted = count < 1 ? "1 or more" : std::to_string(most) + " at most";
+  throw InputError(std::string(name) + ": expected " + wanted + ", got " + std::to_string(count));
 }
 
 void look_at_threads() {

@@ -6,6 +6,10 @@ namespace mpm {
 // that new threads start with stays as it is.
 void use_intra_op_threads(int count);
 
+// Throws InputError: fewer than 1 thread, or so many that they are no speed and may end the
+// process.
+void check_thread_count(const char* name, int count);
+
 // Has a new thread look at libtorch's threads, alone. After a fork that look mends a pool that the
 // fork has broken, and two at once find it half mended: "Invalid thread pool!".
 void look_at_threads();

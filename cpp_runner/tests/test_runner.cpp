@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <new>
 #include <random>
 #include <thread>
@@ -230,9 +231,12 @@ TEST_SUITE("runner") {
     for (const fs::path& artifact : test_artifacts()) {
       CHECK_THROWS_AS(Runner(artifact, {.threads = 0}), InputError);
       CHECK_THROWS_AS(Runner(artifact, {.workers = 0}), InputError);
+      CHECK_THROWS_AS(Runner(artifact, {.threads = 100'000}), InputError);
+      CHECK_THROWS_AS(Runner(artifact, {.workers = 100'000}), InputError);
       CHECK_THROWS_AS(Runner(artifact, {.device = "gpu"}), InputError);
       const Runner runner(artifact);
       CHECK_THROWS_AS(runner.stream({}, 0), InputError);
+      CHECK_FALSE(runner.stream({}, std::numeric_limits<int>::max()).next());
       CHECK_THROWS_AS(runner.run(fs::path("none.jpg")), ImageError);
       const FittedImage small{{2, 2}, std::vector<std::uint8_t>(12)};
       CHECK_THROWS_AS(runner.model().copy({&small, 1}), InputError);
