@@ -33,6 +33,7 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # nothing is left to interrupt
         atexit.register(_ignore)  # when Python leaves there is nothing to interrupt
         if self.exit_code is None:
             for number, handler in self._before.items():
