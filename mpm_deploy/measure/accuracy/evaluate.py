@@ -38,8 +38,7 @@ from mpm_deploy.measure.accuracy.confusion import (
     pixel_accuracy,
 )
 from mpm_deploy.measure.accuracy.datasets import IGNORED, Dataset, Sample, open_dataset
-from mpm_deploy.measure.accuracy.datasets.base import content_of
-from mpm_deploy.measure.accuracy.datasets.label_files import check_size, read_file
+from mpm_deploy.measure.accuracy.datasets.label_files import check_size, content_of, read_file
 from mpm_deploy.measure.accuracy.doubts import doubts_of
 from mpm_deploy.measure.accuracy.state import StateFile, Subject
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
@@ -235,12 +234,13 @@ def _counted(
     sample: Sample, truth: NDArray[np.uint8], tokens_kept: tuple[int, ...]
 ) -> CountedSample:
     height, width = truth.shape
-    orientation = orientation_of(read_file(sample.image))
+    image = read_file(sample.image)
+    orientation = orientation_of(image)
     across = orientation >= 5 and height != width  # the label map's size has told that it is too
     return CountedSample(
         id=sample.id,
-        image=content_of(sample.image),
-        labels=content_of(sample.labels),
+        image=content_of(image),
+        labels=content_of(read_file(sample.labels)),
         orientation=1 if across else orientation,
         pixels=truth.size,
         ignored=int(np.count_nonzero(truth == IGNORED)),

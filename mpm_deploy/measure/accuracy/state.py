@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.measure.accuracy.datasets import Sample
-from mpm_deploy.measure.accuracy.datasets.base import content_of
+from mpm_deploy.measure.accuracy.datasets.label_files import content_of, read_file
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.support.files import written_atomically
 from mpm_deploy.support.refusal import refusal
@@ -84,8 +84,8 @@ class StateFile:
         for sample in samples:
             image = kept.get(sample.id)
             if image is not None and (image.sample.image, image.sample.labels) == (
-                content_of(sample.image),
-                content_of(sample.labels),
+                content_of(read_file(sample.image)),
+                content_of(read_file(sample.labels)),
             ):
                 tally.add(image)
         return tally

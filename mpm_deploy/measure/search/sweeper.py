@@ -21,7 +21,7 @@ from mpm_deploy.artifact import CreatedBy, read_manifest
 from mpm_deploy.builder.build import build
 from mpm_deploy.errors import AgreementError, BuildError, DatasetError, InputError
 from mpm_deploy.measure.accuracy.datasets import Dataset
-from mpm_deploy.measure.accuracy.datasets.base import content_of
+from mpm_deploy.measure.accuracy.datasets.label_files import content_of, read_file
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation, evaluate
 from mpm_deploy.measure.search.sweep import (
     SCHEMA,
@@ -214,7 +214,10 @@ def _subject(
     recipe: Recipe, weights: str | None, dataset: Dataset, truth: Truth, settings: Settings
 ) -> Subject:
     values = recipe.full_token().to_dict()
-    each = [(s.id, content_of(s.image), content_of(s.labels)) for s in dataset.samples]
+    each = [
+        (sample.id, content_of(read_file(sample.image)), content_of(read_file(sample.labels)))
+        for sample in dataset.samples
+    ]
     return Subject(
         recipe={section: values[section] for section in ("model", "backend", "input", "verify")},
         weights=weights,

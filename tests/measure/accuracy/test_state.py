@@ -8,7 +8,7 @@ import pytest
 
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.measure.accuracy.datasets import Sample
-from mpm_deploy.measure.accuracy.datasets.base import content_of
+from mpm_deploy.measure.accuracy.datasets.label_files import content_of, read_file
 from mpm_deploy.measure.accuracy.state import SCHEMA, StateFile, Subject
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts
 
@@ -30,7 +30,7 @@ def file(tmp_path: Path) -> StateFile:
 
 
 def counts_of(sample: Sample, confusion: int = 2) -> ImageCounts:
-    files = content_of(sample.image), content_of(sample.labels)
+    files = content_of(read_file(sample.image)), content_of(read_file(sample.labels))
     return ImageCounts(
         CountedSample(sample.id, *files, 1, pixels=9, ignored=1, tokens_kept=(60, 40)),
         np.array([(0, 0, confusion), (2, 1, 2**50)]),

@@ -2,7 +2,6 @@
 in it mean.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -173,19 +172,6 @@ def files_in(root: Path, pattern: str) -> list[Path]:
     As in `find_images`, those whose names begin with a dot are left out.
     """
     return sorted((f for f in root.glob(pattern) if not f.name.startswith(".")), key=bytes)
-
-
-def content_of(path: Path) -> str:
-    """Return the SHA-256 of a sample's file.
-
-    Raises:
-        DatasetError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _other_suffix(missing: Path) -> str | None:

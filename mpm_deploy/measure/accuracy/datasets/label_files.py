@@ -1,5 +1,6 @@
 """Reads the label files of a data set; what is wrong with one is said with its cure."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise refusal(DatasetError, f"{path}: cannot be read", error) from error
+
+
+def content_of(data: bytes) -> str:
+    """Return the SHA-256 of what a file holds."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def check_numbers(path: Path, numbers: Numbers, count: int, whose: str, cure: str) -> None:
