@@ -112,8 +112,9 @@ class Runner:
         self.manifest, self._program = opened
         self._fit = image_fit_of(self.manifest.input, stride)
         self.device: torch.device = self._program.device
-        self.workers = workers or min(available_cores(), _MOST_WORKERS)
-        self.threads: int = threads or min(torch.get_num_threads(), available_cores())
+        cores = available_cores()
+        self.workers = workers or min(cores, _MOST_WORKERS)
+        self.threads: int = threads or min(torch.get_num_threads(), cores)
         self._neighbors = Neighbors(self.threads if self.device.type == "cpu" else 1)
         self._closed = False
         self._home = HomeProcess()
