@@ -22,7 +22,11 @@ REDUCTIONS = Family(
 ENCODERS = Family(
     "encoders",
     "encoder family",
-    {"vit": "mpm_deploy.models.encoders.vit:PlainVit"},
+    {
+        "vit": "mpm_deploy.models.encoders.plain:PlainVit",
+        "dinov2": "mpm_deploy.models.encoders.dinov2:Dinov2",
+        "dinov3": "mpm_deploy.models.encoders.dinov3:Dinov3",
+    },
 )
 
 HEADS = Family(
@@ -30,6 +34,7 @@ HEADS = Family(
     "head",
     {
         "mask_transformer": "mpm_deploy.models.heads.mask_transformer:MaskTransformerHead",
+        "eomt": "mpm_deploy.models.heads.eomt:EomtHead",
         "linear": "mpm_deploy.models.heads.linear:LinearHead",
     },
 )

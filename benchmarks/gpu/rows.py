@@ -150,7 +150,7 @@ def _tokens(patches: int, ratio: float) -> list[int]:
     """Return the tokens before merging, and after each merge."""
     tokens = [patches]
     for _ in BLOCKS:
-        tokens.append(SoftMatching(0, ratio, 0).kept(tokens[-1]))
+        tokens.append(SoftMatching(ratio, 0).kept(tokens[-1]))
     return tokens
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
-from mpm_deploy.models.reductions.base import images_of
+from mpm_deploy.models.reductions.base import Packed, images_of
 
 
 def equal_offsets(images: int, length: int, device: torch.device) -> Tensor:
@@ -25,6 +25,39 @@ def patch_rows(images: int, patches: int, special_tokens: int, device: torch.dev
 def image_local(rows: Tensor, offsets: Tensor, special_tokens: int) -> Tensor:
     """Turn packed rows ``(B, N)`` into numbers within each image, counted from its first patch."""
     return rows - offsets[:-1, None].long() - special_tokens
+
+
+def put_in_front(packed: Packed, front: Tensor) -> Packed:
+    """Put the same special tokens ``(F, C)`` in front of each image's rows."""
+    images, added = packed.rows.shape[0], front.shape[0]
+    tokens, offsets = replace_special(packed.tokens, packed.offsets, 0, front)
+    shift = added * torch.arange(1, images + 1, device=front.device)[:, None]
+    return Packed(
+        tokens,
+        offsets,
+        packed.max_length + added,
+        packed.rows + shift,
+        packed.special_tokens + added,
+    )
+
+
+def unmerged(packed: Packed) -> Packed:
+    """Give every patch a row of its own again, with the values of the token that it went to.
+
+    This is equation 4 of the paper; special tokens stay in front.
+    """
+    images, patches = packed.rows.shape[0], packed.rows.shape[1]
+    special = packed.special_tokens
+    device = packed.rows.device
+    first = packed.offsets[:-1, None].long() + torch.arange(special, device=device)  # (B, E)
+    sources = torch.cat([first, packed.rows], dim=1).flatten()
+    return Packed(
+        packed.tokens[sources],
+        equal_offsets(images, special + patches, device),
+        special + patches,
+        patch_rows(images, patches, special, device),
+        special,
+    )
 
 
 def replace_special(

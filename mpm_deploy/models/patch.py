@@ -53,7 +53,15 @@ class PatchedEncoder(nn.Module):
         return self.merge_maps.amax(dim=2) + 1
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Encode normalized images; arguments and result are those of `Encoder.forward`.
+        """Encode normalized images.
+
+        Args:
+            images: ``(B, 3, H, W)``, normalized.
+
+        Returns:
+            ``tokens (T, C)`` with special tokens in front of each image's rows; ``offsets
+            (B + 1,)`` int32; ``rows (B, N)`` int64, the row of ``tokens`` that each patch went to;
+            and `merge_maps`.
 
         Raises:
             InputError: Images of another shape or type than the ViT takes, or none.

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.base import PackedEncoder
 from mpm_deploy.models.heads.base import Decoder
-from mpm_deploy.models.packing import equal_offsets, patch_rows
+from mpm_deploy.models.packing import unmerged
 from mpm_deploy.models.reductions.base import Packed, patch_counts
-from mpm_deploy.models.reductions.mpm import reconstruct as reconstruct_rows
 
 RECONSTRUCT = ("after_decoder", "before_decoder")
 
@@ -74,21 +73,16 @@ class Segmenter(nn.Module):
             patch belongs to after each of the M merges.
         """
         normalized = images.to(self.scale.dtype) * self.scale + self.shift
-        tokens, offsets, rows, merge_maps = self.encoder(normalized)
-        scores = self._decode(tokens, offsets, rows)  # (B, h * w, K)
+        taps, merge_maps = self.encoder(normalized)
+        scores = self._decode(taps)  # (B, h * w, K)
         down, across = self.score_grid
-        scores = scores.transpose(1, 2).reshape(rows.shape[0], -1, down, across)
+        scores = scores.transpose(1, 2).reshape(images.shape[0], -1, down, across)
         return scores.float().contiguous(), merge_maps
 
-    def _decode(self, tokens: Tensor, offsets: Tensor, rows: Tensor) -> Tensor:
-        images, patches = rows.shape[0], rows.shape[1]
-        special = self.encoder.special_tokens
+    def _decode(self, taps: list[Packed]) -> Tensor:
         counts: torch.Tensor | None = None
         if self.merges and self.decodes_merged:
-            counts = patch_counts(Packed(tokens, offsets, special + patches, rows))  # (T,)
+            counts = patch_counts(taps[-1])  # (T,)
         elif self.merges:
-            tokens = reconstruct_rows(tokens, rows.flatten())  # (B * N, C)
-            offsets = equal_offsets(images, patches, rows.device)
-            rows = patch_rows(images, patches, 0, rows.device)
-            special = 0
-        return self.decoder(tokens, offsets, rows, special + patches, special, counts)
+            taps = [unmerged(tap) for tap in taps]
+        return self.decoder(taps, counts)

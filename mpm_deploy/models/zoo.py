@@ -33,7 +33,9 @@ class ModelSpec:
         self, image_size: tuple[int, int], blocks: Sequence[int] = (), method: Method | None = None
     ) -> PackedEncoder:
         """Make the encoder with weights of any value; arguments are those of `create`."""
-        return self._family.make(self.backbone, image_size, blocks, method or Mpm())
+        return self._family.make(
+            self.backbone, image_size, blocks, method or Mpm(), self.head.readout
+        )
 
     @property
     def _family(self) -> EncoderFamily:

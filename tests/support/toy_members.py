@@ -17,11 +17,11 @@ from mpm_deploy.backends.torchscript import TorchScript
 from mpm_deploy.errors import ImageError
 from mpm_deploy.images.formats import Raster
 from mpm_deploy.measure.accuracy.datasets import Dataset, Sample
-from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder
+from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder, Readout
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
 from mpm_deploy.models.heads import Decoder, Head
 from mpm_deploy.models.polynomial import Polynomial, per_row
-from mpm_deploy.models.reductions import Method, Reduction
+from mpm_deploy.models.reductions import Method, Packed, Reduction
 from mpm_deploy.models.reductions.base import ImageReduction
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.family import require
@@ -39,15 +39,13 @@ class Stretches(Method):
     def __post_init__(self) -> None:
         require(self.stride > 1, "stride", "> 1", self.stride)
 
-    def reductions(
-        self, merges: int, special_tokens: int, grid: tuple[int, int]
-    ) -> list[Reduction]:
-        return [Stretch(special_tokens, self.stride) for _ in range(merges)]
+    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
+        return [Stretch(self.stride) for _ in range(merges)]
 
 
 class Stretch(ImageReduction):
-    def __init__(self, special_tokens: int, stride: int) -> None:
-        super().__init__(special_tokens, adaptive=False)
+    def __init__(self, stride: int) -> None:
+        super().__init__(adaptive=False)
         self.stride = stride
 
     def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
@@ -81,15 +79,8 @@ class FineDecoder(Decoder):
         self.across = grid[1]
         self.layer = nn.Linear(width, 4 * classes, bias)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        offsets: Tensor,
-        rows: Tensor,
-        max_length: int,
-        special_tokens: int,
-        patch_counts: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
+        tokens, rows = taps[-1].tokens, taps[-1].rows
         images, patches, across = rows.shape[0], rows.shape[1], self.across
         scores = self.layer(tokens)[rows]  # (B, N, 4 K)
         cut = scores.view(images, patches // across, across, 2, 2, self.classes)
@@ -108,10 +99,15 @@ class ToyEncoders(EncoderFamily):
         return ("toy_patch16",)
 
     def make(
-        self, backbone: str, image_size: tuple[int, int], schedule: Sequence[int], method: Method
+        self,
+        backbone: str,
+        image_size: tuple[int, int],
+        schedule: Sequence[int],
+        method: Method,
+        readout: Readout,
     ) -> PackedEncoder:
         config = EncoderConfig(image_size, width=32, depth=3, heads=2, mlp_width=64)
-        return Encoder(config, schedule, method)
+        return Encoder(config, schedule, method, readout)
 
 
 # ---- a backend whose files end in .toy, and which keeps a word ----

@@ -2,11 +2,27 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from mpm_deploy.models.polynomial import Polynomial
-from mpm_deploy.models.reductions import Method
+from mpm_deploy.models.reductions import Method, Packed
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What a head reads of an encoder, and what it sends into it.
+
+    Args:
+        taps: The blocks after which tokens are read, rising; -1 is the last, -2 the one before.
+        queries: Tokens of the head's own, which enter in front of each image's rows.
+        query_blocks: How many of the last blocks they pass.
+    """
+
+    taps: tuple[int, ...] = (-1,)
+    queries: int = 0
+    query_blocks: int = 0
 
 
 class PackedEncoder(nn.Module):
@@ -17,7 +33,8 @@ class PackedEncoder(nn.Module):
         patch_size: Side of a patch in pixels.
         grid: Patches of an image, ``(down, across)``.
         width: Width C of a token.
-        special_tokens: Rows in front of each image that hold no patch.
+        special_tokens: Rows in front of each image that hold no patch and are the encoder's own.
+        readout: What the head reads of it.
         schedule: The blocks at which tokens merge, 0-based and rising.
         blocks: Its transformer blocks, in order.
     """
@@ -27,19 +44,19 @@ class PackedEncoder(nn.Module):
     grid: tuple[int, int]
     width: int
     special_tokens: int
+    readout: Readout
     schedule: list[int]
     blocks: nn.ModuleList
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[list[Packed], Tensor]:
         """Encode normalized images.
 
         Args:
             images: ``(B, 3, H, W)`` float32, normalized; the encoder computes in its own type.
 
         Returns:
-            ``tokens (T, C)`` with special tokens in front of each image's rows; ``offsets
-            (B + 1,)`` int32; ``rows (B, N)`` int64, the row of ``tokens`` that each patch went to;
-            ``merge_maps (B, M, N)`` int32, the same after each merge, counted within the image.
+            The tokens at each tap of its readout, in order; and ``merge_maps (B, M, N)`` int32: the
+            token that each patch went to by each merge, counted within its image.
         """
         raise NotImplementedError
 
@@ -61,7 +78,12 @@ class EncoderFamily(ABC):
 
     @abstractmethod
     def make(
-        self, backbone: str, image_size: tuple[int, int], schedule: Sequence[int], method: Method
+        self,
+        backbone: str,
+        image_size: tuple[int, int],
+        schedule: Sequence[int],
+        method: Method,
+        readout: Readout,
     ) -> PackedEncoder:
         """Make an encoder with weights of any value.
 
@@ -70,6 +92,7 @@ class EncoderFamily(ABC):
             image_size: Input ``(height, width)`` in pixels.
             schedule: The blocks at which tokens merge, 0-based and rising.
             method: How they merge.
+            readout: What the head reads of it.
 
         Raises:
             ModelError: A size or a schedule that does not fit the backbone.

@@ -4,7 +4,7 @@ images (B, 3, H, W) ─▶ patches ─▶ rows (T, C), offsets ─▶ block 0 �
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder
-from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
+from mpm_deploy.models.encoders.base import PackedEncoder, Readout
+from mpm_deploy.models.encoders.rotary import Rotary, rotate
+from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows, put_in_front
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Method, Mpm, Packed, Reduction
-from mpm_deploy.models.reductions.base import patch_counts
+from mpm_deploy.models.reductions.base import patch_counts, with_tokens
 from mpm_deploy.ops.attention import attention
 from mpm_deploy.support.numbers import integers
 
@@ -32,6 +33,7 @@ class EncoderConfig:
         depth: Number of blocks.
         heads: Attention heads of a block.
         mlp_width: Hidden width of a block's MLP.
+        gated_mlp: Whether the MLP is a SwiGLU.
         special_tokens: Class, distillation and register tokens in front of the patches.
         norm_epsilon: Epsilon of every LayerNorm.
         qkv_bias: Whether the projections to queries, keys and values have a bias.
@@ -39,6 +41,7 @@ class EncoderConfig:
         layer_scale: Whether each branch is scaled before it is added.
         pre_norm: Whether a LayerNorm stands before the first block.
         final_norm: Whether a LayerNorm stands after the last block.
+        rotary_base: Base of the rotary position embedding; None is positions that are learned.
     """
 
     image_size: tuple[int, int]
@@ -47,6 +50,7 @@ class EncoderConfig:
     depth: int = 12
     heads: int = 3
     mlp_width: int = 768
+    gated_mlp: bool = False
     special_tokens: int = 1
     norm_epsilon: float = 1e-6
     qkv_bias: bool = True
@@ -54,6 +58,7 @@ class EncoderConfig:
     layer_scale: bool = False
     pre_norm: bool = False
     final_norm: bool = True
+    rotary_base: float | None = None
 
     def __post_init__(self) -> None:
         height, width = self.image_size
@@ -86,6 +91,18 @@ def checked_schedule(blocks: Sequence[int], depth: int) -> list[int]:
     return schedule
 
 
+def checked_taps(taps: Sequence[int], depth: int) -> list[int]:
+    """Return the numbers of the blocks after which tokens are read, counted from 0.
+
+    Raises:
+        ModelError: There are not so many blocks.
+    """
+    numbers = [tap + depth if tap < 0 else tap for tap in taps]
+    if numbers != sorted(set(numbers)) or not all(0 <= number < depth for number in numbers):
+        raise ModelError(f"taps: expected rising blocks of {depth}, got {list(taps)}")
+    return numbers
+
+
 _PLACES = ("before_block", "after_attention")  # at which a block asks its reduction
 
 
@@ -103,6 +120,7 @@ class Block(nn.Module):
         mlp_width: int,
         *,
         norm_epsilon: float,
+        gated_mlp: bool = False,
         qkv_bias: bool = True,
         qk_norm: bool = False,
         layer_scale: bool = False,
@@ -117,32 +135,53 @@ class Block(nn.Module):
         self.proj = nn.Linear(width, width)
         self.scale1 = Scale(width) if layer_scale else nn.Identity()
         self.norm2 = nn.LayerNorm(width, eps=norm_epsilon)
-        self.fc1 = nn.Linear(width, mlp_width)
+        self.fc1 = nn.Linear(width, 2 * mlp_width if gated_mlp else mlp_width)
+        self.activation = SwiGlu() if gated_mlp else nn.GELU()
         self.fc2 = nn.Linear(mlp_width, width)
         self.scale2 = Scale(width) if layer_scale else nn.Identity()
         self.reduction = Reduction()
 
-    def forward(self, packed: Packed, key_log_weight: Tensor | None = None) -> Packed:
-        """Transform the tokens of ``packed``; ``key_log_weight`` is that of `attention`."""
-        packed = self.reduction.before_block(packed)
-        tokens, keys = self._attend(packed, key_log_weight)
-        tokens, offsets, max_length, rows = self.reduction.after_attention(
-            Packed(tokens, packed.offsets, packed.max_length, packed.rows), keys
-        )
-        return Packed(self._transform(tokens), offsets, max_length, rows)
+    def merge_before(self, packed: Packed) -> Packed:
+        """Merge the tokens that the block starts from, where its reduction is one that does."""
+        return self.reduction.before_block(packed)
 
-    def _attend(self, packed: Packed, key_log_weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        packed: Packed,
+        key_log_weight: Tensor | None = None,
+        rotation: tuple[Tensor, Tensor] | None = None,
+    ) -> Packed:
+        """Transform the tokens of ``packed``.
+
+        Args:
+            packed: The tokens; those that merge before the block have merged.
+            key_log_weight: That of `attention`.
+            rotation: That of `Rotary`, by which queries and keys are turned; None turns none.
+        """
+        tokens, keys = self._attend(packed, key_log_weight, rotation)
+        attended = self.reduction.after_attention(with_tokens(packed, tokens), keys)
+        return with_tokens(attended, self._transform(attended.tokens))
+
+    def _attend(
+        self,
+        packed: Packed,
+        key_log_weight: Tensor | None,
+        rotation: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
         """Compute the first half, attention: tokens ``(T, C)``, and their keys (T, heads, D)."""
-        tokens, offsets, max_length, _ = packed
+        tokens, offsets, max_length = packed.tokens, packed.offsets, packed.max_length
         rows, width = tokens.shape[0], tokens.shape[1]
         qkv = self.qkv(self.norm1(tokens)).view(rows, 3, self.heads, width // self.heads)
         q, k, v = self.q_norm(qkv[:, 0]), self.k_norm(qkv[:, 1]), qkv[:, 2]  # (T, heads, D) each
+        if rotation is not None:
+            cosines, sines = rotation
+            q, k = rotate(q, cosines, sines), rotate(k, cosines, sines)
         attended = attention(q, k, v, offsets, max_length, key_log_weight).reshape(rows, width)
         return tokens + self.scale1(self.proj(attended)), k
 
     def _transform(self, tokens: Tensor) -> Tensor:
         """Compute the second half, the MLP: ``(T, C)`` -> ``(T, C)``."""
-        return tokens + self.scale2(self.fc2(functional.gelu(self.fc1(self.norm2(tokens)))))
+        return tokens + self.scale2(self.fc2(self.activation(self.fc1(self.norm2(tokens)))))
 
     def flops(self, others: int) -> Polynomial:
         """Count the FLOPs of the block, by image tokens; ``others`` are the rows besides."""
@@ -169,6 +208,15 @@ def _layer_flops(others: int, *layers: nn.Linear) -> Polynomial:
     return per_row(2.0 * sum(layer.in_features * layer.out_features for layer in layers), others)
 
 
+class SwiGlu(nn.Module):
+    """The gated activation of Shazeer, "GLU Variants Improve Transformer", 2020."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Gate one half of the channels by the other: ``(T, 2 M)`` -> ``(T, M)``."""
+        gate, value = hidden.chunk(2, dim=-1)
+        return functional.silu(gate) * value
+
+
 class Scale(nn.Module):
     """LayerScale, which has one learned factor for each channel."""
 
@@ -189,6 +237,7 @@ class Encoder(PackedEncoder):
         schedule: The schedule, 0-based and rising; empty is the full-token model.
         method: How tokens merge, and where in those blocks; None is Mutual Pair Merging, before
             them.
+        readout: What the head reads of it; None is the last block's tokens alone.
 
     Raises:
         ModelError: A schedule that does not rise, names a block that does not exist, or does not
@@ -202,9 +251,13 @@ class Encoder(PackedEncoder):
         config: EncoderConfig,
         schedule: Sequence[int] = (),
         method: Method | None = None,
+        readout: Readout | None = None,
     ) -> None:
         super().__init__()
         self.config = config
+        self.readout = readout or Readout()
+        self.taps = checked_taps(self.readout.taps, config.depth)
+        self.query_block = config.depth - self.readout.query_blocks
         self.schedule = checked_schedule(schedule, config.depth)
         self.special_tokens = config.special_tokens
         self.image_size = config.image_size
@@ -216,6 +269,13 @@ class Encoder(PackedEncoder):
         # Position is part of `special` (E, C) already, and added to the patches as (N, C).
         self.special = nn.Parameter(torch.zeros(config.special_tokens, config.width))
         self.position = nn.Parameter(torch.zeros(down * across, config.width))
+        self.queries = None
+        if self.readout.queries:
+            self.queries = nn.Parameter(torch.zeros(self.readout.queries, config.width))
+        self.rotary: Rotary | None = None
+        if config.rotary_base is not None:
+            head_width = config.width // config.heads
+            self.rotary = Rotary(config.grid, head_width, config.rotary_base)
         self.norm_pre = _norm(config) if config.pre_norm else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(
@@ -223,6 +283,7 @@ class Encoder(PackedEncoder):
                 config.heads,
                 config.mlp_width,
                 norm_epsilon=config.norm_epsilon,
+                gated_mlp=config.gated_mlp,
                 qkv_bias=config.qkv_bias,
                 qk_norm=config.qk_norm,
                 layer_scale=config.layer_scale,
@@ -235,7 +296,7 @@ class Encoder(PackedEncoder):
     def _merge_by(self, method: Method) -> None:
         self.proportional_attention = method.proportional_attention
         config = self.config
-        reductions = method.reductions(len(self.schedule), config.special_tokens, config.grid)
+        reductions = method.reductions(len(self.schedule), config.grid)
         for index, reduction in zip(self.schedule, reductions, strict=True):
             if reduction.place not in _PLACES:
                 raise ModelError(
@@ -243,45 +304,63 @@ class Encoder(PackedEncoder):
                 )
             self.blocks[index].reduction = reduction
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        batch = images.shape[0]
-        patches = self.position.shape[0]
-        special = self.special_tokens
-        rows = patch_rows(batch, patches, special, images.device)
-        packed = Packed(
-            self.norm_pre(self._embed(images.to(self.position.dtype))),
-            equal_offsets(batch, special + patches, images.device),
-            special + patches,
-            rows,
-        )
-        maps = [rows[:, None, :0].int().reshape(batch, 0, patches)]
+    def forward(self, images: Tensor) -> tuple[list[Packed], Tensor]:
+        packed = self._embed(images.to(self.position.dtype))
+        batch, patches = packed.rows.shape[0], packed.rows.shape[1]
+        maps = [packed.rows[:, None, :0].int().reshape(batch, 0, patches)]
+        taps: list[Packed] = []
+        rotation: tuple[torch.Tensor, torch.Tensor] | None = None
         for index, block in enumerate(self.blocks):
+            packed = block.merge_before(packed)
+            queries = self.queries
+            if queries is not None and index == self.query_block:
+                packed = put_in_front(packed, queries)
             log_counts: torch.Tensor | None = None
             if self.proportional_attention and len(maps) > 1:
                 log_counts = patch_counts(packed).log()
-            packed = block(packed, log_counts)
+            if self.rotary is not None and self._rows_are_new(index):
+                rotation = self.rotary(packed)
+            packed = block(packed, log_counts, rotation)
             if index in self.schedule:
-                local = image_local(packed.rows, packed.offsets, special)
-                maps.append(local.int()[:, None])
-        return self.norm(packed.tokens), packed.offsets, packed.rows, torch.cat(maps, dim=1)
+                special = packed.special_tokens
+                maps.append(image_local(packed.rows, packed.offsets, special).int()[:, None])
+            if index in self.taps:
+                taps.append(with_tokens(packed, self.norm(packed.tokens)))
+        return taps, torch.cat(maps, dim=1)
+
+    def _rows_are_new(self, index: int) -> bool:
+        """Tell whether the rows of a block's attention are others than the block's before."""
+        merged = index in self.schedule or index - 1 in self.schedule
+        return index == 0 or merged or index == self.query_block
 
     def flop_stages(self) -> list[Polynomial]:
         down, across = self.grid
         stages = [Polynomial(constant=2.0 * down * across * self.width * 3 * self.patch_size**2)]
-        for block in map(_as_block, self.blocks):
+        for index, block in enumerate(map(_as_block, self.blocks)):
+            others = self.special_tokens
+            if index >= self.query_block:
+                others += self.readout.queries
             halves = {"before_block": block.attention_flops, "after_attention": block.mlp_flops}
             for place, half in halves.items():
                 if block.reduction.place == place:
                     stages[-1] += block.merge_flops()
                     stages.append(Polynomial())
-                stages[-1] += half(self.special_tokens)
+                stages[-1] += half(others)
         return stages
 
-    def _embed(self, images: Tensor) -> Tensor:
-        """Embed images: ``(B, 3, H, W)`` -> ``(B * (E + N), C)``, special tokens in front."""
+    def _embed(self, images: Tensor) -> Packed:
+        """Embed images ``(B, 3, H, W)``; each has ``E + N`` rows, special tokens in front."""
         patches = self._project(images) + self.position  # (B, N, C)
         special = self.special.expand(images.shape[0], -1, -1)  # (B, E, C)
-        return torch.cat([special.to(patches.dtype), patches], dim=1).flatten(0, 1)
+        tokens = torch.cat([special.to(patches.dtype), patches], dim=1)
+        batch, length = tokens.shape[0], tokens.shape[1]
+        return Packed(
+            self.norm_pre(tokens.flatten(0, 1)),
+            equal_offsets(batch, length, images.device),
+            length,
+            patch_rows(batch, patches.shape[1], self.special_tokens, images.device),
+            self.special_tokens,
+        )
 
     def _project(self, images: Tensor) -> Tensor:
         """Embed patches, ``(B, 3, H, W)`` -> ``(B, N, C)``, by one matrix product.
@@ -302,67 +381,3 @@ def _norm(config: EncoderConfig) -> nn.LayerNorm:
 
 def _as_block(module: nn.Module) -> Block:
     return cast(Block, module)
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """The shape of a plain ViT that has a name, apart from its input."""
-
-    width: int
-    depth: int
-    heads: int
-    patch_size: int
-    special_tokens: int = 1
-
-
-_TINY, _SMALL, _BASE, _LARGE = (192, 12, 3), (384, 12, 6), (768, 12, 12), (1024, 24, 16)
-_SHAPES = {
-    "vit_tiny_patch16": _Shape(*_TINY, 16),
-    "vit_small_patch16": _Shape(*_SMALL, 16),
-    "vit_base_patch16": _Shape(*_BASE, 16),
-    "vit_base_patch8": _Shape(*_BASE, 8),
-    "vit_large_patch16": _Shape(*_LARGE, 16),
-    # A distillation token follows the class token.
-    "deit_tiny_distilled_patch16": _Shape(*_TINY, 16, special_tokens=2),
-    "deit_small_distilled_patch16": _Shape(*_SMALL, 16, special_tokens=2),
-    "deit_base_distilled_patch16": _Shape(*_BASE, 16, special_tokens=2),
-}
-_SEGMENTER_NORM_EPSILON = 1e-5  # not timm's 1e-6
-
-
-class PlainVit(EncoderFamily):
-    """Plain ViTs as Segmenter has them, by timm's names without its "_384" and "in21k"."""
-
-    @classmethod
-    def backbones(cls) -> tuple[str, ...]:
-        return tuple(_SHAPES)
-
-    def config(self, backbone: str, image_size: tuple[int, int]) -> EncoderConfig:
-        """Return a backbone's shape at ``image_size`` (height, width) pixels."""
-        shape = _SHAPES[backbone]
-        return EncoderConfig(
-            image_size=image_size,
-            patch_size=shape.patch_size,
-            width=shape.width,
-            depth=shape.depth,
-            heads=shape.heads,
-            mlp_width=4 * shape.width,
-            special_tokens=shape.special_tokens,
-            norm_epsilon=_SEGMENTER_NORM_EPSILON,
-        )
-
-    def find(self, config: EncoderConfig) -> str | None:
-        """Return the backbone that has this shape, whatever its epsilon; None if none has."""
-        wanted = replace(config, norm_epsilon=_SEGMENTER_NORM_EPSILON)
-        size = config.image_size
-        fitting = (name for name, shape in _SHAPES.items() if _divides(shape.patch_size, size))
-        return next((name for name in fitting if self.config(name, size) == wanted), None)
-
-    def make(
-        self, backbone: str, image_size: tuple[int, int], schedule: Sequence[int], method: Method
-    ) -> Encoder:
-        return Encoder(self.config(backbone, image_size), schedule, method)
-
-
-def _divides(patch_size: int, image_size: tuple[int, int]) -> bool:
-    return not any(side % patch_size for side in image_size)

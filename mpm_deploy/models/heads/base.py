@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.polynomial import Polynomial
+from mpm_deploy.models.reductions import Packed
 
 
 class Decoder(nn.Module):
@@ -16,25 +18,13 @@ class Decoder(nn.Module):
 
     upsampling = 1
 
-    def forward(
-        self,
-        tokens: Tensor,
-        offsets: Tensor,
-        rows: Tensor,
-        max_length: int,
-        special_tokens: int,
-        patch_counts: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
         """Score every patch.
 
         Args:
-            tokens: ``(T, C)`` with special tokens in front of each image's rows.
-            offsets: ``(B + 1,)`` int32.
-            rows: ``(B, N)`` int64, the row of ``tokens`` that holds each patch.
-            max_length: An upper bound of the rows an image has.
-            special_tokens: Rows in front of each image that hold no patch.
-            patch_counts: ``(T,)``, how many patches each row stands for; None where each stands
-                for one.
+            taps: The tokens at each tap that its head asks for, the last block's last.
+            patch_counts: How many patches each row of the last tap stands for, ``(T,)``; None where
+                each stands for one.
 
         Returns:
             The class scores ``(B, S, K)``, where the S places are the patches' grid, finer by
@@ -53,6 +43,11 @@ class Head(ABC):
     A member of `families.HEADS` is a frozen dataclass of this kind, and its fields are the options
     that a recipe's ``[model]`` table takes with it.
     """
+
+    @property
+    def readout(self) -> Readout:
+        """What it reads of an encoder: the last block's tokens, unless a member says otherwise."""
+        return Readout()
 
     @abstractmethod
     def make(self, width: int, classes: int, grid: tuple[int, int]) -> Decoder:

@@ -59,15 +59,8 @@ class MaskTransformer(Decoder):
         self.proj_classes = nn.Parameter(torch.zeros(width, width))
         self.mask_norm = nn.LayerNorm(classes, eps=_NORM_EPSILON)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        offsets: Tensor,
-        rows: Tensor,
-        max_length: int,
-        special_tokens: int,
-        patch_counts: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
+        tokens, offsets, max_length, rows, special_tokens = taps[-1]
         classes = self.cls_emb.shape[0]
         shift = classes - special_tokens
         projected, packed_offsets = replace_special(
@@ -75,7 +68,7 @@ class MaskTransformer(Decoder):
         )
         images = rows.shape[0]
         rows = rows + shift * torch.arange(1, images + 1, device=rows.device)[:, None]
-        packed = Packed(projected, packed_offsets, max_length + shift, rows)
+        packed = Packed(projected, packed_offsets, max_length + shift, rows, classes)
         log_counts: Tensor | None = None
         if patch_counts is not None:
             ones = torch.ones(classes, device=tokens.device, dtype=patch_counts.dtype)

@@ -47,9 +47,7 @@ class Algm(Method):
         hint = "as in --set merge.threshold=0.9"
         require(fits, "threshold", "above 0, 1 at most", self.threshold, hint)
 
-    def reductions(
-        self, merges: int, special_tokens: int, grid: tuple[int, int]
-    ) -> list[Reduction]:
+    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
         """Return the local merge and the global one, or nothing for an empty schedule.
 
         Raises:
@@ -58,8 +56,8 @@ class Algm(Method):
         if merges not in (0, 2):
             raise ModelError(f"blocks: expected two blocks for ALGM, got {merges}")
         both: list[Reduction] = [
-            WindowPooling(special_tokens, grid, self.threshold or 0.0),
-            GlobalMatching(special_tokens),
+            WindowPooling(grid, self.threshold or 0.0),
+            GlobalMatching(),
         ]
         return both[:merges]
 
@@ -72,13 +70,12 @@ class WindowPooling(ImageReduction):
              d d e e f
 
     Args:
-        special_tokens: Rows in front of each image that never merge.
         grid: Patches ``(down, across)``.
         threshold: As for `Algm`.
     """
 
-    def __init__(self, special_tokens: int, grid: tuple[int, int], threshold: float) -> None:
-        super().__init__(special_tokens)
+    def __init__(self, grid: tuple[int, int], threshold: float) -> None:
+        super().__init__()
         self.grid = grid
         self.threshold = threshold
 
@@ -110,11 +107,7 @@ class WindowPooling(ImageReduction):
 
 
 class GlobalMatching(ImageReduction):
-    """Does the global merge, along edges that are better than the mean by a standard deviation.
-
-    Args:
-        special_tokens: Rows in front of each image that never merge.
-    """
+    """Does the global merge, along edges that are better than the mean by a standard deviation."""
 
     def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
         return tokens

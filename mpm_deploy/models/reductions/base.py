@@ -21,12 +21,14 @@ class Packed(NamedTuple):
         offsets: Image ``b`` owns rows ``offsets[b]:offsets[b + 1]``, ``(B + 1,)`` int32.
         max_length: An upper bound of the rows an image has.
         rows: The row that holds each patch, ``(B, N)`` int64.
+        special_tokens: Rows in front of each image that hold no patch, and never merge.
     """
 
     tokens: Tensor
     offsets: Tensor
     max_length: int
     rows: Tensor
+    special_tokens: int
 
 
 class Reduction(nn.Module):
@@ -66,16 +68,14 @@ class ImageReduction(Reduction):
     weighted by the patches that each stands for.
 
     Args:
-        special_tokens: Rows in front of each image that never merge.
         adaptive: Whether each image has its own number of tokens to keep. If not, images come with
             equal lengths and stay so, and no size depends on the data.
     """
 
     place = "after_attention"
 
-    def __init__(self, special_tokens: int, adaptive: bool = True) -> None:
+    def __init__(self, adaptive: bool = True) -> None:
         super().__init__()
-        self.special_tokens = special_tokens
         self.adaptive = adaptive
 
     def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class ImageReduction(Reduction):
         return tokens
 
     def after_attention(self, packed: Packed, keys: Tensor) -> Packed:
-        special, offsets = self.special_tokens, packed.offsets.long()
+        special, offsets = packed.special_tokens, packed.offsets.long()
         features = self._by_image(packed, self.features(packed.tokens, keys))
         image_map, kept = self.map_images(features, offsets.diff() - special)
         merged_offsets = functional.pad((kept + special).cumsum(0), [1, 0])  # (B + 1,)
@@ -123,7 +123,7 @@ class ImageReduction(Reduction):
 
         L is static but for a lone image.
         """
-        special, first = self.special_tokens, packed.offsets[:-1, None].long()
+        special, first = packed.special_tokens, packed.offsets[:-1, None].long()
         rows = features.shape[0]
         longest = rows if first.shape[0] == 1 else packed.max_length
         place = torch.arange(special, longest, device=features.device)  # (L,)
@@ -150,14 +150,11 @@ class Method(ABC):
     proportional_attention: bool = False
 
     @abstractmethod
-    def reductions(
-        self, merges: int, special_tokens: int, grid: tuple[int, int]
-    ) -> list[Reduction]:
+    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, in order.
 
         Args:
             merges: Number of blocks in the schedule.
-            special_tokens: Rows in front of each image that never merge.
             grid: Patches of an image, ``(down, across)``.
 
         Raises:
@@ -191,6 +188,11 @@ def patch_counts(packed: Packed) -> Tensor:
     return zeros.index_add(0, patches, ones).clamp(min=1)
 
 
+def with_tokens(packed: Packed, tokens: Tensor) -> Packed:
+    """Return the same rows with other values ``(T, C)``."""
+    return Packed(tokens, packed.offsets, packed.max_length, packed.rows, packed.special_tokens)
+
+
 def kept_rows(kept: Tensor, special_tokens: int) -> Tensor:
     """Return the rows where ``kept (T,)`` is true, ``(T',)``; no other size depends on data."""
     rows = kept.nonzero().flatten()
@@ -215,4 +217,4 @@ def _join(
     sums = weighted.new_zeros(merged_rows, weighted.shape[1]).index_add(0, merge_map, weighted)
     totals = counts.new_zeros(merged_rows).index_add(0, merge_map, counts)
     tokens = (sums / totals[:, None]).to(packed.tokens.dtype)
-    return Packed(tokens, offsets, max_length, merge_map[packed.rows])
+    return Packed(tokens, offsets, max_length, merge_map[packed.rows], packed.special_tokens)

@@ -28,31 +28,22 @@ class Mpm(Method):
     title = "MPM"
     place = "before_block"
 
-    def reductions(
-        self, merges: int, special_tokens: int, grid: tuple[int, int]
-    ) -> list[Reduction]:
+    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""
-        return [MutualPairs(special_tokens) for _ in range(merges)]
+        return [MutualPairs() for _ in range(merges)]
 
 
 class MutualPairs(Reduction):
-    """Runs `merge_mutual_pairs` before a block.
-
-    Args:
-        special_tokens: Rows in front of each image that never merge.
-    """
+    """Runs `merge_mutual_pairs` before a block."""
 
     place = "before_block"
 
-    def __init__(self, special_tokens: int) -> None:
-        super().__init__()
-        self.special_tokens = special_tokens
-
     def before_block(self, packed: Packed) -> Packed:
-        merged, merge_map, offsets = merge_mutual_pairs(
-            packed.tokens, packed.offsets, packed.max_length, self.special_tokens
+        tokens, offsets, max_length, rows, special_tokens = packed
+        merged, merge_map, merged_offsets = merge_mutual_pairs(
+            tokens, offsets, max_length, special_tokens
         )
-        return Packed(merged, offsets, packed.max_length, compose(packed.rows, merge_map))
+        return Packed(merged, merged_offsets, max_length, compose(rows, merge_map), special_tokens)
 
     def similarity_flops(self, width: int, head_width: int) -> float:
         return 2.0 * width  # every token with every other

@@ -45,11 +45,9 @@ class Tome(Method):
         given = [name for name in ("ratio", "r") if getattr(self, name) is not None]
         require(len(given) == 1, "ratio", "ratio or r", given, "as in --set merge.ratio=0.1")
 
-    def reductions(
-        self, merges: int, special_tokens: int, grid: tuple[int, int]
-    ) -> list[Reduction]:
+    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""
-        return [SoftMatching(special_tokens, self.ratio or 0.0, self.r or 0) for _ in range(merges)]
+        return [SoftMatching(self.ratio or 0.0, self.r or 0) for _ in range(merges)]
 
 
 class SoftMatching(ImageReduction):
@@ -58,13 +56,12 @@ class SoftMatching(ImageReduction):
     Images have equal lengths, and keep them.
 
     Args:
-        special_tokens: Rows in front of each image that never merge.
         ratio: Share of an image's tokens that it removes.
         r: Number of tokens that it removes besides.
     """
 
-    def __init__(self, special_tokens: int, ratio: float, r: int) -> None:
-        super().__init__(special_tokens, adaptive=False)
+    def __init__(self, ratio: float, r: int) -> None:
+        super().__init__(adaptive=False)
         self.ratio = ratio
         self.r = r
 

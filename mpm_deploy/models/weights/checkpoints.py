@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.vit import EncoderConfig, PlainVit
+from mpm_deploy.models.encoders.plain import PlainVit
+from mpm_deploy.models.encoders.vit import EncoderConfig
 from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.foreign import foreign_file

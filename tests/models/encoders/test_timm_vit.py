@@ -44,22 +44,20 @@ def test_full_token_encoder_equals_timm(case):
     vit = timm_model(name, **options)
     images = torch.randn(2, 3, *vit.patch_embed.img_size)
     with torch.inference_mode():
-        tokens, offsets, _rows, merge_maps = encoder_from_timm(vit)(images)
+        (tap,), merge_maps = encoder_from_timm(vit)(images)
         expected = vit.forward_features(images)
-    torch.testing.assert_close(tokens.view_as(expected), expected, atol=1e-5, rtol=0)
-    assert offsets.diff().tolist() == [expected.shape[1]] * 2
+    torch.testing.assert_close(tap.tokens.view_as(expected), expected, atol=1e-5, rtol=0)
+    assert tap.offsets.diff().tolist() == [expected.shape[1]] * 2
     assert merge_maps.shape[1] == 0
 
 
 def test_a_schedule_merges():
     vit = timm_model("deit_tiny_distilled_patch16_224", img_size=64)
     with torch.inference_mode():
-        _tokens, offsets, _rows, merge_maps = encoder_from_timm(vit, (2, 5))(
-            torch.randn(2, 3, 64, 64)
-        )
+        (tap,), merge_maps = encoder_from_timm(vit, (2, 5))(torch.randn(2, 3, 64, 64))
     kept = merge_maps[:, -1].amax(dim=1) + 1
     assert (kept < 16).all()
-    assert offsets.diff().tolist() == (kept + 2).tolist()
+    assert tap.offsets.diff().tolist() == (kept + 2).tolist()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
 from mpm_deploy.models.packing import equal_offsets, patch_rows
+from mpm_deploy.models.reductions import Packed
 
 SPECIAL, PATCHES, WIDTH, CLASSES = 2, 10, 64, 4
 
@@ -40,31 +41,32 @@ def random(module: torch.nn.Module) -> torch.nn.Module:
     return module.double().eval()
 
 
-def packed(images: int) -> tuple[Tensor, Tensor, Tensor]:
+def packed(images: int) -> Packed:
     generator = torch.Generator().manual_seed(images)
     rows = images * (SPECIAL + PATCHES)
     tokens = torch.randn(rows, WIDTH, generator=generator, dtype=torch.float64)
     device = torch.device("cpu")
-    return (
+    return Packed(
         tokens,
         equal_offsets(images, SPECIAL + PATCHES, device),
+        SPECIAL + PATCHES,
         patch_rows(images, PATCHES, SPECIAL, device),
+        SPECIAL,
     )
 
 
 def test_mask_transformer_is_segmenters():
     decoder = random(MaskTransformer(WIDTH, WIDTH, 2, CLASSES))
     for images in (1, 3):
-        tokens, offsets, rows = packed(images)
-        scores = decoder(tokens, offsets, rows, SPECIAL + PATCHES, SPECIAL)
+        tap = packed(images)
+        scores = decoder([tap])
         assert scores.shape == (images, PATCHES, CLASSES)
         for image in range(images):
-            expected = dense_mask_transformer(decoder, tokens[rows[image]])
+            expected = dense_mask_transformer(decoder, tap.tokens[tap.rows[image]])
             torch.testing.assert_close(scores[image], expected, atol=1e-10, rtol=0)
 
 
 def test_linear_decoder_is_one_layer():
     decoder = random(LinearDecoder(WIDTH, CLASSES))
-    tokens, offsets, rows = packed(3)
-    scores = decoder(tokens, offsets, rows, SPECIAL + PATCHES, SPECIAL)
-    torch.testing.assert_close(scores, decoder.head(tokens[rows]))
+    tap = packed(3)
+    torch.testing.assert_close(decoder([tap]), decoder.head(tap.tokens[tap.rows]))

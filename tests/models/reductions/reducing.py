@@ -57,7 +57,9 @@ def reduce_images(
     firsts = offsets[:-1].long() + special_tokens
     rows = torch.stack([i.patches + first for i, first in zip(images, firsts, strict=True)])
     longest = max(len(image.tokens) for image in images)
-    reduced = reduction.after_attention(Packed(tokens, offsets, longest, rows), keys)
+    reduced = reduction.after_attention(
+        Packed(tokens, offsets, longest, rows, special_tokens), keys
+    )
     assert reduced.tokens.dtype == tokens.dtype
     assert reduced.offsets.dtype == torch.int32
     assert reduced.rows.dtype == torch.int64

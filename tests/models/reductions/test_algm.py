@@ -93,7 +93,7 @@ def test_windows_merge_where_they_are_alike(grid: tuple[int, int], special: int)
                 [gaussian(random, special, 16), torch.from_numpy(rows.reshape(-1, 16))]
             )
             images.append(image_of(tokens, torch.arange(down * across)))
-        reduction = WindowPooling(special, grid, 0.8)
+        reduction = WindowPooling(grid, 0.8)
         for image, reduced in zip(images, reduce_images(reduction, images, special), strict=True):
             tokens = image.tokens.double().numpy()[special:]
             check_image(image, reduced, special, slow_windows(tokens, grid, 0.8))
@@ -115,7 +115,7 @@ def test_the_global_merge_cuts_at_mean_and_deviation_of_each_image(
             tokens = maker(random, special + int(count), 12)
             images.append(image_of(tokens, random_patches(random, int(count), 60)))
         for image, reduced in zip(
-            images, reduce_images(GlobalMatching(special), images, special), strict=True
+            images, reduce_images(GlobalMatching(), images, special), strict=True
         ):
             tokens = image.tokens.double().numpy()[special:]
             check_image(image, reduced, special, slow_global(tokens))
@@ -127,7 +127,7 @@ def test_the_global_merge_cuts_at_mean_and_deviation_of_each_image(
 def test_means_have_the_dtype_of_the_tokens(dtype: torch.dtype) -> None:
     tokens = torch.tensor([[1.0, 0.0], [2.0, 0.0], [4.0, 0.0], [5.0, 0.0]], dtype=dtype)
     image = Image(tokens, tokens[:, None], torch.arange(4))
-    (reduced,) = reduce_images(WindowPooling(0, (2, 2), 0.99), [image], 0)
+    (reduced,) = reduce_images(WindowPooling((2, 2), 0.99), [image], 0)
     assert reduced.tokens.tolist() == [[3.0, 0.0]]
 
 
@@ -136,8 +136,8 @@ def test_means_have_the_dtype_of_the_tokens(dtype: torch.dtype) -> None:
 def test_no_image_depends_on_its_batch(maker: Maker, dtype: torch.dtype) -> None:
     random = np.random.default_rng(0)
     for reduction, counts in (
-        (WindowPooling(1, (15, 20), 0.3), [300] * 6),
-        (GlobalMatching(1), [1, 2, 3, 4, 77, 299, 300]),
+        (WindowPooling((15, 20), 0.3), [300] * 6),
+        (GlobalMatching(), [1, 2, 3, 4, 77, 299, 300]),
     ):
         rows = [maker(random, count + 1, 64).to(dtype) for count in counts]
         patches = [torch.arange(300) % count for count in counts]

@@ -67,7 +67,7 @@ def test_merges_are_those_of_the_paper(
 ) -> None:
     ratio, r = schedule
     random = np.random.default_rng(special)
-    reduction = SoftMatching(special, ratio, r)
+    reduction = SoftMatching(ratio, r)
     for count in (1, 2, 3, *map(int, random.integers(4, 40, 12))):  # of every image of a batch
         images = [random_image(random, maker, count, special) for _ in range(3)]
         for image, reduced in zip(images, reduce_images(reduction, images, special), strict=True):
@@ -80,7 +80,7 @@ def test_merges_are_those_of_the_paper(
 def test_means_have_the_dtype_of_the_tokens(dtype: torch.dtype) -> None:
     tokens = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 1.0]], dtype=dtype)
     image = Image(tokens, tokens[:, None], torch.tensor([0, 1, 1, 1, 2]))
-    (reduced,) = reduce_images(SoftMatching(0, 0.0, 1), [image], 0)
+    (reduced,) = reduce_images(SoftMatching(0.0, 1), [image], 0)
     assert reduced.tokens.tolist() == [[0.0, 1.0], [2.5, 0.0]]  # 1 and three 3s
     assert reduced.patches.tolist() == [1, 1, 1, 1, 0]
 
@@ -92,7 +92,7 @@ def test_no_image_depends_on_its_batch(maker: Maker, dtype: torch.dtype) -> None
     for count in (1, 2, 77, 300):
         rows = [maker(random, count + 1, 64).to(dtype) for _ in range(7)]
         images = [Image(part, part[:, None], torch.arange(count)) for part in rows]
-        check_alone(SoftMatching(1, 0.3, 0), images, 1)
+        check_alone(SoftMatching(0.3, 0), images, 1)
 
 
 def tome_model(

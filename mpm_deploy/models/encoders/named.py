@@ -1,0 +1,88 @@
+"""Name shapes of ViTs, so that a recipe can ask for one by a word."""
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from mpm_deploy.models.encoders.base import EncoderFamily, Readout
+from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.reductions import Method
+
+# Width, depth and heads of the sizes that papers call T, S, B and L.
+TINY, SMALL, BASE, LARGE = (192, 12, 3), (384, 12, 6), (768, 12, 12), (1024, 24, 16)
+
+
+class NamedVits(EncoderFamily, ABC):
+    """A family of ViTs, each of which has one shape at inputs of any size.
+
+    Attributes:
+        shapes: The shape of each backbone, at an input of one patch.
+    """
+
+    shapes: ClassVar[Mapping[str, EncoderConfig]]
+
+    @classmethod
+    def backbones(cls) -> tuple[str, ...]:
+        return tuple(cls.shapes)
+
+    @classmethod
+    def config(cls, backbone: str, image_size: tuple[int, int]) -> EncoderConfig:
+        """Return a backbone's shape at ``image_size`` (height, width) pixels.
+
+        Raises:
+            ModelError: A size that is not whole patches.
+        """
+        return replace(cls.shapes[backbone], image_size=image_size)
+
+    @classmethod
+    def find(cls, config: EncoderConfig) -> str | None:
+        """Return the backbone that has this shape, whatever its epsilon; None if none has."""
+        for backbone, shape in cls.shapes.items():
+            one_patch = (shape.patch_size, shape.patch_size)
+            if shape == replace(
+                config, image_size=one_patch, norm_epsilon=shape.norm_epsilon
+            ):
+                return backbone
+        return None
+
+    def make(
+        self,
+        backbone: str,
+        image_size: tuple[int, int],
+        schedule: Sequence[int],
+        method: Method,
+        readout: Readout,
+    ) -> Encoder:
+        return Encoder(self.config(backbone, image_size), schedule, method, readout)
+
+
+def vit_shape(
+    size: tuple[int, int, int],
+    patch_size: int,
+    special_tokens: int,
+    norm_epsilon: float,
+    **parts: float | bool,
+) -> EncoderConfig:
+    """Return the shape of a ViT at an input of one patch.
+
+    Args:
+        size: Width, depth and heads.
+        patch_size: Side of a patch in pixels.
+        special_tokens: Class, distillation and register tokens.
+        norm_epsilon: Epsilon of every LayerNorm.
+        parts: Other fields of `EncoderConfig`; the MLP is four times as wide as a token, unless
+            they say otherwise.
+    """
+    width, depth, heads = size
+    shape = EncoderConfig(
+        image_size=(patch_size, patch_size),
+        patch_size=patch_size,
+        width=width,
+        depth=depth,
+        heads=heads,
+        mlp_width=4 * width,
+        special_tokens=special_tokens,
+        norm_epsilon=norm_epsilon,
+    )
+    return replace(shape, **parts)  # type: ignore[arg-type]
