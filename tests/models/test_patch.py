@@ -51,13 +51,14 @@ def test_with_a_schedule_it_computes_what_the_packed_encoder_does(case):
     images = torch.randn(2, 3, *vit.patch_embed.img_size)
     schedule = (0, len(vit.blocks) - 1)
     with torch.inference_mode():
-        tokens, offsets, rows, merge_maps = encoder_from_timm(vit, schedule)(images)
+        (tap,), merge_maps = encoder_from_timm(vit, schedule)(images)
         encoder = mpm_deploy.patch(vit, schedule)
         features = vit.forward_features(images)
     assert torch.equal(encoder.merge_maps, merge_maps)
+    tokens, offsets = tap.tokens, tap.offsets
     assert torch.equal(encoder.tokens_kept[:, -1] + vit.num_prefix_tokens, offsets.diff())
     patches = features[:, vit.num_prefix_tokens :]
-    torch.testing.assert_close(patches, tokens[rows], atol=1e-5, rtol=0)
+    torch.testing.assert_close(patches, tokens[tap.rows], atol=1e-5, rtol=0)
     for image, first in enumerate(offsets[:-1].tolist()):
         special = tokens[first : first + vit.num_prefix_tokens]
         actual = features[image, : vit.num_prefix_tokens]
@@ -115,8 +116,8 @@ def test_training_one_trains_the_other(train_by):
     after = vit.forward_features(images).detach()
     assert not torch.allclose(before, after, atol=1e-2)
     with torch.inference_mode():  # a copy of the weights as they are now
-        tokens, _, rows, _ = encoder_from_timm(vit, (1, 2))(images)
-    torch.testing.assert_close(after[:, 2:], tokens[rows], atol=1e-4, rtol=1e-4)
+        (tap,), _ = encoder_from_timm(vit, (1, 2))(images)
+    torch.testing.assert_close(after[:, 2:], tap.tokens[tap.rows], atol=1e-4, rtol=1e-4)
 
 
 def test_gradients_are_those_of_the_difference():
