@@ -12,8 +12,9 @@ from typing import Any
 from mpm_deploy.errors import MpmError
 from tools.fuzz.findings import Budget, Findings
 from tools.fuzz.formats import Format
+from tools.fuzz.make_corpus import ROOT
 
-DRIVER = Path("build/tools/fuzz/fuzz_driver")
+DRIVER = ROOT / "build/tools/fuzz/fuzz_driver"
 
 _MOST_SECONDS = 30.0
 _VARYING = re.compile(r"/proc/self/fd/\d+|\d+")
