@@ -82,6 +82,15 @@ def test_anything_but_a_refusal_is_a_fault() -> None:
     assert "ZeroDivisionError" in str(python_readers.fault_of(raising(ZeroDivisionError()), b""))
 
 
+def test_taking_long_or_much_memory_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = Format("exif", FORMATS["exif"].mutate, lambda data: bytearray(b"x" * (64 << 20)))
+    assert python_readers.fault_of(large, b"") is None
+    monkeypatch.setattr(python_readers, "MOST_BYTES", 16 << 20)
+    assert python_readers.fault_of(large, b"") == "takes more than 16 MB"
+    monkeypatch.setattr(python_readers, "MOST_SECONDS", 0.0)
+    assert python_readers.fault_of(large, b"") == "takes more than 0 s"
+
+
 def test_a_process_that_dies_is_a_fault(tmp_path: Path) -> None:
     dying = Format("exif", FORMATS["exif"].mutate, lambda data: os._exit(7) if data[2:] else None)
     parent = os.getpid()

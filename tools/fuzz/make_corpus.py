@@ -162,6 +162,9 @@ def _pngs() -> Iterator[bytes]:
         *((b"iCCP", b"k\0\0" + packed), (b"acTL", bytes(8)), (b"tEXt", b"k\0v")),
     ):
         yield header + png_chunk(name, data) + rest
+    pixels, end = rest[8:-16], rest[-12:]
+    for parts in ((pixels[:20], pixels[20:]), (b"", pixels), (pixels, b"")):
+        yield header + b"".join(png_chunk(b"IDAT", part) for part in parts) + end
 
 
 def _exifs() -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Mutate inputs: any bytes, and formats by their parts, so that damage goes past the checksums."""
 
+import copy
 import io
 import json
 import re
@@ -246,13 +247,17 @@ def _change_value(random: Random, value: Any) -> Any:
         if chance < 0.05:
             del value[key]
         elif chance < 0.1 and isinstance(value, dict):
-            value[random.choice(("", "a", "format", "\ud800"))] = random.choice(_VALUES)
+            value[random.choice(("", "a", "format", "\ud800"))] = _some_value(random)
         elif chance < 0.1:
-            value.insert(key, random.choice(_VALUES))
+            value.insert(key, _some_value(random))
         else:
             value[key] = _change_value(random, value[key])
         return value
-    return random.choice(_VALUES)
+    return _some_value(random)
+
+
+def _some_value(random: Random) -> Any:
+    return copy.deepcopy(random.choice(_VALUES))  # it may be changed in its turn
 
 
 def _swap_number(random: Random, text: bytes, word: bytes = b"") -> bytes:
