@@ -82,8 +82,8 @@ def fuzz(format: Format, folder: Path, budget: Budget, seed: int) -> Findings:
     findings = Findings(f"differential:{format.name}", folder)
     driver = Driver(str(format.driver))
     started = time.monotonic()
-    until = None if budget.seconds is None else started + budget.seconds
-    while findings.executions != budget.count and (until is None or time.monotonic() < until):
+    until = started + budget.seconds if budget.seconds is not None else float("inf")
+    while findings.executions != budget.count and time.monotonic() < until:
         data = format.input(seed, findings.executions)
         if kind := compare(format, driver, data):
             findings.add(kind, data, lambda d, k=kind: compare(format, driver, d) == k)

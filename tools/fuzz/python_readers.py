@@ -8,7 +8,7 @@ import resource
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ MOST_SECONDS = 10.0
 MOST_BYTES = 1 << 30  # three images of the largest size fit in it
 ADDRESS_SPACE = 8 << 30  # what is beyond it is a MemoryError, and the machine lives on
 
+_MOMENT = 0.1  # seconds
 _PROCESSES = multiprocessing.get_context("fork")  # torch is imported once
 
 
@@ -45,78 +46,78 @@ def fuzz(format: Format, folder: Path, budget: Budget, seed: int) -> Findings:
     """Read mutated inputs until the budget is spent."""
     findings = Findings(f"python:{format.name}", folder)
     started = time.monotonic()
-    until = None if budget.seconds is None else started + budget.seconds
+    until = started + budget.seconds if budget.seconds is not None else float("inf")
     fault_of(format, format.seeds[0])  # imports once what all children need
-    while budget.count is None or findings.executions < budget.count:
-        with _reading(format, seed, findings.executions, budget.count) as (child, progress, faults):
-            ended = _watch(child, progress, faults, until, format, findings, seed)
-        if ended:
-            break
+    broke: str | None = "not begun"
+    while broke and findings.executions != budget.count:
+        with closing(_Child(format, seed, findings.executions, budget.count)) as child:
+            broke = _follow(child, findings, until)
+            findings.executions = child.executions
+        if broke:
+            findings.add(broke, format.input(seed, findings.executions))
+            findings.executions += 1
     findings.seconds = time.monotonic() - started
     return findings
 
 
-def _watch(
-    child: Any,
-    progress: Any,
-    faults: Connection,
-    until: float | None,
-    format: Format,
-    findings: Findings,
-    seed: int,
-) -> bool:
-    """Follow one child; return whether fuzzing is over, as it is not where the child broke."""
-    moved, last = time.monotonic(), progress.value
-    while True:
-        alive = child.is_alive()
-        while faults.poll(0.1):
-            try:
-                index, kind = faults.recv()
-            except EOFError:
-                break
-            findings.add(kind, format.input(seed, index), _shows(format, kind))
-            moved = time.monotonic()
-        findings.executions = progress.value
-        if progress.value != last:
-            moved, last = time.monotonic(), progress.value
-        if not alive and child.exitcode == 0:
-            return True
-        hangs = time.monotonic() - moved > 3 * MOST_SECONDS
-        if not alive or hangs:
-            kind = "hangs" if hangs else f"the process ends with {child.exitcode}"
-            findings.add(kind, format.input(seed, progress.value))
-            findings.executions = progress.value + 1
-            return False
-        if until is not None and time.monotonic() > until:
-            return True
+class _Child:
+    """A process that reads the inputs of a seed, from one on, and tells of faults."""
+
+    def __init__(self, format: Format, seed: int, first: int, count: int | None) -> None:
+        self.format, self.seed = format, seed
+        self._progress = _PROCESSES.Value("q", first, lock=False)
+        self._faults, told = _PROCESSES.Pipe(duplex=False)
+        arguments = (format, seed, count, self._progress, told)
+        self._process = _PROCESSES.Process(target=_read_all, args=arguments)
+        self._process.start()
+        told.close()
+
+    @property
+    def executions(self) -> int:
+        """How many inputs were read, those of earlier children too."""
+        return int(self._progress.value)
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it lives."""
+        return self._process.exitcode
+
+    def faults(self) -> Iterator[tuple[int, str]]:
+        """Yield the number of an input and the kind of its fault, of those told in a moment."""
+        with suppress(EOFError):
+            while self._faults.poll(_MOMENT):
+                yield self._faults.recv()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.join()
 
 
-@contextmanager
-def _reading(
-    format: Format, seed: int, first: int, count: int | None
-) -> Iterator[tuple[Any, Any, Connection]]:
-    progress = _PROCESSES.Value("q", first, lock=False)
-    faults, told = _PROCESSES.Pipe(duplex=False)
-    child = _PROCESSES.Process(target=_read_all, args=(format, seed, first, count, progress, told))
-    child.start()
-    told.close()
-    try:
-        yield child, progress, faults
-    finally:
-        child.kill()
-        child.join()
+def _follow(child: _Child, findings: Findings, until: float) -> str | None:
+    """Take what a child tells until all is read or time is up; return how it broke, if it did."""
+    moved, last = time.monotonic(), -1
+    while time.monotonic() < until:
+        exit_code = child.exit_code  # before its last words
+        for index, kind in child.faults():
+            findings.add(kind, child.format.input(child.seed, index), _shows(child.format, kind))
+        if exit_code is not None:
+            return f"the process ends with {exit_code}" if exit_code else None
+        if child.executions != last:
+            moved, last = time.monotonic(), child.executions
+        elif time.monotonic() - moved > 3 * MOST_SECONDS:
+            return "hangs"
+    return None
 
 
 def _read_all(
-    format: Format, seed: int, first: int, count: int | None, progress: Any, told: Connection
+    format: Format, seed: int, count: int | None, progress: Any, told: Connection
 ) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + ADDRESS_SPACE,) * 2)
-    index = first
-    while count is None or index < count:
-        if kind := fault_of(format, format.input(seed, index)):
-            told.send((index, kind))
-        index += 1
-        progress.value = index
+    while progress.value != count:
+        if kind := fault_of(format, format.input(seed, progress.value)):
+            told.send((progress.value, kind))
+        progress.value += 1
 
 
 def _shows(format: Format, kind: str) -> Any:
