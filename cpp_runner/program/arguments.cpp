@@ -98,6 +98,7 @@ void add_bench(CLI::App& command, Arguments& arguments) {
 void add_worker(CLI::App& command, Arguments& arguments) {
   add_runner(command, arguments);
   add_folder(command, arguments);
+  add_number(command, "--answers", arguments.answers, "The descriptor that answers go to");
 }
 
 // The bare form: ARTIFACT FOLDER is short for bench, and with --output for run.

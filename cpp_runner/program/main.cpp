@@ -56,7 +56,8 @@ int bench_command(const Arguments& arguments) {
 }
 
 int worker_command(const Arguments& arguments) {
-  serve(arguments, std::cin, std::cout);
+  if (arguments.answers) show_at(*arguments.answers);
+  serve(arguments, std::cin);
   return exit_done;
 }
 

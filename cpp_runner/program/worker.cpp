@@ -4,8 +4,8 @@
 #include <istream>
 #include <map>
 #include <optional>
-#include <ostream>
 
+#include "console.hpp"
 #include "json.hpp"
 #include "passes.hpp"
 #include "signals.hpp"
@@ -87,11 +87,10 @@ Json answer_line(std::optional<Passes>& passes, const Arguments& arguments,
 
 }  // namespace
 
-void serve(const Arguments& arguments, std::istream& requests, std::ostream& answers) {
+void serve(const Arguments& arguments, std::istream& requests) {
   std::optional<Passes> passes;
   for (std::string line; std::getline(requests, line);) {
-    const Json answer = answer_line(passes, arguments, line);
-    answers << dump(answer) << std::endl;
+    show(dump(answer_line(passes, arguments, line)) + "\n");
   }
   check_signals();
 }

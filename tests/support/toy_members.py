@@ -1,7 +1,6 @@
 """A toy member of every family: all that a new member has to bring."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from mpm_deploy.backends import Compiled
 from mpm_deploy.backends.torchscript import TorchScript
+from mpm_deploy.cli.console import say
 from mpm_deploy.errors import ImageError
 from mpm_deploy.images.formats import Raster
 from mpm_deploy.measure.accuracy.datasets import Dataset, Sample
@@ -174,7 +174,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    sys.stdout.write(f"the word is {arguments.word}\n")
+    say(f"the word is {arguments.word}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """Runs an engine: a worker process that the bench asks for one pass after another."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ class Engine:
     """A process of its own that runs one artifact.
 
     Thread pools of two artifacts in one process slow one another; an engine that waits for its
-    turn costs nothing.
+    turn costs nothing. Its answers come through a pipe of their own: whoever likes may print to
+    its stdout.
 
     Args:
         artifact: A ``.pt`` or ``.pt2``.
@@ -53,15 +55,21 @@ class Engine:
             "--stride": stride,
         }
         given = [f"{name}={value}" for name, value in options.items() if value is not None]
+        receiving, sending = os.pipe()
+        self._answers = os.fdopen(receiving, encoding="utf-8")
+        given.append(f"--answers={sending}")
         command = [*program, "worker", str(artifact), str(folder), *given]
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                command, stdin=subprocess.PIPE, pass_fds=[sending], text=True
             )
         except OSError as error:
+            self._answers.close()
             what = f"{program[0]}: expected a program that can be started, got"
             cure = "`make cpp` makes the C++ program, build/cpp_runner"
             raise refusal(InputError, what, error, cure) from error
+        finally:
+            os.close(sending)
 
     @property
     def process_id(self) -> int:
@@ -95,6 +103,7 @@ class Engine:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+        self._answers.close()
 
     def __enter__(self) -> "Engine":
         return self
@@ -110,13 +119,13 @@ class Engine:
         self.close()
 
     def _exchange(self, request: str) -> str:
-        stdin, stdout = self._process.stdin, self._process.stdout
+        stdin = self._process.stdin
         line = ""
-        if stdin is not None and stdout is not None:
+        if stdin is not None:
             try:
                 stdin.write(request + "\n")
                 stdin.flush()
-                line = stdout.readline()
+                line = self._answers.readline()
             except BrokenPipeError:
                 pass  # it is gone: no answer
         if not line:
