@@ -159,7 +159,9 @@ class _Archive:
         try:
             yield from read_record(self._file, self._records[name])
         except (OSError, ValueError, zlib.error) as error:
-            raise self._refusal(f"damaged: record {shown(name)}", error, REBUILD) from error
+            raise self._refusal(
+                f"damaged: record {shown(self._records[name].name)}", error, REBUILD
+            ) from error
 
     def _error(self, problem: str) -> ArtifactError:
         return ArtifactError(f"{self._path}: {problem}", REBUILD)

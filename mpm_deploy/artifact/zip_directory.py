@@ -201,7 +201,7 @@ def _check_sizes(records: list[Record], size: int) -> None:
     _require(packed <= size, "its records lie over one another")
     unpacked = sum(record.size for record in records if record.is_deflated)
     most = LEAST_ROOM + MOST_PACKED * size
-    _require(unpacked <= most, f"it unpacks to {unpacked} bytes, and {most} are the most")
+    _require(unpacked <= most, f"it unpacks to more bytes than {most}, which are the most")
 
 
 def _read(file: BinaryIO, offset: int, size: int) -> bytes:
