@@ -20,9 +20,10 @@ void open_streams() {
   close(number);
 }
 
-void talk(const std::string& line) { std::cerr << escaped(line) << '\n'; }
+void talk(const std::string& line) { std::cerr << printable(line) << '\n'; }
 
-void show(const std::string& text) {
+void show(const std::string& data) {
+  const std::string text = printable(data);
   const bool is_written =
       std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   if (is_written || errno == EPIPE) return;
