@@ -10,6 +10,8 @@
 #include "images/formats/raster.hpp"
 #include "images/windows.hpp"
 #include "mpm_runner/error.hpp"
+#include "support/quoting.hpp"
+#include "support/strict_json.hpp"
 
 namespace mpm {
 
@@ -18,36 +20,11 @@ namespace {
 constexpr const char* known_format = "mpm-artifact/2";
 constexpr const char* format_1 = "mpm-artifact/1";
 
-constexpr int deepest = 64;  // arrays and objects within one another
-
-// Refuses what a parser takes and a reader should not: values too deep within one another, which
-// would overflow the stack when they are written out, and a key that an object has twice.
-class Strictness {
- public:
-  using Event = Json::parse_event_t;
-
-  bool operator()(int depth, Event event, const Json& value) {
-    if (event == Event::object_start || event == Event::array_start) {
-      if (depth >= deepest) throw StructureError("", "nested too deep");
-      keys_.emplace_back();
-    } else if (event == Event::object_end || event == Event::array_end) {
-      keys_.pop_back();
-    } else if (event == Event::key && !keys_.back().insert(value.get<std::string>()).second) {
-      throw StructureError("", "key " + value.dump() + " is there twice");
-    }
-    return true;
-  }
-
- private:
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-};
-
 Json parse(const std::string& text, const std::string& where) {
   try {
-    return Json::parse(text, Strictness());
-  } catch (const Json::exception&) {
-    throw ArtifactError(where + ": its manifest is not JSON", rebuild_hint);
-  } catch (const StructureError& error) {
+    check_json(text);
+    return Json::parse(text);
+  } catch (const JsonError& error) {
     throw ArtifactError(where + ": its manifest is not JSON: " + error.what(), rebuild_hint);
   }
 }
@@ -62,7 +39,7 @@ void check_format(const Json& json, const std::string& where) {
   if (format != known_format) {
     throw ArtifactError(
         where + ": expected format \"" + known_format + "\", got " +
-            format.dump(-1, ' ', true, Json::error_handler_t::replace),
+            shortened(format.dump(-1, ' ', true, Json::error_handler_t::replace)),
         "update this program, or rebuild the artifact: mpm-deploy build --recipe NAME");
   }
 }
@@ -190,7 +167,8 @@ double Manifest::flops_full_token() const {
 
 Manifest read_manifest(const std::filesystem::path& artifact) {
   const Archive archive(artifact);
-  Manifest manifest = parse_manifest(archive.read(Archive::manifest), artifact.string());
+  Manifest manifest =
+      parse_manifest(archive.read(Archive::manifest, Archive::largest_json), artifact.string());
   if (archive.payload_sha256() != manifest.payload_sha256) {
     throw ArtifactError(artifact.string() + ": changed since it was built: its hash differs",
                         rebuild_hint);

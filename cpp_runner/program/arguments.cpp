@@ -118,8 +118,10 @@ void parse(CLI::App& app, std::vector<std::string> words) {
     app.parse(std::move(words));
   } catch (const CLI::ParseError& stop) {
     std::ostringstream help;
-    const int code = app.exit(stop, help, std::cerr);
+    std::ostringstream misuse;
+    const int code = app.exit(stop, help, misuse);
     show(help.str());
+    if (const std::string said = misuse.str(); !said.empty()) talk(said.substr(0, said.size() - 1));
     throw Exit{code == 0 ? exit_done : exit_wrong_usage};
   }
 }

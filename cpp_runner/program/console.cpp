@@ -37,9 +37,10 @@ void show_at(int descriptor) {
   data_stream = stream;
 }
 
-void talk(const std::string& line) { std::cerr << escaped(line) << '\n'; }
+void talk(const std::string& line) { std::cerr << printable(line) << '\n'; }
 
-void show(const std::string& text) {
+void show(const std::string& data) {
+  const std::string text = printable(data);
   const bool is_written = std::fwrite(text.data(), 1, text.size(), data_stream) == text.size() &&
                           std::fflush(data_stream) == 0;
   if (is_written || errno == EPIPE) return;

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from mpm_deploy.artifact.format_1 import recipe_of_format_1
 from mpm_deploy.artifact.manifest import FORMAT_1, REBUILD, Manifest
+from mpm_deploy.artifact.zip_directory import read_directory, read_record
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.strict_json import read_json
 
@@ -24,7 +26,7 @@ SIGNATURE = "extra/mpm_signature.json"  # signs the manifest, so the hash in it 
 SAMPLE_IMAGE = "mpm/sample_image.u8"
 SAMPLE_LABELS = "mpm/sample_labels.u8"
 
-_CHUNK = 1 << 20
+LARGEST_JSON = 1 << 20  # bytes of a manifest
 
 
 def read_manifest(path: Path | str) -> Manifest:
@@ -67,9 +69,10 @@ def read_sample(path: Path | str, manifest: Manifest) -> tuple[Tensor, Tensor]:
         ArtifactError: The file has no sample of its input's size.
     """
     height, width = manifest.input.height, manifest.input.width
-    with _Archive(Path(path)) as archive:
-        image, labels = archive.read(SAMPLE_IMAGE), archive.read(SAMPLE_LABELS)
     dtype = torch.uint8 if len(manifest.model.classes) <= 256 else torch.int16
+    with _Archive(Path(path)) as archive:
+        image = archive.read(SAMPLE_IMAGE, 3 * height * width)
+        labels = archive.read(SAMPLE_LABELS, height * width * dtype.itemsize)
     if len(image) != 3 * height * width or len(labels) != height * width * dtype.itemsize:
         raise ArtifactError(f"{path}: its sample is not of its input's size", REBUILD)
     return (
@@ -104,50 +107,49 @@ def write_artifact(
 
 
 class _Archive:
-    """A zip whose records lie under one top folder; every fault becomes an `ArtifactError`."""
+    """A ZIP whose records lie under one top folder; every fault becomes an `ArtifactError`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def __enter__(self) -> "_Archive":
         try:
-            self._zip = zipfile.ZipFile(self._path)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise self._error("not an artifact, or cut short") from error
-        except OSError as error:
-            what = f"{self._path}: cannot be opened"
-            raise refusal(ArtifactError, what, error, "name a .pt or .pt2 file") from error
+            self._file = self._path.open("rb")
+        except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+            raise self._refusal("cannot be opened", error, "name a .pt or .pt2 file") from error
         try:
-            self._names = self._relative_names()
-        except ArtifactError:
-            self._zip.close()
-            raise
+            records = read_directory(self._file)
+        except (OSError, ValueError) as error:
+            self._file.close()
+            raise self._refusal("not an artifact, or cut short", error, REBUILD) from error
+        self._records = {record.name.partition("/")[2]: record for record in records}
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._zip.close()
+        self._file.close()
 
-    def read(self, name: str) -> bytes:
-        """Return the bytes of one record, by its name without the top folder."""
-        if name not in self._names:
+    def read(self, name: str, most: int) -> bytes:
+        """Return the bytes of one record, by its name without the top folder, if they are few."""
+        if name not in self._records:
             raise self._error(f"not an artifact of this package: it holds no {name}")
+        size = self._records[name].size
+        if size > most:
+            raise self._error(f"record {name}: expected {most} bytes at most, got {size}")
         return b"".join(self._chunks(name))
 
     def read_json(self, name: str) -> Any:
         """Return the value that one record holds in JSON."""
         try:
-            return read_json(self.read(name))
+            return read_json(self.read(name, LARGEST_JSON))
         except ValueError as error:
-            raise ArtifactError(
-                f"{self._path}: its manifest is not JSON: {error}", REBUILD
-            ) from error
+            raise self._error(f"its manifest is not JSON: {error}") from error
 
     def payload_sha256(self) -> str:
         """Compute SHA-256 over all records but manifest and signature: name, 0, size and bytes."""
         digest = hashlib.sha256()
-        for name in sorted(self._names, key=str.encode):
+        for name in sorted(self._records, key=str.encode):
             if name not in (MANIFEST, SIGNATURE):
-                size = self._zip.getinfo(self._names[name]).file_size
+                size = self._records[name].size
                 digest.update(name.encode() + b"\0" + size.to_bytes(8, "little"))
                 for chunk in self._chunks(name):
                     digest.update(chunk)
@@ -155,22 +157,17 @@ class _Archive:
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         try:
-            with self._zip.open(self._names[name]) as record:
-                while chunk := record.read(_CHUNK):
-                    yield chunk
-        except OSError as error:
-            what = f"{self._path}: record {name} cannot be read"
-            raise refusal(ArtifactError, what, error, REBUILD) from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise self._error(f"damaged: record {name} cannot be read") from error
-
-    def _relative_names(self) -> dict[str, str]:
-        names = self._zip.namelist()
-        relative = {name.partition("/")[2]: name for name in names}
-        one_root = len({name.partition("/")[0] for name in names}) == 1
-        if not one_root or len(relative) != len(names):
-            raise self._error("not an artifact: its records do not lie under one folder")
-        return relative
+            yield from read_record(self._file, self._records[name])
+        except (OSError, ValueError, zlib.error) as error:
+            raise self._refusal(
+                f"damaged: record {shown(self._records[name].name)}", error, REBUILD
+            ) from error
 
     def _error(self, problem: str) -> ArtifactError:
         return ArtifactError(f"{self._path}: {problem}", REBUILD)
+
+    def _refusal(self, problem: str, error: Exception, cure: str) -> ArtifactError:
+        what = f"{self._path}: {problem}"
+        if isinstance(error, OSError):
+            return refusal(ArtifactError, what, error, cure)
+        return ArtifactError(f"{what}: {error}", cure)

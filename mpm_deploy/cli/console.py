@@ -2,6 +2,9 @@
 
 Only `say` and `show` reach stdout. What anybody else prints there, as oneDNN does where
 ``ONEDNN_VERBOSE`` is set, goes to stderr, so that data stay whole.
+
+Names and other texts come from files of unknown origin: nothing in them that a terminal would obey
+gets through, whoever prints them.
 """
 
 from __future__ import annotations
@@ -16,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mpm_deploy.errors import MpmError
+from mpm_deploy.support.quoting import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
 DONE, ERROR, SKIPPED, INTERRUPTED = 0, 1, 3, 130  # exit codes; 2 is argparse's
@@ -87,13 +92,17 @@ def _printing() -> Iterator[None]:
             ) from error
 
 
-@_printing()
 def say(*lines: object) -> None:
     """Print lines of data to stdout.
 
     Raises:
         MpmError: stdout cannot be written, as on a full disk.
     """
+    _print(*(printable(str(line)) for line in lines))
+
+
+@_printing()
+def _print(*lines: str) -> None:
     for line in lines:
         print(line, file=data_stream())
     data_stream().flush()
@@ -109,19 +118,31 @@ def show(table: Table) -> None:
     from rich.console import Console
     from rich.measure import Measurement
 
-    console = Console(file=data_stream())
+    # No markup: "[/]" is a name like any other.
+    console = Console(file=data_stream(), markup=False, emoji=False)
     if not console.is_terminal:
         widest = console.options.update(width=10_000)
         console.width = Measurement.get(console, widest, table).maximum
     with console.capture() as captured:  # rich itself would exit at a closed pipe
-        console.print(table)
-    say(captured.get().removesuffix("\n"))
+        console.print(_Printable(table), crop=False)
+    _print(captured.get().removesuffix("\n"))
+
+
+class _Printable:
+    """A table of which a terminal obeys rich's own colors, and nothing in the cells."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._table, options):
+            yield segment._replace(text=printable(segment.text))
 
 
 def talk(message: str) -> None:
     """Print a line to stderr; where nobody can be told, the work goes on."""
     try:
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
     except OSError:
         discard(sys.stderr)
 
@@ -172,8 +193,9 @@ def status() -> Iterator[Callable[[str], None]]:
     """Show a spinner with the current step; nothing where stderr is no terminal."""
     from rich.console import Console
 
-    with Console(stderr=True).status("") as status:
-        yield status.update
+    console = Console(stderr=True, markup=False, emoji=False)
+    with console.status("") as status:
+        yield lambda step: status.update(printable(step))
 
 
 @contextmanager
