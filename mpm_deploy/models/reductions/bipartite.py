@@ -17,7 +17,8 @@ from mpm_deploy.ops.inner_products import inner_products
 def best_matches(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Find for each token of A the most cosine-similar one of B, the first of equals.
 
-    Similarities are float32, and those within 1e-6 of 1 are equal, as in `ops.nearest_neighbor`.
+    Similarities are float32, and those within 1e-6 of 1 are equal: less than that, a sum does not
+    tell apart.
 
     Args:
         features: ``(B, L, F)``.
