@@ -99,8 +99,8 @@ void check_values(const Manifest& manifest) {
   check(manifest.input.height > 0 && manifest.input.width > 0, "input", "a size above zero");
   check(manifest.input.fit == "resize" || manifest.input.fit == "slide", "input.fit",
         "\"resize\" or \"slide\"");
-  check(std::int64_t{manifest.input.height} * manifest.input.width <= std::int64_t{max_pixels},
-        "input", std::to_string(max_pixels) + " pixels at most");
+  check(std::int64_t{manifest.input.height} * manifest.input.width <= default_max_pixels, "input",
+        std::to_string(default_max_pixels) + " pixels at most");
   check_windows(manifest.input);
   check(manifest.model.patch_size >= 1 &&
             manifest.model.patch_size <= std::min(manifest.input.height, manifest.input.width),

@@ -24,16 +24,17 @@ std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
 
 }  // namespace
 
-Image decode(std::span<const std::uint8_t> file_bytes) {
+Image decode(std::span<const std::uint8_t> file_bytes, std::int64_t max_pixels) {
+  const auto most = static_cast<std::uint64_t>(max_pixels);
   if (file_bytes.empty()) throw ImageError("the file is empty");
-  if (is_jpeg(file_bytes)) return turn_upright(read_jpeg(file_bytes));
-  if (is_png(file_bytes)) return turn_upright(read_png(file_bytes));
+  if (is_jpeg(file_bytes)) return turn_upright(read_jpeg(file_bytes, most));
+  if (is_png(file_bytes)) return turn_upright(read_png(file_bytes, most));
   throw ImageError("not a JPEG or PNG file");
 }
 
-Image decode(const std::filesystem::path& file) {
+Image decode(const std::filesystem::path& file, std::int64_t max_pixels) {
   try {
-    return decode(read_file(file));
+    return decode(read_file(file), max_pixels);
   } catch (const ImageError& error) {
     throw ImageError(file.string() + ": " + error.problem(), error.hint());
   }

@@ -206,7 +206,7 @@ TEST_SUITE("images") {
     const FileBytes end = make_chunk("IEND", {});
     bomb.insert(bomb.end(), header.begin(), header.end());
     bomb.insert(bomb.end(), end.begin(), end.end());
-    CHECK(problem_of(bomb) == "40000 x 40000 pixels, more than the 100,000,000 that are decoded");
+    CHECK(problem_of(bomb) == "40000 x 40000 pixels, more than the 128,000,000 that are decoded");
   }
 
   TEST_CASE("a file that cannot be read is an image error that names it") {

@@ -95,7 +95,7 @@ def decode(source: str | Path | bytes) -> Tensor:
         ``(3, height, width)`` uint8 RGB; a view of a ``(height, width, 3)`` buffer.
 
     Raises:
-        ImageError: Unreadable, not a JPEG or PNG, cut off, broken, or more than 100,000,000 pixels.
+        ImageError: Unreadable, not a JPEG or PNG, cut off, broken, or more than 128,000,000 pixels.
     """
     if isinstance(source, bytes):
         return _decode(source)

@@ -32,7 +32,7 @@ def from_pil(image: Image.Image) -> Tensor:
     with an end is cut: its path does.
 
     Raises:
-        ImageError: Closed, or of a file that cannot be decoded; empty, or more than 100,000,000
+        ImageError: Closed, or of a file that cannot be decoded; empty, or more than 128,000,000
             pixels; or of mode ``"I"`` or ``"F"``, whose values do not say which is white.
     """
     try:

@@ -17,6 +17,6 @@ struct JpegStream {
 };
 
 // Throws ImageError: too large, cut off, broken, or coded in a way that is not read.
-JpegStream read_jpeg_header(Bytes file);
+JpegStream read_jpeg_header(Bytes file, std::uint64_t max_pixels);
 
 }  // namespace mpm

@@ -13,18 +13,11 @@ struct Raster {
   int orientation = 1;
 };
 
-inline constexpr std::uint64_t max_pixels = 100'000'000;
-inline constexpr const char* ends_early = "the file ends early";
+inline constexpr auto ends_early = "the file ends early";
+inline constexpr auto broken_data = "broken image data";
 
 // Throws ImageError: empty, or more than max_pixels.
-inline void check_size(std::uint64_t width, std::uint64_t height) {
-  const std::string size = std::to_string(width) + " x " + std::to_string(height) + " pixels";
-  if (width == 0 || height == 0) throw ImageError("the header says " + size);
-  if (width * height > max_pixels) {
-    throw ImageError(size + ", more than the 100,000,000 that are decoded",
-                     "scale the image down first");
-  }
-}
+void check_size(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels);
 
 // Throws InputError: the image is empty or its buffer is not of its size.
 void check_pixels(const Image& image);
