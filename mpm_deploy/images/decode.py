@@ -195,7 +195,11 @@ def fit(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def scale(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize like `fit` but without antialiasing, as the evaluation by windows does."""
+    """Resize like `fit` but without antialiasing, for windows to slide over.
+
+    Segmenter's evaluation interpolates alike, but in floating point. Here whole levels come of
+    either axis, and where both are scaled about a quarter of the values is one level off.
+    """
     return _resize(image, size, torch.ops.aten.upsample_bilinear2d)
 
 

@@ -25,7 +25,8 @@ class Segmenter(nn.Module):
         std: Standard deviation of each channel, on 0..1.
         reconstruct: Where merged tokens become patches again: ``"after_decoder"`` decodes the
             merged tokens and gathers the scores, ``"before_decoder"`` gathers the tokens as the
-            paper does. The scores are the same.
+            paper of Mutual Pair Merging does. The scores are the same, unless the method decodes
+            merged tokens unweighted.
     """
 
     scale: Tensor
@@ -46,6 +47,7 @@ class Segmenter(nn.Module):
         self.decoder = decoder
         self.merges = len(encoder.schedule) > 0
         self.decodes_merged = reconstruct == "after_decoder"
+        self.weighted_decoding = encoder.weighted_decoding
         self.image_size: tuple[int, int] = encoder.image_size
         self.grid: tuple[int, int] = encoder.grid
         down, across = encoder.grid
@@ -84,11 +86,11 @@ class Segmenter(nn.Module):
         images, patches = rows.shape[0], rows.shape[1]
         special = self.encoder.special_tokens
         counts: torch.Tensor | None = None
-        if self.merges and self.decodes_merged:
-            counts = patch_counts(Packed(tokens, offsets, special + patches, rows))  # (T,)
-        elif self.merges:
+        if self.merges and not self.decodes_merged:
             tokens = reconstruct_rows(tokens, rows.flatten())  # (B * N, C)
             offsets = equal_offsets(images, patches, rows.device)
             rows = patch_rows(images, patches, 0, rows.device)
             special = 0
+        elif self.merges and self.weighted_decoding:
+            counts = patch_counts(Packed(tokens, offsets, special + patches, rows))  # (T,)
         return self.decoder(tokens, offsets, rows, special + patches, special, counts)

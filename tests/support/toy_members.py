@@ -40,9 +40,9 @@ class Stretches(Method):
         require(self.stride > 1, "stride", "> 1", self.stride)
 
     def reductions(
-        self, merges: int, special_tokens: int, grid: tuple[int, int]
+        self, schedule: Sequence[int], special_tokens: int, grid: tuple[int, int]
     ) -> list[Reduction]:
-        return [Stretch(special_tokens, self.stride) for _ in range(merges)]
+        return [Stretch(special_tokens, self.stride) for _ in schedule]
 
 
 class Stretch(ImageReduction):

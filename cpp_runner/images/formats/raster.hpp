@@ -22,7 +22,7 @@ void check_size(std::uint64_t width, std::uint64_t height, std::uint64_t max_pix
 // Throws InputError: the image is empty or its buffer is not of its size.
 void check_pixels(const Image& image);
 
-// Resizes twice, not antialiased: as the evaluation by windows does.
+// Resizes twice, not antialiased, for windows to slide over: Python's images.decode.scale.
 FittedImage scale(const Image& image, Size first, Size then);
 
 // The bytes of an RGB image of that size.

@@ -20,6 +20,7 @@ class PackedEncoder(nn.Module):
         special_tokens: Rows in front of each image that hold no patch.
         schedule: The blocks at which tokens merge, 0-based and rising.
         blocks: Its transformer blocks, in order.
+        weighted_decoding: As for the `Method` that merges its tokens.
     """
 
     image_size: tuple[int, int]
@@ -29,6 +30,7 @@ class PackedEncoder(nn.Module):
     special_tokens: int
     schedule: list[int]
     blocks: nn.ModuleList
+    weighted_decoding: bool = True
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Encode normalized images.

@@ -6,6 +6,7 @@ tome, algm                                              merge
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -142,21 +143,24 @@ class Method(ABC):
         merges: How many blocks a schedule must have; None takes any number.
         proportional_attention: Whether a key counts as often as the patches that it stands for; for
             methods that merge after attention.
+        weighted_decoding: Whether a head counts a merged token as often as the patches that it
+            stands for. If not, its scores are not those that the patches would have by themselves.
     """
 
     title: ClassVar[str]
     place: ClassVar[str]
     merges: ClassVar[int | None] = None
     proportional_attention: bool = False
+    weighted_decoding: bool = True
 
     @abstractmethod
     def reductions(
-        self, merges: int, special_tokens: int, grid: tuple[int, int]
+        self, schedule: Sequence[int], special_tokens: int, grid: tuple[int, int]
     ) -> list[Reduction]:
         """Make one reduction for each block of the schedule, in order.
 
         Args:
-            merges: Number of blocks in the schedule.
+            schedule: The blocks that tokens merge at, 0-based and rising.
             special_tokens: Rows in front of each image that never merge.
             grid: Patches of an image, ``(down, across)``.
 

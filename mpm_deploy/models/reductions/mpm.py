@@ -7,6 +7,7 @@ representative  ✓  ✓  ✗  ✗  ✓      the lower row of a pair, and every 
 merge map       0  1  1  0  2      the representatives counted from the left
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +30,10 @@ class Mpm(Method):
     place = "before_block"
 
     def reductions(
-        self, merges: int, special_tokens: int, grid: tuple[int, int]
+        self, schedule: Sequence[int], special_tokens: int, grid: tuple[int, int]
     ) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""
-        return [MutualPairs(special_tokens) for _ in range(merges)]
+        return [MutualPairs(special_tokens) for _ in schedule]
 
 
 class MutualPairs(Reduction):
