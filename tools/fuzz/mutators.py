@@ -228,11 +228,19 @@ def _damage_chunk(random: Random, chunk: tuple[bytes, bytes]) -> tuple[bytes, by
     chance = random.random()
     if chance < 0.2:
         return random.choice(_PNG_NAMES), content
-    if name == b"IDAT" and chance < 0.7:
-        rows = mutate_bytes(random, zlib.decompress(content))
-        packer = zlib.compressobj(random.randrange(10), wbits=random.randint(9, 15))
-        return name, packer.compress(rows) + packer.flush()
-    return name, mutate_bytes(random, content)
+    rows = _unpacked(content) if name == b"IDAT" and chance < 0.7 else None
+    if rows is None:
+        return name, mutate_bytes(random, content)
+    packer = zlib.compressobj(random.randrange(10), wbits=random.randint(9, 15))
+    return name, packer.compress(mutate_bytes(random, rows)) + packer.flush()
+
+
+def _unpacked(content: bytes) -> bytes | None:
+    """Return a PNG's rows; None of a chunk that holds a part of them."""
+    try:
+        return zlib.decompress(content)
+    except zlib.error:
+        return None
 
 
 # --- documents ---
