@@ -36,8 +36,10 @@ Archive::Archive(const std::filesystem::path& path) : path_(path), file_(path, s
       records_.emplace(record.name.substr(record.name.find('/') + 1), record);
     }
   } catch (const ZipError& error) {
-    throw ArtifactError(path.string() + ": not an artifact, or cut short: " + error.what(),
-                        rebuild_hint);
+    const std::string problem = error.what();
+    throw ArtifactError(
+        path.string() + ": " + (problem == no_zip ? "" : "not an artifact: ") + problem,
+        rebuild_hint);
   }
 }
 

@@ -60,10 +60,10 @@ struct Directory {
 
 // What the end record says, or its form for large archives that stands before it.
 Directory find_directory(std::istream& file, std::uint64_t file_size) {
-  require(file_size >= end_size, "it is cut short");
+  require(file_size >= end_size, no_zip);
   std::uint64_t end = file_size - end_size;
   std::string data = read(file, end, end_size);
-  require(data.starts_with("PK\5\6") && number(data, 20, 2) == 0, "it does not end as one");
+  require(data.starts_with("PK\5\6") && number(data, 20, 2) == 0, no_zip);
   std::uint64_t count = number(data, 10, 2);
   std::uint64_t length = number(data, 12, 4);
   std::uint64_t start = number(data, 16, 4);

@@ -17,6 +17,8 @@
 
 namespace mpm {
 
+inline constexpr const char* no_zip = "not an artifact, or cut short";
+
 struct ZipError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

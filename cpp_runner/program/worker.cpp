@@ -9,7 +9,9 @@
 #include "json.hpp"
 #include "passes.hpp"
 #include "signals.hpp"
+#include "support/quoting.hpp"
 #include "support/refusal.hpp"
+#include "support/strict_json.hpp"
 
 namespace mpm::program {
 
@@ -60,7 +62,7 @@ Json answer(const Passes& passes, const Json& request) {
   const auto pass = known.find(request.value("pass", ""));
   if (pass == known.end()) {
     throw InputError("pass: expected open, warmup, model or end_to_end, got " +
-                     request.value("pass", Json()).dump());
+                     shortened(request.value("pass", Json()).dump()));
   }
   return pass->second();
 }
@@ -73,6 +75,7 @@ Json error_json(const std::string& problem, const std::string& hint) {
 Json answer_line(std::optional<Passes>& passes, const Arguments& arguments,
                  const std::string& line) {
   try {
+    check_json(line);
     const Json request = Json::parse(line);
     if (!passes) passes.emplace(arguments);
     return answer(*passes, request);

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact.format_1 import recipe_of_format_1
 from mpm_deploy.artifact.manifest import FORMAT_1, REBUILD, Manifest
-from mpm_deploy.artifact.zip_directory import read_directory, read_record
+from mpm_deploy.artifact.zip_directory import NO_ZIP, read_directory, read_record
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.support.files import written_atomically
 from mpm_deploy.support.quoting import shown
@@ -121,7 +121,9 @@ class _Archive:
             records = read_directory(self._file)
         except (OSError, ValueError) as error:
             self._file.close()
-            raise self._refusal("not an artifact, or cut short", error, REBUILD) from error
+            if str(error) == NO_ZIP:
+                raise self._error(NO_ZIP) from error
+            raise self._refusal("not an artifact", error, REBUILD) from error
         self._records = {record.name.partition("/")[2]: record for record in records}
         return self
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from mpm_deploy.errors import ArtifactError
@@ -242,7 +243,7 @@ def _check_values(manifest: Manifest) -> None:
     model, batch, input = manifest.model, manifest.batch, manifest.input
     blocks = list(manifest.merge.blocks)
     merges, numbers = len(blocks), [number for color in model.palette for number in color]
-    for holds, key, expected in (
+    checks = (
         (min(input.height, input.width) > 0, "input", "a size above zero"),
         (input.height * input.width <= MAX_PIXELS, "input", f"{MAX_PIXELS:,} pixels at most"),
         *_window_checks(input),
@@ -256,10 +257,11 @@ def _check_values(manifest: Manifest) -> None:
         (len(manifest.agreement.clusters) == merges, "agreement.clusters", "one a merge"),
         (len(model.classes) > 0, "model.classes", "one class or more"),
         (len(model.palette) == len(model.classes), "model.palette", "one color a class"),
-        *_output_checks(manifest),
         (1 <= batch.min <= batch.max, "batch", "1 <= min <= max"),
         (len(manifest.flops.stages) == merges + 1, "flops.stages", "one more than merges"),
-    ):
+    )
+    # the outputs' are looked at last: they need the others to hold
+    for holds, key, expected in chain(checks, _output_checks(manifest)):
         if not holds:
             raise StructureError(key, f"expected {expected}")
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from mpm_deploy.support.quoting import shown
 
+NO_ZIP = "not an artifact, or cut short"
 MOST_RECORDS = 65_535
 LEAST_ROOM, MOST_PACKED = 64 << 20, 16  # bytes that any file may unpack to, and how often its own
 
@@ -120,8 +121,9 @@ def _find_bytes(file: BinaryIO, record: Record) -> int:
 def _find_directory(file: BinaryIO, size: int) -> tuple[int, int, int]:
     """Return how many records the directory lists, and where it begins and ends."""
     end = size - _END.size
+    _require(end >= 0, NO_ZIP)
     signature, count, length, start, comment = _END.unpack(_read(file, end, _END.size))
-    _require(signature == b"PK\5\6" and comment == 0, "it does not end as one")
+    _require(signature == b"PK\5\6" and comment == 0, NO_ZIP)
     locator = end - _LOCATOR.size
     if locator >= 0:
         signature, end_64 = _LOCATOR.unpack(_read(file, locator, _LOCATOR.size))

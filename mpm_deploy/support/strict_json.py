@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from mpm_deploy.support.quoting import shortened
 
 DEEPEST = 64  # arrays and objects within one another
-_TOO_DEEP = f"nested too deep: more than {DEEPEST} arrays and objects within one another"
+TOO_DEEP = f"nested too deep: more than {DEEPEST} arrays and objects within one another"
 
 
 def read_json(text: bytes) -> Any:
@@ -55,7 +55,7 @@ def parsed(parse: Callable[[Any], Any], text: object) -> Any:
     try:
         value = parse(text)
     except RecursionError as error:
-        raise ValueError(_TOO_DEEP) from error
+        raise ValueError(TOO_DEEP) from error
     except ValueError as error:
         raise ValueError(shortened(error)) from error
     _check_depth(value, DEEPEST)
@@ -65,7 +65,7 @@ def parsed(parse: Callable[[Any], Any], text: object) -> Any:
 def _check_depth(value: object, left: int) -> None:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if left == 0 and isinstance(value, dict | list):
-        raise ValueError(_TOO_DEEP)
+        raise ValueError(TOO_DEEP)
     for each in inner:
         _check_depth(each, left - 1)
 

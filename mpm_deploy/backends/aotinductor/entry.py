@@ -9,7 +9,6 @@ ctypes calls runs without the lock::
 """
 
 import ctypes
-import json
 import os
 import weakref
 import zipfile
@@ -20,8 +19,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from mpm_deploy.support.strict_json import read_own_json
 from mpm_deploy.support.temporary_folder import temporary_folder
 
+_FUNCTIONS = tuple(
+    f"AOTInductorModelContainer{does}" for does in ("CreateWithDevice", "Run", "Delete")
+)
 _pointer_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
@@ -117,7 +120,14 @@ def _members(path: Path, entry: str, suffix: str) -> list[str]:
 def _names_operators(path: Path, entry: str) -> bool:
     lists = _members(path, entry, ".wrapper.json")
     with zipfile.ZipFile(path) as package:
-        return any(json.loads(package.read(name)).get("nodes") for name in lists)
+        return any(_nodes_of(package.read(name)) for name in lists)
+
+
+def _nodes_of(text: bytes) -> Any:
+    try:
+        return read_own_json(text).get("nodes")
+    except (AttributeError, ValueError) as error:
+        raise RuntimeError(f"its list of operators is damaged: {error}") from error
 
 
 def _load_library(path: Path, entry: str) -> ctypes.CDLL:
@@ -127,9 +137,12 @@ def _load_library(path: Path, entry: str) -> ctypes.CDLL:
     # The file may go once it is mapped.
     with zipfile.ZipFile(path) as package, temporary_folder() as folder:
         try:
-            return ctypes.CDLL(package.extract(names[0], folder))
-        except OSError as error:
+            library = ctypes.CDLL(package.extract(names[0], folder))
+            for function in _FUNCTIONS:
+                library[function]  # is looked up
+        except (OSError, AttributeError) as error:
             raise RuntimeError(str(error)) from error
+    return library
 
 
 def _check(outcome: int) -> None:

@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import Any
 
 from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
+from mpm_deploy.support.strict_json import read_own_json
 
 PROGRAM = (sys.executable, "-m", "mpm_deploy.cli")
 _SECONDS_TO_LEAVE = 10
@@ -88,9 +90,9 @@ class Engine:
         """
         line = self._exchange(json.dumps({"pass": name, **details}))
         try:
-            answer: dict[str, Any] = json.loads(line)
+            answer: dict[str, Any] = read_own_json(line)
         except ValueError as error:
-            raise MpmError(f"{self.artifact}: its worker answered {line!r}") from error
+            raise MpmError(f"{self.artifact}: its worker answered {shown(line)}") from error
         if "error" in answer:
             raise MpmError(answer["error"], answer.get("hint"))
         return answer

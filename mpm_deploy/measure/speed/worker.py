@@ -25,6 +25,7 @@ from mpm_deploy.run.results import PreparedImage, Result, Skipped, StageTimes
 from mpm_deploy.run.runner import Clock, Runner
 from mpm_deploy.support.contention import ContentionWatch
 from mpm_deploy.support.schema import to_mapping
+from mpm_deploy.support.strict_json import read_own_json
 
 MOST_INPUTS = 256  # windows that the model pass keeps prepared
 _WARMUP_BATCHES = {"cpu": 3, "cuda": 50}
@@ -60,7 +61,7 @@ def serve(
     for line in requests:
         try:
             worker = worker or Worker(artifact, folder, device, threads, limit, stride)
-            answer = worker.answer(json.loads(line))
+            answer = worker.answer(read_own_json(line))
         except MpmError as error:
             answer = {"error": error.problem, "hint": error.hint}
         except (RuntimeError, ValueError) as error:  # torch's own, as out of memory; no JSON
