@@ -48,6 +48,8 @@ void add_runner(CLI::App& command, Arguments& arguments) {
       ->check(is_device);
   add_number(command, "--threads", arguments.runner.threads, "Threads of the model on a CPU");
   add_number(command, "--workers", arguments.runner.workers, "Threads that decode images");
+  add_number(command, "--max-pixels", arguments.runner.max_pixels,
+             "Skip images of more pixels; default: 128 million");
   add_number(command, "--stride", arguments.runner.stride,
              "Pixels from window to window, where the artifact slides them over images");
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "images/decode.hpp"
 #include "support/refusal.hpp"
 
 namespace mpm {
@@ -164,8 +165,10 @@ PreparedImage Loader::load(const Image& image) const {
 }
 
 PreparedImage Loader::load(const std::filesystem::path& file) const {
+  DecodeMemory::Room room(*memory_);
   Stopwatch watch;
-  const Image image = decode(file);
+  const Image image = decode_admitted(
+      file, [&](std::uint64_t width, std::uint64_t height) { room.admit(width, height); });
   const double decode_ms = watch.lap();
   PreparedImage loaded = load(image);
   loaded.source = file;

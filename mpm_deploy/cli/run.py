@@ -32,6 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", action="store_true", help="write class scores too, beside each label map"
     )
+    parser.add_argument(
+        "--max-pixels",
+        type=positive,
+        metavar="N",
+        help="skip images of more pixels; default: 128 million",
+    )
     add_stride_option(parser)
     add_host_options(parser)
 
@@ -55,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             threads=arguments.threads,
             stride=arguments.stride,
+            max_pixels=arguments.max_pixels,
         ) as runner,
         progress("images") as tell,
         closing(runner.run(images, batch_size=arguments.batch, outputs=outputs)) as results,

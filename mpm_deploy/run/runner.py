@@ -26,7 +26,9 @@ from mpm_deploy.images.decode import (
     find_images,
     take,
 )
+from mpm_deploy.images.formats import MAX_PIXELS
 from mpm_deploy.images.pixels import ChannelOrder
+from mpm_deploy.run.decode_memory import DecodeMemory
 from mpm_deploy.run.image_fit import image_fit_of
 from mpm_deploy.run.outputs import (
     LABELS,
@@ -77,6 +79,8 @@ class Runner:
             None is the artifact's.
         channels: The order of the channels of arrays and tensors, ``"rgb"`` or as OpenCV gives
             them ``"bgr"``.
+        max_pixels: Pixels of the largest image that is decoded; None is 128,000,000. All workers
+            together take at most the memory that one such image takes, 20 bytes a pixel.
 
     Raises:
         ArtifactError: Missing, damaged, foreign or newer.
@@ -94,6 +98,7 @@ class Runner:
         label_size: Literal["image", "input"] = "image",
         stride: int | None = None,
         channels: ChannelOrder = "rgb",
+        max_pixels: int | None = None,
     ) -> None:
         threads = whole_number_or_none("threads", threads, most=_MOST_THREADS)
         workers = whole_number_or_none("workers", workers, most=_MOST_THREADS)
@@ -108,6 +113,7 @@ class Runner:
         self.artifact = Path("eager" if isinstance(artifact, OpenArtifact) else artifact)
         self.label_size = label_size
         self.channels: ChannelOrder = channels
+        self._memory = DecodeMemory(whole_number_or_none("max_pixels", max_pixels) or MAX_PIXELS)
         self.manifest: Manifest
         self.manifest, self._program = opened
         self._fit = image_fit_of(self.manifest.input, stride)
@@ -192,14 +198,18 @@ class Runner:
             ImageError: The file cannot be decoded, or is too narrow to slide windows over.
             InputError: An array of another shape or type.
         """
-        return self._prepare(image, take(image, self.channels))
+        return self._prepare(image, self._take(image))
+
+    def _take(self, image: ImageLike) -> Taken:
+        return take(image, self.channels, self._memory.max_pixels)
 
     def _prepare(self, source: ImageLike, taken: Taken) -> PreparedImage:
-        begin = time.perf_counter()
-        pixels = taken if isinstance(taken, Tensor) else decode(taken)
-        decoded = time.perf_counter()
-        fitted = self._fit(pixels)
-        end = time.perf_counter()
+        with self._memory.room() as admit:
+            begin = time.perf_counter()
+            pixels = taken if isinstance(taken, Tensor) else decode(taken, admit)
+            decoded = time.perf_counter()
+            fitted = self._fit(pixels)
+            end = time.perf_counter()
         own_size = (pixels.shape[1], pixels.shape[2])
         return PreparedImage(
             source=source,
@@ -288,7 +298,7 @@ class Runner:
         """Take an image, which the caller may change once this returns, and load it."""
         self._check_open()
         try:
-            taken = take(image, self.channels)
+            taken = self._take(image)
         except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
             return completed(Skipped.of(image, error))
         return self._decoders.submit(self._prepare_or_skip, image, taken)

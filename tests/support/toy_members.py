@@ -16,6 +16,7 @@ from mpm_deploy.backends.torchscript import TorchScript
 from mpm_deploy.cli.console import say
 from mpm_deploy.errors import ImageError
 from mpm_deploy.images.formats import Raster
+from mpm_deploy.images.formats.raster import Admit
 from mpm_deploy.measure.accuracy.datasets import Dataset, Sample
 from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
@@ -148,9 +149,10 @@ class ToyDataset(Dataset):
 # ---- an image format: binary PPM ----
 
 
-def _read_ppm(data: bytes) -> Raster:
+def _read_ppm(data: bytes, admit: Admit) -> Raster:
     try:
         _, width, height, _, pixels = data.split(maxsplit=4)
+        admit(int(width), int(height))
         shape = (int(height), int(width), 3)
         return Raster(np.frombuffer(pixels, np.uint8).reshape(shape), orientation=1)
     except ValueError as error:

@@ -151,8 +151,8 @@ bool is_jpeg(Bytes file) { return starts_with(file, "\xff\xd8\xff"); }
 // There is doubt without an end of image, and where the last pixel may be made up: before an end of
 // image a cut within the last block or line is not seen, nor one within the last scan of a
 // progressive picture, which then is a little coarser.
-Raster read_jpeg(Bytes file, std::uint64_t max_pixels) {
-  const JpegStream stream = read_jpeg_header(file, max_pixels);
+Raster read_jpeg(Bytes file, const Admit& admit) {
+  const JpegStream stream = read_jpeg_header(file, admit);
   Image image = decode_before(stream.bytes, {});
   if ((!stream.has_end || is_made_up(image)) && !is_whole(image, stream.bytes)) {
     throw ImageError(ends_early);

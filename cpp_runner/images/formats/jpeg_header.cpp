@@ -85,7 +85,7 @@ std::vector<Segment> read_segments(Bytes file) {
 }
 
 // frame: precision (1 byte), height (2), width (2), components (1)
-void check_frame(const Segment& frame, std::uint64_t max_pixels) {
+void check_frame(const Segment& frame, const Admit& admit) {
   if (frame.payload.size() < 6) throw ImageError("broken JPEG header");
   if (is_arithmetic(frame.marker)) {
     throw ImageError("arithmetic-coded JPEG is not read", "save it Huffman-coded");
@@ -93,7 +93,7 @@ void check_frame(const Segment& frame, std::uint64_t max_pixels) {
   if (!is_huffman(frame.marker)) throw ImageError("lossless or hierarchical JPEG is not read");
   const int precision = frame.payload[0];
   const int components = frame.payload[5];
-  check_size(read_u16(frame.payload, 3), read_u16(frame.payload, 1), max_pixels);
+  admit(read_u16(frame.payload, 3), read_u16(frame.payload, 1));
   if (precision != 8 || (components != 1 && components != 3 && components != 4)) {
     throw ImageError("JPEG of " + std::to_string(components) + " components of " +
                      std::to_string(precision) + " bits is not read");
@@ -175,10 +175,10 @@ int find_orientation(const std::vector<Segment>& segments) {
 
 }  // namespace
 
-JpegStream read_jpeg_header(Bytes file, std::uint64_t max_pixels) {
+JpegStream read_jpeg_header(Bytes file, const Admit& admit) {
   const std::vector<Segment> segments = read_segments(file);
   const Segment& frame = find_frame(segments);
-  check_frame(frame, max_pixels);
+  check_frame(frame, admit);
   const Rest rest = read_rest(file.subspan(segments.back().end));
   check_scans(frame.payload, headers_of(segments.back(), rest), frame.marker == progressive_frame);
   JpegStream stream{{file[0], file[1]}, find_orientation(segments), rest.has_end};

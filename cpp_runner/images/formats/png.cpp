@@ -176,8 +176,8 @@ std::vector<std::uint8_t> expand_palette(const std::vector<std::uint8_t>& indice
 
 bool is_png(Bytes file) { return starts_with(file, "\x89PNG\r\n\x1a\n"); }
 
-Raster read_png(Bytes file, std::uint64_t max_pixels) {
-  const PngChunks png = read_png_chunks(file, max_pixels);
+Raster read_png(Bytes file, const Admit& admit) {
+  const PngChunks png = read_png_chunks(file, admit);
   std::vector<std::uint8_t> samples = PngDecoder(png).decode(png.has_palette());
   if (png.has_palette()) samples = expand_palette(samples, png);
   return {{png.size, std::move(samples)}, png.orientation};

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t signature_size = 8;
 
-constexpr std::size_t most_chunks = 250'000;  // writers pack 8,192 bytes and more into each
+constexpr std::size_t most_chunks = 100'000;  // writers pack 8,192 bytes and more into each
 
 struct Chunk {
   std::string name;
@@ -55,7 +55,7 @@ std::vector<Chunk> read_chunks(Bytes file) {
   std::size_t count = 0;
   for (std::size_t position = signature_size; name != "IEND";) {
     if (count++ == most_chunks) {
-      throw ImageError("PNG of more than 250,000 chunks is not read", "save it anew");
+      throw ImageError("PNG of more than 100,000 chunks is not read", "save it anew");
     }
     if (file.size() - position < 12) throw ImageError(ends_early);
     const std::size_t length = read_u32(file, position);
@@ -87,12 +87,12 @@ bool is_depth_of(std::uint8_t depth, std::uint8_t color_type) {
 }
 
 // header: width (4 bytes), height (4), depth, color type, compression, filtering, interlace
-void read_header(const std::vector<Chunk>& chunks, std::uint64_t max_pixels, PngChunks& png) {
+void read_header(const std::vector<Chunk>& chunks, const Admit& admit, PngChunks& png) {
   const Chunk& header = chunks[0];
   const auto headers = std::count_if(chunks.begin(), chunks.end(),
                                      [](const Chunk& chunk) { return chunk.name == "IHDR"; });
   if (header.name != "IHDR" || header.data.size() != 13) throw ImageError("broken PNG header");
-  check_size(read_u32(header.data, 0), read_u32(header.data, 4), max_pixels);
+  admit(read_u32(header.data, 0), read_u32(header.data, 4));
   png.size = {static_cast<int>(read_u32(header.data, 4)),
               static_cast<int>(read_u32(header.data, 0))};
   png.depth = header.data[8];
@@ -147,10 +147,10 @@ std::uint64_t PngChunks::stored_size() const {
   return bytes;
 }
 
-PngChunks read_png_chunks(Bytes file, std::uint64_t max_pixels) {
+PngChunks read_png_chunks(Bytes file, const Admit& admit) {
   const std::vector<Chunk> chunks = read_chunks(file);
   PngChunks png{};
-  read_header(chunks, max_pixels, png);
+  read_header(chunks, admit, png);
   png.header = chunks[0].data;
   if (png.has_palette()) read_palette(find_chunk(chunks, "PLTE"), png);
   for (const Chunk& chunk : chunks) {

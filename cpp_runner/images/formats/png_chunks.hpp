@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "images/formats/bytes.hpp"
+#include "images/formats/raster.hpp"
 #include "mpm_runner/image.hpp"
 
 namespace mpm {
@@ -29,6 +30,6 @@ struct PngChunks {
 };
 
 // Throws ImageError: too large, cut off, or broken.
-PngChunks read_png_chunks(Bytes file, std::uint64_t max_pixels);
+PngChunks read_png_chunks(Bytes file, const Admit& admit);
 
 }  // namespace mpm

@@ -20,7 +20,7 @@ void check_size(std::uint64_t width, std::uint64_t height, std::uint64_t max_pix
   if (width == 0 || height == 0) throw ImageError("the header says " + size);
   if (width * height > max_pixels) {
     throw ImageError(size + ", more than the " + with_commas(max_pixels) + " that are decoded",
-                     "scale the image down first, or raise the limit: --max-pixels");
+                     "scale the image down first, or raise max_pixels");
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "mpm_runner/error.hpp"
@@ -15,6 +16,10 @@ struct Raster {
 
 inline constexpr auto ends_early = "the file ends early";
 inline constexpr auto broken_data = "broken image data";
+
+// Asked for its width and height before an image is decoded: throws ImageError to refuse it, and
+// may wait until there is memory for it.
+using Admit = std::function<void(std::uint64_t width, std::uint64_t height)>;
 
 // Throws ImageError: empty, or more than max_pixels.
 void check_size(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels);

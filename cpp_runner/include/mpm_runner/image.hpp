@@ -40,7 +40,7 @@ std::vector<std::filesystem::path> find_images(const std::filesystem::path& path
 
 // Pixels of the largest image that is decoded, unless more are allowed: cameras of 100 megapixels
 // give up to 102 million.
-inline constexpr std::int64_t default_max_pixels = 128'000'000;
+inline constexpr int default_max_pixels = 128'000'000;
 
 // Decodes a JPEG or PNG, whatever its name says, with its EXIF orientation applied. Gray is
 // replicated, palettes are expanded, alpha is dropped, of 16 bits the high byte is taken, color

@@ -25,7 +25,7 @@ from mpm_deploy.images.formats.exif import read_orientation
 from mpm_deploy.images.formats.jpeg_scans import check_scans
 from mpm_deploy.images.formats.raster import (
     ENDS_EARLY,
-    MAX_PIXELS,
+    Admit,
     Pixels,
     Raster,
     Samples,
@@ -74,7 +74,7 @@ class _Segment:
     end: int
 
 
-def read(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
+def read(data: bytes, admit: Admit = check_size) -> Raster:
     """Decode a whole JPEG file; of several pictures in one file, the first.
 
     Its end of image may be missing, but nothing of the picture.
@@ -83,7 +83,7 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
         ImageError: Too large, cut off, broken, or coded in a way that is not read.
     """
     segments = list(_segments(data))
-    frame = _check_frame(segments, max_pixels)
+    frame = _check_frame(segments, admit)
     scans, headers, ended = _scans(data[segments[-1].end :])
     check_scans(frame.payload, [segments[-1].payload, *headers], frame.marker == _PROGRESSIVE)
     kept = [data[s.start : s.end] for s in segments if _is_kept(s)]
@@ -127,7 +127,7 @@ def _segments(data: bytes) -> Iterator[_Segment]:
     raise ImageError(_TOO_MANY, "save it anew")
 
 
-def _check_frame(segments: list[_Segment], max_pixels: int) -> _Segment:
+def _check_frame(segments: list[_Segment], admit: Admit) -> _Segment:
     frames = [segment for segment in segments if segment.marker in _FRAMES]
     if len(frames) != 1 or len(frames[0].payload) < 6:
         raise ImageError("broken JPEG header")
@@ -137,7 +137,7 @@ def _check_frame(segments: list[_Segment], max_pixels: int) -> _Segment:
     if marker not in _HUFFMAN_FRAMES:
         raise ImageError("lossless or hierarchical JPEG is not read")
     precision, height, width, components = struct.unpack_from(">BHHB", frames[0].payload)
-    check_size(width, height, max_pixels)
+    admit(width, height)
     if precision != 8 or components not in (1, 3, 4):
         raise ImageError(f"JPEG of {components} components of {precision} bits is not read")
     return frames[0]

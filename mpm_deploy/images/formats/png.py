@@ -20,7 +20,7 @@ from mpm_deploy.images.formats.lazy_file import LazyFile
 from mpm_deploy.images.formats.raster import (
     BROKEN,
     ENDS_EARLY,
-    MAX_PIXELS,
+    Admit,
     Pixels,
     Raster,
     Samples,
@@ -45,7 +45,7 @@ _GRAY_STEPS = {2: 85, 4: 17}  # Pillow spreads few grays over 0 to 255
 _PIECE = 1 << 16  # bytes of rows that are unpacked at once
 _FED = 1 << 14  # bytes of packed data that are given to zlib at once: it copies what it leaves
 _MOST_SURPLUS = 1 << 20  # behind the rows: some writers pack more than there are
-_MOST_CHUNKS = 250_000  # writers pack 8,192 bytes and more into each
+_MOST_CHUNKS = 100_000  # writers pack 8,192 bytes and more into each
 _TOO_MANY = f"PNG of more than {_MOST_CHUNKS:,} chunks is not read"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 # First column and row of each pass, and the steps to the next ones.
@@ -91,14 +91,14 @@ class _Header:
         return size
 
 
-def read(data: bytes, max_pixels: int = MAX_PIXELS) -> Raster:
+def read(data: bytes, admit: Admit = check_size) -> Raster:
     """Decode a whole PNG file; of an animation, the default image.
 
     Raises:
         ImageError: Too large, cut off, or broken.
     """
     chunks = list(_chunks(data))
-    header = _header(chunks, max_pixels)
+    header = _header(chunks, admit)
     palette = _palette(chunks) if header.color == _PALETTE else None
     pixels = _decode(chunks, header, lambda samples: _to_rgb(samples, header, palette))
     return Raster(pixels, _orientation(chunks))
@@ -163,12 +163,12 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
         position = end
 
 
-def _header(chunks: list[_Chunk], max_pixels: int = MAX_PIXELS) -> _Header:
+def _header(chunks: list[_Chunk], admit: Admit = check_size) -> _Header:
     first = chunks[0]
     if first.name != b"IHDR" or len(first.data) != 13:
         raise ImageError("broken PNG header")
     width, height, depth, color, *methods = struct.unpack(">IIBBBBB", first.data)
-    check_size(width, height, max_pixels)
+    admit(width, height)
     known = depth in _DEPTHS.get(color, ()) and methods in ([0, 0, 0], [0, 0, 1])
     if not known or any(chunk.name == b"IHDR" for chunk in chunks[1:]):
         raise ImageError("broken PNG header")

@@ -18,6 +18,9 @@ _BAND = 1 << 20  # pixels that are taken out of Pillow at once
 
 Pixels = NDArray[np.uint8]
 Samples = NDArray[Any]
+# Asked for its width and height before an image is decoded: refuses it by an ImageError, and may
+# wait until there is memory for it.
+Admit = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{width} x {height} pixels, more than the {max_pixels:,} that are decoded",
-            "scale the image down first, or raise the limit: --max-pixels",
+            "scale the image down first, or raise max_pixels",
         )
 
 
