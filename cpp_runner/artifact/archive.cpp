@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <iterator>
 
 #include "artifact/sha256.hpp"
 #include "mpm_runner/error.hpp"
@@ -66,6 +67,22 @@ std::string Archive::read(std::string_view name) const {
   read_chunks(std::string(name),
               [&](const char* data, std::size_t size) { bytes.append(data, size); });
   return bytes;
+}
+
+std::vector<std::string> Archive::names_in(std::string_view folder) const {
+  std::vector<std::string> found;
+  std::copy_if(names_.begin(), names_.end(), std::back_inserter(found),
+               [&](const std::string& name) { return name.starts_with(folder); });
+  return found;
+}
+
+void Archive::extract(const std::string& name, const std::filesystem::path& target) const {
+  std::ofstream file(target, std::ios::binary);
+  int number = file ? 0 : errno;
+  read_chunks(name, [&](const char* data, std::size_t size) {
+    if (file && !file.write(data, static_cast<std::streamsize>(size)).flush()) number = errno;
+  });
+  if (!file) throw refusal<HostError>(target.string() + ": cannot be written", number);
 }
 
 std::string Archive::payload_sha256() const {

@@ -25,6 +25,12 @@ class Archive {
   // The bytes of one record, by its name without the top folder.
   std::string read(std::string_view name) const;
 
+  // The names of the records in a folder, as "data/aotinductor/scores/".
+  std::vector<std::string> names_in(std::string_view folder) const;
+
+  // Writes the bytes of one record to a file. Throws HostError too: it cannot be written.
+  void extract(const std::string& name, const std::filesystem::path& target) const;
+
   // SHA-256 over every record but the manifest and its signature, sorted by name: name, a zero
   // byte, size (8 bytes, little-endian), bytes.
   std::string payload_sha256() const;
