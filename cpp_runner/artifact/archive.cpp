@@ -61,6 +61,24 @@ std::string Archive::read(std::string_view name, std::size_t most) const {
   return bytes;
 }
 
+std::vector<std::string> Archive::names_in(std::string_view folder) const {
+  std::vector<std::string> found;
+  for (auto at = records_.lower_bound(folder); at != records_.end(); ++at) {
+    if (!at->first.starts_with(folder)) break;
+    found.push_back(at->first);
+  }
+  return found;
+}
+
+void Archive::extract(const std::string& name, const std::filesystem::path& target) const {
+  std::ofstream file(target, std::ios::binary);
+  int number = file ? 0 : errno;
+  read(records_.at(name), [&](const char* data, std::size_t size) {
+    if (file && !file.write(data, static_cast<std::streamsize>(size)).flush()) number = errno;
+  });
+  if (!file) throw refusal<HostError>(target.string() + ": cannot be written", number);
+}
+
 std::string Archive::payload_sha256() const {
   Sha256 hash;
   for (const auto& [name, record] : records_) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "artifact/zip_directory.hpp"
 
@@ -27,6 +28,12 @@ class Archive {
 
   // The bytes of one record, by its name without the top folder, if they are few.
   std::string read(std::string_view name, std::size_t most) const;
+
+  // The names of the records in a folder, as "data/aotinductor/scores/".
+  std::vector<std::string> names_in(std::string_view folder) const;
+
+  // Writes the bytes of one record to a file. Throws HostError too: it cannot be written.
+  void extract(const std::string& name, const std::filesystem::path& target) const;
 
   // SHA-256 over every record but the manifest and its signature, sorted by name: name, a zero
   // byte, size (8 bytes, little-endian), bytes.

@@ -120,7 +120,7 @@ class Program(ABC):
             return window_label_map(scores, grid, size)
 
     def close(self) -> None:
-        """End the threads that this program made."""
+        """End the threads that this program made, and free what it loaded; then it runs no more."""
         self._side_by_side.close()
 
     def _named(self, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -123,8 +123,7 @@ def _try_to_write(target: Path) -> None:
 @contextmanager
 def _temporary_beside(target: Path) -> Iterator[Path]:
     try:
-        # of a long name a part: all of it and more would be too long
-        with temporary_folder(target.parent, f".{target.name[:32]}.") as folder:
+        with temporary_folder(target.parent) as folder:
             yield folder / target.name
     except OSError as error:
         raise refusal(InputError, f"{target}: cannot write there", error, _CURE) from error

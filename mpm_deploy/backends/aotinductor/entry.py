@@ -8,6 +8,7 @@ ctypes calls runs without the lock::
                locked     unlocked                        locked
 """
 
+import _ctypes
 import ctypes
 import os
 import weakref
@@ -41,7 +42,7 @@ class Entry(Protocol):
 
 
 class CpuEntry:
-    """One entry of a package, loaded for the CPU.
+    """One entry of a package, loaded for the CPU until nobody has it any more.
 
     Args:
         path: The ``.pt2``.
@@ -57,13 +58,12 @@ class CpuEntry:
         self._outputs = outputs
         self._library = _load_library(path, entry)
         self._container = ctypes.c_void_p()
+        weakref.finalize(self, _unload, self._library, self._container).atexit = False
         _check(
             self._library.AOTInductorModelContainerCreateWithDevice(
                 ctypes.byref(self._container), ctypes.c_size_t(runners), b"cpu", None
             )
         )
-        delete = self._library.AOTInductorModelContainerDelete
-        weakref.finalize(self, delete, self._container).atexit = False
 
     def run(self, inputs: list[Tensor]) -> Sequence[Tensor]:
         """Call the entry.
@@ -143,6 +143,13 @@ def _load_library(path: Path, entry: str) -> ctypes.CDLL:
         except (OSError, AttributeError) as error:
             raise RuntimeError(str(error)) from error
     return library
+
+
+def _unload(library: ctypes.CDLL, container: ctypes.c_void_p) -> None:
+    """Free a container, if there is one, and the memory that its library takes."""
+    if container:
+        library.AOTInductorModelContainerDelete(container)
+    _ctypes.dlclose(library._handle)
 
 
 def _check(outcome: int) -> None:
