@@ -57,7 +57,7 @@ Archive::Archive(const std::filesystem::path& path) : path_(path) {
 Archive::~Archive() = default;
 
 std::string Archive::read(std::string_view name) const {
-  if (!std::binary_search(names_.begin(), names_.end(), name)) {
+  if (!holds(name)) {
     throw ArtifactError(
         path_.string() + ": not an artifact of mpm-deploy: it holds no " + std::string(name),
         rebuild_hint);
@@ -66,6 +66,14 @@ std::string Archive::read(std::string_view name) const {
   read_chunks(std::string(name),
               [&](const char* data, std::size_t size) { bytes.append(data, size); });
   return bytes;
+}
+
+std::optional<std::string> Archive::read_signature() const {
+  return holds(signature) ? std::optional(read(signature)) : std::nullopt;
+}
+
+bool Archive::holds(std::string_view name) const {
+  return std::binary_search(names_.begin(), names_.end(), name);
 }
 
 std::string Archive::payload_sha256() const {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,11 +26,15 @@ class Archive {
   // The bytes of one record, by its name without the top folder.
   std::string read(std::string_view name) const;
 
+  // The signature record, if there is one.
+  std::optional<std::string> read_signature() const;
+
   // SHA-256 over every record but the manifest and its signature, sorted by name: name, a zero
   // byte, size (8 bytes, little-endian), bytes.
   std::string payload_sha256() const;
 
  private:
+  bool holds(std::string_view name) const;
   using Sink = std::function<void(const char* data, std::size_t size)>;
   void read_chunks(const std::string& name, const Sink& sink) const;
   std::size_t record_size(const std::string& name) const;

@@ -7,6 +7,8 @@
 
 #include "artifact/archive.hpp"
 #include "artifact/schema.hpp"
+#include "artifact/strict_json.hpp"
+#include "artifact/trust.hpp"
 #include "images/formats/raster.hpp"
 #include "images/windows.hpp"
 #include "mpm_runner/error.hpp"
@@ -122,33 +124,9 @@ namespace {
 constexpr const char* known_format = "mpm-artifact/2";
 constexpr const char* format_1 = "mpm-artifact/1";
 
-constexpr int deepest = 64;  // arrays and objects within one another
-
-// Refuses what a parser takes and a reader should not: values too deep within one another, which
-// would overflow the stack when they are written out, and a key that an object has twice.
-class Strictness {
- public:
-  using Event = Json::parse_event_t;
-
-  bool operator()(int depth, Event event, const Json& value) {
-    if (event == Event::object_start || event == Event::array_start) {
-      if (depth >= deepest) throw StructureError("", "nested too deep");
-      keys_.emplace_back();
-    } else if (event == Event::object_end || event == Event::array_end) {
-      keys_.pop_back();
-    } else if (event == Event::key && !keys_.back().insert(value.get<std::string>()).second) {
-      throw StructureError("", "key " + value.dump() + " is there twice");
-    }
-    return true;
-  }
-
- private:
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-};
-
 Json parse(const std::string& text, const std::string& where) {
   try {
-    return Json::parse(text, Strictness());
+    return read_json(text);
   } catch (const Json::exception&) {
     throw ArtifactError(where + ": its manifest is not JSON", rebuild_hint);
   } catch (const StructureError& error) {
@@ -292,9 +270,12 @@ double Manifest::flops_full_token() const {
   return flops.total(std::vector<int>(flops.stages.size(), patches()));
 }
 
-Manifest read_manifest(const std::filesystem::path& artifact) {
+Manifest read_manifest(const std::filesystem::path& artifact,
+                       const std::optional<std::filesystem::path>& trust) {
   const Archive archive(artifact);
-  Manifest manifest = parse_manifest(archive.read(Archive::manifest), artifact.string());
+  const std::string record = archive.read(Archive::manifest);
+  if (trust) check_signature(artifact, record, archive.read_signature(), *trust);
+  Manifest manifest = parse_manifest(record, artifact.string());
   if (archive.payload_sha256() != manifest.payload_sha256) {
     throw ArtifactError(artifact.string() + ": changed since it was built: its hash differs",
                         rebuild_hint);

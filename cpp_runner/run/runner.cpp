@@ -23,7 +23,8 @@ void check_batch_size(int size) {
 Runner::Runner(const std::filesystem::path& artifact, const RunnerOptions& options)
     : options_(options) {
   check_thread_count("workers", options.workers.value_or(1));
-  model_ = std::make_shared<const Model>(artifact, ModelOptions{options.device, options.threads});
+  model_ = std::make_shared<const Model>(
+      artifact, ModelOptions{options.device, options.threads, options.trust});
   image_fit_ = make_image_fit(manifest().input, options.stride);
 }
 

@@ -29,6 +29,7 @@ struct RunnerOptions {
   // Pixels from one window to the next, where the artifact slides windows over images; by default
   // the artifact's.
   std::optional<int> stride = {};
+  std::optional<std::filesystem::path> trust = {};  // as in ModelOptions
 };
 
 class ImageFit;
