@@ -79,6 +79,11 @@ void Archive::extract(const std::string& name, const std::filesystem::path& targ
   if (!file) throw refusal<HostError>(target.string() + ": cannot be written", number);
 }
 
+std::optional<std::string> Archive::read_signature() const {
+  if (!records_.contains(signature)) return std::nullopt;
+  return read(signature, largest_json);
+}
+
 std::string Archive::payload_sha256() const {
   Sha256 hash;
   for (const auto& [name, record] : records_) {

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,7 @@ class Archive {
   static constexpr std::string_view sample_image = "mpm/sample_image.u8";
   static constexpr std::string_view sample_labels = "mpm/sample_labels.u8";
 
-  static constexpr std::size_t largest_json = 1 << 20;  // bytes of a manifest
+  static constexpr std::size_t largest_json = 1 << 20;  // bytes of a manifest, or of a signature
 
   explicit Archive(const std::filesystem::path& path);
 
@@ -34,6 +35,9 @@ class Archive {
 
   // Writes the bytes of one record to a file. Throws HostError too: it cannot be written.
   void extract(const std::string& name, const std::filesystem::path& target) const;
+
+  // The signature record, if there is one.
+  std::optional<std::string> read_signature() const;
 
   // SHA-256 over every record but the manifest and its signature, sorted by name: name, a zero
   // byte, size (8 bytes, little-endian), bytes.

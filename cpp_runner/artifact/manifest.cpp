@@ -7,6 +7,7 @@
 
 #include "artifact/archive.hpp"
 #include "artifact/manifest_fields.hpp"
+#include "artifact/trust.hpp"
 #include "images/formats/raster.hpp"
 #include "images/windows.hpp"
 #include "mpm_runner/error.hpp"
@@ -165,10 +166,12 @@ double Manifest::flops_full_token() const {
   return flops.total(std::vector<int>(flops.stages.size(), patches()));
 }
 
-Manifest read_manifest(const std::filesystem::path& artifact) {
+Manifest read_manifest(const std::filesystem::path& artifact,
+                       const std::optional<std::filesystem::path>& trust) {
   const Archive archive(artifact);
-  Manifest manifest =
-      parse_manifest(archive.read(Archive::manifest, Archive::largest_json), artifact.string());
+  const std::string record = archive.read(Archive::manifest, Archive::largest_json);
+  if (trust) check_signature(artifact, record, archive.read_signature(), *trust);
+  Manifest manifest = parse_manifest(record, artifact.string());
   if (archive.payload_sha256() != manifest.payload_sha256) {
     throw ArtifactError(artifact.string() + ": changed since it was built: its hash differs",
                         rebuild_hint);

@@ -52,6 +52,10 @@ void add_runner(CLI::App& command, Arguments& arguments) {
              "Skip images of more pixels; default: 128 million");
   add_number(command, "--stride", arguments.runner.stride,
              "Pixels from window to window, where the artifact slides them over images");
+  command
+      .add_option("--trust", arguments.runner.trust,
+                  "A public key, or a folder of them, that must have signed it; default: MPM_TRUST")
+      ->type_name("KEYS");
 }
 
 // What is timed.

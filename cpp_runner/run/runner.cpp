@@ -30,7 +30,8 @@ std::shared_ptr<DecodeMemory> make_memory(std::optional<int> max_pixels) {
 Runner::Runner(const std::filesystem::path& artifact, const RunnerOptions& options)
     : options_(options) {
   check_thread_count("workers", options.workers.value_or(1));
-  model_ = std::make_shared<const Model>(artifact, ModelOptions{options.device, options.threads});
+  model_ = std::make_shared<const Model>(
+      artifact, ModelOptions{options.device, options.threads, options.trust});
   image_fit_ = make_image_fit(manifest().input, options.stride);
   memory_ = make_memory(options.max_pixels);
 }

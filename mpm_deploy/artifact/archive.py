@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact.format_1 import recipe_of_format_1
 from mpm_deploy.artifact.manifest import FORMAT_1, REBUILD, Manifest
+from mpm_deploy.artifact.trust import Signer, check_signature, make_signature, read_signature
 from mpm_deploy.artifact.zip_directory import NO_ZIP, read_directory, read_record
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.support.files import written_atomically
@@ -26,21 +27,74 @@ SIGNATURE = "extra/mpm_signature.json"  # signs the manifest, so the hash in it 
 SAMPLE_IMAGE = "mpm/sample_image.u8"
 SAMPLE_LABELS = "mpm/sample_labels.u8"
 
-LARGEST_JSON = 1 << 20  # bytes of a manifest
+LARGEST_JSON = 1 << 20  # bytes of a manifest, or of a signature
 
 
-def read_manifest(path: Path | str) -> Manifest:
+def read_manifest(path: Path | str, trust: Path | None = None) -> Manifest:
     """Read an artifact's manifest and check that the rest of the file is what it was.
 
+    Args:
+        path: A ``.pt`` or ``.pt2``.
+        trust: Public keys, as `asked_trust` gives them, one of which must have signed it; None
+            asks for no signature.
+
     Raises:
-        ArtifactError: No such file; not an artifact; truncated, changed, foreign or newer.
+        ArtifactError: No such file; not an artifact; truncated, changed, foreign or newer; not
+            signed with a trusted key.
+        InputError: ``trust`` holds no keys, or what is none.
+        MissingPackageError: Trust is asked, and what checks signatures is not installed.
     """
     with _Archive(Path(path)) as archive:
-        data = archive.read_json(MANIFEST)
-        manifest = Manifest.from_dict(data, where=str(path))
-        if archive.payload_sha256() != manifest.payload_sha256:
-            raise ArtifactError(f"{path}: changed since it was built: its hash differs", REBUILD)
-    return manifest
+        if trust is not None:
+            archive.check_signature(trust)
+        return archive.checked_manifest()
+
+
+def read_signer(path: Path | str, trust: Path) -> Signer:
+    """Say which trusted key has signed an artifact; checks and raises what `read_manifest` does."""
+    with _Archive(Path(path)) as archive:
+        signer = archive.check_signature(trust)
+        archive.checked_manifest()
+    return signer
+
+
+def read_claimed_key(path: Path | str) -> str | None:
+    """Return the fingerprint that an artifact's signature names, unchecked; None without one.
+
+    Raises:
+        ArtifactError: Not an artifact, or its signature is damaged.
+    """
+    with _Archive(Path(path)) as archive:
+        record = archive.read_signature()
+    return None if record is None else read_signature(path, record).key
+
+
+def sign_artifact(path: Path, key: Path) -> str:
+    """Sign an artifact, in place of a signature that it has; it changes as a whole or not at all.
+
+    Args:
+        path: The artifact.
+        key: A private key of ed25519, in PEM.
+
+    Returns:
+        The key's fingerprint.
+
+    Raises:
+        ArtifactError: What `read_manifest` refuses.
+        InputError: The key is none, or has a password; or the file cannot be written.
+        MissingPackageError: What signs is not installed.
+    """
+    with _Archive(path) as archive:
+        archive.checked_manifest()
+        record = make_signature(archive.read(MANIFEST, LARGEST_JSON), key)
+    with written_atomically(path) as temporary:
+        temporary.write_bytes(path.read_bytes())
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as file:
+            name = f"{file.namelist()[0].partition('/')[0]}/{SIGNATURE}"
+            if name in file.NameToInfo:  # its bytes stay, and are no record any more
+                file.filelist.remove(file.NameToInfo.pop(name))
+            file.writestr(name, record)
+    return read_signature(path, record).key
 
 
 def read_recipe(path: Path | str) -> dict[str, Any]:
@@ -145,6 +199,22 @@ class _Archive:
             return read_json(self.read(name, LARGEST_JSON))
         except ValueError as error:
             raise self._error(f"its manifest is not JSON: {error}") from error
+
+    def read_signature(self) -> bytes | None:
+        """Return the signature record, if there is one."""
+        return self.read(SIGNATURE, LARGEST_JSON) if SIGNATURE in self._records else None
+
+    def checked_manifest(self) -> Manifest:
+        """Return the manifest, when the payload has the hash in it."""
+        manifest = Manifest.from_dict(self.read_json(MANIFEST), where=str(self._path))
+        if self.payload_sha256() != manifest.payload_sha256:
+            raise self._error("changed since it was built: its hash differs")
+        return manifest
+
+    def check_signature(self, trust: Path) -> Signer:
+        """Return which of the trusted keys has signed the manifest; see `trust.check_signature`."""
+        manifest = self.read(MANIFEST, LARGEST_JSON)
+        return check_signature(self._path, manifest, self.read_signature(), trust)
 
     def payload_sha256(self) -> str:
         """Compute SHA-256 over all records but manifest and signature: name, 0, size and bytes."""

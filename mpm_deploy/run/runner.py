@@ -81,11 +81,15 @@ class Runner:
             them ``"bgr"``.
         max_pixels: Pixels of the largest image that is decoded; None is 128,000,000. All workers
             together take at most the memory that one such image takes, 20 bytes a pixel.
+        trust: A public key in PEM, or a folder of them, one of which must have signed the file;
+            None asks for what ``MPM_TRUST`` names, or the machine's owner
+            (`docs/guides/trust.md`). To open a file is to run its code.
 
     Raises:
-        ArtifactError: Missing, damaged, foreign or newer.
+        ArtifactError: Missing, damaged, foreign or newer; not signed with a trusted key.
         HostError: The artifact does not fit this machine.
-        InputError: An argument out of range.
+        InputError: An argument out of range, or no keys to trust.
+        MissingPackageError: Trust is asked, and what checks signatures is not installed.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class Runner:
         stride: int | None = None,
         channels: ChannelOrder = "rgb",
         max_pixels: int | None = None,
+        trust: str | Path | None = None,
     ) -> None:
         threads = whole_number_or_none("threads", threads, most=_MOST_THREADS)
         workers = whole_number_or_none("workers", workers, most=_MOST_THREADS)
@@ -109,7 +114,10 @@ class Runner:
             raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
         if not isinstance(artifact, str | os.PathLike | OpenArtifact):
             raise InputError(f"artifact: expected a path, got {type(artifact).__name__}")
-        opened = artifact if isinstance(artifact, OpenArtifact) else open_artifact(artifact, device)
+        if not isinstance(artifact, OpenArtifact):
+            opened = open_artifact(artifact, device, trust)
+        else:
+            opened = artifact
         self.artifact = Path("eager" if isinstance(artifact, OpenArtifact) else artifact)
         self.label_size = label_size
         self.channels: ChannelOrder = channels

@@ -32,6 +32,7 @@ struct RunnerOptions {
   // Pixels of the largest image that is decoded; by default default_max_pixels. All workers
   // together take at most the memory that one such image takes, 20 bytes a pixel.
   std::optional<int> max_pixels = {};
+  std::optional<std::filesystem::path> trust = {};  // as in ModelOptions
 };
 
 class DecodeMemory;
