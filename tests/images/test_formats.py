@@ -469,3 +469,11 @@ def test_a_large_image_is_decoded_band_by_band() -> None:
     rows = noise(1100, 1000)
     packed = make_png([row.tobytes() for row in rows], 1000, 8, 2)
     assert (rows_of(decode(packed)) == rows).all()
+
+
+def test_zeros_at_the_end_of_a_segment_behind_the_scan_belong_to_it() -> None:
+    data = make_jpeg(smooth(8, 8))
+    for payload in (bytes(4), b"\xff" * 4):
+        behind = data[:-2] + b"\xff\xfe\x00\x06" + payload
+        for tail in (b"", bytes(20), END_OF_IMAGE):
+            assert torch.equal(decode(behind + tail), decode(data))

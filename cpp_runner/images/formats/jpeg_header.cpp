@@ -119,16 +119,17 @@ std::size_t find_end_of_data(Bytes scans, std::size_t position) {
   return scans.size();
 }
 
-Bytes without_room(Bytes scans) {
+// begin: behind the last segment, into which nothing is cut.
+Bytes without_room(Bytes scans, std::size_t begin) {
   std::size_t size = scans.size();
-  while (size > 0 && scans[size - 1] == 0) --size;
-  if (size > 0 && scans[size - 1] == 0xFF && size < scans.size()) ++size;  // a stuffed zero
+  while (size > begin && scans[size - 1] == 0) --size;
+  if (size > begin && scans[size - 1] == 0xFF && size < scans.size()) ++size;  // a stuffed zero
   return scans.size() - size < never_written ? scans : scans.first(size);
 }
 
 // Without what may stand before a marker.
-Bytes without_fill(Bytes scans) {
-  while (!scans.empty() && scans.back() == 0xFF) scans = scans.first(scans.size() - 1);
+Bytes without_fill(Bytes scans, std::size_t begin) {
+  while (scans.size() > begin && scans.back() == 0xFF) scans = scans.first(scans.size() - 1);
   return scans;
 }
 
@@ -141,18 +142,21 @@ struct Rest {
 
 Rest read_rest(Bytes rest) {
   std::vector<Bytes> headers;
-  std::size_t at = find_end_of_data(rest, 0);
+  std::size_t begin = 0;  // of data
   for (std::size_t segment = 0; segment < most_segments; ++segment) {
-    if (at >= rest.size()) return {without_fill(without_room(rest)), headers, false};
+    const std::size_t at = find_end_of_data(rest, begin);
+    if (at >= rest.size()) {
+      return {without_fill(without_room(rest, begin), begin), headers, false};
+    }
     const std::uint8_t marker = rest[at];
     if (marker == end_of_image || marker == start_of_image) {
-      return {without_fill(rest.first(at - 1)), headers, marker == end_of_image};
+      return {without_fill(rest.first(at - 1), begin), headers, marker == end_of_image};
     }
     const std::size_t length = at + 3 > rest.size() ? 2 : read_u16(rest, at + 1);
     const std::size_t end = at + 1 + std::max<std::size_t>(length, 2);
     if (end > rest.size()) throw ImageError(ends_early);
     if (marker == start_of_scan) headers.push_back(rest.subspan(at + 3, end - at - 3));
-    at = find_end_of_data(rest, end);
+    begin = end;
   }
   fail_of_many_segments();
 }

@@ -150,11 +150,13 @@ def _scans(data: bytes) -> tuple[bytes, list[bytes], bool]:
     for _ in range(_MOST_SEGMENTS):
         found = _MARKER.search(data, position)
         if found is None:
-            return _without_room(data).rstrip(_FILL), headers, False
-        position = found.end()
-        marker = data[position - 1]
+            rest = _without_room(data[position:])
+            return data[:position] + rest.rstrip(_FILL), headers, False
+        marker = data[found.end() - 1]
         if marker in (_END_OF_IMAGE, _START_OF_IMAGE):
-            return data[: found.start()].rstrip(_FILL), headers, marker == _END_OF_IMAGE
+            rest = data[position : found.start()]
+            return data[:position] + rest.rstrip(_FILL), headers, marker == _END_OF_IMAGE
+        position = found.end()
         length = int.from_bytes(data[position : position + 2], "big")
         if position + max(length, 2) > len(data):
             raise ImageError(ENDS_EARLY)
