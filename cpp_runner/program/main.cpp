@@ -91,8 +91,7 @@ int guarded_main(int argc, char** argv) {
     return fail(error.problem(), error.hint());
   } catch (const std::exception& error) {
     if (const auto told = refusal_in(error)) return fail(told->problem(), told->hint());
-    const std::string text = error.what();
-    return fail("unexpected: " + text.substr(0, text.find('\n')), "please report it");
+    return fail("unexpected: " + line_of(error), "please report it");
   }
 }
 

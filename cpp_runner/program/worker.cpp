@@ -83,8 +83,7 @@ Json answer_line(std::optional<Passes>& passes, const Arguments& arguments,
     return error_json(error.problem(), error.hint());
   } catch (const std::exception& error) {
     if (const auto told = refusal_in(error)) return error_json(told->problem(), told->hint());
-    const std::string text = error.what();  // of torch's own the first line says it
-    return error_json(arguments.artifact.string() + ": " + text.substr(0, text.find('\n')), "");
+    return error_json(arguments.artifact.string() + ": " + line_of(error), "");
   }
 }
 

@@ -27,7 +27,6 @@ std::unique_ptr<TaskThread> open_pool() {
 void Neighbors::look() {
   if (threads_ == 1 || Clock::now() < last_look_ + between_looks) return;
   const double taken = watch_.read().others_cores - (cores_of_affinity() - threads_);
-  watch_ = ContentionWatch();
   last_look_ = Clock::now();
   if (!surplus_ && taken > many)
     surplus_ = open_pool();

@@ -45,6 +45,15 @@ TEST_SUITE("refusal") {
     CHECK(told(of_file).problem() == "a/file: Permission denied");
   }
 
+  TEST_CASE("what an exception says is a line") {
+    CHECK(line_of(std::runtime_error("shapes differ\nException raised from x\nframe #0")) ==
+          "shapes differ");
+    CHECK(line_of(std::runtime_error("The following operation failed in the TorchScript "
+                                     "interpreter.\nTraceback:\nRuntimeError: shapes differ\n")) ==
+          "RuntimeError: shapes differ");
+    CHECK(line_of(std::runtime_error("")) == "");
+  }
+
   TEST_CASE("a bug is no refusal") {
     CHECK_FALSE(refusal_in(std::runtime_error("shapes differ")));
     CHECK_THROWS_AS(refusals_told([]() -> int { throw std::logic_error("bug"); }),

@@ -51,7 +51,6 @@ class Neighbors:
             return
         left = cores_of_affinity() - self._threads
         taken = self._watch.read().others_cores - left
-        self._watch = ContentionWatch()
         self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
         if self._surplus is None and taken > _MANY:
             self._surplus = _open_pool()

@@ -10,7 +10,7 @@ import torch
 
 from mpm_deploy.errors import HostError, ImageError, InputError
 from mpm_deploy.images.decode import decode, find_images
-from mpm_deploy.support.refusal import refusal, refusal_in, refusals_told
+from mpm_deploy.support.refusal import line_of, refusal, refusal_in, refusals_told
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,19 @@ def test_a_circle_of_links_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Too many levels of symbolic links") as caught:
         find_images(circle)
     assert "name the file itself" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("shapes differ\nException raised from x\nframe #0", "shapes differ"),
+        (
+            "The following operation failed in the TorchScript interpreter.\nTraceback:\n"
+            "RuntimeError: shapes differ\n",
+            "RuntimeError: shapes differ",
+        ),
+        ("", "RuntimeError"),
+    ],
+)
+def test_what_an_exception_says_is_a_line(said: str, line: str) -> None:
+    assert line_of(RuntimeError(said)) == line

@@ -24,6 +24,7 @@ from mpm_deploy.images.decode import find_images
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, StageTimes
 from mpm_deploy.run.runner import Clock, Runner
 from mpm_deploy.support.contention import ContentionWatch
+from mpm_deploy.support.refusal import line_of
 from mpm_deploy.support.schema import to_mapping
 from mpm_deploy.support.strict_json import read_own_json
 
@@ -65,10 +66,7 @@ def serve(
         except MpmError as error:
             answer = {"error": error.problem, "hint": error.hint}
         except (RuntimeError, ValueError) as error:  # torch's own, as out of memory; no JSON
-            answer = {
-                "error": f"{artifact}: {(str(error) or repr(error)).splitlines()[0]}",
-                "hint": None,
-            }
+            answer = {"error": f"{artifact}: {line_of(error)}", "hint": None}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     if worker is not None:
