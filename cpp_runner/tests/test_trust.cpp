@@ -143,7 +143,7 @@ TEST_SUITE("trust") {
           begin + "\r\n" + key + "o=\r\n" + end + "\r\n"}) {
       CHECK_THROWS_WITH_AS(check(text), doctest::Contains("not signed"), ArtifactError);
     }
-    for (const std::string& line : {"o=\n-0\n", "oAAAA=\n", "p=\n", "o=", "o\n"}) {
+    for (const char* line : {"o=\n-0\n", "oAAAA=\n", "p=\n", "o=", "o\n"}) {
       CHECK_THROWS_WITH_AS(check(begin + "\n" + key + line + end),
                            doctest::Contains("expected a public key"), InputError);
     }
