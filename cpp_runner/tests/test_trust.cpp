@@ -129,6 +129,26 @@ TEST_SUITE("trust") {
                          InputError);
   }
 
+  TEST_CASE("only one text is a key") {
+    const TemporaryFolder folder;
+    const std::string begin = "-----BEGIN PUBLIC KEY-----", end = "-----END PUBLIC KEY-----";
+    const std::string key =
+        "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHUR";  // RFC 8032's first
+    const auto check = [&](const std::string& text) {
+      write_bytes(folder / "release.pem", FileBytes(text.begin(), text.end()));
+      check_signature("a.pt", "{}", std::nullopt, folder.path());
+    };
+    for (const std::string& text :
+         {begin + "\n" + key + "o=\n" + end + "\n", "a note\n" + begin + "\n" + key + "o=\n" + end,
+          begin + "\r\n" + key + "o=\r\n" + end + "\r\n"}) {
+      CHECK_THROWS_WITH_AS(check(text), doctest::Contains("not signed"), ArtifactError);
+    }
+    for (const char* line : {"o=\n-0\n", "oAAAA=\n", "p=\n", "o=", "o\n"}) {
+      CHECK_THROWS_WITH_AS(check(begin + "\n" + key + line + end),
+                           doctest::Contains("expected a public key"), InputError);
+    }
+  }
+
   TEST_CASE("the caller goes over MPM_TRUST, which goes over the system") {
     const TemporaryFolder folder;
     const fs::path system = folder / "system";

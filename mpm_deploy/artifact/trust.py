@@ -6,6 +6,7 @@ asked with a path: one public key in PEM, or a folder of them. `docs/guides/trus
 are made, changed and withdrawn; `cpp_runner/artifact/trust.cpp` does the same.
 """
 
+import binascii
 import hashlib
 import json
 import os
@@ -36,6 +37,12 @@ _MAKE_PRIVATE = "make one: openssl genpkey -algorithm ed25519 -out KEY.pem"
 
 _KEY = re.compile("[0-9a-f]{64}")
 _SIGNATURE = re.compile("[0-9a-f]{128}")
+# A public key of ed25519 in PEM: RFC 7468's lines around RFC 8410's DER, whose first 12 bytes are
+# always the same. Libraries take more than that for a key, each something else.
+_PUBLIC_KEY = re.compile(
+    rb"-----BEGIN PUBLIC KEY-----\r?\nMCowBQYDK2VwAyEA([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\r?\n"
+    rb"-----END PUBLIC KEY-----"
+)
 
 
 @dataclass(frozen=True)
@@ -183,11 +190,12 @@ def _public_key_files(trust: Path) -> list[Path]:
 
 
 def _read_public_key(file: Path) -> "Ed25519PublicKey":
-    key: Ed25519PublicKey | None = _parsed(
-        _cryptography().serialization.load_pem_public_key, _read(file)
-    )
-    if key is None or not isinstance(key, _cryptography().ed25519.Ed25519PublicKey):
+    found = _PUBLIC_KEY.search(_read(file))
+    if found is None:
         raise InputError(f"{file}: expected a public key of ed25519 in PEM", _MAKE_PUBLIC)
+    key: Ed25519PublicKey = _cryptography().ed25519.Ed25519PublicKey.from_public_bytes(
+        binascii.a2b_base64(found[1])
+    )
     return key
 
 

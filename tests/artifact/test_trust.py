@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -27,6 +28,8 @@ from tests.artifact.test_artifact import IMAGE, LABELS, rewritten, with_manifest
 from tests.support import toy
 
 PEM = serialization.Encoding.PEM
+# The first test of RFC 8032, whose public key's base64 ends in "Ro=".
+RFC_8032_SECRET = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 
 
 def write_private(key, path, password=None):
@@ -246,6 +249,28 @@ def test_trust_without_keys_trusts_nobody(signed, tmp_path, private):
     other = write_public(ec.generate_private_key(ec.SECP256R1()), tmp_path / "other.pem")
     with pytest.raises(InputError, match="expected a public key of ed25519"):
         read_manifest(signed, other)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_key"),
+    [
+        (b"\n", b"\r\n", True),
+        (b"-----BEGIN", b"a note\n-----BEGIN", True),
+        (b"-----END", b"-0\n-----END", False),
+        (b"=\n", b"AAAA=\n", False),  # more than a key
+        (b"o=\n", b"p=\n", False),  # bits behind the last byte
+        (b"VwAyEA", b"VwAyEB", False),
+        (b"\n-----END PUBLIC KEY-----\n", b"", False),
+    ],
+)
+def test_only_one_text_is_a_key(unsigned, tmp_path, old, new, is_key):
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(RFC_8032_SECRET))
+    public = write_public(key, tmp_path / "release.pem")
+    sign_artifact(unsigned, write_private(key, tmp_path / "private.pem"))
+    assert old in public.read_bytes()
+    public.write_bytes(public.read_bytes().replace(old, new))
+    with nullcontext() if is_key else pytest.raises(InputError, match="expected a public key"):
+        read_manifest(unsigned, public)
 
 
 def test_a_key_with_a_password_is_told(unsigned, tmp_path):

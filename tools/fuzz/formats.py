@@ -11,13 +11,14 @@ from random import Random
 from typing import Any
 
 from mpm_deploy.artifact import read_manifest, read_recipe, read_sample
+from mpm_deploy.artifact.trust import check_signature
 from mpm_deploy.errors import MpmError
 from mpm_deploy.images.decode import decode, orientation_of
 from mpm_deploy.images.formats.exif import read_orientation
 from mpm_deploy.models.weights.variant import read_variant
 from mpm_deploy.recipe import load_recipe
 from tools.fuzz import mutators
-from tools.fuzz.make_corpus import SEEDS, pack_manifest
+from tools.fuzz.make_corpus import PUBLIC_KEY, SEEDS, SIGNATURE_OF_NOTHING, pack_manifest
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,22 @@ def _read_artifact(data: bytes) -> dict[str, Any]:
     return fields
 
 
+def _read_trust(data: bytes) -> dict[str, Any]:
+    return {
+        "as a signature": _ask_trust(PUBLIC_KEY, data),
+        "as a key": _ask_trust(data, SIGNATURE_OF_NOTHING),
+    }
+
+
+def _ask_trust(key: bytes, record: bytes) -> str:
+    """Say whether the key of a file has signed nothing at all: "holds", or the error's name."""
+    try:
+        check_signature("fuzz.pt", b"", record, _path_of(key))
+    except MpmError as error:
+        return type(error).__name__
+    return "holds"
+
+
 FORMATS = {
     format.name: format
     for format in (
@@ -99,6 +116,7 @@ FORMATS = {
         Format("exif", mutators.mutate_bytes, read_orientation),
         Format("manifest", mutators.mutate_json, _read_artifact, "artifact", pack_manifest),
         Format("archive", mutators.mutate_archive, _read_artifact, "artifact"),
+        Format("trust", mutators.mutate_text, _read_trust, "trust"),
         Format("recipe", mutators.mutate_text, lambda data: load_recipe(_path_of(data))),
         Format("variant", mutators.mutate_text, lambda data: read_variant(_path_of(data))),
     )

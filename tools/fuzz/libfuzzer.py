@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.fuzz.findings import Budget, Findings
 
-TARGETS = ("jpeg", "png", "exif", "manifest", "archive", "arguments")
+TARGETS = ("jpeg", "png", "exif", "manifest", "archive", "trust", "arguments")
 
 _HERE = Path(__file__).parent
 _BUILD = Path("build/fuzz/targets")

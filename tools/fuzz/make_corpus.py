@@ -65,6 +65,19 @@ net_kwargs:
   patch_size: 16
 other: *kind
 """
+# The first test of RFC 8032: its key, and its signature of no bytes. cpp/trust_target.hpp has them
+# too.
+PUBLIC_KEY = b"""\
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+"""
+SIGNATURE_OF_NOTHING = b"""\
+{"algorithm": "ed25519",
+ "key": "06e3fd8fda29bb60ab59557de61edb0aecdb231134be30e75b455f8e1b792fa9",
+ "signature": "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc\
+61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"}
+"""
 
 
 def png_chunk(name: bytes, data: bytes) -> bytes:
@@ -230,6 +243,7 @@ SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
     "exif": _exifs,
     "manifest": _manifests,
     "archive": _archives,
+    "trust": lambda: iter([SIGNATURE_OF_NOTHING, PUBLIC_KEY]),
     "recipe": _recipes,
     "variant": lambda: iter([_VARIANT.encode()]),
     "arguments": lambda: ("\n".join(line.split()).encode() for line in _COMMAND_LINES),

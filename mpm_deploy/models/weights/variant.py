@@ -10,6 +10,7 @@ from mpm_deploy.support.documents import read_document
 from mpm_deploy.support.quoting import shortened
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure
+from mpm_deploy.support.strict_json import DEEPEST, TOO_DEEP
 
 T = TypeVar("T")
 
@@ -112,12 +113,18 @@ def _load(path: Path) -> Any:
 def _loader(yaml: Any) -> Any:
     """Return PyYAML's safe loader with one tag added, for a list that was a tuple.
 
-    It has no merging of tables (``<<``), by which a few lines become a table of gigabytes.
+    It has no merging of tables (``<<``), by which a few lines become a table of gigabytes, and
+    goes no deeper than other documents: each character takes PyYAML a time that grows with depth.
     """
 
     class VariantLoader(yaml.SafeLoader):  # type: ignore[misc]
         def flatten_mapping(self, node: Any) -> None:
             pass
+
+        def fetch_flow_collection_start(self, token: Any) -> None:
+            if self.flow_level == DEEPEST:
+                raise ValueError(TOO_DEEP)
+            super().fetch_flow_collection_start(token)
 
     def tuple_of(loader: Any, node: Any) -> tuple[Any, ...]:
         return tuple(loader.construct_sequence(node))

@@ -291,6 +291,7 @@ def test_a_yaml_that_runs_code_does_not(tiny: Path, value: str) -> None:
         ("net_kwargs: {decoder: {name: linear}}", "net_kwargs.backbone: missing"),
         ("a: [", "expected YAML"),
         ("[" * 5000, "expected YAML"),
+        ("a: " + "[" * 65 + "]" * 65, "nested too deep"),
         ("? !!python/tuple [[1]]\n: 2", "expected YAML"),
         ("a: 2026-99-99", "expected YAML"),
         ("a: !!timestamp x", "expected YAML"),

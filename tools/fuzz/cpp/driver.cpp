@@ -1,7 +1,7 @@
 // Reads inputs one by one, and says of each what this program's readers make of it, for
 // tools/fuzz/differential.py to compare:
 //
-//   fuzz_driver image|artifact
+//   fuzz_driver image|artifact|trust
 //   stdin     size (4 bytes, little-endian), bytes; and so on
 //   stdout    a line of JSON each: {"accepted": what was read}, {"refused": why} or {"fault": what}
 
@@ -16,6 +16,7 @@
 #include "memory_file.hpp"
 #include "mpm_runner/error.hpp"
 #include "mpm_runner/image.hpp"
+#include "trust_target.hpp"
 
 namespace mpm::fuzz {
 
@@ -34,6 +35,19 @@ Json read_artifact(Bytes bytes) {
   file.write(bytes);
   Manifest manifest = read_manifest(file.path());
   return to_json(manifest);
+}
+
+Json read_trust(Bytes bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return {{"as a signature", ask_trust(public_key, text)},
+          {"as a key", ask_trust(text, signature)}};
+}
+
+// Null of a kind that is none.
+auto reader_of(std::string_view kind) -> Json (*)(Bytes) {
+  if (kind == "image") return read_image;
+  if (kind == "artifact") return read_artifact;
+  return kind == "trust" ? read_trust : nullptr;
 }
 
 Json answer(Json (*read)(Bytes), Bytes bytes) {
@@ -61,12 +75,11 @@ bool read_input(std::vector<std::uint8_t>& bytes) {
 
 int main(int argc, char** argv) {
   using namespace mpm::fuzz;
-  const std::string kind = argc == 2 ? argv[1] : "";
-  if (kind != "image" && kind != "artifact") {
-    std::cerr << "usage: fuzz_driver image|artifact\n";
+  const auto read = reader_of(argc == 2 ? argv[1] : "");
+  if (!read) {
+    std::cerr << "usage: fuzz_driver image|artifact|trust\n";
     return 2;
   }
-  const auto read = kind == "image" ? read_image : read_artifact;
   for (std::vector<std::uint8_t> bytes; read_input(bytes);) {
     using mpm::Json;
     std::cout << answer(read, bytes).dump(-1, ' ', true, Json::error_handler_t::replace)

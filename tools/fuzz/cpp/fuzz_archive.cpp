@@ -60,10 +60,6 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   return mutated;
 }
 
-// torch's reader frees nothing where its constructor throws. Leaks of sound archives are looked for
-// in fuzz_manifest.
-extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static mpm::fuzz::MemoryFile file;
   file.write({data, size});

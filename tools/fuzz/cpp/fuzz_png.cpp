@@ -6,12 +6,6 @@ namespace {
 
 constexpr std::size_t signature_size = 8;
 
-// signature, length of IHDR (4 bytes), its name (4), width (4), height (4)
-bool is_large(mpm::Bytes file) {
-  return file.size() >= 24 &&
-         std::uint64_t{mpm::read_u32(file, 16)} * mpm::read_u32(file, 20) > mpm::fuzz::most_pixels;
-}
-
 // Makes every chunk's checksum true, so that damage goes deeper than to the checksums.
 // chunk: length (4 bytes), name (4), data, checksum (4)
 void repair_checksums(std::span<std::uint8_t> file) {
@@ -39,6 +33,6 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const mpm::Bytes file(data, size);
-  return is_large(file) ? mpm::fuzz::left_out : mpm::fuzz::decode_or_refuse(file);
+  mpm::fuzz::decode_or_refuse({data, size});
+  return 0;
 }
