@@ -22,6 +22,7 @@ from mpm_deploy.artifact import (
     write_artifact,
 )
 from mpm_deploy.artifact.archive import MANIFEST, SIGNATURE
+from mpm_deploy.artifact.zip_directory import read_record
 from mpm_deploy.errors import ArtifactError, InputError, MissingPackageError
 from tests.artifact.test_artifact import IMAGE, LABELS, rewritten, with_manifest
 from tests.support import toy
@@ -196,14 +197,29 @@ def two_ways(signed, change):
     return content + file[:begin] + directory + tail
 
 
-def test_what_is_checked_is_what_torch_loads(signed, keys):
+def test_a_file_with_two_readings_is_refused(signed, keys):
+    """What would be checked is not what torch would load."""
+
     def change(name, data):
         return b"evil one" if name.endswith("model.py") else data
 
     signed.write_bytes(two_ways(signed, change))
-    assert read_manifest(signed)  # Python's own reader sees what was signed
-    with pytest.raises(ArtifactError, match="changed since it was built"):
-        read_manifest(signed, keys)
+    for trust in (None, keys):
+        with pytest.raises(ArtifactError, match="its directory is not where it says"):
+            read_manifest(signed, trust)
+
+
+def test_what_was_signed_is_what_is_parsed(signed, keys, monkeypatch):
+    """No record is read twice: a file that is written to meanwhile cannot show another manifest."""
+    read = []
+
+    def read_once(file, record):
+        read.append(record.name)
+        return read_record(file, record)
+
+    monkeypatch.setattr("mpm_deploy.artifact.archive.read_record", read_once)
+    read_manifest(signed, keys)
+    assert len(read) == len(set(read)) > 1
 
 
 def test_a_runner_asks_before_it_loads(signed, keys, monkeypatch):
