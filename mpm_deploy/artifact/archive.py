@@ -189,7 +189,7 @@ class _Archive:
     def read(self, name: str, most: int) -> bytes:
         """Return the bytes of one record, by its name without the top folder, if they are few."""
         if name not in self._records:
-            raise self._error(f"not an artifact of this package: it holds no {name}")
+            raise self._error(f"not an artifact of mpm-deploy: it holds no {name}")
         size = self._records[name].size
         if size > most:
             raise self._error(f"record {name}: expected {most} bytes at most, got {size}")
