@@ -30,7 +30,7 @@ constexpr std::size_t end_size = 22;
 constexpr std::size_t end_64_size = 56;
 constexpr std::size_t locator_size = 20;
 
-constexpr std::size_t part_size = 1 << 20;  // bytes that are read at once
+constexpr std::size_t part_size = 1 << 16;  // bytes that are read at once: a cache holds them
 
 void require(bool holds, const std::string& problem) {
   if (!holds) throw ZipError(problem);

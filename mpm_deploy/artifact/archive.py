@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +88,9 @@ def sign_artifact(path: Path, key: Path) -> str:
     """
     with _Archive(path) as archive:
         archive.checked_manifest()
-        record = make_signature(archive.read(MANIFEST, LARGEST_JSON), key)
+        record = make_signature(archive.manifest, key)
     with written_atomically(path) as temporary:
-        temporary.write_bytes(path.read_bytes())
+        shutil.copyfile(path, temporary)
         with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as file:
             name = f"{file.namelist()[0].partition('/')[0]}/{SIGNATURE}"
             if name in file.NameToInfo:  # its bytes stay, and are no record any more
@@ -107,7 +109,7 @@ def read_recipe(path: Path | str) -> dict[str, Any]:
         ArtifactError: What `read_manifest` refuses, but for a file of format 1.
     """
     with _Archive(Path(path)) as archive:
-        data = archive.read_json(MANIFEST)
+        data = archive.manifest_data()
     if isinstance(data, dict) and data.get("format") == FORMAT_1:
         recipe = data.get("recipe")
         if not isinstance(recipe, dict):
@@ -187,16 +189,21 @@ class _Archive:
     def read(self, name: str, most: int) -> bytes:
         """Return the bytes of one record, by its name without the top folder, if they are few."""
         if name not in self._records:
-            raise self._error(f"not an artifact of this package: it holds no {name}")
+            raise self._error(f"not an artifact of mpm-deploy: it holds no {name}")
         size = self._records[name].size
         if size > most:
             raise self._error(f"record {name}: expected {most} bytes at most, got {size}")
         return b"".join(self._chunks(name))
 
-    def read_json(self, name: str) -> Any:
-        """Return the value that one record holds in JSON."""
+    @cached_property
+    def manifest(self) -> bytes:
+        """The manifest record, read once: what is signed is what is parsed."""
+        return self.read(MANIFEST, LARGEST_JSON)
+
+    def manifest_data(self) -> Any:
+        """Return the value that the manifest holds in JSON."""
         try:
-            return read_json(self.read(name, LARGEST_JSON))
+            return read_json(self.manifest)
         except ValueError as error:
             raise self._error(f"its manifest is not JSON: {error}") from error
 
@@ -206,15 +213,14 @@ class _Archive:
 
     def checked_manifest(self) -> Manifest:
         """Return the manifest, when the payload has the hash in it."""
-        manifest = Manifest.from_dict(self.read_json(MANIFEST), where=str(self._path))
+        manifest = Manifest.from_dict(self.manifest_data(), where=str(self._path))
         if self.payload_sha256() != manifest.payload_sha256:
             raise self._error("changed since it was built: its hash differs")
         return manifest
 
     def check_signature(self, trust: Path) -> Signer:
         """Return which of the trusted keys has signed the manifest; see `trust.check_signature`."""
-        manifest = self.read(MANIFEST, LARGEST_JSON)
-        return check_signature(self._path, manifest, self.read_signature(), trust)
+        return check_signature(self._path, self.manifest, self.read_signature(), trust)
 
     def payload_sha256(self) -> str:
         """Compute SHA-256 over all records but manifest and signature: name, 0, size and bytes."""

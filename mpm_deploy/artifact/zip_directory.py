@@ -24,7 +24,7 @@ _STORED, _DEFLATED = 0, 8
 _KNOWN_FLAGS = 0x080E  # how hard it was deflated, sizes behind the bytes, a name in UTF-8
 _IN_64_BITS = 0xFFFF_FFFF  # stands for a number that the 64-bit extra field has
 
-_PART = 1 << 20  # bytes that are read at once
+_PART = 1 << 16  # bytes that are read at once: a cache holds them
 _HEADER = struct.Struct("<4s22x2H")  # signature; sizes of name and extra field
 _END = struct.Struct("<4s6xH2LH")  # signature, records, directory's size and offset, comment
 _END_64 = struct.Struct("<4s28x3Q")  # signature, records, directory's size and offset

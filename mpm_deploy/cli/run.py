@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.cli.options import (
     add_host_options,
+    add_max_pixels_option,
     add_stride_option,
     add_trust_option,
     positive,
@@ -37,12 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", action="store_true", help="write class scores too, beside each label map"
     )
-    parser.add_argument(
-        "--max-pixels",
-        type=positive,
-        metavar="N",
-        help="skip images of more pixels; default: 128 million",
-    )
+    add_max_pixels_option(parser)
     add_stride_option(parser)
     add_trust_option(parser)
     add_host_options(parser)

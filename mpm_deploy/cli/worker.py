@@ -6,7 +6,13 @@ import sys
 from pathlib import Path
 
 from mpm_deploy.cli.console import DONE, data_stream, discard
-from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
+from mpm_deploy.cli.options import (
+    add_host_options,
+    add_max_pixels_option,
+    add_stride_option,
+    add_trust_option,
+    positive,
+)
 
 HELP = None
 
@@ -17,7 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--answers", type=positive)
     parser.add_argument("--limit", type=positive)
+    add_max_pixels_option(parser)
     add_stride_option(parser)
+    add_trust_option(parser)
     add_host_options(parser)
 
 
@@ -32,10 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.folder,
             sys.stdin,
             answers,
+            limit=arguments.limit,
             device=arguments.device,
             threads=arguments.threads,
-            limit=arguments.limit,
             stride=arguments.stride,
+            max_pixels=arguments.max_pixels,
+            trust=arguments.trust,
         )
     except BrokenPipeError:  # nobody waits for the answer
         discard(answers)

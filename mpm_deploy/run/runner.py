@@ -114,11 +114,10 @@ class Runner:
             raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
         if not isinstance(artifact, str | os.PathLike | OpenArtifact):
             raise InputError(f"artifact: expected a path, got {type(artifact).__name__}")
-        if not isinstance(artifact, OpenArtifact):
-            opened = open_artifact(artifact, device, trust)
+        if isinstance(artifact, OpenArtifact):
+            self.artifact, opened = Path("eager"), artifact
         else:
-            opened = artifact
-        self.artifact = Path("eager" if isinstance(artifact, OpenArtifact) else artifact)
+            self.artifact, opened = Path(artifact), open_artifact(artifact, device, trust)
         self.label_size = label_size
         self.channels: ChannelOrder = channels
         self._memory = DecodeMemory(whole_number_or_none("max_pixels", max_pixels) or MAX_PIXELS)

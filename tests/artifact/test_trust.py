@@ -23,6 +23,7 @@ from mpm_deploy.artifact import (
     write_artifact,
 )
 from mpm_deploy.artifact.archive import MANIFEST, SIGNATURE
+from mpm_deploy.artifact.zip_directory import read_record
 from mpm_deploy.errors import ArtifactError, InputError, MissingPackageError
 from tests.artifact.test_artifact import IMAGE, LABELS, rewritten, with_manifest
 from tests.support import toy
@@ -209,6 +210,19 @@ def test_what_two_readers_may_read_in_two_ways_is_refused(signed, keys):
     for trust in (None, keys):
         with pytest.raises(ArtifactError, match="its directory is not where it says"):
             read_manifest(signed, trust)
+
+
+def test_what_was_signed_is_what_is_parsed(signed, keys, monkeypatch):
+    """No record is read twice: a file that is written to meanwhile cannot show another manifest."""
+    read = []
+
+    def read_once(file, record):
+        read.append(record.name)
+        return read_record(file, record)
+
+    monkeypatch.setattr("mpm_deploy.artifact.archive.read_record", read_once)
+    read_manifest(signed, keys)
+    assert len(read) == len(set(read)) > 1
 
 
 def test_a_runner_asks_before_it_loads(signed, keys, monkeypatch):

@@ -143,9 +143,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
     while name != b"IEND":
         count += 1
         if count > _MOST_CHUNKS:
-            raise ImageError(
-                f"PNG of more than {_MOST_CHUNKS:,} chunks is not read", "save it anew"
-            )
+            raise ImageError(_TOO_MANY, "save it anew")
         if position + 12 > len(data):
             raise ImageError(ENDS_EARLY)
         (length,) = struct.unpack_from(">I", data, position)

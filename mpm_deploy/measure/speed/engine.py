@@ -28,11 +28,10 @@ class Engine:
     Args:
         artifact: A ``.pt`` or ``.pt2``.
         folder: Images to time it on.
-        device: As `Runner` takes it.
-        threads: As `Runner` takes it.
         limit: First images of the folder; None is all.
-        stride: As `Runner` takes it.
         program: The command whose ``worker`` subcommand is started.
+        options: As `Runner` takes them: ``device``, ``threads``, ``stride``, ``max_pixels``,
+            ``trust``.
 
     Raises:
         InputError: There is no such program.
@@ -43,20 +42,16 @@ class Engine:
         artifact: str | Path,
         folder: str | Path,
         *,
-        device: str | None = None,
-        threads: int | None = None,
         limit: int | None = None,
-        stride: int | None = None,
         program: Sequence[str] = PROGRAM,
+        **options: str | int | Path | None,
     ) -> None:
         self.artifact = artifact
-        options = {
-            "--device": device,
-            "--threads": threads,
-            "--limit": limit,
-            "--stride": stride,
-        }
-        given = [f"{name}={value}" for name, value in options.items() if value is not None]
+        given = [
+            f"--{name.replace('_', '-')}={value}"
+            for name, value in {"limit": limit, **options}.items()
+            if value is not None
+        ]
         receiving, sending = os.pipe()
         self._answers = os.fdopen(receiving, encoding="utf-8")
         given.append(f"--answers={sending}")

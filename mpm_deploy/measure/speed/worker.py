@@ -41,10 +41,8 @@ def serve(
     requests: Iterable[str],
     answers: TextIO,
     *,
-    device: str | None = None,
-    threads: int | None = None,
     limit: int | None = None,
-    stride: int | None = None,
+    **options: Any,
 ) -> None:
     """Answer every line of ``requests`` with a line to ``answers``, until there are no more.
 
@@ -53,15 +51,13 @@ def serve(
         folder: Images to time it on.
         requests: JSON objects: ``{"pass": NAME, ...}``.
         answers: JSON objects: what a pass gave, or ``{"error": ..., "hint": ...}``.
-        device: As `Runner` takes it.
-        threads: As `Runner` takes it.
         limit: First images of the folder; None is all.
-        stride: As `Runner` takes it.
+        options: As `Runner` takes them.
     """
     worker: Worker | None = None
     for line in requests:
         try:
-            worker = worker or Worker(artifact, folder, device, threads, limit, stride)
+            worker = worker or Worker(artifact, folder, limit, **options)
             answer = worker.answer(read_own_json(line))
         except MpmError as error:
             answer = {"error": error.problem, "hint": error.hint}
@@ -81,16 +77,10 @@ class Worker:
     """
 
     def __init__(
-        self,
-        artifact: str | Path,
-        folder: str | Path,
-        device: str | None,
-        threads: int | None,
-        limit: int | None,
-        stride: int | None,
+        self, artifact: str | Path, folder: str | Path, limit: int | None, **options: Any
     ) -> None:
         self.files = find_images(folder)[:limit]
-        self.runner = TimedRunner(artifact, device=device, threads=threads, stride=stride)
+        self.runner = TimedRunner(artifact, **options)
         self.runner.check_sample()
         self.inputs = self._prepare()
         if not self.inputs:

@@ -34,11 +34,12 @@ def open_descriptors() -> set[str]:
 
 
 def test_requests_and_options_arrive(tmp_path: Path) -> None:
-    with engine_of(ECHO, tmp_path, threads=2, device="cpu") as engine:
+    options = {"device": "cpu", "threads": 2, "stride": None, "max_pixels": 9, "trust": Path("k")}
+    with engine_of(ECHO, tmp_path, limit=3, **options) as engine:
         answer = engine.ask("warmup", batch_size=2, batches=None)
         assert answer["request"] == {"pass": "warmup", "batch_size": 2, "batches": None}
-        expected = ["worker", "a.pt", "photos", "--device=cpu", "--threads=2"]
-        assert answer["arguments"] == expected
+        given = ["--limit=3", "--device=cpu", "--threads=2", "--max-pixels=9", "--trust=k"]
+        assert answer["arguments"] == ["worker", "a.pt", "photos", *given]
         assert engine.ask("open")["request"] == {"pass": "open"}
 
 
