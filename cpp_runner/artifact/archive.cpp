@@ -6,6 +6,7 @@
 #include "mpm_runner/error.hpp"
 #include "support/quoting.hpp"
 #include "support/refusal.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace mpm {
 
@@ -71,9 +72,13 @@ std::vector<std::string> Archive::names_in(std::string_view folder) const {
 }
 
 void Archive::extract(const std::string& name, const std::filesystem::path& target) const {
+  const Record& record = records_.at(name);
+  if (!may_write(record.size)) {
+    throw refusal<HostError>(target.string() + ": cannot be written", EFBIG);
+  }
   std::ofstream file(target, std::ios::binary);
   int number = file ? 0 : errno;
-  read(records_.at(name), [&](const char* data, std::size_t size) {
+  read(record, [&](const char* data, std::size_t size) {
     if (file && !file.write(data, static_cast<std::streamsize>(size)).flush()) number = errno;
   });
   if (!file) throw refusal<HostError>(target.string() + ": cannot be written", number);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,6 +114,12 @@ fs::path for_temporary_files() {
   return folder != nullptr && *folder != '\0' ? folder : "/tmp";
 }
 
+bool may_write(std::uintmax_t size) {
+  rlimit most{};
+  return getrlimit(RLIMIT_FSIZE, &most) != 0 || most.rlim_cur == RLIM_INFINITY ||
+         most.rlim_cur >= size;
+}
+
 void check_temporary_folder(std::uintmax_t room) {
   const fs::path folder = for_temporary_files();
   const std::string what = "temporary folder " + folder.string();
@@ -124,6 +131,7 @@ void check_temporary_folder(std::uintmax_t room) {
                         std::to_string((room + (1 << 20) - 1) >> 20) + " are needed",
                     cure);
   }
+  if (!may_write(room)) throw refusal<HostError>(what, EFBIG, cure);
   check_code_runs(folder, what);
 }
 

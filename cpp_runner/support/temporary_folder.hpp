@@ -27,8 +27,13 @@ class TemporaryFolder {
 // The folder that TMPDIR names, or /tmp.
 std::filesystem::path for_temporary_files();
 
+// Whether the limit of a file's size (ulimit -f) lets one have so many bytes. Writing past it ends
+// a program that does not ignore SIGXFSZ.
+bool may_write(std::uintmax_t size);
+
 // Refuses a folder for temporary files, where machine code is unpacked and run, that has not so
-// many bytes of room, cannot be written to, or from which no code may run. Throws HostError.
+// many bytes of room or may not have them in a file, cannot be written to, or from which no code
+// may run. Throws HostError.
 void check_temporary_folder(std::uintmax_t room);
 
 }  // namespace mpm

@@ -47,6 +47,7 @@ _WORDS = {
     "DefaultCPUAllocator": errno.ENOMEM,
     "out of memory": errno.ENOMEM,  # a GPU's
     "failed to map segment": errno.ENOMEM,  # a library of torch's, as it is imported
+    "File size limit exceeded": errno.EFBIG,  # a compiler that a signal ended
 }
 
 _SHORT = {

@@ -6,10 +6,12 @@ a killed process's, and the next process that makes a folder beside it removes i
 `cpp_runner/support/temporary_folder.cpp` says the same.
 """
 
+import errno
 import fcntl
 import mmap
 import os
 import re
+import resource
 import secrets
 import shutil
 import tempfile
@@ -94,11 +96,12 @@ def check_temporary_folder(room: int = 0, *, for_code: bool = False) -> Path:
     """Return the folder for temporary files, if it will do.
 
     Args:
-        room: How many bytes it must have room for.
+        room: How many bytes it must have room for, and a file may have.
         for_code: Whether machine code is to run from it.
 
     Raises:
-        HostError: There is none, it has too little room, or no code may run from it.
+        HostError: There is none, it has too little room, the limit of a file's size is below that
+            (``ulimit -f``), or no code may run from it.
     """
     what = "temporary folder"
     try:
@@ -107,12 +110,20 @@ def check_temporary_folder(room: int = 0, *, for_code: bool = False) -> Path:
         free = shutil.disk_usage(folder).free
         if free < room:
             raise HostError(f"{what}: {free >> 20} MiB free, and {-(-room >> 20)} are needed", CURE)
+        _check_file_size(room)
         with tempfile.TemporaryFile(dir=folder) as file:
             if for_code and not _code_runs(file):
                 raise HostError(f"{what}: mounted so that no code runs from it (noexec)", CURE)
     except OSError as error:
         raise refusal(HostError, what, error, CURE) from error
     return folder
+
+
+def _check_file_size(size: int) -> None:
+    """Fail as writing so many bytes to one file would."""
+    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if most != resource.RLIM_INFINITY and most < size:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
 def _for_temporary_files() -> Path:

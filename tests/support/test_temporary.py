@@ -1,13 +1,16 @@
 """Temporary folders are gone afterwards, whenever an interrupt comes."""
 
+import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mpm_deploy.support.temporary_folder import temporary_folder
+from mpm_deploy.errors import HostError
+from mpm_deploy.support.temporary_folder import check_temporary_folder, temporary_folder
 
 
 def test_a_folder_goes_with_what_is_in_it(tmp_path):
@@ -70,3 +73,19 @@ def test_what_a_killed_process_left_goes_with_the_next_start(tmp_path: Path) -> 
     for process in (first, second):
         process.communicate("\n")
     assert [path.name for path in tmp_path.iterdir()] == [".mpm-of-another"]
+
+
+@pytest.fixture
+def small_files() -> Iterator[int]:
+    """No file may be larger than these bytes, as with ``ulimit -f``."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    yield 1 << 20
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_larger_than_its_limit_is_refused_before_it_is_written(small_files: int) -> None:
+    assert check_temporary_folder(small_files).is_dir()
+    with pytest.raises(HostError, match=r"^temporary folder .*: File too large\n") as caught:
+        check_temporary_folder(small_files + 1)
+    assert "ulimit -f" in (caught.value.hint or "")

@@ -59,6 +59,13 @@ _CUDA_OPTIONS = {
     "aot_inductor.embed_kernel_binary": True,
 }
 
+_OPTIONS = {
+    "aot_inductor.package": True,
+    # Inductor takes a precompiled header that is there for a whole one. A build that was killed as
+    # it was written, or whose disk was full, would have every later one fail.
+    "aot_inductor.precompile_headers": False,
+}
+
 _CPU_OPTIONS = {
     # Weights are constants: linear layers then go to oneDNN, and their activation with them. torch
     # 2.11 cannot pack weights for a number of rows that depends on the data; 2.15 can.
@@ -214,7 +221,7 @@ def _examples(
 @contextmanager
 def _compiler_options(device: torch.device) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
-    options: dict[str, Any] = {"aot_inductor.package": True, **_flags()}
+    options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if device.type != "cpu":
         yield options | _CUDA_OPTIONS
         return
