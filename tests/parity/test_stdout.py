@@ -65,7 +65,7 @@ def test_a_descriptor_that_is_none(artifact: Path, image_folder: Path, command: 
     words = [*command, "worker", str(artifact), str(image_folder), "--answers", "77"]
     done = subprocess.run(words, input="", capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "error: the operating system refused: Bad file descriptor\n"
+    assert "error: the operating system refused: Bad file descriptor\n" in done.stderr
 
 
 def test_json_on_stdout_is_whole(artifact: Path, mpm_deploy: Measure) -> None:
