@@ -45,6 +45,11 @@ def test_a_reason_has_its_own_cure_or_the_callers(number: int, reason: str, cure
         ),
         (torch.OutOfMemoryError("CUDA out of memory."), "CUDA out of memory.", "smaller batches"),
         (RuntimeError("can't start new thread"), "can't start new thread", "--threads 1"),
+        (
+            RuntimeError("C++ compile error\ng++: File size limit exceeded signal terminated it"),
+            "the operating system refused: C++ compile error",
+            "ulimit -f",
+        ),
         (PermissionError(errno.EACCES, "Permission denied", "it"), "it: Permission", "chmod"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left", "make room"),
     ],

@@ -176,10 +176,10 @@ def _about(info: WeightsInfo) -> dict[str, Any]:
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
-    save_file, text = _safetensors().save_file, _tomli_w().dumps(dict(about))
+    save, text = _safetensors().save, _tomli_w().dumps(dict(about))
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with written_atomically(path) as temporary:
-        save_file(whole, temporary)
+        temporary.write_bytes(save(whole))  # its own writer says no errno
     with written_atomically(path.with_suffix(".toml")) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
