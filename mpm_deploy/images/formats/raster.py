@@ -14,7 +14,7 @@ MAX_PIXELS = 128_000_000  # cameras of 100 megapixels give up to 102 million
 ENDS_EARLY = "the file ends early"
 BROKEN = "broken image data"
 
-_BAND = 1 << 20  # pixels that are taken out of Pillow at once
+_BAND = 1 << 16  # pixels that are taken out of Pillow at once: a cache holds them
 
 Pixels = NDArray[np.uint8]
 Samples = NDArray[Any]

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
-from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order
+from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order, ranks
 from mpm_deploy.support.family import require
 
 
@@ -94,9 +94,7 @@ class WindowPooling(ImageReduction):
 
     def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         similarity = self._similarity(features)  # (B, down // 2, across // 2)
-        best_first = torch.sort(similarity.flatten(1), stable=True, dim=1, descending=True)[1]
-        places = torch.arange(best_first.shape[1], device=features.device).expand_as(best_first)
-        rank = torch.zeros_like(best_first).scatter(1, best_first, places).view_as(similarity)
+        rank = ranks(similarity.flatten(1)).view_as(similarity)
 
         alike = similarity >= self.threshold
         windows = alike.sum(dim=[1, 2])  # (B,) that become a token

@@ -48,6 +48,13 @@ def _products(rows: Tensor, others: Tensor) -> Tensor:
     return rows @ others.transpose(1, 2)
 
 
+def ranks(similarity: Tensor) -> Tensor:
+    """Number each row from its largest value on, of equals the first: ``(B, N)`` -> int64."""
+    best_first = torch.sort(similarity, stable=True, dim=1, descending=True)[1]
+    places = torch.arange(best_first.shape[1], device=best_first.device).expand_as(best_first)
+    return torch.zeros_like(best_first).scatter(1, best_first, places)
+
+
 def in_order(merging: Tensor) -> Tensor:
     """Number those of A that do not merge, in their order: ``(B, |A|)`` bool -> int64."""
     return (~merging).cumsum(1) - 1

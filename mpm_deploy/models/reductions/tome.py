@@ -11,11 +11,10 @@ where there is no class token: what is left of the first set comes with the most
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
-from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order
+from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order, ranks
 from mpm_deploy.support.family import require
 
 
@@ -79,9 +78,7 @@ class SoftMatching(ImageReduction):
     def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         tokens = features.shape[1]  # of every image
         similarity, match = best_matches(features, lengths, self.special_tokens)
-        best_first = torch.sort(similarity, stable=True, dim=1, descending=True)[1]
-        places = torch.arange(match.shape[1], device=match.device).expand_as(match)
-        rank = torch.zeros_like(match).scatter(1, best_first, places)  # 0 for the best edge
+        rank = ranks(similarity)  # 0 for the best edge
         removed = tokens - self.kept(tokens)
         merging = rank < removed
         left = in_order(merging) if self.special_tokens > 0 else rank - removed
