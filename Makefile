@@ -28,7 +28,7 @@ PICTURE   := $(notdir $(word 12,$(wildcard $(IMAGES)/*_day.jpg)))
 DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
 
 .DEFAULT_GOAL := help
-.PHONY: help arm64 demo sweep benchmark readme test test-all lint format system program cpp gpu-bundle gpu-rehearsal clean
+.PHONY: help arm64 demo sweep benchmark readme test test-all fuzz lint format system program cpp gpu-bundle gpu-rehearsal clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -66,25 +66,30 @@ cpp: build/build.ninja | system ## the C++ program, the library and their tests
 # A file's tests stay in one process, which makes once what they share.
 PYTEST := MPM_REQUIRE_CPP=1 $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 CTEST  := ctest --test-dir build --output-on-failure
+FUZZ   := $(BIN)/python -m tools.fuzz
 
 test: lint cpp ## every check but the long proofs: format, types, Python and C++ tests
 	$(PYTEST) -m 'not slow'
 	$(CTEST)
 
-test-all: lint cpp ## every check there is, the long proofs too
+test-all: lint cpp ## every check there is, the long proofs and a short turn of fuzzing too
 	$(PYTEST)
 	$(CTEST)
+	$(FUZZ) --seconds 75
+
+fuzz: cpp ## half an hour of fuzzing: readers of images, manifests, archives and more
+	$(FUZZ) --seconds 1800 --seed $$(date +%s)
 
 lint: .venv/.installed ## format, habits and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find cpp_runner mpm_deploy benchmarks -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run -Werror
+	find cpp_runner mpm_deploy benchmarks tools -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run -Werror
 
 format: .venv/.installed ## rewrite the sources as the formatters want them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find cpp_runner mpm_deploy benchmarks -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
+	find cpp_runner mpm_deploy benchmarks tools -name '*.[ch]pp' -o -name '*.h' | xargs $(BIN)/clang-format -i
 
 arm64: program ## both programs on Arm64 under emulation; as root, up to an hour
 	@tools/system-packages.sh < tools/arm64/host-packages.txt

@@ -5,7 +5,7 @@
     ├── ModelError             a model or its weights cannot be used, or it gives no numbers
     ├── BuildError             a backend cannot compile the recipe here
     │   └── AgreementError     the artifact disagrees with the eager model
-    ├── ArtifactError          not an artifact, or a damaged, foreign or newer one
+    ├── ArtifactError          not an artifact, or a damaged, foreign, newer or untrusted one
     │   └── HostError          a sound artifact that does not fit this machine
     ├── ImageError             one image that cannot be decoded
     ├── InputError             nothing to do, or an argument of the wrong shape
@@ -50,7 +50,7 @@ class AgreementError(BuildError):
 
 
 class ArtifactError(MpmError):
-    """A file is no artifact, or a damaged, foreign or newer one."""
+    """A file is no artifact, or a damaged, foreign or newer one, or nobody trusted signed it."""
 
 
 class HostError(ArtifactError):

@@ -15,7 +15,8 @@ PAGE = ROOT / "docs" / "cli.md"
 PYTHONS = ((3, 11), (3, 12))
 INTRODUCTION = """# Every command
 
-As each says of itself with `--help`. Data goes to stdout, talk to stderr.
+As each says of itself with `--help`. Data goes to stdout, talk to stderr, and with it what
+libraries print, as oneDNN does where `ONEDNN_VERBOSE` is set.
 
 | exit code | means |
 |---|---|

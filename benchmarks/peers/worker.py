@@ -1,8 +1,9 @@
-"""Runs a peer's process: ``python -m benchmarks.peers.worker worker TASK FOLDER``.
+"""Runs a peer's process: ``python -m benchmarks.peers.worker worker TASK FOLDER --answers=N``.
 
 It answers passes as ``mpm-deploy worker`` does, one JSON object a line, and two more, ``convert``
 and ``label_maps``. TASK is where the peer keeps what it converts, ``.../MODEL/PEER/VARIANT``, and
-FOLDER holds the images. It is not meant to be typed.
+FOLDER holds the images; answers go to the descriptor N: converters talk on stdout. It is not meant
+to be typed.
 
 A `batch_size` above 1 means images side by side, one per core, as a batch of ours runs:
 
@@ -212,11 +213,9 @@ def _at_once(request: Message) -> int:
     return at_once
 
 
-def main(_: str, task: str, folder: str) -> None:
-    # Converters talk on stdout, which belongs to the answers: send their talk to stderr.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(*open_task(Path(task)), Path(folder), sys.stdin, answers)
+def main(_: str, task: str, folder: str, answers: str) -> None:
+    with os.fdopen(int(answers.removeprefix("--answers=")), "w") as stream:
+        serve(*open_task(Path(task)), Path(folder), sys.stdin, stream)
 
 
 if __name__ == "__main__":

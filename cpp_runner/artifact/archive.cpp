@@ -1,31 +1,22 @@
 #include "artifact/archive.hpp"
 
-#include <caffe2/serialize/inline_container.h>
-
-#include <algorithm>
 #include <cerrno>
-#include <fstream>
 
 #include "artifact/sha256.hpp"
 #include "mpm_runner/error.hpp"
+#include "support/quoting.hpp"
 #include "support/refusal.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace mpm {
 
-struct Archive::Reader {
-  explicit Reader(const std::string& path) : zip(path) {}
-  caffe2::serialize::PyTorchStreamReader zip;
-};
-
 namespace {
 
-constexpr std::size_t chunk_size = 1 << 20;
-
-void check_readable(const std::filesystem::path& path) {
+void check_readable(const std::ifstream& file, const std::filesystem::path& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error))
     errno = EISDIR;
-  else if (std::ifstream(path))
+  else if (file)
     return;
   throw refusal<ArtifactError>(path.string() + ": cannot be opened", errno,
                                "name a .pt or .pt2 file");
@@ -39,70 +30,84 @@ std::string little_endian(std::uint64_t number) {
 
 }  // namespace
 
-Archive::Archive(const std::filesystem::path& path) : path_(path) {
-  check_readable(path);
+Archive::Archive(const std::filesystem::path& path) : path_(path), file_(path, std::ios::binary) {
+  check_readable(file_, path);
   try {
-    reader_ = std::make_unique<Reader>(path.string());
-    names_ = reader_->zip.getAllRecords();
-  } catch (const std::exception&) {  // c10::Error, bad_alloc: whatever a hostile file provokes
-    throw ArtifactError(path.string() + ": not an artifact, or cut short", rebuild_hint);
-  }
-  std::sort(names_.begin(), names_.end());
-  if (std::adjacent_find(names_.begin(), names_.end()) != names_.end()) {
-    throw ArtifactError(path.string() + ": not an artifact: two records have one name",
-                        rebuild_hint);
+    for (const Record& record : read_directory(file_)) {
+      records_.emplace(record.name.substr(record.name.find('/') + 1), record);
+    }
+  } catch (const ZipError& error) {
+    const std::string problem = error.what();
+    throw ArtifactError(
+        path.string() + ": " + (problem == no_zip ? "" : "not an artifact: ") + problem,
+        rebuild_hint);
   }
 }
 
-Archive::~Archive() = default;
-
-std::string Archive::read(std::string_view name) const {
-  if (!std::binary_search(names_.begin(), names_.end(), name)) {
+std::string Archive::read(std::string_view name, std::size_t most) const {
+  const auto found = records_.find(name);
+  if (found == records_.end()) {
     throw ArtifactError(
         path_.string() + ": not an artifact of mpm-deploy: it holds no " + std::string(name),
         rebuild_hint);
   }
+  const std::uint64_t size = found->second.size;
+  if (size > most) {
+    throw ArtifactError(path_.string() + ": record " + std::string(name) + ": expected " +
+                            std::to_string(most) + " bytes at most, got " + std::to_string(size),
+                        rebuild_hint);
+  }
   std::string bytes;
-  read_chunks(std::string(name),
-              [&](const char* data, std::size_t size) { bytes.append(data, size); });
+  read(found->second, [&](const char* data, std::size_t count) { bytes.append(data, count); });
   return bytes;
+}
+
+std::vector<std::string> Archive::names_in(std::string_view folder) const {
+  std::vector<std::string> found;
+  for (auto at = records_.lower_bound(folder); at != records_.end(); ++at) {
+    if (!at->first.starts_with(folder)) break;
+    found.push_back(at->first);
+  }
+  return found;
+}
+
+void Archive::extract(const std::string& name, const std::filesystem::path& target) const {
+  const Record& record = records_.at(name);
+  if (!may_write(record.size)) {
+    throw refusal<HostError>(target.string() + ": cannot be written", EFBIG);
+  }
+  std::ofstream file(target, std::ios::binary);
+  int number = file ? 0 : errno;
+  read(record, [&](const char* data, std::size_t size) {
+    if (file && !file.write(data, static_cast<std::streamsize>(size)).flush()) number = errno;
+  });
+  if (!file) throw refusal<HostError>(target.string() + ": cannot be written", number);
+}
+
+std::optional<std::string> Archive::read_signature() const {
+  if (!records_.contains(signature)) return std::nullopt;
+  return read(signature, largest_json);
 }
 
 std::string Archive::payload_sha256() const {
   Sha256 hash;
-  for (const std::string& name : names_) {
+  for (const auto& [name, record] : records_) {
     if (name == manifest || name == signature) continue;
-    const std::string size = little_endian(record_size(name));
+    const std::string size = little_endian(record.size);
     hash.update(name.c_str(), name.size() + 1);  // its closing zero byte too
     hash.update(size.data(), size.size());
-    read_chunks(name, [&](const char* data, std::size_t count) { hash.update(data, count); });
+    read(record, [&](const char* data, std::size_t count) { hash.update(data, count); });
   }
   return hash.hex_digest();
 }
 
-std::size_t Archive::record_size(const std::string& name) const {
+void Archive::read(const Record& record, const Sink& sink) const {
   try {
-    return reader_->zip.getRecordSize(name);
-  } catch (const std::exception&) {
-    throw ArtifactError(path_.string() + ": damaged: record " + name + " cannot be read",
-                        rebuild_hint);
-  }
-}
-
-void Archive::read_chunks(const std::string& name, const Sink& sink) const {
-  const std::size_t size = record_size(name);
-  try {
-    auto chunks = reader_->zip.createChunkReaderIter(name, size, chunk_size);
-    std::string buffer(std::min(size, chunk_size), '\0');
-    for (std::size_t done = 0; done < size;) {
-      const std::size_t count = chunks.next(buffer.data());
-      if (count == 0) throw std::runtime_error("the record ends early");
-      sink(buffer.data(), count);
-      done += count;
-    }
-  } catch (const std::exception&) {
-    throw ArtifactError(path_.string() + ": damaged: record " + name + " cannot be read",
-                        rebuild_hint);
+    read_record(file_, record, sink);
+  } catch (const ZipError& error) {
+    throw ArtifactError(
+        path_.string() + ": damaged: record " + shown(record.name) + ": " + error.what(),
+        rebuild_hint);
   }
 }
 

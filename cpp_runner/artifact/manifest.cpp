@@ -6,152 +6,26 @@
 #include <utility>
 
 #include "artifact/archive.hpp"
-#include "artifact/schema.hpp"
+#include "artifact/manifest_fields.hpp"
+#include "artifact/trust.hpp"
 #include "images/formats/raster.hpp"
 #include "images/windows.hpp"
 #include "mpm_runner/error.hpp"
+#include "support/quoting.hpp"
+#include "support/strict_json.hpp"
 
 namespace mpm {
-
-// Found by the types of their arguments, so they are in the types' namespace.
-
-void list_fields(CreatedBy& created_by, auto& field) {
-  field("mpm_deploy", created_by.mpm_deploy);
-  field("torch", created_by.torch);
-  field("created", created_by.created);
-}
-
-void list_fields(ModelInfo& model, auto& field) {
-  field("name", model.name);
-  field("backbone", model.backbone);
-  field("head", model.head);
-  field("parameters", model.parameters);
-  field("patch_size", model.patch_size);
-  field("special_tokens", model.special_tokens);
-  field("classes", model.classes);
-  field("palette", model.palette);
-}
-
-void list_fields(WeightsOrigin& weights, auto& field) {
-  field("origin", weights.origin);
-  field("sha256", weights.sha256);
-}
-
-void list_fields(InputInfo& input, auto& field) {
-  field("height", input.height);
-  field("width", input.width);
-  field("mean", input.mean);
-  field("std", input.std);
-  field("fit", input.fit);
-  field.or_missing("stride", input.stride);
-  field.or_missing("short_side", input.short_side);
-  field.or_missing("max_ratio", input.max_ratio);
-}
-
-void list_fields(MergeInfo& merge, auto& field) {
-  JsonObject options;
-  field("method", merge.method);
-  field("place", merge.place);
-  field("blocks", merge.blocks);
-  field("reconstruct", merge.reconstruct);
-  field("options", options);
-  field("weights", merge.weights);
-  merge.options = options.text;
-}
-
-void list_fields(OutputInfo& output, auto& field) {
-  field("name", output.name);
-  field("dtype", output.dtype);
-  field("shape", output.shape);
-}
-
-void list_fields(StageFlops& stage, auto& field) {
-  field("linear", stage.linear);
-  field("quadratic", stage.quadratic);
-}
-
-void list_fields(Flops& flops, auto& field) {
-  field("constant", flops.constant);
-  field("stages", flops.stages);
-}
-
-void list_fields(BatchRange& batch, auto& field) {
-  field("min", batch.min);
-  field("max", batch.max);
-}
-
-void list_fields(Requires& needs, auto& field) {
-  field("backend", needs.backend);
-  field("device", needs.device);
-  field("dtype", needs.dtype);
-  std::map<std::string, Json> details;
-  field("versions", needs.versions);
-  field("machine", needs.machine);
-  field("cpu_isa", needs.cpu_isa);
-  field("cuda_capability", needs.cuda_capability);
-  field("details", details);
-  for (const auto& [name, _] : details) needs.details.push_back(name);
-}
-
-void list_fields(Agreement& agreement, auto& field) {
-  field("images", agreement.images);
-  field("labels", agreement.labels);
-  field("clusters", agreement.clusters);
-}
-
-void list_fields(Manifest& manifest, auto& field) {
-  JsonObject recipe;
-  field("format", manifest.format);
-  field("created_by", manifest.created_by);
-  field("recipe", recipe);
-  field("model", manifest.model);
-  field("weights", manifest.weights);
-  field("input", manifest.input);
-  field("merge", manifest.merge);
-  field("outputs", manifest.outputs);
-  field("flops", manifest.flops);
-  field("batch", manifest.batch);
-  field("requires", manifest.requires_);
-  field("agreement", manifest.agreement);
-  field("payload_sha256", manifest.payload_sha256);
-  manifest.recipe = recipe.text;
-}
 
 namespace {
 
 constexpr const char* known_format = "mpm-artifact/2";
 constexpr const char* format_1 = "mpm-artifact/1";
 
-constexpr int deepest = 64;  // arrays and objects within one another
-
-// Refuses what a parser takes and a reader should not: values too deep within one another, which
-// would overflow the stack when they are written out, and a key that an object has twice.
-class Strictness {
- public:
-  using Event = Json::parse_event_t;
-
-  bool operator()(int depth, Event event, const Json& value) {
-    if (event == Event::object_start || event == Event::array_start) {
-      if (depth >= deepest) throw StructureError("", "nested too deep");
-      keys_.emplace_back();
-    } else if (event == Event::object_end || event == Event::array_end) {
-      keys_.pop_back();
-    } else if (event == Event::key && !keys_.back().insert(value.get<std::string>()).second) {
-      throw StructureError("", "key " + value.dump() + " is there twice");
-    }
-    return true;
-  }
-
- private:
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-};
-
 Json parse(const std::string& text, const std::string& where) {
   try {
-    return Json::parse(text, Strictness());
-  } catch (const Json::exception&) {
-    throw ArtifactError(where + ": its manifest is not JSON", rebuild_hint);
-  } catch (const StructureError& error) {
+    check_json(text);
+    return Json::parse(text);
+  } catch (const JsonError& error) {
     throw ArtifactError(where + ": its manifest is not JSON: " + error.what(), rebuild_hint);
   }
 }
@@ -166,7 +40,7 @@ void check_format(const Json& json, const std::string& where) {
   if (format != known_format) {
     throw ArtifactError(
         where + ": expected format \"" + known_format + "\", got " +
-            format.dump(-1, ' ', true, Json::error_handler_t::replace),
+            shortened(format.dump(-1, ' ', true, Json::error_handler_t::replace)),
         "update this program, or rebuild the artifact: mpm-deploy build --recipe NAME");
   }
 }
@@ -226,8 +100,8 @@ void check_values(const Manifest& manifest) {
   check(manifest.input.height > 0 && manifest.input.width > 0, "input", "a size above zero");
   check(manifest.input.fit == "resize" || manifest.input.fit == "slide", "input.fit",
         "\"resize\" or \"slide\"");
-  check(std::int64_t{manifest.input.height} * manifest.input.width <= std::int64_t{max_pixels},
-        "input", std::to_string(max_pixels) + " pixels at most");
+  check(std::int64_t{manifest.input.height} * manifest.input.width <= default_max_pixels, "input",
+        std::to_string(default_max_pixels) + " pixels at most");
   check_windows(manifest.input);
   check(manifest.model.patch_size >= 1 &&
             manifest.model.patch_size <= std::min(manifest.input.height, manifest.input.width),
@@ -292,9 +166,12 @@ double Manifest::flops_full_token() const {
   return flops.total(std::vector<int>(flops.stages.size(), patches()));
 }
 
-Manifest read_manifest(const std::filesystem::path& artifact) {
+Manifest read_manifest(const std::filesystem::path& artifact,
+                       const std::optional<std::filesystem::path>& trust) {
   const Archive archive(artifact);
-  Manifest manifest = parse_manifest(archive.read(Archive::manifest), artifact.string());
+  const std::string record = archive.read(Archive::manifest, Archive::largest_json);
+  if (trust) check_signature(artifact, record, archive.read_signature(), *trust);
+  Manifest manifest = parse_manifest(record, artifact.string());
   if (archive.payload_sha256() != manifest.payload_sha256) {
     throw ArtifactError(artifact.string() + ": changed since it was built: its hash differs",
                         rebuild_hint);

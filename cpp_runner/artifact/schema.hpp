@@ -21,11 +21,13 @@
 #include <utility>
 #include <vector>
 
+#include "support/quoting.hpp"
+
 namespace mpm {
 
 struct StructureError : std::runtime_error {
   StructureError(const std::string& key, const std::string& problem)
-      : std::runtime_error(key.empty() ? problem : key + ": " + problem) {}
+      : std::runtime_error(key.empty() ? problem : shortened(key) + ": " + problem) {}
 };
 
 using Json = nlohmann::json;

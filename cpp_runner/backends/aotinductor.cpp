@@ -1,8 +1,9 @@
 // AOTInductor: a .pt2 with the entries scores(images) and labels(scores, canvas).
 
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+#include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 
+#include "artifact/archive.hpp"
 #include "backends/program.hpp"
 #include "mpm_runner/error.hpp"
 #include "support/temporary_folder.hpp"
@@ -11,16 +12,35 @@ namespace mpm {
 
 namespace {
 
-using torch::inductor::AOTIModelPackageLoader;
+using torch::inductor::AOTIModelContainerRunner;
+
+// Opens one entry of a package. What is unpacked for it is gone once it is mapped, where torch's
+// own loader of packages keeps it as long as the entry is open, and for good if it is killed.
+std::unique_ptr<AOTIModelContainerRunner> open_entry(const Archive& package,
+                                                     const std::string& entry, std::size_t runners,
+                                                     const at::Device& device) {
+  const TemporaryFolder folder(for_temporary_files());
+  std::filesystem::path library;
+  for (const std::string& name : package.names_in("data/aotinductor/" + entry + "/")) {
+    if (name.ends_with(".cpp")) continue;
+    const std::filesystem::path target = folder.path / std::filesystem::path(name).filename();
+    package.extract(name, target);
+    if (name.ends_with(".so")) library = target;
+  }
+  if (library.empty()) throw std::runtime_error("found no library for entry '" + entry + "'");
+  const auto create =
+      torch::inductor::getAOTIModelRunnerRegistry().at(device.is_cpu() ? "cpu" : "cuda");
+  return create(library.string(), runners, device.str(), folder.path.string(), false);
+}
 
 class AotInductorProgram : public Program {
  public:
-  AotInductorProgram(const std::string& artifact, const Manifest& manifest,
-                     const at::Device& device, int threads)
+  AotInductorProgram(const Archive& package, const Manifest& manifest, const at::Device& device,
+                     int threads)
       : Program(manifest.batch, threads),
         order_(manifest),
-        scores_(artifact, "scores", false, runners(device, threads), device.index()),
-        labels_(artifact, "labels", false, 1, device.index()),
+        scores_(open_entry(package, "scores", runners(device, threads), device)),
+        labels_(open_entry(package, "labels", 1, device)),
         canvas_(at::zeros({1, 1}, at::TensorOptions(device).dtype(at::kByte))) {}
 
  private:
@@ -30,19 +50,19 @@ class AotInductorProgram : public Program {
   }
 
   ModelOutput run_scores(const at::Tensor& images) const override {
-    const std::vector<at::Tensor> outputs = scores_.run({images});
+    const std::vector<at::Tensor> outputs = scores_->run({images});
     return {outputs.at(order_.scores), outputs.at(order_.merge_maps)};
   }
 
   // Integers are frozen at export, so the size goes as the shape of a tensor that has no content:
   // one element, repeated with zero strides.
   at::Tensor run_labels(const at::Tensor& scores, Size size) const override {
-    return labels_.run({scores, canvas_.expand({size.height, size.width})}).at(0);
+    return labels_->run({scores, canvas_.expand({size.height, size.width})}).at(0);
   }
 
   const OutputOrder order_;
-  mutable AOTIModelPackageLoader scores_;
-  mutable AOTIModelPackageLoader labels_;
+  const std::unique_ptr<AOTIModelContainerRunner> scores_;
+  const std::unique_ptr<AOTIModelContainerRunner> labels_;
   at::Tensor canvas_;  // (1, 1) uint8
 };
 
@@ -61,7 +81,7 @@ std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
                                           const Manifest& manifest, const at::Device& device,
                                           int threads) {
   try {
-    return std::make_unique<AotInductorProgram>(artifact.string(), manifest, device, threads);
+    return std::make_unique<AotInductorProgram>(Archive(artifact), manifest, device, threads);
   } catch (const std::exception&) {
     check_unpacked(artifact);
     throw;

@@ -43,8 +43,6 @@ const Backend& find_backend(const std::filesystem::path& artifact, const std::st
       "update this program, or rebuild the artifact with another backend");
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
 std::string versions_of(const Requires& needs) {
   std::string text;
   for (const auto& [name, version] : needs.versions) {
@@ -54,9 +52,9 @@ std::string versions_of(const Requires& needs) {
 }
 
 ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest& manifest,
-                          const std::string& reason) {
+                          const std::exception& error) {
   return ArtifactError(
-      artifact.string() + ": torch " TORCH_VERSION " cannot load it: " + first_line(reason),
+      artifact.string() + ": torch " TORCH_VERSION " cannot load it: " + line_of(error),
       "it was built with " + versions_of(manifest.requires_) +
           ": rebuild it with what is here, or build this program with that");
 }
@@ -191,7 +189,7 @@ std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
     if (const auto told = refusal_in(error)) {
       throw HostError(artifact.string() + ": cannot be loaded: " + told->problem(), told->hint());
     }
-    throw cannot_load(artifact, manifest, error.what());
+    throw cannot_load(artifact, manifest, error);
   }
 }
 

@@ -48,8 +48,14 @@ void add_runner(CLI::App& command, Arguments& arguments) {
       ->check(is_device);
   add_number(command, "--threads", arguments.runner.threads, "Threads of the model on a CPU");
   add_number(command, "--workers", arguments.runner.workers, "Threads that decode images");
+  add_number(command, "--max-pixels", arguments.runner.max_pixels,
+             "Skip images of more pixels; default: 128 million");
   add_number(command, "--stride", arguments.runner.stride,
              "Pixels from window to window, where the artifact slides them over images");
+  command
+      .add_option("--trust", arguments.runner.trust,
+                  "A public key, or a folder of them, that must have signed it; default: MPM_TRUST")
+      ->type_name("KEYS");
 }
 
 // What is timed.
@@ -98,6 +104,7 @@ void add_bench(CLI::App& command, Arguments& arguments) {
 void add_worker(CLI::App& command, Arguments& arguments) {
   add_runner(command, arguments);
   add_folder(command, arguments);
+  add_number(command, "--answers", arguments.answers, "The descriptor that answers go to");
 }
 
 // The bare form: ARTIFACT FOLDER is short for bench, and with --output for run.
@@ -117,8 +124,10 @@ void parse(CLI::App& app, std::vector<std::string> words) {
     app.parse(std::move(words));
   } catch (const CLI::ParseError& stop) {
     std::ostringstream help;
-    const int code = app.exit(stop, help, std::cerr);
+    std::ostringstream misuse;
+    const int code = app.exit(stop, help, misuse);
     show(help.str());
+    if (const std::string said = misuse.str(); !said.empty()) talk(said.substr(0, said.size() - 1));
     throw Exit{code == 0 ? exit_done : exit_wrong_usage};
   }
 }

@@ -27,7 +27,8 @@ struct Arguments {
   std::vector<int> batch_sizes{1, 2, 32};
   std::optional<std::filesystem::path> json;
   std::optional<int> limit;
-  std::optional<int> warmup;  // batches
+  std::optional<int> warmup;   // batches
+  std::optional<int> answers;  // the descriptor that a worker's go to
 };
 
 // Throws Exit after --help, or on wrong usage; the message is printed.

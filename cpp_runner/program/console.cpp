@@ -7,24 +7,42 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <system_error>
 
 #include "mpm_runner/error.hpp"
 #include "support/utf8.hpp"
 
 namespace mpm::program {
 
+namespace {
+
+std::FILE* data_stream = stdout;
+
+}  // namespace
+
 void open_streams() {
+  const int kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   int number = 0;
   do number = open("/dev/null", O_RDWR);
   while (number >= 0 && number <= STDERR_FILENO);
   close(number);
+  if (kept < 0) return;  // it was closed
+  show_at(kept);
+  dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
-void talk(const std::string& line) { std::cerr << escaped(line) << '\n'; }
+void show_at(int descriptor) {
+  std::FILE* stream = fdopen(descriptor, "w");
+  if (stream == nullptr) throw std::system_error(errno, std::generic_category());
+  data_stream = stream;
+}
 
-void show(const std::string& text) {
-  const bool is_written =
-      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+void talk(const std::string& line) { std::cerr << printable(line) << '\n'; }
+
+void show(const std::string& data) {
+  const std::string text = printable(data);
+  const bool is_written = std::fwrite(text.data(), 1, text.size(), data_stream) == text.size() &&
+                          std::fflush(data_stream) == 0;
   if (is_written || errno == EPIPE) return;
   throw Error(std::string("stdout: cannot write there: ") + std::strerror(errno),
               "send it where there is room; files that were asked for are written");

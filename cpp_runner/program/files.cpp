@@ -1,12 +1,11 @@
 #include "files.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
 
 #include "support/refusal.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace mpm::program {
 
@@ -14,25 +13,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t most_of_name = 32;  // a longer name would be too long with more to it
-
-class Temporary {
- public:
-  explicit Temporary(const fs::path& target) : path(target) {
-    path.replace_filename(".");
-    path += target.filename().native().substr(0, most_of_name);
-    path += ".";
-    path += std::to_string(getpid());
+// A folder beside the target, for what is to take its place.
+TemporaryFolder folder_beside(const fs::path& target) {
+  const fs::path parent = target.parent_path();
+  try {
+    return TemporaryFolder(parent.empty() ? "." : parent);
+  } catch (const fs::filesystem_error& error) {
+    throw cannot_write(target, error.code().value());
   }
-  ~Temporary() {
-    std::error_code ignored;
-    fs::remove(path, ignored);
-  }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-
-  fs::path path;
-};
+}
 
 // target: what the error names.
 void write_file(const fs::path& path, std::initializer_list<std::string_view> parts,
@@ -45,8 +34,8 @@ void write_file(const fs::path& path, std::initializer_list<std::string_view> pa
 
 void try_to_write(const fs::path& target) {
   constexpr std::size_t as_long_as_a_report = 1 << 16;
-  const Temporary temporary(target);
-  write_file(temporary.path, {std::string(as_long_as_a_report, ' ')}, target);
+  const TemporaryFolder folder = folder_beside(target);
+  write_file(folder.path / target.filename(), {std::string(as_long_as_a_report, ' ')}, target);
 }
 
 }  // namespace
@@ -57,10 +46,11 @@ InputError cannot_write(const fs::path& target, int number) {
 }
 
 void write_atomically(const fs::path& target, const std::function<void(const fs::path&)>& write) {
-  const Temporary temporary(target);
-  write(temporary.path);
+  const TemporaryFolder folder = folder_beside(target);
+  const fs::path temporary = folder.path / target.filename();
+  write(temporary);
   std::error_code error;
-  fs::rename(temporary.path, target, error);
+  fs::rename(temporary, target, error);
   if (error) throw cannot_write(target, error.value());
 }
 

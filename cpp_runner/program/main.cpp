@@ -56,7 +56,8 @@ int bench_command(const Arguments& arguments) {
 }
 
 int worker_command(const Arguments& arguments) {
-  serve(arguments, std::cin, std::cout);
+  if (arguments.answers) show_at(*arguments.answers);
+  serve(arguments, std::cin);
   return exit_done;
 }
 
@@ -90,8 +91,7 @@ int guarded_main(int argc, char** argv) {
     return fail(error.problem(), error.hint());
   } catch (const std::exception& error) {
     if (const auto told = refusal_in(error)) return fail(told->problem(), told->hint());
-    const std::string text = error.what();
-    return fail("unexpected: " + text.substr(0, text.find('\n')), "please report it");
+    return fail("unexpected: " + line_of(error), "please report it");
   }
 }
 

@@ -101,7 +101,7 @@ Pass Passes::warm_up(int batch_size, std::optional<int> batches) const {
 
 ModelPass Passes::time_model(int batch_size) const {
   const auto size = static_cast<std::size_t>(batch_size);
-  const ContentionWatch watch;
+  ContentionWatch watch;
   double seconds = 0;
   std::size_t done = 0;
   for (; done + size <= windows_.size(); done += size) {
@@ -118,7 +118,7 @@ ModelPass Passes::time_model(int batch_size) const {
 
 EndToEndPass Passes::time_end_to_end(int batch_size) const {
   EndToEndPass pass;
-  const ContentionWatch watch;
+  ContentionWatch watch;
   const Clock::time_point begin = Clock::now();
   Stream stream = runner_.stream(files_, batch_size);
   while (const std::optional<Stream::Item> item = stream.next()) {

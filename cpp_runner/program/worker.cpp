@@ -4,12 +4,14 @@
 #include <istream>
 #include <map>
 #include <optional>
-#include <ostream>
 
+#include "console.hpp"
 #include "json.hpp"
 #include "passes.hpp"
 #include "signals.hpp"
+#include "support/quoting.hpp"
 #include "support/refusal.hpp"
+#include "support/strict_json.hpp"
 
 namespace mpm::program {
 
@@ -60,7 +62,7 @@ Json answer(const Passes& passes, const Json& request) {
   const auto pass = known.find(request.value("pass", ""));
   if (pass == known.end()) {
     throw InputError("pass: expected open, warmup, model or end_to_end, got " +
-                     request.value("pass", Json()).dump());
+                     shortened(request.value("pass", Json()).dump()));
   }
   return pass->second();
 }
@@ -73,6 +75,7 @@ Json error_json(const std::string& problem, const std::string& hint) {
 Json answer_line(std::optional<Passes>& passes, const Arguments& arguments,
                  const std::string& line) {
   try {
+    check_json(line);
     const Json request = Json::parse(line);
     if (!passes) passes.emplace(arguments);
     return answer(*passes, request);
@@ -80,18 +83,16 @@ Json answer_line(std::optional<Passes>& passes, const Arguments& arguments,
     return error_json(error.problem(), error.hint());
   } catch (const std::exception& error) {
     if (const auto told = refusal_in(error)) return error_json(told->problem(), told->hint());
-    const std::string text = error.what();  // of torch's own the first line says it
-    return error_json(arguments.artifact.string() + ": " + text.substr(0, text.find('\n')), "");
+    return error_json(arguments.artifact.string() + ": " + line_of(error), "");
   }
 }
 
 }  // namespace
 
-void serve(const Arguments& arguments, std::istream& requests, std::ostream& answers) {
+void serve(const Arguments& arguments, std::istream& requests) {
   std::optional<Passes> passes;
   for (std::string line; std::getline(requests, line);) {
-    const Json answer = answer_line(passes, arguments, line);
-    answers << dump(answer) << std::endl;
+    show(dump(answer_line(passes, arguments, line)) + "\n");
   }
   check_signals();
 }

@@ -16,7 +16,7 @@
 
 namespace mpm::program {
 
-// Answers every line of requests, until there are no more. Throws Exit at a signal.
-void serve(const Arguments& arguments, std::istream& requests, std::ostream& answers);
+// Shows an answer to every line of requests, until there are no more. Throws Exit at a signal.
+void serve(const Arguments& arguments, std::istream& requests);
 
 }  // namespace mpm::program

@@ -47,7 +47,7 @@ class Slide : public ImageFit {
     const LargeSize size = scaled_size(image.size, short_side_, max_ratio_);
     const LargeSize large = size_for_windows(size, window_);
     if (std::max(large.height, large.width) > largest_side ||
-        large.height * large.width > static_cast<std::int64_t>(max_pixels)) {
+        large.height * large.width > default_max_pixels) {
       throw ImageError(text(image.size.width, image.size.height) +
                            " pixels are too narrow to slide over: " +
                            text(large.width, large.height) + " once a window fits",

@@ -13,6 +13,7 @@
 #include "artifact/archive.hpp"
 #include "artifact/cuda_driver.hpp"
 #include "artifact/host.hpp"
+#include "artifact/trust.hpp"
 #include "backends/program.hpp"
 #include "backends/window_labels.hpp"
 #include "run/device_stream.hpp"
@@ -116,15 +117,19 @@ void check_finite(const at::Tensor& scores) {
                    "numbers in it grow too large for its type: --set backend.dtype=float32");
 }
 
+std::size_t pixels_of(Size size) {
+  return static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
+}
+
 FittedImage stored_sample(const Archive& archive, Size size) {
-  const std::string bytes = archive.read(Archive::sample_image);
+  const std::string bytes = archive.read(Archive::sample_image, 3 * pixels_of(size));
   return {size, {bytes.begin(), bytes.end()}};
 }
 
 // Labels of one byte each, or past 256 classes of two, the low one first.
-std::vector<std::uint16_t> stored_labels(const Archive& archive, std::size_t classes) {
-  const std::string bytes = archive.read(Archive::sample_labels);
+std::vector<std::uint16_t> stored_labels(const Archive& archive, Size size, std::size_t classes) {
   const std::size_t width = classes <= 256 ? 1 : 2;
+  const std::string bytes = archive.read(Archive::sample_labels, width * pixels_of(size));
   std::vector<std::uint16_t> labels;
   for (std::size_t i = 0; i + width <= bytes.size(); i += width) {
     const int high = width == 2 ? static_cast<std::uint8_t>(bytes[i + 1]) : 0;
@@ -194,7 +199,7 @@ Device own_device(const std::filesystem::path& artifact, const Manifest& manifes
 
 Model::Model(const std::filesystem::path& artifact, const ModelOptions& options) {
   check_thread_count("threads", options.threads.value_or(1));
-  Manifest manifest = read_manifest(artifact);
+  Manifest manifest = read_manifest(artifact, asked_trust(options.trust));
   const Device device =
       options.device ? parse_device(*options.device) : own_device(artifact, manifest);
   check_host_of(artifact, manifest, device);
@@ -303,9 +308,8 @@ double Model::check_sample() const {
   const Size size{manifest().input.height, manifest().input.width};
   const FittedImage sample = stored_sample(archive, size);
   const std::vector<std::uint16_t> expected =
-      stored_labels(archive, manifest().model.classes.size());
-  const auto pixels = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
-  if (sample.planes.size() != 3 * pixels || expected.size() != pixels) {
+      stored_labels(archive, size, manifest().model.classes.size());
+  if (sample.planes.size() != 3 * pixels_of(size) || expected.size() != pixels_of(size)) {
     throw ArtifactError(state_->artifact.string() + ": its sample is not of its input's size",
                         rebuild_hint);
   }

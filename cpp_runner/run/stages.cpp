@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "images/decode.hpp"
 #include "support/refusal.hpp"
 
 namespace mpm {
@@ -33,12 +34,7 @@ std::string without_prefix(const std::string& text, const std::string& prefix) {
 std::string reason_of(const std::exception& error) {
   if (dynamic_cast<const Error*>(&error)) return error.what();
   if (const std::optional<HostError> refused = refusal_in(error)) return refused->problem();
-  std::string text = error.what();
-  while (text.ends_with('\n')) text.pop_back();
-  const std::string first = text.substr(0, text.find('\n'));
-  // TorchScript's first line is of itself, its last one what was thrown; torch's own are the other
-  // way around.
-  return first.ends_with("TorchScript interpreter.") ? text.substr(text.rfind('\n') + 1) : first;
+  return line_of(error);
 }
 
 // Tokens of several windows are counted on from window to window.
@@ -164,8 +160,10 @@ PreparedImage Loader::load(const Image& image) const {
 }
 
 PreparedImage Loader::load(const std::filesystem::path& file) const {
+  DecodeMemory::Room room(*memory_);
   Stopwatch watch;
-  const Image image = decode(file);
+  const Image image = decode_admitted(
+      file, [&](std::uint64_t width, std::uint64_t height) { room.admit(width, height); });
   const double decode_ms = watch.lap();
   PreparedImage loaded = load(image);
   loaded.source = file;

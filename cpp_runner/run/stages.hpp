@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mpm_runner/runner.hpp"
+#include "run/decode_memory.hpp"
 #include "run/image_fit.hpp"
 #include "run/window_batches.hpp"
 
@@ -18,8 +19,9 @@ using ResultOrSkipped = std::variant<Result, Skipped>;
 // Decodes images and fits them to the model's input.
 class Loader {
  public:
-  Loader(std::shared_ptr<const ImageFit> image_fit, LabelSize label_size)
-      : image_fit_(std::move(image_fit)), label_size_(label_size) {}
+  Loader(std::shared_ptr<const ImageFit> image_fit, LabelSize label_size,
+         std::shared_ptr<DecodeMemory> memory)
+      : image_fit_(std::move(image_fit)), label_size_(label_size), memory_(std::move(memory)) {}
 
   // Throws ImageError.
   PreparedImage load(const std::filesystem::path& file) const;
@@ -29,6 +31,7 @@ class Loader {
  private:
   std::shared_ptr<const ImageFit> image_fit_;
   LabelSize label_size_;
+  std::shared_ptr<DecodeMemory> memory_;
 };
 
 Copied copy(const Model& model, Items items);

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "support/cores.hpp"
 
@@ -56,12 +57,13 @@ ContentionWatch::Counts ContentionWatch::Counts::now() {
           .throttled = throttled_periods()};
 }
 
-Contention ContentionWatch::read() const {
+Contention ContentionWatch::read() {
   const Counts end = Counts::now();
-  const double passed = end.clock - begin_.clock;
-  return {.others_cores = std::max(0.0, (end.others - begin_.others) / passed),
-          .interruptions = static_cast<double>(end.interruptions - begin_.interruptions) / passed,
-          .throttled = static_cast<double>(end.throttled - begin_.throttled) / passed};
+  const Counts begin = std::exchange(begin_, end);
+  const double passed = end.clock - begin.clock;
+  return {.others_cores = std::max(0.0, (end.others - begin.others) / passed),
+          .interruptions = static_cast<double>(end.interruptions - begin.interruptions) / passed,
+          .throttled = static_cast<double>(end.throttled - begin.throttled) / passed};
 }
 
 }  // namespace mpm

@@ -11,10 +11,10 @@ struct Contention {
   double throttled;      // times a second that a quota ran out
 };
 
-// Watches from when it is made.
+// Watches from when it is made, or was read.
 class ContentionWatch {
  public:
-  Contention read() const;
+  Contention read();
 
  private:
   // What was counted until now; times are in seconds.

@@ -2,6 +2,9 @@
 
 #include <ATen/ops/ones.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "support/cores.hpp"
 #include "support/threads.hpp"
 
@@ -27,9 +30,21 @@ std::unique_ptr<TaskThread> open_pool() {
 void Neighbors::look() {
   if (threads_ == 1 || Clock::now() < last_look_ + between_looks) return;
   const double taken = watch_.read().others_cores - (cores_of_affinity() - threads_);
-  watch_ = ContentionWatch();
   last_look_ = Clock::now();
-  if (!surplus_ && taken > many)
+  given_up_ = threads_to_give_up(taken);
+  use_intra_op_threads(threads_ - given_up_);
+  sleep(taken - given_up_);
+}
+
+int Neighbors::threads_to_give_up(double taken) const {
+  const auto without_core = [&](double least) {
+    return std::min(threads_ / 2, static_cast<int>(std::floor(taken + 1 - least)));
+  };
+  return std::max({0, without_core(many), std::min(given_up_, without_core(few))});
+}
+
+void Neighbors::sleep(double taken) {
+  if (!surplus_ && taken > many && threads_ - given_up_ > 1)
     surplus_ = open_pool();
   else if (taken < few)
     surplus_.reset();

@@ -72,14 +72,13 @@ std::string where(const std::exception& error, int number) {
   return "the operating system refused";
 }
 
-// Of torch's errors the first line says it. The standard library's say less than errno.
+// The standard library's errors say less than errno.
 std::string reason(const std::exception& error, int number) {
   if (dynamic_cast<const std::bad_alloc*>(&error) ||
       dynamic_cast<const std::system_error*>(&error)) {
     return std::strerror(number);
   }
-  const std::string said = error.what();
-  return said.substr(0, said.find('\n'));
+  return line_of(error);
 }
 
 }  // namespace
@@ -87,6 +86,13 @@ std::string reason(const std::exception& error, int number) {
 std::string cure_of(int number, const std::string& otherwise) {
   const auto cure = cures.find(number);
   return cure == cures.end() ? otherwise : cure->second;
+}
+
+std::string line_of(const std::exception& error) {
+  std::string text = error.what();
+  while (text.ends_with('\n')) text.pop_back();
+  const std::string first = text.substr(0, text.find('\n'));
+  return first.ends_with("TorchScript interpreter.") ? text.substr(text.rfind('\n') + 1) : first;
 }
 
 std::optional<HostError> refusal_in(const std::exception& error) {

@@ -9,4 +9,8 @@ namespace mpm {
 // hexadecimal digits. With the mark "\udc" it is what Python makes of such a name.
 std::string escaped(std::string_view bytes, std::string_view mark = "\\udc");
 
+// The text as a terminal may have it: with what is not UTF-8 escaped, and every character that a
+// terminal obeys, but for those that are kept.
+std::string printable(std::string_view bytes, std::string_view kept = "\n\t");
+
 }  // namespace mpm

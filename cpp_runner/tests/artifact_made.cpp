@@ -19,20 +19,40 @@ Records make_records(const Json& manifest) {
           {"root/extra/mpm_manifest.json", manifest.dump()}};
 }
 
-std::string little_endian(std::size_t number, int size) {
+std::string little_endian(std::uint64_t number, int size) {
   std::string bytes;
   for (int i = 0; i < size; ++i) bytes += static_cast<char>(number >> 8 * i);
   return bytes;
 }
 
+std::string of_hex(const std::string& text) {
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+// The bytes of a name, or of what is in the record, written as text or in hex.
+std::string bytes_of(const Json& record, const char* text, const char* hex) {
+  return record.contains(hex) ? of_hex(record[hex]) : record.value(text, "");
+}
+
+std::uint64_t number_of(const Json& record, const char* key, std::uint64_t otherwise) {
+  return record.value(key, Json(otherwise)).get<std::uint64_t>();
+}
+
 // What a record's local header and its directory entry have in common: version, flags, method,
 // time, date, checksum, sizes, length of the name, no extra field.
-std::string make_header(const std::string& name, const std::string& bytes) {
+std::string make_header(const Json& record, const std::string& name, const std::string& bytes) {
   const auto* data = reinterpret_cast<const Bytef*>(bytes.data());
-  const std::size_t checksum = crc32(0, data, static_cast<uInt>(bytes.size()));
-  return little_endian(20, 2) + std::string(8, '\0') + little_endian(checksum, 4) +
-         little_endian(bytes.size(), 4) + little_endian(bytes.size(), 4) +
-         little_endian(name.size(), 2) + little_endian(0, 2);
+  const std::uint64_t checksum = crc32(0, data, static_cast<uInt>(bytes.size()));
+  return little_endian(20, 2) + little_endian(number_of(record, "flags", 0), 2) +
+         little_endian(number_of(record, "method", 0), 2) + std::string(4, '\0') +
+         little_endian(number_of(record, "checksum", checksum), 4) +
+         little_endian(number_of(record, "packed_size", bytes.size()), 4) +
+         little_endian(number_of(record, "size", bytes.size()), 4) + little_endian(name.size(), 2) +
+         little_endian(0, 2);
 }
 
 }  // namespace
@@ -63,19 +83,28 @@ Json make_manifest() {
   })");
 }
 
-void write_zip(const std::filesystem::path& path, const Records& records) {
+void write_records(const std::filesystem::path& path, const Json& records) {
   std::string file;
   std::string directory;
-  for (const auto& [name, bytes] : records) {
-    const std::string header = make_header(name, bytes);
-    directory += "PK\1\2" + little_endian(20, 2) + header + std::string(10, '\0') +
-                 little_endian(file.size(), 4) + name;
-    file += "PK\3\4" + header + name + bytes;
+  for (const Json& record : records) {
+    const std::string name = bytes_of(record, "name", "name_hex");
+    const std::string bytes = bytes_of(record, "text", "hex");
+    const std::string header = make_header(record, name, bytes);
+    directory += "PK\1\2" + little_endian(20, 2) + header + std::string(8, '\0') +
+                 little_endian(number_of(record, "mode", 0), 2) + little_endian(file.size(), 4) +
+                 name;
+    file += "PK\3\4" + header + record.value("local_name", name) + bytes;
   }
   const std::string counts = little_endian(records.size(), 2) + little_endian(records.size(), 2);
   file += directory + "PK\5\6" + std::string(4, '\0') + counts +
           little_endian(directory.size(), 4) + little_endian(file.size(), 4) + std::string(2, '\0');
   std::ofstream(path, std::ios::binary) << file;
+}
+
+void write_zip(const std::filesystem::path& path, const Records& records) {
+  Json plain = Json::array();
+  for (const auto& [name, bytes] : records) plain.push_back({{"name", name}, {"text", bytes}});
+  write_records(path, plain);
 }
 
 void write_artifact(const std::filesystem::path& path, Json manifest) {

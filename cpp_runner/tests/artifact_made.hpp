@@ -14,6 +14,10 @@ using Json = nlohmann::json;
 
 using Records = std::vector<std::pair<std::string, std::string>>;  // name and bytes
 
+// Records as `tests/artifact/cases.json` has them: each has a name and its bytes, as text or in
+// hex; what the directory says of it is true unless it says a method, flags, a size or another.
+void write_records(const std::filesystem::path& path, const Json& records);
+
 // Stored, not deflated; any names, any number of times.
 void write_zip(const std::filesystem::path& path, const Records& records);
 

@@ -30,9 +30,12 @@ TEST_SUITE("archive") {
     const TemporaryFolder folder;
     write_artifact(folder / "a.pt", make_manifest());
     const Archive archive(folder / "a.pt");
-    CHECK(archive.read("data.pkl") == "nothing to run");
-    CHECK(archive.read(Archive::sample_labels).size() == 32 * 32);
-    CHECK_THROWS_WITH_AS(archive.read("data"), doctest::Contains("holds no data"), ArtifactError);
+    CHECK(archive.read("data.pkl", 100) == "nothing to run");
+    CHECK(archive.read(Archive::sample_labels, 32 * 32).size() == 32 * 32);
+    CHECK_THROWS_WITH_AS(archive.read("data", 100), doctest::Contains("holds no data"),
+                         ArtifactError);
+    CHECK_THROWS_WITH_AS(archive.read("code/model.py", 100),
+                         doctest::Contains("expected 100 bytes at most, got 3000"), ArtifactError);
   }
 
   TEST_CASE("cut off anywhere, a file is refused") {

@@ -82,7 +82,7 @@ TEST_SUITE("cores") {
   }
 
   TEST_CASE("what held this process back is counted from when the watch is made") {
-    const ContentionWatch watch;
+    ContentionWatch watch;
     const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
     while (std::chrono::steady_clock::now() < end) {
     }

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <random>
 #include <thread>
 
@@ -206,7 +207,44 @@ TEST_SUITE("images") {
     const FileBytes end = make_chunk("IEND", {});
     bomb.insert(bomb.end(), header.begin(), header.end());
     bomb.insert(bomb.end(), end.begin(), end.end());
-    CHECK(problem_of(bomb) == "40000 x 40000 pixels, more than the 100,000,000 that are decoded");
+    CHECK(problem_of(bomb) == "40000 x 40000 pixels, more than the 128,000,000 that are decoded");
+  }
+
+  TEST_CASE("an image of more pixels than are allowed is refused, and more may be allowed") {
+    const Image scene = make_scene({24, 40});
+    for (const FileBytes& file : {encode_png(scene.size, scene.pixels), encode_jpeg(scene)}) {
+      CHECK(decode(file, 960).size == scene.size);
+      CHECK_THROWS_WITH_AS(decode(file, 959), "40 x 24 pixels, more than the 959 that are decoded",
+                           ImageError);
+    }
+  }
+
+  TEST_CASE("of a PNG's packed rows the checksum counts, and not what follows them") {
+    const Image scene = make_scene({24, 40});
+    const FileBytes file = encode_png(scene.size, scene.pixels);
+    const auto name = std::search(file.begin(), file.end(), "IDAT", "IDAT" + 4);
+    const FileBytes packed(name + 4, file.end() - 16);  // before its checksum and IEND
+    const FileBytes front(file.begin(), name - 4);
+    const auto with = [&](const FileBytes& data) {
+      return joined(joined(front, make_chunk("IDAT", data)), make_chunk("IEND", {}));
+    };
+    CHECK(decode(with(packed)).pixels == scene.pixels);
+    CHECK(decode(joined(with(joined(packed, {1, 2, 3})), {4, 5})).pixels == scene.pixels);
+    FileBytes damaged = packed;
+    damaged.back() ^= 1;
+    CHECK(problem_of(with(damaged)) == "broken image data");
+    CHECK(problem_of(with(first_bytes(packed, packed.size() - 4))) == "broken image data");
+    CHECK(problem_of(with({})) == "PNG without image data");
+  }
+
+  TEST_CASE("a progressive JPEG without its last scan is refused") {
+    const FileBytes file = encode_jpeg(make_scene({24, 40}), {.progressive = true});
+    const FileBytes scan{0xFF, 0xDA};
+    const auto last = std::find_end(file.begin(), file.end(), scan.begin(), scan.end());
+    CHECK(problem_of(joined(FileBytes(file.begin(), last), {0xFF, 0xD9})) == "the file ends early");
+    FileBytes many(file.begin(), file.end() - 2);
+    for (int i = 0; i < 100; ++i) many.insert(many.end(), last, file.end() - 2);
+    CHECK(problem_of(joined(many, {0xFF, 0xD9})) == "JPEG of more than 100 scans is not read");
   }
 
   TEST_CASE("a file that cannot be read is an image error that names it") {

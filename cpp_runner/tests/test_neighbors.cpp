@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -53,6 +54,7 @@ TEST_SUITE("neighbors") {
     neighbors.look();
     of_one.look();
     CHECK(neighbors.gives_way());
+    CHECK(at::get_num_threads() < cores_of_affinity());
     CHECK_FALSE(of_one.gives_way());
   }
 }

@@ -124,7 +124,8 @@ TEST_SUITE("program") {
     for (const fs::path& artifact : test_artifacts()) {
       const TemporaryFolder folder;
       fill(folder);
-      const std::string requests = R"(printf '{"pass": "open"}\n{"pass": "sleep"}\n' | )";
+      const std::string requests = R"((printf '{"pass": "open"}\n{"pass": "sleep"}\n{"pass":';)"
+                                   " head -c 100000 /dev/zero | tr '\\0' '['; echo) | ";
       const ProgramRun run =
           run_program("worker " + artifact.string() + " " + folder.path().string(), requests);
       CHECK(run.exit_code == 0);
@@ -137,6 +138,8 @@ TEST_SUITE("program") {
       CHECK(opened["python"].is_null());
       std::getline(answers, line);
       CHECK(Json::parse(line)["error"].get<std::string>().starts_with("pass: expected open"));
+      std::getline(answers, line);
+      CHECK(Json::parse(line)["error"].get<std::string>().find("too deep") != std::string::npos);
     }
   }
 }

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -45,6 +46,15 @@ TEST_SUITE("refusal") {
     CHECK(told(of_file).problem() == "a/file: Permission denied");
   }
 
+  TEST_CASE("what an exception says is a line") {
+    CHECK(line_of(std::runtime_error("shapes differ\nException raised from x\nframe #0")) ==
+          "shapes differ");
+    CHECK(line_of(std::runtime_error("The following operation failed in the TorchScript "
+                                     "interpreter.\nTraceback:\nRuntimeError: shapes differ\n")) ==
+          "RuntimeError: shapes differ");
+    CHECK(line_of(std::runtime_error("")) == "");
+  }
+
   TEST_CASE("a bug is no refusal") {
     CHECK_FALSE(refusal_in(std::runtime_error("shapes differ")));
     CHECK_THROWS_AS(refusals_told([]() -> int { throw std::logic_error("bug"); }),
@@ -61,5 +71,23 @@ TEST_SUITE("refusal") {
       CHECK(error.problem().find("MiB free, and 1099511627776 are needed") != std::string::npos);
       CHECK(error.hint().find("TMPDIR=") != std::string::npos);
     }
+  }
+
+  TEST_CASE("a file larger than its limit is refused before it is written") {
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const rlimit small{1 << 20, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    CHECK(may_write(1 << 20));
+    std::string said;
+    try {
+      check_temporary_folder((1 << 20) + 1);
+    } catch (const HostError& error) {
+      said = error.problem() + "; " + error.hint();
+    }
+    setrlimit(RLIMIT_FSIZE, &before);
+    CHECK(said == "temporary folder " + for_temporary_files().string() +
+                      ": File too large; raise the limit of a file's size (ulimit -f), or name a "
+                      "place on another disk");
   }
 }

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <new>
 #include <random>
@@ -59,6 +61,13 @@ bool in_child(const std::function<bool()>& work) {
   return status == 0;
 }
 
+// How many mappings this process has.
+std::size_t mapped() {
+  std::ifstream maps("/proc/self/maps");
+  return static_cast<std::size_t>(
+      std::count(std::istreambuf_iterator<char>(maps), std::istreambuf_iterator<char>(), '\n'));
+}
+
 bool says_elsewhere(const std::function<void()>& use) {
   try {
     use();
@@ -85,6 +94,17 @@ void check_result(const Result& result, const Manifest& manifest) {
 }  // namespace
 
 TEST_SUITE("runner") {
+  TEST_CASE("opening again and again takes no more memory") {
+    for (const fs::path& artifact : test_artifacts()) {
+      std::size_t second = 0;
+      for (int turn = 0; turn < 6; ++turn) {
+        Runner(artifact).run(make_scene({48, 64}));
+        if (turn == 1) second = mapped();
+      }
+      CHECK(mapped() < second + 12);  // a library of an entry has 6
+    }
+  }
+
   TEST_CASE("the sample answers as it did when it was built") {
     for (const fs::path& artifact : test_artifacts()) {
       CHECK(Runner(artifact).model().check_sample() >= 0.999);
@@ -196,7 +216,9 @@ TEST_SUITE("runner") {
     const TemporaryFolder folder;
     const fs::path file = write_images(folder).front();
     const auto skipped = [&](std::shared_ptr<const ImageFit> fit) {
-      return std::get<Skipped>(Loader(std::move(fit), LabelSize::image).load_or_skip(file));
+      return std::get<Skipped>(Loader(std::move(fit), LabelSize::image,
+                                      std::make_shared<DecodeMemory>(default_max_pixels))
+                                   .load_or_skip(file));
     };
     struct NoMemory : ImageFit {
       ImageWindows fit(const Image&) const override { throw std::bad_alloc(); }

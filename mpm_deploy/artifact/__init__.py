@@ -5,17 +5,21 @@
         ├── ...                           the payload: TorchScript or AOTInductor records
         ├── mpm/sample_image.u8           (3, H, W): an input to try it on
         ├── mpm/sample_labels.u8          (H, W): what it answered when it was built
-        ├── extra/mpm_signature.json      room for who vouches for it; nothing reads it yet
+        ├── extra/mpm_signature.json      who vouches for it, if anybody does
         └── extra/mpm_manifest.json       its `Manifest`, with a hash over all the rest
 
-`manifest` says what it is, `archive` reads and writes the file, `host` says whether it fits this
-machine. The format is written down in `docs/formats/artifact.md`. Nothing here loads the payload.
+`manifest` says what it is, `archive` reads and writes the file, `trust` says who has signed it,
+`host` whether it fits this machine. The format is written down in `docs/formats/artifact.md`.
+Nothing here loads the payload.
 """
 
 from mpm_deploy.artifact.archive import (
+    read_claimed_key,
     read_manifest,
     read_recipe,
     read_sample,
+    read_signer,
+    sign_artifact,
     write_artifact,
 )
 from mpm_deploy.artifact.manifest import (
@@ -33,6 +37,7 @@ from mpm_deploy.artifact.manifest import (
     StageFlops,
     WeightsOrigin,
 )
+from mpm_deploy.artifact.trust import Signer, asked_trust
 
 __all__ = [
     "FORMAT",
@@ -46,10 +51,15 @@ __all__ = [
     "ModelInfo",
     "OutputInfo",
     "Requires",
+    "Signer",
     "StageFlops",
     "WeightsOrigin",
+    "asked_trust",
+    "read_claimed_key",
     "read_manifest",
     "read_recipe",
     "read_sample",
+    "read_signer",
+    "sign_artifact",
     "write_artifact",
 ]

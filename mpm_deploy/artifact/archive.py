@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ from torch import Tensor
 
 from mpm_deploy.artifact.format_1 import recipe_of_format_1
 from mpm_deploy.artifact.manifest import FORMAT_1, REBUILD, Manifest
+from mpm_deploy.artifact.trust import Signer, check_signature, make_signature, read_signature
+from mpm_deploy.artifact.zip_directory import NO_ZIP, read_directory, read_record
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.strict_json import read_json
 
@@ -24,21 +29,74 @@ SIGNATURE = "extra/mpm_signature.json"  # signs the manifest, so the hash in it 
 SAMPLE_IMAGE = "mpm/sample_image.u8"
 SAMPLE_LABELS = "mpm/sample_labels.u8"
 
-_CHUNK = 1 << 20
+LARGEST_JSON = 1 << 20  # bytes of a manifest, or of a signature
 
 
-def read_manifest(path: Path | str) -> Manifest:
+def read_manifest(path: Path | str, trust: Path | None = None) -> Manifest:
     """Read an artifact's manifest and check that the rest of the file is what it was.
 
+    Args:
+        path: A ``.pt`` or ``.pt2``.
+        trust: Public keys, as `asked_trust` gives them, one of which must have signed it; None
+            asks for no signature.
+
     Raises:
-        ArtifactError: No such file; not an artifact; truncated, changed, foreign or newer.
+        ArtifactError: No such file; not an artifact; truncated, changed, foreign or newer; not
+            signed with a trusted key.
+        InputError: ``trust`` holds no keys, or what is none.
+        MissingPackageError: Trust is asked, and what checks signatures is not installed.
     """
     with _Archive(Path(path)) as archive:
-        data = archive.read_json(MANIFEST)
-        manifest = Manifest.from_dict(data, where=str(path))
-        if archive.payload_sha256() != manifest.payload_sha256:
-            raise ArtifactError(f"{path}: changed since it was built: its hash differs", REBUILD)
-    return manifest
+        if trust is not None:
+            archive.check_signature(trust)
+        return archive.checked_manifest()
+
+
+def read_signer(path: Path | str, trust: Path) -> Signer:
+    """Say which trusted key has signed an artifact; checks and raises what `read_manifest` does."""
+    with _Archive(Path(path)) as archive:
+        signer = archive.check_signature(trust)
+        archive.checked_manifest()
+    return signer
+
+
+def read_claimed_key(path: Path | str) -> str | None:
+    """Return the fingerprint that an artifact's signature names, unchecked; None without one.
+
+    Raises:
+        ArtifactError: Not an artifact, or its signature is damaged.
+    """
+    with _Archive(Path(path)) as archive:
+        record = archive.read_signature()
+    return None if record is None else read_signature(path, record).key
+
+
+def sign_artifact(path: Path, key: Path) -> str:
+    """Sign an artifact, in place of a signature that it has; it changes as a whole or not at all.
+
+    Args:
+        path: The artifact.
+        key: A private key of ed25519, in PEM.
+
+    Returns:
+        The key's fingerprint.
+
+    Raises:
+        ArtifactError: What `read_manifest` refuses.
+        InputError: The key is none, or has a password; or the file cannot be written.
+        MissingPackageError: What signs is not installed.
+    """
+    with _Archive(path) as archive:
+        archive.checked_manifest()
+        record = make_signature(archive.manifest, key)
+    with written_atomically(path) as temporary:
+        shutil.copyfile(path, temporary)
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as file:
+            name = f"{file.namelist()[0].partition('/')[0]}/{SIGNATURE}"
+            if name in file.NameToInfo:  # its bytes stay, and are no record any more
+                file.filelist.remove(file.NameToInfo.pop(name))
+            file.writestr(name, record)
+    return read_signature(path, record).key
 
 
 def read_recipe(path: Path | str) -> dict[str, Any]:
@@ -51,7 +109,7 @@ def read_recipe(path: Path | str) -> dict[str, Any]:
         ArtifactError: What `read_manifest` refuses, but for a file of format 1.
     """
     with _Archive(Path(path)) as archive:
-        data = archive.read_json(MANIFEST)
+        data = archive.manifest_data()
     if isinstance(data, dict) and data.get("format") == FORMAT_1:
         recipe = data.get("recipe")
         if not isinstance(recipe, dict):
@@ -67,9 +125,10 @@ def read_sample(path: Path | str, manifest: Manifest) -> tuple[Tensor, Tensor]:
         ArtifactError: The file has no sample of its input's size.
     """
     height, width = manifest.input.height, manifest.input.width
-    with _Archive(Path(path)) as archive:
-        image, labels = archive.read(SAMPLE_IMAGE), archive.read(SAMPLE_LABELS)
     dtype = torch.uint8 if len(manifest.model.classes) <= 256 else torch.int16
+    with _Archive(Path(path)) as archive:
+        image = archive.read(SAMPLE_IMAGE, 3 * height * width)
+        labels = archive.read(SAMPLE_LABELS, height * width * dtype.itemsize)
     if len(image) != 3 * height * width or len(labels) != height * width * dtype.itemsize:
         raise ArtifactError(f"{path}: its sample is not of its input's size", REBUILD)
     return (
@@ -104,50 +163,71 @@ def write_artifact(
 
 
 class _Archive:
-    """A zip whose records lie under one top folder; every fault becomes an `ArtifactError`."""
+    """A ZIP whose records lie under one top folder; every fault becomes an `ArtifactError`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def __enter__(self) -> "_Archive":
         try:
-            self._zip = zipfile.ZipFile(self._path)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise self._error("not an artifact, or cut short") from error
-        except OSError as error:
-            what = f"{self._path}: cannot be opened"
-            raise refusal(ArtifactError, what, error, "name a .pt or .pt2 file") from error
+            self._file = self._path.open("rb")
+        except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+            raise self._refusal("cannot be opened", error, "name a .pt or .pt2 file") from error
         try:
-            self._names = self._relative_names()
-        except ArtifactError:
-            self._zip.close()
-            raise
+            records = read_directory(self._file)
+        except (OSError, ValueError) as error:
+            self._file.close()
+            if str(error) == NO_ZIP:
+                raise self._error(NO_ZIP) from error
+            raise self._refusal("not an artifact", error, REBUILD) from error
+        self._records = {record.name.partition("/")[2]: record for record in records}
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._zip.close()
+        self._file.close()
 
-    def read(self, name: str) -> bytes:
-        """Return the bytes of one record, by its name without the top folder."""
-        if name not in self._names:
-            raise self._error(f"not an artifact of this package: it holds no {name}")
+    def read(self, name: str, most: int) -> bytes:
+        """Return the bytes of one record, by its name without the top folder, if they are few."""
+        if name not in self._records:
+            raise self._error(f"not an artifact of mpm-deploy: it holds no {name}")
+        size = self._records[name].size
+        if size > most:
+            raise self._error(f"record {name}: expected {most} bytes at most, got {size}")
         return b"".join(self._chunks(name))
 
-    def read_json(self, name: str) -> Any:
-        """Return the value that one record holds in JSON."""
+    @cached_property
+    def manifest(self) -> bytes:
+        """The manifest record, read once: what is signed is what is parsed."""
+        return self.read(MANIFEST, LARGEST_JSON)
+
+    def manifest_data(self) -> Any:
+        """Return the value that the manifest holds in JSON."""
         try:
-            return read_json(self.read(name))
+            return read_json(self.manifest)
         except ValueError as error:
-            raise ArtifactError(
-                f"{self._path}: its manifest is not JSON: {error}", REBUILD
-            ) from error
+            raise self._error(f"its manifest is not JSON: {error}") from error
+
+    def read_signature(self) -> bytes | None:
+        """Return the signature record, if there is one."""
+        return self.read(SIGNATURE, LARGEST_JSON) if SIGNATURE in self._records else None
+
+    def checked_manifest(self) -> Manifest:
+        """Return the manifest, when the payload has the hash in it."""
+        manifest = Manifest.from_dict(self.manifest_data(), where=str(self._path))
+        if self.payload_sha256() != manifest.payload_sha256:
+            raise self._error("changed since it was built: its hash differs")
+        return manifest
+
+    def check_signature(self, trust: Path) -> Signer:
+        """Return which of the trusted keys has signed the manifest; see `trust.check_signature`."""
+        return check_signature(self._path, self.manifest, self.read_signature(), trust)
 
     def payload_sha256(self) -> str:
         """Compute SHA-256 over all records but manifest and signature: name, 0, size and bytes."""
         digest = hashlib.sha256()
-        for name in sorted(self._names, key=str.encode):
+        for name in sorted(self._records, key=str.encode):
             if name not in (MANIFEST, SIGNATURE):
-                size = self._zip.getinfo(self._names[name]).file_size
+                size = self._records[name].size
                 digest.update(name.encode() + b"\0" + size.to_bytes(8, "little"))
                 for chunk in self._chunks(name):
                     digest.update(chunk)
@@ -155,22 +235,17 @@ class _Archive:
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         try:
-            with self._zip.open(self._names[name]) as record:
-                while chunk := record.read(_CHUNK):
-                    yield chunk
-        except OSError as error:
-            what = f"{self._path}: record {name} cannot be read"
-            raise refusal(ArtifactError, what, error, REBUILD) from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise self._error(f"damaged: record {name} cannot be read") from error
-
-    def _relative_names(self) -> dict[str, str]:
-        names = self._zip.namelist()
-        relative = {name.partition("/")[2]: name for name in names}
-        one_root = len({name.partition("/")[0] for name in names}) == 1
-        if not one_root or len(relative) != len(names):
-            raise self._error("not an artifact: its records do not lie under one folder")
-        return relative
+            yield from read_record(self._file, self._records[name])
+        except (OSError, ValueError, zlib.error) as error:
+            raise self._refusal(
+                f"damaged: record {shown(self._records[name].name)}", error, REBUILD
+            ) from error
 
     def _error(self, problem: str) -> ArtifactError:
         return ArtifactError(f"{self._path}: {problem}", REBUILD)
+
+    def _refusal(self, problem: str, error: Exception, cure: str) -> ArtifactError:
+        what = f"{self._path}: {problem}"
+        if isinstance(error, OSError):
+            return refusal(ArtifactError, what, error, cure)
+        return ArtifactError(f"{what}: {error}", cure)

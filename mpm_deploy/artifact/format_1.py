@@ -25,6 +25,6 @@ def _used(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     unused = {name for name, each in value.items() if each is None}
-    if value.get("proportional_attention") is False:
+    if value.get("proportional_attention") is False and value.get("method") != "tome":
         unused.add("proportional_attention")
     return {name: each for name, each in value.items() if name not in unused}

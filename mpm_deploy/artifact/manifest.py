@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.images.formats import MAX_PIXELS
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 FORMAT = "mpm-artifact/2"
 FORMAT_1 = "mpm-artifact/1"
 _FITS = "1 to the shorter side of the input"
 _BYTES = "numbers from 0 to 255"
+_LARGEST = 2**31 - 1  # of most whole numbers, which C++ keeps in 32 bits
 REBUILD = "copy the file again, or rebuild it: mpm-deploy build --recipe NAME"
 
 
@@ -223,7 +226,7 @@ class Manifest:
             )
         if written != FORMAT:
             raise ArtifactError(
-                f"{where}: expected format {FORMAT!r}, got {written!r}",
+                f"{where}: expected format {FORMAT!r}, got {shown(written)}",
                 "update this package, or rebuild the artifact with it: "
                 "mpm-deploy build --recipe NAME",
             )
@@ -240,7 +243,7 @@ def _check_values(manifest: Manifest) -> None:
     model, batch, input = manifest.model, manifest.batch, manifest.input
     blocks = list(manifest.merge.blocks)
     merges, numbers = len(blocks), [number for color in model.palette for number in color]
-    for holds, key, expected in (
+    checks = (
         (min(input.height, input.width) > 0, "input", "a size above zero"),
         (input.height * input.width <= MAX_PIXELS, "input", f"{MAX_PIXELS:,} pixels at most"),
         *_window_checks(input),
@@ -248,17 +251,32 @@ def _check_values(manifest: Manifest) -> None:
         (min(model.special_tokens, model.parameters) >= 0, "model", "counts from 0 up"),
         (min(numbers, default=0) >= 0, "model.palette", _BYTES),
         (max(numbers, default=0) <= 255, "model.palette", _BYTES),
+        *_size_checks(manifest),
         (blocks == sorted({*blocks}), "merge.blocks", "rising indices"),
         (min(blocks, default=0) >= 0, "merge.blocks", "indices from 0 up"),
         (len(manifest.agreement.clusters) == merges, "agreement.clusters", "one a merge"),
         (len(model.classes) > 0, "model.classes", "one class or more"),
         (len(model.palette) == len(model.classes), "model.palette", "one color a class"),
-        *_output_checks(manifest),
         (1 <= batch.min <= batch.max, "batch", "1 <= min <= max"),
         (len(manifest.flops.stages) == merges + 1, "flops.stages", "one more than merges"),
-    ):
+    )
+    # the outputs' are looked at last: they need the others to hold
+    for holds, key, expected in chain(checks, _output_checks(manifest)):
         if not holds:
             raise StructureError(key, f"expected {expected}")
+
+
+def _size_checks(manifest: Manifest) -> Iterator[tuple[bool, str, str]]:
+    """Yield whether each whole number that nothing else bounds fits into 32 bits."""
+    for key, numbers in (
+        ("model.special_tokens", (manifest.model.special_tokens,)),
+        ("merge.blocks", manifest.merge.blocks),
+        ("batch", (manifest.batch.min, manifest.batch.max)),
+        ("requires.cuda_capability", manifest.requires.cuda_capability or ()),
+        ("agreement.images", (manifest.agreement.images,)),
+    ):
+        fits = all(-_LARGEST <= number <= _LARGEST for number in numbers)
+        yield fits, key, f"whole numbers up to {_LARGEST}"
 
 
 def _output_checks(manifest: Manifest) -> Iterator[tuple[bool, str, str]]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mpm_deploy.artifact import Manifest, read_manifest
+from mpm_deploy.artifact import Manifest, asked_trust, read_manifest
 from mpm_deploy.artifact.host import parse_device
 from mpm_deploy.backends.base import Backend, Compiled, OpenArtifact, Program
 from mpm_deploy.errors import HostError
@@ -34,19 +34,26 @@ def get_backend(name: str, where: Path | str = "artifact") -> Backend:
     return backend
 
 
-def open_artifact(path: Path | str, device: str | None = None) -> OpenArtifact:
+def open_artifact(
+    path: Path | str, device: str | None = None, trust: Path | str | None = None
+) -> OpenArtifact:
     """Open an artifact: read it strictly, check this machine, and only then load what is in it.
+
+    To load one is to run its code, so this is where trust is asked, if it is.
 
     Args:
         path: A ``.pt`` or ``.pt2``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
+        trust: A public key, or a folder of them, one of which must have signed it; None asks what
+            the environment and the system do, see `asked_trust`.
 
     Raises:
-        ArtifactError: Missing, damaged, foreign or newer.
+        ArtifactError: Missing, damaged, foreign or newer; not signed with a trusted key.
         HostError: It does not fit this machine.
-        InputError: No such device name.
+        InputError: No such device name, or no keys to trust.
+        MissingPackageError: Trust is asked, and what checks signatures is not installed.
     """
-    manifest = read_manifest(path)
+    manifest = read_manifest(path, asked_trust(trust))
     backend = get_backend(manifest.requires.backend, path)
     device = device or _own_device(path, manifest)
     backend.check_host(manifest, device, Path(path))

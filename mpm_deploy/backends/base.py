@@ -22,7 +22,7 @@ from mpm_deploy.images.windows import WindowGrid
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.ops.label_map.windows import window_label_map
 from mpm_deploy.recipe import Recipe
-from mpm_deploy.support.refusal import refusal_in, refusals_told
+from mpm_deploy.support.refusal import line_of, refusal_in, refusals_told
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
@@ -120,7 +120,7 @@ class Program(ABC):
             return window_label_map(scores, grid, size)
 
     def close(self) -> None:
-        """End the threads that this program made."""
+        """End the threads that this program made, and free what it loaded; then it runs no more."""
         self._side_by_side.close()
 
     def _named(self, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -166,9 +166,8 @@ def unloadable(path: Path, manifest: Manifest, error: OSError | RuntimeError) ->
     refused = refusal_in(error)
     if refused is not None:
         return HostError(f"{path}: cannot be loaded: {refused.problem}", refused.hint)
-    reason = str(error).strip().splitlines()[0]
     return ArtifactError(
-        f"{path}: torch {torch.__version__} cannot load it: {reason}",
+        f"{path}: torch {torch.__version__} cannot load it: {line_of(error)}",
         f"it was built with {_versions(manifest.requires)}: rebuild it with what is here, or "
         "install that",
     )

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mpm_deploy.errors import MpmError
-from mpm_deploy.support.temporary_folder import CURE, check_temporary_folder
+from mpm_deploy.support.temporary_folder import check_temporary_folder
 
 Found = tuple[str, str | None]  # in words, and the cure where something is missing
 
@@ -26,9 +26,6 @@ def examine_temporary_folder() -> Found:
         folder = check_temporary_folder(_ROOM, for_code=True)
     except MpmError as error:
         return error.problem.removeprefix("temporary folder").lstrip(": "), error.hint
-    named = os.environ.get("TMPDIR")
-    if named and folder != Path(named).absolute():
-        return f"TMPDIR={named} cannot be used: Python takes {folder}, C++ none", CURE
     return f"{folder}, {_gib(shutil.disk_usage(folder).free)} free, code may run", None
 
 

@@ -4,7 +4,8 @@ One module a command, and one line in `families.COMMANDS`: its HELP, which optio
 parser, and how it runs. A command without help is not listed. Nothing but these modules prints.
 Exit codes: 0 done, 1 an error with its hint, 2 wrong usage, 3 done but some images were skipped,
 130 interrupted by Ctrl-C (SIGINT), 143 by SIGTERM, 129 by SIGHUP. A full stdout is an error; one
-whose reader has seen enough is none.
+whose reader has seen enough is none. A command says its data by `console.say`; what is printed goes
+to stderr.
 
 argparse, not a framework: it costs no import time and no dependency, and exits 2 by itself. Each
 command imports what it needs when it runs, so that ``--help`` need not wait for torch.
@@ -18,7 +19,14 @@ from types import ModuleType
 from typing import Any
 
 from mpm_deploy import __version__
-from mpm_deploy.cli.console import INTERRUPTED, fail, open_streams, say, talk
+from mpm_deploy.cli.console import (
+    INTERRUPTED,
+    fail,
+    open_streams,
+    say,
+    stdout_kept_for_data,
+    talk,
+)
 from mpm_deploy.cli.signals import Interruption
 from mpm_deploy.errors import MpmError
 from mpm_deploy.families import COMMANDS
@@ -57,8 +65,8 @@ def _run(argv: Sequence[str] | None) -> int:
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
         arguments = _parser().parse_args(argv)
-        code: int = arguments.command(arguments)
-        say()  # what a command printed by itself
+        with stdout_kept_for_data():
+            code: int = arguments.command(arguments)
     except MpmError as error:
         return fail(error.problem, error.hint)
     except KeyboardInterrupt:

@@ -19,7 +19,9 @@ from mpm_deploy.cli.console import (
 )
 from mpm_deploy.cli.options import (
     add_host_options,
+    add_max_pixels_option,
     add_stride_option,
+    add_trust_option,
     positive,
     positives,
 )
@@ -54,7 +56,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="turns of each artifact with --against (default 3)",
     )
     parser.add_argument("--warmup", type=positive, metavar="N", help="batches before timing")
+    add_max_pixels_option(parser)
     add_stride_option(parser)
+    add_trust_option(parser)
     add_host_options(parser)
 
 
@@ -74,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
             threads=arguments.threads,
             limit=arguments.limit,
             stride=arguments.stride,
+            max_pixels=arguments.max_pixels,
+            trust=arguments.trust,
             repeats=arguments.repeats,
             warmup=arguments.warmup,
             progress=tell,

@@ -1,4 +1,11 @@
-"""Writes what the command line says: data to stdout, messages to stderr."""
+"""Writes what the command line says: data to stdout, messages to stderr.
+
+Only `say` and `show` reach stdout. What anybody else prints there, as oneDNN does where
+``ONEDNN_VERBOSE`` is set, goes to stderr, so that data stay whole.
+
+Names and other texts come from files of unknown origin: nothing in them that a terminal would obey
+gets through, whoever prints them.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +14,68 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mpm_deploy.errors import MpmError
+from mpm_deploy.support.quoting import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
 DONE, ERROR, SKIPPED, INTERRUPTED = 0, 1, 3, 130  # exit codes; 2 is argparse's
+_STDOUT, _STDERR = 1, 2  # descriptors
 
 
 def open_streams() -> None:
-    """Make stdout and stderr take whatever is printed.
+    """Make stdout and stderr take whatever is printed, and give stdout a descriptor of its own.
 
     What their encoding cannot say becomes a question mark. One that is closed takes everything, and
-    no file gets its number: what is said would go into that file.
+    no file gets its number: what is said would go into that file. What C libraries print to
+    stdout's number goes to stderr.
     """
+    is_open = sys.stdout is not None
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             null = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             setattr(sys, name, os.fdopen(null, mode))
+    if is_open and _is_own(sys.stdout):
+        kept = os.dup(_STDOUT)
+        os.dup2(_STDERR, _STDOUT)
+        sys.stdout = os.fdopen(kept, "w", encoding=sys.stdout.encoding)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+def _is_own(stdout: TextIO) -> bool:
+    """Tell whether this is the process's stdout, not what somebody put in its place."""
+    with suppress(OSError):
+        return stdout.fileno() == _STDOUT
+    return False
+
+
+class _Stdout:
+    """Holds where data go while `sys.stdout` is what libraries print to."""
+
+    kept: TextIO | None = None
+
+
+@contextmanager
+def stdout_kept_for_data() -> Iterator[None]:
+    """Have only `say` and `show` write to stdout; what is printed meanwhile goes to stderr."""
+    _Stdout.kept = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _Stdout.kept = None
+
+
+def data_stream() -> TextIO:
+    """Return the stream that data go to: stdout."""
+    return _Stdout.kept or sys.stdout
 
 
 @contextmanager
@@ -39,7 +84,7 @@ def _printing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        discard(sys.stdout)
+        discard(data_stream())
         if not isinstance(error, BrokenPipeError):
             raise MpmError(
                 f"stdout: cannot write there: {error.strerror}",
@@ -47,16 +92,20 @@ def _printing() -> Iterator[None]:
             ) from error
 
 
-@_printing()
 def say(*lines: object) -> None:
     """Print lines of data to stdout.
 
     Raises:
         MpmError: stdout cannot be written, as on a full disk.
     """
+    _print(*(printable(str(line)) for line in lines))
+
+
+@_printing()
+def _print(*lines: str) -> None:
     for line in lines:
-        print(line)
-    sys.stdout.flush()
+        print(line, file=data_stream())
+    data_stream().flush()
 
 
 @_printing()
@@ -69,19 +118,31 @@ def show(table: Table) -> None:
     from rich.console import Console
     from rich.measure import Measurement
 
-    console = Console()
+    # No markup: "[/]" is a name like any other.
+    console = Console(file=data_stream(), markup=False, emoji=False)
     if not console.is_terminal:
         widest = console.options.update(width=10_000)
         console.width = Measurement.get(console, widest, table).maximum
     with console.capture() as captured:  # rich itself would exit at a closed pipe
-        console.print(table)
-    say(captured.get().removesuffix("\n"))
+        console.print(_Printable(table), crop=False)
+    _print(captured.get().removesuffix("\n"))
+
+
+class _Printable:
+    """A table of which a terminal obeys rich's own colors, and nothing in the cells."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._table, options):
+            yield segment._replace(text=printable(segment.text))
 
 
 def talk(message: str) -> None:
     """Print a line to stderr; where nobody can be told, the work goes on."""
     try:
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
     except OSError:
         discard(sys.stderr)
 
@@ -132,8 +193,9 @@ def status() -> Iterator[Callable[[str], None]]:
     """Show a spinner with the current step; nothing where stderr is no terminal."""
     from rich.console import Console
 
-    with Console(stderr=True).status("") as status:
-        yield status.update
+    console = Console(stderr=True, markup=False, emoji=False)
+    with console.status("") as status:
+        yield lambda step: status.update(printable(step))
 
 
 @contextmanager

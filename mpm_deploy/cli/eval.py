@@ -21,6 +21,7 @@ from mpm_deploy.cli.options import (
     add_dataset_options,
     add_host_options,
     add_stride_option,
+    add_trust_option,
     positive,
 )
 from mpm_deploy.errors import InputError
@@ -47,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="keep what is counted there, and go on from it; with --json the default is "
         "FILE.state, until it is done",
     )
+    add_trust_option(parser)
     add_host_options(parser)
 
 
@@ -71,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
             stride=arguments.stride,
             device=arguments.device,
             threads=arguments.threads,
+            trust=arguments.trust,
             state=state,
             progress=tell,
         )

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 from mpm_deploy.cli.console import DONE, say, show, warn_of_random
+from mpm_deploy.cli.options import add_trust_option
+from mpm_deploy.errors import ArtifactError
 
 HELP = "say what an artifact is"
 
@@ -18,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="VERSION",
         help="fail unless that libtorch has every operator of a .pt, as 2.6 of Debian 13",
     )
+    add_trust_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,6 +36,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say(json.dumps(manifest.to_dict(), indent=2))
     else:
-        show(manifest_table(manifest))
+        show(manifest_table(manifest, _signature(arguments.artifact, arguments.trust)))
     warn_of_random(manifest.weights.origin)
     return DONE
+
+
+def _signature(artifact: Path, trust: Path | None) -> str:
+    """Say who has signed the artifact, as far as that is known."""
+    from mpm_deploy.artifact import asked_trust, read_claimed_key, read_signer
+
+    keys = asked_trust(trust)
+    try:
+        if keys is not None:
+            signer = read_signer(artifact, keys)
+            return f"by {signer.name}, trusted: key {signer.key}"
+        key = read_claimed_key(artifact)
+    except ArtifactError as error:
+        return error.problem
+    return "none" if key is None else f"not checked, as no trust is asked: key {key}"

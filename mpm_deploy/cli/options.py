@@ -61,6 +61,26 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the model")
 
 
+def add_max_pixels_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how large an image may be."""
+    parser.add_argument(
+        "--max-pixels",
+        type=positive,
+        metavar="N",
+        help="skip images of more pixels; default: 128 million",
+    )
+
+
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says who may have signed an artifact."""
+    parser.add_argument(
+        "--trust",
+        type=Path,
+        metavar="KEYS",
+        help="a public key, or a folder of them, that must have signed it; default: MPM_TRUST",
+    )
+
+
 def add_stride_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that says how far apart windows lie."""
     parser.add_argument(

@@ -17,7 +17,7 @@ from mpm_deploy.cli.console import (
     warn_of_skipped,
     write_json,
 )
-from mpm_deploy.cli.options import add_host_options, positive
+from mpm_deploy.cli.options import add_host_options, add_trust_option, positive
 from mpm_deploy.support.files import check_can_write
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--limit", type=positive, default=16, metavar="N", help="first N images (default 16)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the profile")
+    add_trust_option(parser)
     add_host_options(parser)
 
 
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             break_even=arguments.break_even,
             device=arguments.device,
             threads=arguments.threads,
+            trust=arguments.trust,
             progress=step,
         )
     if arguments.json:

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
-from mpm_deploy.cli.options import add_host_options, add_stride_option, positive
+from mpm_deploy.cli.options import (
+    add_host_options,
+    add_max_pixels_option,
+    add_stride_option,
+    add_trust_option,
+    positive,
+)
 from mpm_deploy.errors import InputError
 from mpm_deploy.support.files import check_output_folder, make_folder
 
@@ -32,7 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", action="store_true", help="write class scores too, beside each label map"
     )
+    add_max_pixels_option(parser)
     add_stride_option(parser)
+    add_trust_option(parser)
     add_host_options(parser)
 
 
@@ -55,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             threads=arguments.threads,
             stride=arguments.stride,
+            max_pixels=arguments.max_pixels,
+            trust=arguments.trust,
         ) as runner,
         progress("images") as tell,
         closing(runner.run(images, batch_size=arguments.batch, outputs=outputs)) as results,

@@ -12,7 +12,7 @@ from mpm_deploy.cli.console import (
     warn_of_random,
     warn_of_skipped,
 )
-from mpm_deploy.cli.options import add_host_options
+from mpm_deploy.cli.options import add_host_options, add_trust_option
 
 HELP = "draw what an artifact makes of images: labels, merged patches, differences, losses"
 
@@ -39,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="draw two images beside each other, as one scene by day and by night",
     )
+    add_trust_option(parser)
     add_host_options(parser)
 
 
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             pair=arguments.pair,
             device=arguments.device,
             threads=arguments.threads,
+            trust=arguments.trust,
             progress=tell,
         )
     for pictured in gallery.images:

@@ -15,6 +15,7 @@ from torch import Tensor
 from mpm_deploy.errors import ImageError, InputError, MpmError
 from mpm_deploy.families import IMAGE_FORMATS
 from mpm_deploy.images.formats.orientation import turn_upright
+from mpm_deploy.images.formats.raster import MAX_PIXELS, Admit, check_size
 from mpm_deploy.images.pixels import ChannelOrder, from_array, from_pil, from_tensor
 from mpm_deploy.support.refusal import refusal, refusals_told
 
@@ -82,7 +83,7 @@ def has_images(folder: Path) -> bool:
     return folder.is_dir() and any(_is_image(file) for file in folder.iterdir())
 
 
-def decode(source: str | Path | bytes) -> Tensor:
+def decode(source: str | Path | bytes, admit: Admit = check_size) -> Tensor:
     """Decode a JPEG or PNG, whatever its name says, with its EXIF orientation applied.
 
     Gray is replicated, palettes are expanded, alpha is dropped, of 16 bits the high byte is taken,
@@ -90,17 +91,18 @@ def decode(source: str | Path | bytes) -> Tensor:
 
     Args:
         source: A file, or a file's bytes.
+        admit: Asked before pixels are decoded whether an image of that size may be.
 
     Returns:
         ``(3, height, width)`` uint8 RGB; a view of a ``(height, width, 3)`` buffer.
 
     Raises:
-        ImageError: Unreadable, not a JPEG or PNG, cut off, broken, or more than 100,000,000 pixels.
+        ImageError: Unreadable, not a JPEG or PNG, cut off, broken, or not admitted.
     """
     if isinstance(source, bytes):
-        return _decode(source)
+        return _decode(source, admit)
     try:
-        return _decode(_read(Path(source)))
+        return _decode(_read(Path(source)), admit)
     except ImageError as error:
         raise ImageError(f"{source}: {error.problem}", error.hint) from error
 
@@ -118,7 +120,7 @@ def orientation_of(data: bytes) -> int:
     return orientation
 
 
-def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
+def take(image: ImageLike, channels: ChannelOrder = "rgb", max_pixels: int = MAX_PIXELS) -> Taken:
     """Take hold of an image: what was given may then be changed, closed or moved on.
 
     Args:
@@ -127,6 +129,7 @@ def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
             or tensor ``(3, height, width)``, or either with 1 or 4 channels or as
             ``(height, width)``: gray is replicated, alpha is dropped.
         channels: The order of the channels of arrays and tensors: OpenCV gives ``"bgr"``.
+        max_pixels: Pixels of the largest PIL image that is taken.
 
     Returns:
         What `decode` takes, or ``(3, height, width)`` uint8 where it is pixels already.
@@ -137,20 +140,20 @@ def take(image: ImageLike, channels: ChannelOrder = "rgb") -> Taken:
     """
     try:
         with refusals_told():
-            return _take(image, channels)
+            return _take(image, channels, max_pixels)
     except MpmError:
         raise
     except Exception as error:  # whatever an object raises that is like an image
         raise InputError(f"image: cannot be taken: {type(error).__name__}: {error}") from error
 
 
-def _take(image: ImageLike, channels: ChannelOrder) -> Taken:
+def _take(image: ImageLike, channels: ChannelOrder, max_pixels: int) -> Taken:
     if isinstance(image, str | os.PathLike):
         return Path(os.fsdecode(image))
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if isinstance(image, Image.Image):
-        return from_pil(image)
+        return from_pil(image, max_pixels)
     if isinstance(image, np.ndarray):
         return from_array(image, channels)
     if isinstance(image, Tensor):
@@ -195,7 +198,11 @@ def fit(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def scale(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize like `fit` but without antialiasing, as the evaluation by windows does."""
+    """Resize like `fit` but without antialiasing, for windows to slide over.
+
+    Segmenter's evaluation interpolates alike, but in floating point. Here whole levels come of
+    either axis, and where both are scaled about a quarter of the values is one level off.
+    """
     return _resize(image, size, torch.ops.aten.upsample_bilinear2d)
 
 
@@ -247,8 +254,8 @@ def _read(path: Path) -> bytes:
         raise ImageError(f"cannot be read: {error}") from error
 
 
-def _decode(data: bytes) -> Tensor:
-    upright = turn_upright(_format_of(data).read(data))
+def _decode(data: bytes, admit: Admit) -> Tensor:
+    upright = turn_upright(_format_of(data).read(data, admit))
     return torch.from_numpy(upright).permute(2, 0, 1)
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 from torch import Tensor
 
 from mpm_deploy.errors import ImageError, InputError
-from mpm_deploy.images.formats import BROKEN, Raster
+from mpm_deploy.images.formats import BROKEN, MAX_PIXELS, Raster
 from mpm_deploy.images.formats.exif import read_orientation
 from mpm_deploy.images.formats.orientation import turn_upright
 from mpm_deploy.images.formats.raster import Pixels, check_size, gray_to_rgb
@@ -23,7 +23,7 @@ _CHANNELS = (1, 3, 4)  # gray, color, color with alpha
 _NO_WHITE = ("I", "F")  # numbers of 32 bits
 
 
-def from_pil(image: Image.Image) -> Tensor:
+def from_pil(image: Image.Image, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Take a PIL image, ``(3, height, width)`` uint8, with the pixels that its file would give.
 
     One that ``Image.open`` gave is turned as its EXIF says; what a program made of it, as
@@ -32,11 +32,11 @@ def from_pil(image: Image.Image) -> Tensor:
     with an end is cut: its path does.
 
     Raises:
-        ImageError: Closed, or of a file that cannot be decoded; empty, or more than 100,000,000
-            pixels; or of mode ``"I"`` or ``"F"``, whose values do not say which is white.
+        ImageError: Closed, or of a file that cannot be decoded; empty, or more than
+            ``max_pixels``; or of mode ``"I"`` or ``"F"``, whose values do not say which is white.
     """
     try:
-        check_size(*image.size)
+        check_size(*image.size, max_pixels)
         upright = turn_upright(Raster(_rgb(image), _orientation(image)))
     except ImageError as error:
         raise ImageError(f"{image}: {error.problem}", error.hint) from error

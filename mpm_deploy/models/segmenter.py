@@ -24,7 +24,8 @@ class Segmenter(nn.Module):
         std: Standard deviation of each channel, on 0..1.
         reconstruct: Where merged tokens become patches again: ``"after_decoder"`` decodes the
             merged tokens and gathers the scores, ``"before_decoder"`` gathers the tokens as the
-            paper does. The scores are the same.
+            paper of Mutual Pair Merging does. The scores are the same, unless the method decodes
+            merged tokens unweighted.
     """
 
     scale: Tensor
@@ -45,6 +46,7 @@ class Segmenter(nn.Module):
         self.decoder = decoder
         self.merges = len(encoder.schedule) > 0
         self.decodes_merged = reconstruct == "after_decoder"
+        self.weighted_decoding = encoder.weighted_decoding
         self.image_size: tuple[int, int] = encoder.image_size
         self.grid: tuple[int, int] = encoder.grid
         down, across = encoder.grid
@@ -81,8 +83,8 @@ class Segmenter(nn.Module):
 
     def _decode(self, taps: list[Packed]) -> Tensor:
         counts: torch.Tensor | None = None
-        if self.merges and self.decodes_merged:
-            counts = patch_counts(taps[-1])  # (T,)
-        elif self.merges:
+        if self.merges and not self.decodes_merged:
             taps = [unmerged(tap) for tap in taps]
+        elif self.merges and self.weighted_decoding:
+            counts = patch_counts(taps[-1])  # (T,)
         return self.decoder(taps, counts)

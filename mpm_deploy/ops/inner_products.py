@@ -19,11 +19,27 @@ def inner_products(rows: Tensor, others: Tensor) -> Tensor:
         ``(n, m)``.
     """
     if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-        on_cpu = rows.device.type == "cpu" and torch.backends.mkldnn.is_available()
-        if torch.compiler.is_exporting() and on_cpu:
+        is_operator = _is_operator(rows)
+        if is_operator:
             product: Tensor = _operator(rows, others)
             return product
     return rows @ others.t()
+
+
+def keeps_ties(rows: Tensor) -> bool:
+    """Tell whether the `inner_products` of equal rows are equal to the bit, wherever they stand.
+
+    Those of oneDNN are, to which a backend leaves the operator; those of MKL are not on every
+    processor.
+    """
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return _is_operator(rows)
+    return False
+
+
+def _is_operator(rows: Tensor) -> bool:
+    on_cpu = rows.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return torch.compiler.is_exporting() and on_cpu
 
 
 @torch.library.custom_op("mpm::inner_products", mutates_args=())

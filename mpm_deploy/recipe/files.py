@@ -1,13 +1,13 @@
 """Read recipe files: the built-in ones by name, and others by their path."""
 
 import dataclasses
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import mpm_deploy
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.recipe.recipe import Recipe, placed
+from mpm_deploy.support.documents import read_document, read_toml
 from mpm_deploy.support.family import nearest
 from mpm_deploy.support.refusal import refusal
 
@@ -63,9 +63,9 @@ def _read(path: Path) -> Recipe:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(read_document(path).decode())
     except OSError as error:
         cure = "`mpm-deploy recipes` lists the built-in ones"
         raise refusal(RecipeError, "cannot be read", error, cure) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise RecipeError(f"expected TOML: {error}") from error

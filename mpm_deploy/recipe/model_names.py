@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.families import ENCODERS, HEADS
 from mpm_deploy.support.family import nearest
+from mpm_deploy.support.quoting import shown
 
 
 class ModelName(NamedTuple):
@@ -63,8 +64,9 @@ def check_name(key: str, name: str) -> None:
         RecipeError: Says at which key, and which names there are.
     """
     if split_name(name) is None:
+        allowed = f"{', '.join(MODELS)}, or BACKBONE+HEAD"
         raise RecipeError(
-            f"{key}: unknown value {name!r}; allowed are {', '.join(MODELS)}, or BACKBONE+HEAD",
+            f"{key}: unknown value {shown(name)}; allowed are {allowed}",
             nearest(name, MODELS) or "`mpm-deploy models` lists them",
         )
 
@@ -77,6 +79,6 @@ def check_backbone(key: str, backbone: str) -> None:
     """
     if backbone not in backbones():
         raise RecipeError(
-            f"{key}: unknown value {backbone!r}; allowed are {', '.join(backbones())}",
+            f"{key}: unknown value {shown(backbone)}; allowed are {', '.join(backbones())}",
             nearest(backbone, backbones()),
         )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,9 @@ from mpm_deploy.errors import RecipeError
 from mpm_deploy.families import BACKENDS, HEADS, REDUCTIONS
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
 from mpm_deploy.recipe.model_names import check_backbone, check_name, model_name
+from mpm_deploy.support.documents import read_toml
 from mpm_deploy.support.family import Family, OptionError, nearest
+from mpm_deploy.support.quoting import shortened, shown
 from mpm_deploy.support.schema import (
     OpenTable,
     StructureError,
@@ -26,7 +27,7 @@ _DEFAULT: Any = object()  # the value of a key that --set empties
 
 def _require(holds: bool, key: str, expected: str, value: Any, hint: str | None = None) -> None:
     if not holds:
-        raise RecipeError(f"{key}: expected {expected}, got {to_mapping(value)!r}", hint)
+        raise RecipeError(f"{key}: expected {expected}, got {shown(to_mapping(value))}", hint)
 
 
 @contextmanager
@@ -91,7 +92,8 @@ class ModelRecipe(OpenTable):
         size = self.image_size
         _require(size is None or min(size) > 0, "model.image_size", "[height, width] > 0", size)
         _require(self.classes is None or self.classes > 1, "model.classes", "> 1", self.classes)
-        _require(self.weights != "", "model.weights", "'demo', 'random' or a file", self.weights)
+        is_name = self.weights != "" and "\0" not in self.weights
+        _require(is_name, "model.weights", "'demo', 'random' or a file", self.weights)
         with _options_of("model"):
             super().__post_init__()
 
@@ -360,18 +362,18 @@ def _parse_assignment(assignment: str) -> tuple[str, str, Any]:
     section, dot, key = left.strip().partition(".")
     if not (equals and dot and section and key):
         raise RecipeError(
-            f"expected section.key=value, got {assignment!r}", "as in merge.blocks=[1,3]"
+            f"expected section.key=value, got {shown(assignment)}", "as in merge.blocks=[1,3]"
         )
     return section, key, _parse_value(assignment, text.strip()) if text.strip() else _DEFAULT
 
 
 def _parse_value(assignment: str, text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError as error:
+        return read_toml(f"value = {text}")["value"]
+    except ValueError as error:
         if re.fullmatch(r"[A-Za-z_~./][\w~./:+ -]*", text):  # a string whose quotes the shell took
             return text
-        raise RecipeError(f"{assignment}: expected a value in TOML: {error}") from error
+        raise RecipeError(f"{shortened(assignment)}: expected a value in TOML: {error}") from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.images.windows import Size, WindowGrid
 from mpm_deploy.run.outputs import Output, Outputs
-from mpm_deploy.support.refusal import refusal_in
+from mpm_deploy.support.refusal import line_of, refusal_in
 
 
 @dataclass(frozen=True)
@@ -199,10 +199,7 @@ def reason_of(error: Exception) -> str:
     refused = refusal_in(error)
     if refused is not None:
         return refused.problem
-    lines = str(error).splitlines() or [type(error).__name__]
-    # TorchScript's first line is of itself, its last one what was raised; torch's own are the other
-    # way around.
-    return lines[-1] if lines[0].endswith("TorchScript interpreter.") else lines[0]
+    return line_of(error)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,9 @@ from mpm_deploy.images.decode import (
     find_images,
     take,
 )
+from mpm_deploy.images.formats import MAX_PIXELS
 from mpm_deploy.images.pixels import ChannelOrder
+from mpm_deploy.run.decode_memory import DecodeMemory
 from mpm_deploy.run.image_fit import image_fit_of
 from mpm_deploy.run.outputs import (
     LABELS,
@@ -77,11 +79,17 @@ class Runner:
             None is the artifact's.
         channels: The order of the channels of arrays and tensors, ``"rgb"`` or as OpenCV gives
             them ``"bgr"``.
+        max_pixels: Pixels of the largest image that is decoded; None is 128,000,000. All workers
+            together take at most the memory that one such image takes, 20 bytes a pixel.
+        trust: A public key in PEM, or a folder of them, one of which must have signed the file;
+            None asks for what ``MPM_TRUST`` names, or the machine's owner
+            (`docs/guides/trust.md`). To open a file is to run its code.
 
     Raises:
-        ArtifactError: Missing, damaged, foreign or newer.
+        ArtifactError: Missing, damaged, foreign or newer; not signed with a trusted key.
         HostError: The artifact does not fit this machine.
-        InputError: An argument out of range.
+        InputError: An argument out of range, or no keys to trust.
+        MissingPackageError: Trust is asked, and what checks signatures is not installed.
     """
 
     def __init__(
@@ -94,6 +102,8 @@ class Runner:
         label_size: Literal["image", "input"] = "image",
         stride: int | None = None,
         channels: ChannelOrder = "rgb",
+        max_pixels: int | None = None,
+        trust: str | Path | None = None,
     ) -> None:
         threads = whole_number_or_none("threads", threads, most=_MOST_THREADS)
         workers = whole_number_or_none("workers", workers, most=_MOST_THREADS)
@@ -104,10 +114,13 @@ class Runner:
             raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
         if not isinstance(artifact, str | os.PathLike | OpenArtifact):
             raise InputError(f"artifact: expected a path, got {type(artifact).__name__}")
-        opened = artifact if isinstance(artifact, OpenArtifact) else open_artifact(artifact, device)
-        self.artifact = Path("eager" if isinstance(artifact, OpenArtifact) else artifact)
+        if isinstance(artifact, OpenArtifact):
+            self.artifact, opened = Path("eager"), artifact
+        else:
+            self.artifact, opened = Path(artifact), open_artifact(artifact, device, trust)
         self.label_size = label_size
         self.channels: ChannelOrder = channels
+        self._memory = DecodeMemory(whole_number_or_none("max_pixels", max_pixels) or MAX_PIXELS)
         self.manifest: Manifest
         self.manifest, self._program = opened
         self._fit = image_fit_of(self.manifest.input, stride)
@@ -192,14 +205,18 @@ class Runner:
             ImageError: The file cannot be decoded, or is too narrow to slide windows over.
             InputError: An array of another shape or type.
         """
-        return self._prepare(image, take(image, self.channels))
+        return self._prepare(image, self._take(image))
+
+    def _take(self, image: ImageLike) -> Taken:
+        return take(image, self.channels, self._memory.max_pixels)
 
     def _prepare(self, source: ImageLike, taken: Taken) -> PreparedImage:
-        begin = time.perf_counter()
-        pixels = taken if isinstance(taken, Tensor) else decode(taken)
-        decoded = time.perf_counter()
-        fitted = self._fit(pixels)
-        end = time.perf_counter()
+        with self._memory.room() as admit:
+            begin = time.perf_counter()
+            pixels = taken if isinstance(taken, Tensor) else decode(taken, admit)
+            decoded = time.perf_counter()
+            fitted = self._fit(pixels)
+            end = time.perf_counter()
         own_size = (pixels.shape[1], pixels.shape[2])
         return PreparedImage(
             source=source,
@@ -288,7 +305,7 @@ class Runner:
         """Take an image, which the caller may change once this returns, and load it."""
         self._check_open()
         try:
-            taken = take(image, self.channels)
+            taken = self._take(image)
         except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
             return completed(Skipped.of(image, error))
         return self._decoders.submit(self._prepare_or_skip, image, taken)

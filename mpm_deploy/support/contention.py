@@ -47,7 +47,7 @@ class _Counts:
 
 
 class ContentionWatch:
-    """Watches from when it is made."""
+    """Watches from when it is made, or was read."""
 
     def __init__(self) -> None:
         self._begin = _Counts.now()
@@ -55,6 +55,7 @@ class ContentionWatch:
     def read(self) -> Contention:
         """Return what held this process back since then."""
         begin, end = self._begin, _Counts.now()
+        self._begin = end
         seconds = end.clock - begin.clock
         return Contention(
             others_cores=max(0.0, (end.others - begin.others) / seconds),

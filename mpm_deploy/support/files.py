@@ -17,8 +17,8 @@ _TRIAL = bytes(1 << 16)  # as long as a report
 def written_atomically(target: Path) -> Iterator[Path]:
     """Give a path to write to, and rename it to ``target`` when the block ends well.
 
-    The temporary file lies in a folder beside the target, under the target's own name (TorchScript
-    names an archive after its file); after an error nothing is left of it.
+    The temporary file lies in a folder beside the target, under the target's own name, which tells
+    some writers the format; after an error nothing is left of it.
 
     Raises:
         InputError: It cannot be written there, or could not be until its end: says why.
@@ -123,8 +123,7 @@ def _try_to_write(target: Path) -> None:
 @contextmanager
 def _temporary_beside(target: Path) -> Iterator[Path]:
     try:
-        # of a long name a part: all of it and more would be too long
-        with temporary_folder(target.parent, f".{target.name[:32]}.") as folder:
+        with temporary_folder(target.parent) as folder:
             yield folder / target.name
     except OSError as error:
         raise refusal(InputError, f"{target}: cannot write there", error, _CURE) from error

@@ -1,5 +1,6 @@
 """Give way to other processes that keep our cores busy, and be fast where there are none."""
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,19 +17,21 @@ _MANY, _FEW = 0.3, 0.15
 
 
 class Neighbors:
-    """Has threads that share an operator sleep at once, not wait awake, while others are busy.
+    """Has an operator shared by as many threads as others leave cores, half of them at least.
 
-    A thread that waits awake burns the time of its core, which the one it waits for needs where a
-    neighbor takes turns with it. But to sleep and be woken at every operator costs a quarter of the
-    speed where nobody else wants the core:
+    All threads of an operator wait for the last one, which has to wait for its core where a
+    neighbor takes turns with it::
 
-                               waiting awake   asleep     images a second of a small model,
-        nobody else is busy        10.5          7.8      two threads on two cores
-        one neighbor is            0.6           5.6
+                            two threads,      two threads,   one       images a second of a
+                            waiting awake     asleep         thread    tiny model on two cores
+        nobody is busy          215              ·            159
+        one neighbor is           ·             74            158
+        two are                   ·             34            132
 
-    libgomp, which shares torch's operators out, reads once how long to wait awake. But its threads
-    sleep at once while there are more of them than cores. So a pool with nothing to do is kept
-    beside busy neighbors.
+    Where even half of the threads are more than others leave, those that wait sleep at once: awake
+    they burn the time of a core that another one needs. libgomp, which shares torch's operators
+    out, reads once how long to wait awake; but its threads sleep while there are more of them than
+    cores. So a pool with nothing to do is kept then.
 
     Args:
         threads: That share an operator; one alone waits for nobody.
@@ -36,31 +39,51 @@ class Neighbors:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
+        self._given_up = 0
         self._watch = ContentionWatch()
         self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
         self._surplus: ThreadPoolExecutor | None = None
 
     @property
     def gives_way(self) -> bool:
-        """Whether threads sleep at once."""
-        return self._surplus is not None
+        """Whether fewer threads share an operator than there are."""
+        return self._given_up > 0
 
     def look(self) -> None:
-        """Look what others do, once a second at most; to be called between operators."""
+        """Look what others do, once a second at most.
+
+        It is to be called between operators, on the thread that calls them.
+        """
         if self._threads == 1 or time.monotonic() < self._next_look:
             return
         left = cores_of_affinity() - self._threads
         taken = self._watch.read().others_cores - left
-        self._watch = ContentionWatch()
         self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
-        if self._surplus is None and taken > _MANY:
-            self._surplus = _open_pool()
-        elif taken < _FEW:
-            self.close()
+        self._given_up = self._threads_to_give_up(taken)
+        set_intra_op_threads(self._threads - self._given_up)
+        self._sleep(taken - self._given_up)
 
     def close(self) -> None:
-        """Let threads wait awake again."""
-        if self._surplus is not None:
+        """Forget the neighbors."""
+        self._given_up = 0
+        self._sleep(0.0)
+
+    def _threads_to_give_up(self, taken: float) -> int:
+        """Return how many threads have no core to themselves; one that has just lost it stays so.
+
+        Args:
+            taken: Cores that others keep busy beyond those that are left to them.
+        """
+        many, few = (
+            min(self._threads // 2, math.floor(taken + 1 - least)) for least in (_MANY, _FEW)
+        )
+        return max(0, many, min(self._given_up, few))
+
+    def _sleep(self, taken: float) -> None:
+        """Have threads sleep as they wait where others take cores from those that are left."""
+        if self._surplus is None and taken > _MANY and self._threads - self._given_up > 1:
+            self._surplus = _open_pool()
+        elif self._surplus is not None and taken < _FEW:
             self._surplus.shutdown()
             self._surplus = None
 

@@ -47,6 +47,7 @@ _WORDS = {
     "DefaultCPUAllocator": errno.ENOMEM,
     "out of memory": errno.ENOMEM,  # a GPU's
     "failed to map segment": errno.ENOMEM,  # a library of torch's, as it is imported
+    "File size limit exceeded": errno.EFBIG,  # a compiler that a signal ended
 }
 
 _SHORT = {
@@ -75,8 +76,18 @@ def refusal_in(error: BaseException) -> HostError | None:
     where = _SHORT.get(number, "the operating system refused")
     if isinstance(error, OSError):
         return refusal(HostError, str(error.filename or where), error)
-    said = str(error).partition("\n")[0] or os.strerror(number)
+    said = line_of(error) if str(error) else os.strerror(number)
     return refusal(HostError, where, OSError(number, said))
+
+
+def line_of(error: BaseException) -> str:
+    """Return what an exception says, in a line.
+
+    Torch goes on with where it was raised. Of TorchScript the first line is of itself, and the last
+    one what was raised.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1] if lines[0].endswith("TorchScript interpreter.") else lines[0]
 
 
 @contextmanager

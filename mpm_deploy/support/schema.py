@@ -13,6 +13,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mpm_deploy.support.family import Family, OptionError
+from mpm_deploy.support.quoting import shortened, shown
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class StructureError(ValueError):
     def __init__(
         self, key: str, problem: str, allowed: tuple[str, ...] = (), hint: str | None = None
     ) -> None:
+        key = shortened(key)
         super().__init__(f"{key}: {problem}" if key else problem)
         self.key = key
         self.problem = problem
@@ -79,7 +81,7 @@ def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: 
         StructureError: A key that is unknown, missing, or of another type.
     """
     if not isinstance(data, Mapping):
-        raise StructureError(key, f"expected a table, got {_shown(data)}")
+        raise StructureError(key, f"expected a table, got {shown(data)}")
     if issubclass(kind, OpenTable):
         return _read_open_table(kind, data, key, unknown_keys)
     return _read_fields(kind, data, key, unknown_keys)
@@ -135,7 +137,7 @@ def _read_open_table(kind: type[T], data: Mapping[Any, Any], key: str, unknown_k
     if named is not None:
         place = _join(key, table.MEMBER_KEY)
         if not isinstance(named, str) or named not in table.FAMILY:
-            raise StructureError(place, f"unknown value {_shown(named)}", tuple(table.FAMILY))
+            raise StructureError(place, f"unknown value {shown(named)}", tuple(table.FAMILY))
         member = _read_options(table, named, options, key, unknown_keys)
     elif options and not unknown_keys:
         raise StructureError(_join(key, next(iter(options))), "unknown key", own)
@@ -203,7 +205,7 @@ def _read(hint: Any, value: object, key: str, unknown_keys: bool) -> Any:
 
 def _read_literal(allowed: tuple[Any, ...], value: object, key: str) -> Any:
     if value not in allowed:
-        raise StructureError(key, f"unknown value {_shown(value)}", tuple(map(str, allowed)))
+        raise StructureError(key, f"unknown value {shown(value)}", tuple(map(str, allowed)))
     return value
 
 
@@ -211,11 +213,11 @@ def _read_tuple(
     arguments: tuple[Any, ...], value: object, key: str, unknown_keys: bool
 ) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise StructureError(key, f"expected a list, got {_shown(value)}")
+        raise StructureError(key, f"expected a list, got {shown(value)}")
     if arguments[-1] is Ellipsis:
         arguments = (arguments[0],) * len(value)
     if len(arguments) != len(value):
-        raise StructureError(key, f"expected {len(arguments)} values, got {_shown(value)}")
+        raise StructureError(key, f"expected {len(arguments)} values, got {shown(value)}")
     hinted = zip(arguments, value, strict=True)
     return tuple(
         _read(hint, item, f"{key}[{i}]", unknown_keys) for i, (hint, item) in enumerate(hinted)
@@ -226,12 +228,12 @@ def _read_plain(kind: type[Any], value: object, key: str) -> Any:
     if not isinstance(value, bool) and isinstance(value, numbers.Integral):
         value = int(value)  # as NumPy's
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise StructureError(key, f"expected a number of 64 bits, got {_shown(value)}")
+        raise StructureError(key, f"expected a number of 64 bits, got {shown(value)}")
     if kind is float and not isinstance(value, bool) and isinstance(value, numbers.Real):
         return float(value)
     # bool is an int to Python, and never one to a reader
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise StructureError(key, f"expected {_TYPE_NAMES.get(kind, kind)}, got {_shown(value)}")
+        raise StructureError(key, f"expected {_TYPE_NAMES.get(kind, kind)}, got {shown(value)}")
     return value
 
 
@@ -241,11 +243,6 @@ def _is_required(field: Field[Any]) -> bool:
 
 def _join(key: str, name: object) -> str:
     return f"{key}.{name}" if key else str(name)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 _TYPE_NAMES: dict[type[Any], str] = {

@@ -263,7 +263,7 @@ def test_of_format_1_the_recipe_is_left(toy_artifact):
     assert Recipe.from_dict(read_recipe(toy_artifact)).merge == MergeRecipe(blocks=())
     recipe["merge"] |= {"method": "tome", "before_blocks": [2, 5], "ratio": 0.2}
     with_manifest(toy_artifact, lambda data: data.update(change))
-    expected = MergeRecipe("tome", (2, 5), member=Tome(ratio=0.2))
+    expected = MergeRecipe("tome", (2, 5), member=Tome(0.2, proportional_attention=False))
     assert Recipe.from_dict(read_recipe(toy_artifact)).merge == expected
 
 

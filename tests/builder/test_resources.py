@@ -33,12 +33,12 @@ def test_a_temporary_folder_that_is_not_there_has_a_cure(monkeypatch: pytest.Mon
     assert "TMPDIR=" in (cure or "")
 
 
-def test_a_named_temporary_folder_that_python_passes_over_is_told(
+def test_a_named_temporary_folder_is_not_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
     found, cure = resources.examine_temporary_folder()
-    assert found.startswith(f"TMPDIR={tmp_path} cannot be used")
+    assert found == f"{tmp_path / 'none'}: No such file or directory"
     assert cure
 
 

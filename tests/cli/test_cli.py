@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import zipfile
@@ -247,6 +248,22 @@ def test_convert_leaves_the_pickle_behind(
     checkpoint.unlink()
     options = ("--recipe", "cpu_portable_fp32", "-o", tmp_path / "it.pt")
     assert run("build", *options, "--weights", target) == 0
+
+
+def test_convert_past_the_limit_of_a_files_size_exits_1_with_the_cure(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "mine.safetensors"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        assert run("convert", checkpoint, "-o", target) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {target}: cannot write there: File too large\n")
+    assert "ulimit -f" in said
+    assert not list(tmp_path.glob("*mine*"))
 
 
 def test_a_checkpoint_alone_exits_1_with_the_cure(

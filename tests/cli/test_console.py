@@ -53,3 +53,14 @@ def test_a_table_that_finds_no_room_is_an_error(device: str, errors: str, unbuff
         )
     assert answer.stderr.startswith(errors)
     assert answer.returncode == bool(errors)
+
+
+def test_nothing_that_a_terminal_obeys_gets_through(capsys):
+    table = new_table("class")
+    table.add_row("sky\x1b[2J[/]:car:")
+    show(table)
+    say("\x1b]0;title\x07")
+    talk("a\u202egpj.png")
+    output, errors = capsys.readouterr()
+    assert "sky\\x1b[2J[/]:car:" in output and "\\x1b]0;title\\x07\n" in output
+    assert errors == "a\\u202egpj.png\n"

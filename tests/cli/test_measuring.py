@@ -152,3 +152,22 @@ def test_help_of_eval_names_every_data_set(capsys: pytest.CaptureFixture[str]) -
         run("eval", "--help")
     shown = capsys.readouterr().out
     assert all(name in shown for name in DATASETS)
+
+
+@pytest.mark.parametrize("command", ["run", "bench", "eval", "profile", "visualize"])
+def test_what_opens_an_artifact_asks_for_trust(
+    command: str, artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("folder", tmp_path / "root")
+    (tmp_path / "keys").mkdir()
+    data = tmp_path / "root" / ("" if command == "eval" else "images")
+    output = ("-o", tmp_path / "out") if command in ("run", "visualize") else ()
+    assert run(command, artifact, data, *output, "--trust", tmp_path / "keys") == 1
+    assert "NAME.pem each, got none" in capsys.readouterr().err
+
+
+def test_bench_skips_images_of_more_pixels(
+    artifact: Path, image_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("bench", artifact, image_folder, "--max-pixels", 1) == 1
+    assert "images can be decoded" in capsys.readouterr().err

@@ -25,7 +25,15 @@ print(interruption.exit_code)
 """
 
 
-def leave(number: int, before: str = "") -> list[str]:
+# Whatever the shell of this test has ignored, as nohup does.
+AS_EVER = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
+
+
+def leave(number: int, before: str = AS_EVER) -> list[str]:
     code = LEAVE.format(number=int(number), before=before)
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (answer.returncode, answer.stderr) == (0, "")

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from mpm_deploy.errors import ImageError, InputError
-from mpm_deploy.images.decode import find_images, fit, take, to_tensor
+from mpm_deploy.images.decode import find_images, fit, scale, take, to_tensor
 from tests.images.made_up import noise, rows_of, smooth
 
 
@@ -249,3 +249,12 @@ def test_nothing_to_find(tmp_path: Path) -> None:
         find_images(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         find_images(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("size", [(96, 96), (90, 64), (50, 110)])
+def test_scaling_is_within_a_level_of_floating_point(size: tuple[int, int]) -> None:
+    image = torch.randint(0, 256, (3, 64, 80), dtype=torch.uint8, generator=torch.manual_seed(0))
+    exact = torch.nn.functional.interpolate(image[None].double(), size, mode="bilinear")[0]
+    off = (scale(image, size).double() - exact.round()).abs()
+    assert off.max() == 1
+    assert (off > 0).double().mean() < 0.3

@@ -1,7 +1,11 @@
 import io
+import re
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -322,7 +326,7 @@ def test_png_with_a_flipped_bit_is_refused() -> None:
 
 
 def test_bombs_are_refused_by_their_header() -> None:
-    with pytest.raises(ImageError, match="40000 x 40000 pixels, more than the 100,000,000"):
+    with pytest.raises(ImageError, match="40000 x 40000 pixels, more than the 128,000,000"):
         decode(
             make_png([b""], 40000, 8, 2).replace(
                 png_chunk(b"IHDR", struct.pack(">IIBBBBB", 40000, 1, 8, 2, 0, 0, 0)),
@@ -377,3 +381,99 @@ def test_damaged_files_give_pixels_or_an_image_error(seed: bytes, data: st.DataO
         except ImageError:
             return
     assert image.dtype == torch.uint8 and image.shape[0] == 3
+
+
+# What a decoder would make up, or each in its own way
+
+
+def scans_of(jpeg: bytes) -> tuple[bytes, list[bytes]]:
+    """The header of a JPEG, and each scan with the tables before it."""
+    ends = [m.end() for m in re.finditer(rb"\xff\xda.*?(?=\xff[\xc0-\xcf\xd8-\xfe])", jpeg, re.S)]
+    begin = jpeg.index(b"\xff\xc4")
+    return jpeg[:begin], [jpeg[a:b] for a, b in pairwise([begin, *ends])]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_a_progressive_jpeg_needs_each_scan_once_in_order(mode: str, subsampling: int) -> None:
+    options = {"subsampling": subsampling} if mode == "RGB" else {}
+    header, scans = scans_of(make_jpeg(smooth(67, 93).convert(mode), progressive=True, **options))
+    assert len(scans) > 5
+    decode(header + b"".join(scans) + END_OF_IMAGE)
+    for index in range(len(scans)):
+        for others in (scans[:index] + scans[index + 1 :], [*scans, scans[index]]):
+            with pytest.raises(ImageError, match="ends early"):
+                decode(header + b"".join(others) + END_OF_IMAGE)
+
+
+def test_a_jpeg_has_no_more_scans_and_segments_than_anybody_writes() -> None:
+    header, scans = scans_of(make_jpeg(smooth(8, 8), progressive=True))
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        decode(header + b"".join(scans) + 100 * scans[-1] + END_OF_IMAGE)
+    comment = b"\xff\xfe\x00\x02"
+    for many in (header[:2] + 10_001 * comment + header[2:], header + scans[0] + 10_001 * comment):
+        with pytest.raises(ImageError, match="more than 10,000 segments"):
+            decode(many + b"".join(scans) + END_OF_IMAGE)
+
+
+@pytest.mark.parametrize("filler", [b"\xff", b"\xff\x00", b"\x00", bytes(99) + b"\x01"], ids=repr)
+def test_megabytes_of_filler_take_no_time(filler: bytes) -> None:
+    data = make_jpeg(smooth(8, 8))
+    many = filler * (300_000 // len(filler))
+    tables = data.index(b"\xff\xdb")
+    assert torch.equal(decode(data[:tables] + many + data[tables:]), decode(data))
+    with suppress(ImageError):
+        decode(data[:-20] + many + data[-20:])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda packed: packed[:-1] + bytes([packed[-1] ^ 1]),
+        lambda packed: packed[:-4],
+        lambda packed: b"\x78\x9c" + packed[2:40] + b"\xff" + packed[41:],
+        lambda packed: zlib.compress(zlib.decompress(packed) + bytes(2_000_000)),
+        lambda packed: zlib.compress(zlib.decompress(packed)[:-1]),
+    ],
+    ids=["checksum", "cut", "broken", "bomb", "short"],
+)
+def test_what_is_wrong_with_packed_rows_is_found(damage: Callable[[bytes], bytes]) -> None:
+    rows = [row.tobytes() for row in noise(9, 11)]
+    packed = zlib.compress(b"".join(b"\0" + row for row in rows))
+    data = make_png(rows, 11, 8, 2)
+    assert png_chunk(b"IDAT", packed) in data
+    damaged = data.replace(png_chunk(b"IDAT", packed), png_chunk(b"IDAT", damage(packed)))
+    with pytest.raises(ImageError, match="broken image data"):
+        decode(damaged)
+
+
+def test_a_small_window_and_what_follows_the_data_are_no_damage() -> None:
+    rows = noise(40, 300)
+    raw = b"".join(b"\0" + row.tobytes() for row in rows)
+    small = bytearray(zlib.compress(raw))
+    small[:2] = b"\x08\x1d"  # a window of 256 bytes, as it says
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 300, 40, 8, 2, 0, 0, 0))
+    for packed in (bytes(small), zlib.compress(raw) + b"more"):
+        pixels = png_chunk(b"IDAT", packed)
+        data = b"\x89PNG\r\n\x1a\n" + header + pixels + png_chunk(b"IEND", b"") + b"and more"
+        assert (rows_of(decode(data)) == rows).all()
+
+
+def test_a_png_has_no_more_chunks_than_anybody_writes() -> None:
+    data = make_png([bytes(3)], 1, 8, 2, (100_000 * png_chunk(b"IDAT", b""),))
+    with pytest.raises(ImageError, match="more than 100,000 chunks"):
+        decode(data)
+
+
+def test_a_large_image_is_decoded_band_by_band() -> None:
+    rows = noise(1100, 1000)
+    packed = make_png([row.tobytes() for row in rows], 1000, 8, 2)
+    assert (rows_of(decode(packed)) == rows).all()
+
+
+def test_zeros_at_the_end_of_a_segment_behind_the_scan_belong_to_it() -> None:
+    data = make_jpeg(smooth(8, 8))
+    for payload in (bytes(4), b"\xff" * 4):
+        behind = data[:-2] + b"\xff\xfe\x00\x06" + payload
+        for tail in (b"", bytes(20), END_OF_IMAGE):
+            assert torch.equal(decode(behind + tail), decode(data))

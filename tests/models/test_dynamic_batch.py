@@ -103,7 +103,7 @@ def test_attention_is_packed_from_the_first_merge_on() -> None:
     assert packed == [False] + [True] * (len(calls) - 1)
 
 
-BASELINES = [Tome(0.2), Tome(r=4, proportional_attention=True), Algm(0.9)]
+BASELINES = [Tome(0.2, proportional_attention=False), Tome(r=4), Algm(0.9)]
 
 
 def baseline(method: Method, dtype: torch.dtype = torch.float32) -> Segmenter:

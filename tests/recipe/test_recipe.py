@@ -163,6 +163,29 @@ def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:
         load_recipe(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a = " + "[" * 100_000, "nested too deep"),
+        ("a." * 20_000 + "a = 1", "nested too deep"),  # minutes for tomllib
+        ("a = " + "1" * 5000, "expected TOML"),
+        ("model.classes = 0x" + "f" * 5000, "a whole number of 20000 bits"),
+        ("#" * 2**20 + "#", "1048576 bytes at most"),
+        ('model.weights = "a\\u0000b"', "model.weights"),
+        ("model." + "a" * 10_000 + " = 1", "unknown key"),
+        ('model.name = "' + "a" * 10_000 + '"', "unknown value"),
+    ],
+)
+def test_a_small_recipe_costs_little_and_is_quoted_in_short(
+    text: str, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "it.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=problem) as caught:
+        load_recipe(path)
+    assert len(caught.value.problem) < 600 + len(str(path))
+
+
 def test_a_missing_file_or_name_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"none\.toml: cannot be read: No such file"):
         load_recipe(tmp_path / "none.toml")

@@ -10,7 +10,7 @@ import torch
 
 from mpm_deploy.errors import HostError, ImageError, InputError
 from mpm_deploy.images.decode import decode, find_images
-from mpm_deploy.support.refusal import refusal, refusal_in, refusals_told
+from mpm_deploy.support.refusal import line_of, refusal, refusal_in, refusals_told
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,11 @@ def test_a_reason_has_its_own_cure_or_the_callers(number: int, reason: str, cure
         ),
         (torch.OutOfMemoryError("CUDA out of memory."), "CUDA out of memory.", "smaller batches"),
         (RuntimeError("can't start new thread"), "can't start new thread", "--threads 1"),
+        (
+            RuntimeError("C++ compile error\ng++: File size limit exceeded signal terminated it"),
+            "the operating system refused: C++ compile error",
+            "ulimit -f",
+        ),
         (PermissionError(errno.EACCES, "Permission denied", "it"), "it: Permission", "chmod"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left", "make room"),
     ],
@@ -99,3 +104,19 @@ def test_a_circle_of_links_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Too many levels of symbolic links") as caught:
         find_images(circle)
     assert "name the file itself" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("shapes differ\nException raised from x\nframe #0", "shapes differ"),
+        (
+            "The following operation failed in the TorchScript interpreter.\nTraceback:\n"
+            "RuntimeError: shapes differ\n",
+            "RuntimeError: shapes differ",
+        ),
+        ("", "RuntimeError"),
+    ],
+)
+def test_what_an_exception_says_is_a_line(said: str, line: str) -> None:
+    assert line_of(RuntimeError(said)) == line

@@ -1,7 +1,6 @@
 """A toy member of every family: all that a new member has to bring."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +13,10 @@ from torch import Tensor, nn
 
 from mpm_deploy.backends import Compiled
 from mpm_deploy.backends.torchscript import TorchScript
+from mpm_deploy.cli.console import say
 from mpm_deploy.errors import ImageError
 from mpm_deploy.images.formats import Raster
+from mpm_deploy.images.formats.raster import Admit
 from mpm_deploy.measure.accuracy.datasets import Dataset, Sample
 from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder, Readout
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
@@ -39,8 +40,8 @@ class Stretches(Method):
     def __post_init__(self) -> None:
         require(self.stride > 1, "stride", "> 1", self.stride)
 
-    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
-        return [Stretch(self.stride) for _ in range(merges)]
+    def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
+        return [Stretch(self.stride) for _ in schedule]
 
 
 class Stretch(ImageReduction):
@@ -54,7 +55,9 @@ class Stretch(ImageReduction):
     def kept(self, tokens: int) -> int:
         return (tokens + self.stride - 1) // self.stride
 
-    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def map_images(
+        self, features: Tensor, lengths: Tensor, special_tokens: int
+    ) -> tuple[Tensor, Tensor]:
         token = torch.arange(features.shape[1], device=features.device) // self.stride
         return token.expand(features.shape[0], -1), (lengths + self.stride - 1) // self.stride
 
@@ -144,9 +147,10 @@ class ToyDataset(Dataset):
 # ---- an image format: binary PPM ----
 
 
-def _read_ppm(data: bytes) -> Raster:
+def _read_ppm(data: bytes, admit: Admit) -> Raster:
     try:
         _, width, height, _, pixels = data.split(maxsplit=4)
+        admit(int(width), int(height))
         shape = (int(height), int(width), 3)
         return Raster(np.frombuffer(pixels, np.uint8).reshape(shape), orientation=1)
     except ValueError as error:
@@ -170,7 +174,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    sys.stdout.write(f"the word is {arguments.word}\n")
+    say(f"the word is {arguments.word}")
     return 0
 
 

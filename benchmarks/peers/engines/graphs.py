@@ -69,5 +69,5 @@ def _nearest_neighbor(
     unit = functional.normalize(tokens.float(), dim=-1)
     row = torch.arange(tokens.shape[0])
     never = (row[:, None] == row[None]) | (row[None] < special_tokens)
-    similarity = (unit @ unit.t()).clamp(max=1 - 2.0**-20).masked_fill(never, float("-inf"))
+    similarity = (unit @ unit.t()).masked_fill(never, float("-inf"))
     return torch.where(row < special_tokens, row, similarity.argmax(dim=1))

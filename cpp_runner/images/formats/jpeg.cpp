@@ -6,6 +6,7 @@
 #include <jpeglib.h>
 
 #include <csetjmp>
+#include <new>
 
 #include "images/formats/jpeg_header.hpp"
 
@@ -81,7 +82,8 @@ class JpegDecoder {
 
  private:
   [[noreturn]] void fail() const {
-    throw ImageError(error_.ended_early ? ends_early : "broken image data");
+    if (error_.base.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+    throw ImageError(error_.ended_early ? ends_early : broken_data);
   }
 
   void read_header() {
@@ -109,7 +111,7 @@ class JpegDecoder {
 };
 
 // Decodes as if other bytes, and then the end of the image, followed.
-Image decode(std::vector<std::uint8_t> stream, const std::vector<std::uint8_t>& other) {
+Image decode_before(std::vector<std::uint8_t> stream, const std::vector<std::uint8_t>& other) {
   stream.insert(stream.end(), other.begin(), other.end());
   stream.insert(stream.end(), {0xFF, 0xD9});
   return JpegDecoder(stream).decode();
@@ -129,7 +131,7 @@ std::vector<std::uint8_t> make_other_data(std::uint8_t restart, int factor) {
 // its data. Each of the eight restart markers that may be due goes on at one of these three.
 bool is_whole(const Image& image, const std::vector<std::uint8_t>& stream) {
   const auto is_kept_before = [&](const std::vector<std::uint8_t>& other) {
-    return decode(stream, other).pixels == image.pixels;
+    return decode_before(stream, other).pixels == image.pixels;
   };
   return is_kept_before(make_other_data(0xD0, 151)) && is_kept_before(make_other_data(0xD3, 189)) &&
          is_kept_before(make_other_data(0xD6, 253));
@@ -149,9 +151,9 @@ bool is_jpeg(Bytes file) { return starts_with(file, "\xff\xd8\xff"); }
 // There is doubt without an end of image, and where the last pixel may be made up: before an end of
 // image a cut within the last block or line is not seen, nor one within the last scan of a
 // progressive picture, which then is a little coarser.
-Raster read_jpeg(Bytes file) {
-  const JpegStream stream = read_jpeg_header(file);
-  Image image = decode(stream.bytes, {});
+Raster read_jpeg(Bytes file, const Admit& admit) {
+  const JpegStream stream = read_jpeg_header(file, admit);
+  Image image = decode_before(stream.bytes, {});
   if ((!stream.has_end || is_made_up(image)) && !is_whole(image, stream.bytes)) {
     throw ImageError(ends_early);
   }

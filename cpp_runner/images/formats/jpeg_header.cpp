@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "images/formats/exif.hpp"
+#include "images/formats/jpeg_scans.hpp"
 #include "images/formats/raster.hpp"
 
 namespace mpm {
@@ -22,7 +23,8 @@ constexpr std::uint8_t end_of_image = 0xD9;
 constexpr std::uint8_t start_of_scan = 0xDA;
 constexpr std::uint8_t exif_segment = 0xE1;
 constexpr std::uint8_t progressive_frame = 0xC2;
-constexpr std::size_t never_written = 16;  // zeros: room that a file was given and did not fill
+constexpr std::size_t most_segments = 10'000;  // 600 megabytes of metadata, where each is full
+constexpr std::size_t never_written = 16;      // zeros: room that a file was given and did not fill
 
 // Stuffed byte, TEM, restart markers: no length follows.
 bool is_standalone(std::uint8_t marker) {
@@ -59,11 +61,15 @@ Segment read_segment(Bytes file, std::size_t marker_at) {
   return {file[marker_at], marker_at - 1, end, file.subspan(marker_at + 3, length - 2)};
 }
 
+[[noreturn]] void fail_of_many_segments() {
+  throw ImageError("JPEG of more than 10,000 segments is not read", "save it anew");
+}
+
 // The header's segments, the first start of scan included.
 std::vector<Segment> read_segments(Bytes file) {
   std::vector<Segment> segments;
   std::size_t end = 2;
-  while (segments.empty() || segments.back().marker != start_of_scan) {
+  while (segments.size() < most_segments) {
     const std::size_t marker_at = find_marker(file, end);
     const std::uint8_t marker = file[marker_at];
     if (marker == start_of_image || marker == end_of_image) throw ImageError("broken JPEG header");
@@ -72,13 +78,14 @@ std::vector<Segment> read_segments(Bytes file) {
       continue;
     }
     segments.push_back(read_segment(file, marker_at));
+    if (marker == start_of_scan) return segments;
     end = segments.back().end;
   }
-  return segments;
+  fail_of_many_segments();
 }
 
 // frame: precision (1 byte), height (2), width (2), components (1)
-void check_frame(const Segment& frame) {
+void check_frame(const Segment& frame, const Admit& admit) {
   if (frame.payload.size() < 6) throw ImageError("broken JPEG header");
   if (is_arithmetic(frame.marker)) {
     throw ImageError("arithmetic-coded JPEG is not read", "save it Huffman-coded");
@@ -86,7 +93,7 @@ void check_frame(const Segment& frame) {
   if (!is_huffman(frame.marker)) throw ImageError("lossless or hierarchical JPEG is not read");
   const int precision = frame.payload[0];
   const int components = frame.payload[5];
-  check_size(read_u16(frame.payload, 3), read_u16(frame.payload, 1));
+  admit(read_u16(frame.payload, 3), read_u16(frame.payload, 1));
   if (precision != 8 || (components != 1 && components != 3 && components != 4)) {
     throw ImageError("JPEG of " + std::to_string(components) + " components of " +
                      std::to_string(precision) + " bits is not read");
@@ -112,16 +119,17 @@ std::size_t find_end_of_data(Bytes scans, std::size_t position) {
   return scans.size();
 }
 
-Bytes without_room(Bytes scans) {
+// begin: behind the last segment, into which nothing is cut.
+Bytes without_room(Bytes scans, std::size_t begin) {
   std::size_t size = scans.size();
-  while (size > 0 && scans[size - 1] == 0) --size;
-  if (size > 0 && scans[size - 1] == 0xFF && size < scans.size()) ++size;  // a stuffed zero
+  while (size > begin && scans[size - 1] == 0) --size;
+  if (size > begin && scans[size - 1] == 0xFF && size < scans.size()) ++size;  // a stuffed zero
   return scans.size() - size < never_written ? scans : scans.first(size);
 }
 
 // Without what may stand before a marker.
-Bytes without_fill(Bytes scans) {
-  while (!scans.empty() && scans.back() == 0xFF) scans = scans.first(scans.size() - 1);
+Bytes without_fill(Bytes scans, std::size_t begin) {
+  while (scans.size() > begin && scans.back() == 0xFF) scans = scans.first(scans.size() - 1);
   return scans;
 }
 
@@ -134,36 +142,29 @@ struct Rest {
 
 Rest read_rest(Bytes rest) {
   std::vector<Bytes> headers;
-  for (std::size_t at = find_end_of_data(rest, 0); at < rest.size();) {
+  std::size_t begin = 0;  // of data
+  for (std::size_t segment = 0; segment < most_segments; ++segment) {
+    const std::size_t at = find_end_of_data(rest, begin);
+    if (at >= rest.size()) {
+      return {without_fill(without_room(rest, begin), begin), headers, false};
+    }
     const std::uint8_t marker = rest[at];
     if (marker == end_of_image || marker == start_of_image) {
-      return {without_fill(rest.first(at - 1)), headers, marker == end_of_image};
+      return {without_fill(rest.first(at - 1), begin), headers, marker == end_of_image};
     }
     const std::size_t length = at + 3 > rest.size() ? 2 : read_u16(rest, at + 1);
     const std::size_t end = at + 1 + std::max<std::size_t>(length, 2);
     if (end > rest.size()) throw ImageError(ends_early);
     if (marker == start_of_scan) headers.push_back(rest.subspan(at + 3, end - at - 3));
-    at = find_end_of_data(rest, end);
+    begin = end;
   }
-  return {without_fill(without_room(rest)), headers, false};
+  fail_of_many_segments();
 }
 
-// What a scan gives to the last bit: 64 coefficients for each component of the picture.
-// header: components (1 byte), two bytes each, first and last coefficient, two numbers of bits
-int count_coefficients(const Segment& frame, Bytes header) {
-  if (header.empty() || header.size() != 4 + 2 * std::size_t{header[0]}) {
-    throw ImageError("broken JPEG header");
-  }
-  const Bytes range = header.last(3);
-  if (frame.marker != progressive_frame) return 64 * header[0];
-  return (range[2] & 0x0F) == 0 ? (range[1] - range[0] + 1) * header[0] : 0;
-}
-
-// Throws ImageError: scans are missing.
-void check_scans(const Segment& frame, const Segment& first, const Rest& rest) {
-  int count = count_coefficients(frame, first.payload);
-  for (const Bytes header : rest.headers) count += count_coefficients(frame, header);
-  if (count < 64 * frame.payload[5]) throw ImageError(ends_early);
+std::vector<Bytes> headers_of(const Segment& first, const Rest& rest) {
+  std::vector<Bytes> headers{first.payload};
+  headers.insert(headers.end(), rest.headers.begin(), rest.headers.end());
+  return headers;
 }
 
 int find_orientation(const std::vector<Segment>& segments) {
@@ -178,12 +179,12 @@ int find_orientation(const std::vector<Segment>& segments) {
 
 }  // namespace
 
-JpegStream read_jpeg_header(Bytes file) {
+JpegStream read_jpeg_header(Bytes file, const Admit& admit) {
   const std::vector<Segment> segments = read_segments(file);
   const Segment& frame = find_frame(segments);
-  check_frame(frame);
+  check_frame(frame, admit);
   const Rest rest = read_rest(file.subspan(segments.back().end));
-  check_scans(frame, segments.back(), rest);
+  check_scans(frame.payload, headers_of(segments.back(), rest), frame.marker == progressive_frame);
   JpegStream stream{{file[0], file[1]}, find_orientation(segments), rest.has_end};
   const auto append = [&](Bytes part) {
     stream.bytes.insert(stream.bytes.end(), part.begin(), part.end());

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "images/formats/bytes.hpp"
+#include "images/formats/raster.hpp"
 
 namespace mpm {
 
@@ -17,6 +18,6 @@ struct JpegStream {
 };
 
 // Throws ImageError: too large, cut off, broken, or coded in a way that is not read.
-JpegStream read_jpeg_header(Bytes file);
+JpegStream read_jpeg_header(Bytes file, const Admit& admit);
 
 }  // namespace mpm

@@ -9,6 +9,6 @@ bool is_png(Bytes file);
 
 // Decodes a whole PNG file of any color type and depth; of an animation, the default image. Throws
 // ImageError: too large, cut off, or broken.
-Raster read_png(Bytes file);
+Raster read_png(Bytes file, const Admit& admit);
 
 }  // namespace mpm

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "mpm_runner/error.hpp"
@@ -13,23 +14,20 @@ struct Raster {
   int orientation = 1;
 };
 
-inline constexpr std::uint64_t max_pixels = 100'000'000;
-inline constexpr const char* ends_early = "the file ends early";
+inline constexpr auto ends_early = "the file ends early";
+inline constexpr auto broken_data = "broken image data";
+
+// Asked for its width and height before an image is decoded: throws ImageError to refuse it, and
+// may wait until there is memory for it.
+using Admit = std::function<void(std::uint64_t width, std::uint64_t height)>;
 
 // Throws ImageError: empty, or more than max_pixels.
-inline void check_size(std::uint64_t width, std::uint64_t height) {
-  const std::string size = std::to_string(width) + " x " + std::to_string(height) + " pixels";
-  if (width == 0 || height == 0) throw ImageError("the header says " + size);
-  if (width * height > max_pixels) {
-    throw ImageError(size + ", more than the 100,000,000 that are decoded",
-                     "scale the image down first");
-  }
-}
+void check_size(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels);
 
 // Throws InputError: the image is empty or its buffer is not of its size.
 void check_pixels(const Image& image);
 
-// Resizes twice, not antialiased: as the evaluation by windows does.
+// Resizes twice, not antialiased, for windows to slide over: Python's images.decode.scale.
 FittedImage scale(const Image& image, Size first, Size then);
 
 // The bytes of an RGB image of that size.

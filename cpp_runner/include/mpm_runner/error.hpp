@@ -3,7 +3,7 @@
 // Every error this library throws on purpose, as one family.
 //
 //   Error
-//   ├── ArtifactError     not an artifact, or a damaged, foreign or newer one
+//   ├── ArtifactError     not an artifact, or a damaged, foreign, newer or untrusted one
 //   │   └── HostError     a sound artifact that does not fit this machine
 //   ├── ModelError        the model gives no numbers
 //   ├── ImageError        one image that cannot be decoded

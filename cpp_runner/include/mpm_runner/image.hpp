@@ -38,12 +38,17 @@ struct FittedImage {
 // its name. Throws InputError: nothing there.
 std::vector<std::filesystem::path> find_images(const std::filesystem::path& path);
 
+// Pixels of the largest image that is decoded, unless more are allowed: cameras of 100 megapixels
+// give up to 102 million.
+inline constexpr int default_max_pixels = 128'000'000;
+
 // Decodes a JPEG or PNG, whatever its name says, with its EXIF orientation applied. Gray is
 // replicated, palettes are expanded, alpha is dropped, of 16 bits the high byte is taken, color
 // profiles are ignored. Of a JPEG the end of image may be missing. Throws ImageError: unreadable,
-// another format, cut off, broken, or more than 100,000,000 pixels.
-Image decode(const std::filesystem::path& file);
-Image decode(std::span<const std::uint8_t> file_bytes);
+// another format, cut off, broken, or more pixels than that.
+Image decode(const std::filesystem::path& file, std::int64_t max_pixels = default_max_pixels);
+Image decode(std::span<const std::uint8_t> file_bytes,
+             std::int64_t max_pixels = default_max_pixels);
 
 // Resizes to the model's input, antialiased; the aspect ratio is not kept. Throws InputError: the
 // image is empty or its buffer is not of its size.

@@ -145,7 +145,10 @@ struct Manifest {
 };
 
 // Reads an artifact's manifest and checks that the rest of the file is what it was; nothing in it
-// is loaded. Throws ArtifactError: missing, truncated, changed, foreign or newer.
-Manifest read_manifest(const std::filesystem::path& artifact);
+// is loaded. trust: a public key in PEM, or a folder of them, one of which must have signed it; by
+// default none must. Throws ArtifactError: missing, truncated, changed, foreign or newer; not
+// signed with a trusted key. InputError: trust holds no keys, or what is none.
+Manifest read_manifest(const std::filesystem::path& artifact,
+                       const std::optional<std::filesystem::path>& trust = {});
 
 }  // namespace mpm

@@ -24,6 +24,10 @@ struct ModelOptions {
   // Threads that operators on the CPU share; by default as many as libtorch would take, or
   // fewer where a quota leaves fewer cores.
   std::optional<int> threads = {};
+  // A public key in PEM, or a folder of them, one of which must have signed the artifact: to open
+  // one is to run its code. By default what MPM_TRUST names, or the machine's owner
+  // (docs/guides/trust.md).
+  std::optional<std::filesystem::path> trust = {};
 };
 
 // CPU cores that this process can keep busy: those of its affinity mask, or fewer where a control
@@ -73,8 +77,9 @@ struct ScoredWindow {
 // process forked from that, copy and scores throw InputError.
 class Model {
  public:
-  // Reads the manifest, checks the file and this machine, and only then loads what is in it.
-  // Throws ArtifactError or HostError.
+  // Reads the manifest, checks the file, who has signed it where trust is asked, and this machine,
+  // and only then loads what is in it. Throws ArtifactError or HostError; InputError: an option out
+  // of range, or no keys to trust.
   explicit Model(const std::filesystem::path& artifact, const ModelOptions& options = {});
   ~Model();
   Model(Model&&) noexcept;

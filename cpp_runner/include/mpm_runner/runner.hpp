@@ -29,9 +29,15 @@ struct RunnerOptions {
   // Pixels from one window to the next, where the artifact slides windows over images; by default
   // the artifact's.
   std::optional<int> stride = {};
+  // Pixels of the largest image that is decoded; by default default_max_pixels. All workers
+  // together take at most the memory that one such image takes, 20 bytes a pixel.
+  std::optional<int> max_pixels = {};
+  std::optional<std::filesystem::path> trust = {};  // as in ModelOptions
 };
 
+class DecodeMemory;
 class ImageFit;
+class Loader;
 
 // Threads may share one.
 class Runner {
@@ -57,8 +63,11 @@ class Runner {
                 const Outputs& outputs = {}) const;
 
  private:
+  Loader loader() const;
+
   std::shared_ptr<const Model> model_;
   std::shared_ptr<const ImageFit> image_fit_;
+  std::shared_ptr<DecodeMemory> memory_;
   RunnerOptions options_;
 };
 

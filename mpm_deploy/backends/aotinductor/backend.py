@@ -59,6 +59,13 @@ _CUDA_OPTIONS = {
     "aot_inductor.embed_kernel_binary": True,
 }
 
+_OPTIONS = {
+    "aot_inductor.package": True,
+    # Inductor takes a precompiled header that is there for a whole one. A build that was killed as
+    # it was written, or whose disk was full, would have every later one fail.
+    "aot_inductor.precompile_headers": False,
+}
+
 _CPU_OPTIONS = {
     # Weights are constants: linear layers then go to oneDNN, and their activation with them. torch
     # 2.11 cannot pack weights for a number of rows that depends on the data; 2.15 can.
@@ -89,21 +96,25 @@ class _AotInductorProgram(Program):
         self._path = path
         runners = available_cores() if device.type == "cpu" else 1
         given = len(manifest.outputs)
-        self._scores_entry = open_entry(
-            path, "scores", outputs=given, device=device, runners=runners
-        )
-        self._labels_entry = open_entry(path, "labels", outputs=1, device=device, runners=1)
+        self._entries: dict[str, Entry] = {
+            "scores": open_entry(path, "scores", outputs=given, device=device, runners=runners),
+            "labels": open_entry(path, "labels", outputs=1, device=device, runners=1),
+        }
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
+    def close(self) -> None:
+        super().close()
+        self._entries.clear()  # what has no user leaves memory
+
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self._named(self._run(self._scores_entry, [images]))
+        return self._named(self._run("scores", [images]))
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        return self._run(self._labels_entry, [scores, self._canvas.expand(size)])[0]
+        return self._run("labels", [scores, self._canvas.expand(size)])[0]
 
-    def _run(self, entry: Entry, inputs: list[Tensor]) -> Sequence[Tensor]:
+    def _run(self, entry: str, inputs: list[Tensor]) -> Sequence[Tensor]:
         try:
-            return entry.run(inputs)
+            return self._entries[entry].run(inputs)
         except RuntimeError as error:
             raise refusal_in(error) or ArtifactError(
                 f"{self._path}: it failed while it ran: {error}",
@@ -210,13 +221,29 @@ def _examples(
 @contextmanager
 def _compiler_options(device: torch.device) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
-    options: dict[str, Any] = {"aot_inductor.package": True}
+    options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if device.type != "cpu":
         yield options | _CUDA_OPTIONS
         return
     lower_inner_products()
     with embedded_kernels() as kernels:
         yield options | _CPU_OPTIONS | kernels
+
+
+def _flags() -> dict[str, str]:
+    """Give the option that lets a library be unmapped once it is closed.
+
+    Inductor's C++ has variables of inline functions. With GCC such a variable is one in a process,
+    and the loader keeps a library that shows one for good. There is no option for flags: they go
+    behind one that becomes a flag of every file.
+    """
+    from torch._inductor import config
+    from torch._inductor.cpp_builder import is_gcc
+
+    if not is_gcc():
+        return {}
+    contract = config.cpp.enable_floating_point_contract_flag
+    return {"cpp.enable_floating_point_contract_flag": f"{contract} -fno-gnu-unique"}
 
 
 def _compile_entry(

@@ -23,6 +23,7 @@ from mpm_deploy.errors import BuildError
 from mpm_deploy.support.temporary_folder import temporary_folder
 
 _KERNELS = Path(__file__).parent / "kernels"
+_PLACES = ("TMPDIR", "TORCHINDUCTOR_CACHE_DIR")  # where compilers write
 
 # As Inductor calls them: a tensor is a handle, an optional one a pointer to it, results come last.
 _DECLARATIONS = {
@@ -41,8 +42,12 @@ def embedded_kernels() -> Iterator[dict[str, Any]]:
     Raises:
         BuildError: The C++ compiler failed.
     """
-    # A compiler that is killed leaves what it made for a time: in that folder it goes too.
-    with temporary_folder() as folder, mock.patch.dict(os.environ, TMPDIR=str(folder)):
+    # What a compiler makes for a time goes with that folder, also where it is killed. Inductor's
+    # cache does too: it compiles every model anew, and would keep a library of each.
+    with (
+        temporary_folder() as folder,
+        mock.patch.dict(os.environ, dict.fromkeys(_PLACES, str(folder))),
+    ):
         library = _compile(sorted(_KERNELS.glob("*.cpp")), folder)
         shims = {
             getattr(torch.ops.mpm, name).default: [declaration]

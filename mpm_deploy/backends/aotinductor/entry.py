@@ -8,8 +8,8 @@ ctypes calls runs without the lock::
                locked     unlocked                        locked
 """
 
+import _ctypes
 import ctypes
-import json
 import os
 import weakref
 import zipfile
@@ -20,8 +20,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from mpm_deploy.support.strict_json import read_own_json
 from mpm_deploy.support.temporary_folder import temporary_folder
 
+_FUNCTIONS = tuple(
+    f"AOTInductorModelContainer{does}" for does in ("CreateWithDevice", "Run", "Delete")
+)
 _pointer_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
@@ -38,7 +42,7 @@ class Entry(Protocol):
 
 
 class CpuEntry:
-    """One entry of a package, loaded for the CPU.
+    """One entry of a package, loaded for the CPU until nobody has it any more.
 
     Args:
         path: The ``.pt2``.
@@ -54,13 +58,12 @@ class CpuEntry:
         self._outputs = outputs
         self._library = _load_library(path, entry)
         self._container = ctypes.c_void_p()
+        weakref.finalize(self, _unload, self._library, self._container).atexit = False
         _check(
             self._library.AOTInductorModelContainerCreateWithDevice(
                 ctypes.byref(self._container), ctypes.c_size_t(runners), b"cpu", None
             )
         )
-        delete = self._library.AOTInductorModelContainerDelete
-        weakref.finalize(self, delete, self._container).atexit = False
 
     def run(self, inputs: list[Tensor]) -> Sequence[Tensor]:
         """Call the entry.
@@ -117,7 +120,14 @@ def _members(path: Path, entry: str, suffix: str) -> list[str]:
 def _names_operators(path: Path, entry: str) -> bool:
     lists = _members(path, entry, ".wrapper.json")
     with zipfile.ZipFile(path) as package:
-        return any(json.loads(package.read(name)).get("nodes") for name in lists)
+        return any(_nodes_of(package.read(name)) for name in lists)
+
+
+def _nodes_of(text: bytes) -> Any:
+    try:
+        return read_own_json(text).get("nodes")
+    except (AttributeError, ValueError) as error:
+        raise RuntimeError(f"its list of operators is damaged: {error}") from error
 
 
 def _load_library(path: Path, entry: str) -> ctypes.CDLL:
@@ -127,9 +137,19 @@ def _load_library(path: Path, entry: str) -> ctypes.CDLL:
     # The file may go once it is mapped.
     with zipfile.ZipFile(path) as package, temporary_folder() as folder:
         try:
-            return ctypes.CDLL(package.extract(names[0], folder))
-        except OSError as error:
+            library = ctypes.CDLL(package.extract(names[0], folder))
+            for function in _FUNCTIONS:
+                library[function]  # is looked up
+        except (OSError, AttributeError) as error:
             raise RuntimeError(str(error)) from error
+    return library
+
+
+def _unload(library: ctypes.CDLL, container: ctypes.c_void_p) -> None:
+    """Free a container, if there is one, and the memory that its library takes."""
+    if container:
+        library.AOTInductorModelContainerDelete(container)
+    _ctypes.dlclose(library._handle)
 
 
 def _check(outcome: int) -> None:

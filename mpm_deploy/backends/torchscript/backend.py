@@ -91,7 +91,8 @@ class TorchScript(Backend):
                     f"recipe {recipe.name!r}: {_lacking(self.libtorch, missing)}",
                     "write the model with older ones, or promise nothing: --set backend.libtorch=",
                 )
-        script.save(str(path))
+        # Where it fails to write a file by itself, torch aborts the process.
+        path.write_bytes(script.save_to_buffer())
         requires = Requires(
             backend="torchscript",
             device=recipe.backend.device,

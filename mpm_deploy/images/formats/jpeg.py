@@ -3,7 +3,8 @@
 SOI | APP0 .. APP15, COM, tables, SOF | SOS, scans .. | EOI, other pictures, trailers
       `-- metadata is left out ----'   `-- handed on    `-- left out, or missing
 
-Where data is missing libjpeg makes some up, and Pillow says nothing of it. Hence scans are counted.
+Where data is missing libjpeg makes some up, and Pillow says nothing of it; what it makes up for a
+scan that is missing differs from version to version. Hence scans are checked (`jpeg_scans`).
 And a whole picture does not depend on what follows its data: where there is doubt it is decoded
 again, with noise behind it. There is doubt without an end of image, and where the last pixel is the
 gray that libjpeg makes up: before an end of image a cut within the last block or line is not seen,
@@ -14,16 +15,20 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
 from mpm_deploy.errors import ImageError
 from mpm_deploy.images.formats.exif import read_orientation
+from mpm_deploy.images.formats.jpeg_scans import check_scans
 from mpm_deploy.images.formats.raster import (
     ENDS_EARLY,
+    Admit,
     Pixels,
     Raster,
+    Samples,
     check_size,
     gray_to_rgb,
     load_samples,
@@ -35,9 +40,12 @@ SUFFIXES = (".jpg", ".jpeg")
 _START_OF_IMAGE = 0xD8
 _END_OF_IMAGE = 0xD9
 _START_OF_SCAN = 0xDA
-_STANDALONE = {0x00, 0x01, *range(0xD0, 0xD8)}  # stuffed byte, TEM, restart markers: no length
-_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")  # within scans: neither stuffed nor restart
-_NEVER_WRITTEN = re.compile(rb"(?<!\xff)\x00{16,}\Z")  # room that a file was given and did not fill
+# Neither a stuffed byte nor TEM nor a restart marker, which have no length.
+_HEADER_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")  # within scans
+_NEVER_WRITTEN = 16  # zeros: room that a file was given and did not fill
+_MOST_SEGMENTS = 10_000  # 600 megabytes of metadata, where each is full
+_TOO_MANY = f"JPEG of more than {_MOST_SEGMENTS:,} segments is not read"
 _FILL = b"\xff"  # before a marker, any number
 _END = bytes([0xFF, _END_OF_IMAGE])
 # What might follow the data: noise, and some behind a restart marker; each of the eight that may be
@@ -66,7 +74,7 @@ class _Segment:
     end: int
 
 
-def read(data: bytes) -> Raster:
+def read(data: bytes, admit: Admit = check_size) -> Raster:
     """Decode a whole JPEG file; of several pictures in one file, the first.
 
     Its end of image may be missing, but nothing of the picture.
@@ -75,10 +83,9 @@ def read(data: bytes) -> Raster:
         ImageError: Too large, cut off, broken, or coded in a way that is not read.
     """
     segments = list(_segments(data))
-    frame = _check_frame(segments)
+    frame = _check_frame(segments, admit)
     scans, headers, ended = _scans(data[segments[-1].end :])
-    if _coefficients(frame, [segments[-1].payload, *headers]) < 64 * frame.payload[5]:
-        raise ImageError(ENDS_EARLY)
+    check_scans(frame.payload, [segments[-1].payload, *headers], frame.marker == _PROGRESSIVE)
     kept = [data[s.start : s.end] for s in segments if _is_kept(s)]
     stream = b"".join([data[:2], *kept, scans])
     pixels = _decode(stream + _END)
@@ -99,38 +106,28 @@ def orientation(data: bytes) -> int:
 def _segments(data: bytes) -> Iterator[_Segment]:
     """Yield the header's segments, the first start of scan included."""
     end = 2
-    while True:
-        position = start = _after_fill(data, end)
-        marker = data[position]
-        if marker in _STANDALONE:
-            end = position + 1
-            continue
+    for _ in range(_MOST_SEGMENTS):
+        found = _HEADER_MARKER.search(data, end)
+        if found is None:
+            raise ImageError(ENDS_EARLY)
+        marker = data[found.end() - 1]
         if marker in (_START_OF_IMAGE, _END_OF_IMAGE):
             raise ImageError("broken JPEG header")
-        if position + 3 > len(data):
+        if found.end() + 2 > len(data):
             raise ImageError(ENDS_EARLY)
-        (length,) = struct.unpack_from(">H", data, position + 1)
-        end = position + 1 + length
+        (length,) = struct.unpack_from(">H", data, found.end())
+        end = found.end() + length
         if length < 2:
             raise ImageError("broken JPEG header")
         if end > len(data):
             raise ImageError(ENDS_EARLY)
-        yield _Segment(marker, start - 1, data[position + 3 : end], end)
+        yield _Segment(marker, found.start(), data[found.end() + 2 : end], end)
         if marker == _START_OF_SCAN:
             return
+    raise ImageError(_TOO_MANY, "save it anew")
 
 
-def _after_fill(data: bytes, position: int) -> int:
-    """Find the next marker's code: markers may stand after any number of 0xFF."""
-    position = data.find(0xFF, position)
-    while 0 <= position < len(data) and data[position] == 0xFF:
-        position += 1
-    if not 0 <= position < len(data):
-        raise ImageError(ENDS_EARLY)
-    return position
-
-
-def _check_frame(segments: list[_Segment]) -> _Segment:
+def _check_frame(segments: list[_Segment], admit: Admit) -> _Segment:
     frames = [segment for segment in segments if segment.marker in _FRAMES]
     if len(frames) != 1 or len(frames[0].payload) < 6:
         raise ImageError("broken JPEG header")
@@ -140,7 +137,7 @@ def _check_frame(segments: list[_Segment]) -> _Segment:
     if marker not in _HUFFMAN_FRAMES:
         raise ImageError("lossless or hierarchical JPEG is not read")
     precision, height, width, components = struct.unpack_from(">BHHB", frames[0].payload)
-    check_size(width, height)
+    admit(width, height)
     if precision != 8 or components not in (1, 3, 4):
         raise ImageError(f"JPEG of {components} components of {precision} bits is not read")
     return frames[0]
@@ -150,35 +147,31 @@ def _scans(data: bytes) -> tuple[bytes, list[bytes], bool]:
     """Return the rest of the first picture, its scans' headers, and whether it has an end."""
     headers: list[bytes] = []
     position = 0
-    while found := _MARKER.search(data, position):
-        position = found.end()
-        marker = data[position - 1]
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.search(data, position)
+        if found is None:
+            rest = _without_room(data[position:])
+            return data[:position] + rest.rstrip(_FILL), headers, False
+        marker = data[found.end() - 1]
         if marker in (_END_OF_IMAGE, _START_OF_IMAGE):
-            return data[: found.start()].rstrip(_FILL), headers, marker == _END_OF_IMAGE
+            rest = data[position : found.start()]
+            return data[:position] + rest.rstrip(_FILL), headers, marker == _END_OF_IMAGE
+        position = found.end()
         length = int.from_bytes(data[position : position + 2], "big")
         if position + max(length, 2) > len(data):
             raise ImageError(ENDS_EARLY)
         if marker == _START_OF_SCAN:
             headers.append(data[position + 2 : position + length])
         position += max(length, 2)
-    return _NEVER_WRITTEN.sub(b"", data).rstrip(_FILL), headers, False
+    raise ImageError(_TOO_MANY, "save it anew")
 
 
-def _coefficients(frame: _Segment, headers: list[bytes]) -> int:
-    """Count what scans give to the last bit: 64 coefficients for each component of the picture.
-
-    header: components (1 byte), two bytes each, first and last coefficient, two numbers of bits
-    """
-    count = 0
-    for header in headers:
-        if not header or len(header) != 4 + 2 * header[0]:
-            raise ImageError("broken JPEG header")
-        first, last, bits = header[-3:]
-        if frame.marker != _PROGRESSIVE:
-            count += 64 * header[0]
-        elif bits & 0x0F == 0:
-            count += (last - first + 1) * header[0]
-    return count
+def _without_room(data: bytes) -> bytes:
+    """Leave out zeros at the end that no scan wrote; a single one may be a stuffed byte."""
+    written = data.rstrip(b"\0")
+    if written.endswith(_FILL):
+        written = data[: len(written) + 1]
+    return written if len(data) - len(written) >= _NEVER_WRITTEN else data
 
 
 def _is_kept(segment: _Segment) -> bool:
@@ -195,7 +188,10 @@ def _orientation(segments: list[_Segment]) -> int:
 
 
 def _decode(stream: bytes) -> Pixels:
-    samples = load_samples(JpegImageFile, stream)
+    return load_samples(JpegImageFile, BytesIO(stream), _to_rgb)
+
+
+def _to_rgb(samples: Samples) -> Pixels:
     if samples.ndim == 2:
         return gray_to_rgb(samples)
     return samples if samples.shape[2] == 3 else _cmyk_to_rgb(samples)

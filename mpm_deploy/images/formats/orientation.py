@@ -27,4 +27,6 @@ def turn_upright(raster: Raster) -> Pixels:
         pixels = pixels[::-1]
     if flip_columns:
         pixels = pixels[:, ::-1]
+    if raster.orientation == 1 and pixels.flags.c_contiguous and pixels.flags.writeable:
+        return pixels
     return np.array(pixels, order="C")  # of one pixel, ascontiguousarray keeps negative strides

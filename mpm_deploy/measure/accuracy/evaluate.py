@@ -128,6 +128,7 @@ def evaluate(
     stride: int | None = None,
     device: str | None = None,
     threads: int | None = None,
+    trust: str | Path | None = None,
     state: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -143,6 +144,7 @@ def evaluate(
         stride: Pixels from window to window, for an artifact that runs by windows; None is its own.
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
+        trust: As `Runner` takes it.
         state: Keeps what is counted, image by image. Where the file is there already, only what is
             not in it yet is run: images that are new, or whose files changed.
         progress: Told images done and images in all.
@@ -160,7 +162,7 @@ def evaluate(
     limit = whole_number_or_none("limit", limit)
     if not isinstance(dataset, Dataset):
         dataset = open_dataset(str(dataset), root)
-    with Runner(artifact, device=device, threads=threads, stride=stride) as runner:
+    with Runner(artifact, device=device, threads=threads, stride=stride, trust=trust) as runner:
         names = runner.manifest.model.classes
         check_classes(runner.artifact, names, dataset)
         if not isinstance(artifact, OpenArtifact):

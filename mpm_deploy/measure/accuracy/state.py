@@ -24,8 +24,10 @@ from mpm_deploy.measure.accuracy.datasets import Sample
 from mpm_deploy.measure.accuracy.datasets.label_files import content_of, read_file
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
+from mpm_deploy.support.strict_json import read_own_json
 
 SCHEMA = "mpm-evaluation-state/3"
 _CURE = "name another --state, or delete this file to count anew"
@@ -132,7 +134,7 @@ class StateFile:
                 raise self._error(f"line {number}: not the counts of an image: {error}") from error
 
     def _image(self, line: bytes) -> ImageCounts:
-        data = json.loads(line)
+        data = read_own_json(line)
         if not isinstance(data, dict) or set(data) != {"sample", "confusion", "boundaries"}:
             raise StructureError("", "expected sample, confusion and boundaries")
         sample = read_structure(CountedSample, data["sample"], "sample")
@@ -153,10 +155,10 @@ class StateFile:
 
     def _check_head(self, line: bytes) -> None:
         try:
-            data = json.loads(line)
+            data = read_own_json(line)
             schema = data.get("schema", SCHEMA) if isinstance(data, dict) else SCHEMA
             if schema != SCHEMA:
-                raise self._error(f"expected schema {SCHEMA!r}, got {schema!r}")
+                raise self._error(f"expected schema {SCHEMA!r}, got {shown(schema)}")
             kept = read_structure(_Head, data).subject
         except (StructureError, ValueError) as error:
             raise self._error(f"not the state of an evaluation: {error}") from error

@@ -112,6 +112,7 @@ def profile(
     break_even: bool = False,
     device: str | None = None,
     threads: int | None = None,
+    trust: str | Path | None = None,
     progress: Say | None = None,
 ) -> Profile:
     """Time the stages of an artifact, and the parts of its eager model.
@@ -124,6 +125,7 @@ def profile(
         break_even: Whether to look for the token count from which merging pays.
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
+        trust: As `Runner` takes it.
         progress: Told each step as it begins.
 
     Raises:
@@ -141,7 +143,7 @@ def profile(
     say("the artifact's stages")
     report = bench(
         artifact, folder, against=against, batch_sizes=(1,), limit=limit, device=device,
-        threads=threads,
+        threads=threads, trust=trust,
     )  # fmt: skip
     stages = _artifact_stages(report)
     eager = _Eager(manifest, torch.device(report.artifact.device), find_images(folder)[:limit], say)

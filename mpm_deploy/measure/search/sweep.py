@@ -14,8 +14,10 @@ from mpm_deploy.measure.speed.report import HostInfo, Spread, TokensKept
 from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.support.files import written_atomically
 from mpm_deploy.support.numbers import whole_number, whole_number_or_none
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
+from mpm_deploy.support.strict_json import read_own_json
 
 SCHEMA = "mpm-sweep/2"
 
@@ -200,11 +202,11 @@ def read_sweep(path: Path) -> Sweep:
         InputError: It cannot be read, or is no sweep.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_own_json(path.read_bytes())
         schema = data.get("schema") if isinstance(data, dict) else None
         if schema != SCHEMA:
             raise InputError(
-                f"{path}: expected schema {SCHEMA!r}, got {schema!r}", "name another folder"
+                f"{path}: expected schema {SCHEMA!r}, got {shown(schema)}", "name another folder"
             )
         return read_structure(Sweep, data)
     except OSError as error:

@@ -122,7 +122,7 @@ class Sweeper:
     def _measure(self, merge: MergeRecipe) -> SweepRow:
         reference = self._full_token()
         suffix = self._recipe.backend.member.suffix
-        with temporary_folder(self._folder, "building-") as folder:
+        with temporary_folder(self._folder) as folder:
             artifact = build(
                 dataclasses.replace(self._recipe, merge=merge),
                 folder / f"variant{suffix}",

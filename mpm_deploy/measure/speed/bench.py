@@ -57,6 +57,8 @@ def bench(
     threads: int | None = None,
     limit: int | None = None,
     stride: int | None = None,
+    max_pixels: int | None = None,
+    trust: str | Path | None = None,
     repeats: int = 3,
     warmup: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -73,6 +75,8 @@ def bench(
         threads: Threads of one model call on a CPU; None is as `Runner` chooses.
         limit: First images of the folder; None is all.
         stride: Pixels from one window to the next; None is what the artifacts say.
+        max_pixels: As `Runner` takes it.
+        trust: As `Runner` takes it.
         repeats: Turns of each artifact with ``against``; without, there is one.
         warmup: Batches before timing; None is 50 on CUDA, 3 and at least 20 images on a CPU.
         progress: Told passes done and passes in all.
@@ -83,7 +87,8 @@ def bench(
     Raises:
         InputError: No usable image, or too few for every batch size; no such program; a number out
             of range.
-        ArtifactError: An artifact is broken or disagrees with its own sample.
+        ArtifactError: An artifact is broken, disagrees with its own sample, or is not signed with
+            a trusted key.
         HostError: An artifact does not fit this machine.
     """
     batch_sizes = whole_numbers("batch_sizes", batch_sizes)
@@ -92,14 +97,23 @@ def bench(
     threads = whole_number_or_none("threads", threads)
     limit = whole_number_or_none("limit", limit)
     stride = whole_number_or_none("stride", stride)
+    max_pixels = whole_number_or_none("max_pixels", max_pixels)
     find_images(images)  # a folder without any is told at once
     paths = [artifact] if against is None else [artifact, against]
     manifests = [read_manifest(path) for path in paths]
     started = datetime.now(UTC)
     with ExitStack() as stack:
-        where: Answer = {"device": device, "threads": threads, "limit": limit, "stride": stride}
-        command = PROGRAM if program is None else (str(program),)
-        start: Callable[..., Engine] = partial(Engine, folder=images, program=command, **where)
+        start: Callable[..., Engine] = partial(
+            Engine,
+            folder=images,
+            limit=limit,
+            program=PROGRAM if program is None else (str(program),),
+            device=device,
+            threads=threads,
+            stride=stride,
+            max_pixels=max_pixels,
+            trust=trust,
+        )
         engines = [stack.enter_context(start(path)) for path in paths]
         opened = [engine.ask("open") for engine in engines]
         sizes, left_out = _split_by_images(batch_sizes, opened[0]["usable"], images)

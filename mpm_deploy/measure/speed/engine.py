@@ -1,6 +1,7 @@
 """Runs an engine: a worker process that the bench asks for one pass after another."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from types import TracebackType
 from typing import Any
 
 from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
+from mpm_deploy.support.strict_json import read_own_json
 
 PROGRAM = (sys.executable, "-m", "mpm_deploy.cli")
 _SECONDS_TO_LEAVE = 10
@@ -19,16 +22,16 @@ class Engine:
     """A process of its own that runs one artifact.
 
     Thread pools of two artifacts in one process slow one another; an engine that waits for its
-    turn costs nothing.
+    turn costs nothing. Its answers come through a pipe of their own: whoever likes may print to
+    its stdout.
 
     Args:
         artifact: A ``.pt`` or ``.pt2``.
         folder: Images to time it on.
-        device: As `Runner` takes it.
-        threads: As `Runner` takes it.
         limit: First images of the folder; None is all.
-        stride: As `Runner` takes it.
         program: The command whose ``worker`` subcommand is started.
+        options: As `Runner` takes them: ``device``, ``threads``, ``stride``, ``max_pixels``,
+            ``trust``.
 
     Raises:
         InputError: There is no such program.
@@ -39,29 +42,31 @@ class Engine:
         artifact: str | Path,
         folder: str | Path,
         *,
-        device: str | None = None,
-        threads: int | None = None,
         limit: int | None = None,
-        stride: int | None = None,
         program: Sequence[str] = PROGRAM,
+        **options: str | int | Path | None,
     ) -> None:
         self.artifact = artifact
-        options = {
-            "--device": device,
-            "--threads": threads,
-            "--limit": limit,
-            "--stride": stride,
-        }
-        given = [f"{name}={value}" for name, value in options.items() if value is not None]
+        given = [
+            f"--{name.replace('_', '-')}={value}"
+            for name, value in {"limit": limit, **options}.items()
+            if value is not None
+        ]
+        receiving, sending = os.pipe()
+        self._answers = os.fdopen(receiving, encoding="utf-8")
+        given.append(f"--answers={sending}")
         command = [*program, "worker", str(artifact), str(folder), *given]
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                command, stdin=subprocess.PIPE, pass_fds=[sending], text=True
             )
         except OSError as error:
+            self._answers.close()
             what = f"{program[0]}: expected a program that can be started, got"
             cure = "`make cpp` makes the C++ program, build/cpp_runner"
             raise refusal(InputError, what, error, cure) from error
+        finally:
+            os.close(sending)
 
     @property
     def process_id(self) -> int:
@@ -80,9 +85,9 @@ class Engine:
         """
         line = self._exchange(json.dumps({"pass": name, **details}))
         try:
-            answer: dict[str, Any] = json.loads(line)
+            answer: dict[str, Any] = read_own_json(line)
         except ValueError as error:
-            raise MpmError(f"{self.artifact}: its worker answered {line!r}") from error
+            raise MpmError(f"{self.artifact}: its worker answered {shown(line)}") from error
         if "error" in answer:
             raise MpmError(answer["error"], answer.get("hint"))
         return answer
@@ -95,6 +100,7 @@ class Engine:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+        self._answers.close()
 
     def __enter__(self) -> "Engine":
         return self
@@ -110,13 +116,13 @@ class Engine:
         self.close()
 
     def _exchange(self, request: str) -> str:
-        stdin, stdout = self._process.stdin, self._process.stdout
+        stdin = self._process.stdin
         line = ""
-        if stdin is not None and stdout is not None:
+        if stdin is not None:
             try:
                 stdin.write(request + "\n")
                 stdin.flush()
-                line = stdout.readline()
+                line = self._answers.readline()
             except BrokenPipeError:
                 pass  # it is gone: no answer
         if not line:

@@ -24,7 +24,9 @@ from mpm_deploy.images.decode import find_images
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, StageTimes
 from mpm_deploy.run.runner import Clock, Runner
 from mpm_deploy.support.contention import ContentionWatch
+from mpm_deploy.support.refusal import line_of
 from mpm_deploy.support.schema import to_mapping
+from mpm_deploy.support.strict_json import read_own_json
 
 MOST_INPUTS = 256  # windows that the model pass keeps prepared
 _WARMUP_BATCHES = {"cpu": 3, "cuda": 50}
@@ -39,10 +41,8 @@ def serve(
     requests: Iterable[str],
     answers: TextIO,
     *,
-    device: str | None = None,
-    threads: int | None = None,
     limit: int | None = None,
-    stride: int | None = None,
+    **options: Any,
 ) -> None:
     """Answer every line of ``requests`` with a line to ``answers``, until there are no more.
 
@@ -51,23 +51,18 @@ def serve(
         folder: Images to time it on.
         requests: JSON objects: ``{"pass": NAME, ...}``.
         answers: JSON objects: what a pass gave, or ``{"error": ..., "hint": ...}``.
-        device: As `Runner` takes it.
-        threads: As `Runner` takes it.
         limit: First images of the folder; None is all.
-        stride: As `Runner` takes it.
+        options: As `Runner` takes them.
     """
     worker: Worker | None = None
     for line in requests:
         try:
-            worker = worker or Worker(artifact, folder, device, threads, limit, stride)
-            answer = worker.answer(json.loads(line))
+            worker = worker or Worker(artifact, folder, limit, **options)
+            answer = worker.answer(read_own_json(line))
         except MpmError as error:
             answer = {"error": error.problem, "hint": error.hint}
         except (RuntimeError, ValueError) as error:  # torch's own, as out of memory; no JSON
-            answer = {
-                "error": f"{artifact}: {(str(error) or repr(error)).splitlines()[0]}",
-                "hint": None,
-            }
+            answer = {"error": f"{artifact}: {line_of(error)}", "hint": None}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     if worker is not None:
@@ -82,16 +77,10 @@ class Worker:
     """
 
     def __init__(
-        self,
-        artifact: str | Path,
-        folder: str | Path,
-        device: str | None,
-        threads: int | None,
-        limit: int | None,
-        stride: int | None,
+        self, artifact: str | Path, folder: str | Path, limit: int | None, **options: Any
     ) -> None:
         self.files = find_images(folder)[:limit]
-        self.runner = TimedRunner(artifact, device=device, threads=threads, stride=stride)
+        self.runner = TimedRunner(artifact, **options)
         self.runner.check_sample()
         self.inputs = self._prepare()
         if not self.inputs:

@@ -37,6 +37,7 @@ class PackedEncoder(nn.Module):
         readout: What the head reads of it.
         schedule: The blocks at which tokens merge, 0-based and rising.
         blocks: Its transformer blocks, in order.
+        weighted_decoding: As for the `Method` that merges its tokens.
     """
 
     image_size: tuple[int, int]
@@ -47,6 +48,7 @@ class PackedEncoder(nn.Module):
     readout: Readout
     schedule: list[int]
     blocks: nn.ModuleList
+    weighted_decoding: bool = True
 
     def forward(self, images: Tensor) -> tuple[list[Packed], Tensor]:
         """Encode normalized images.

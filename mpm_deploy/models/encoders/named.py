@@ -40,9 +40,7 @@ class NamedVits(EncoderFamily, ABC):
         """Return the backbone that has this shape, whatever its epsilon; None if none has."""
         for backbone, shape in cls.shapes.items():
             one_patch = (shape.patch_size, shape.patch_size)
-            if shape == replace(
-                config, image_size=one_patch, norm_epsilon=shape.norm_epsilon
-            ):
+            if shape == replace(config, image_size=one_patch, norm_epsilon=shape.norm_epsilon):
                 return backbone
         return None
 

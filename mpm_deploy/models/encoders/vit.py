@@ -295,8 +295,9 @@ class Encoder(PackedEncoder):
 
     def _merge_by(self, method: Method) -> None:
         self.proportional_attention = method.proportional_attention
+        self.weighted_decoding = method.weighted_decoding
         config = self.config
-        reductions = method.reductions(len(self.schedule), config.grid)
+        reductions = method.reductions(self.schedule, config.grid)
         for index, reduction in zip(self.schedule, reductions, strict=True):
             if reduction.place not in _PLACES:
                 raise ModelError(

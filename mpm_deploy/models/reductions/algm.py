@@ -6,12 +6,13 @@ Segmentation with Plain Vision Transformers", CVPR 2024, section 3.
 first block     2 × 2 windows of patches that are alike become one token each, by a threshold
 second block    tokens merge across the image along the better edges of a bipartite matching
 
-Both merges stand between attention and MLP and compare what attention gave. How many tokens merge
-is each image's own affair: the authors' program takes the least of the batch. It also cuts at the
-mean plus the deviation divided by the number of the layer, and merges more; here it is the whole
-deviation.
+Both merges stand between attention and MLP and compare what attention gave. Where paper and
+authors' program differ, it is as the program has it: the deviation is divided by the number of the
+layer, and a head decodes merged tokens unweighted. But how many tokens merge is each image's own
+affair, where the program takes the least of the batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +21,7 @@ from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
-from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map
+from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order, ranks
 from mpm_deploy.support.family import require
 
 
@@ -31,6 +32,8 @@ class Algm(Method):
     Args:
         threshold: Mean cosine from which on a window is one token; the paper's are 0.90 for ViT-T,
             0.88 for S, 0.94 for B and 0.95 for L.
+        weighted_decoding: Whether the head counts a merged token as often as its patches, which is
+            not the authors', and better where the model was not trained with merging.
 
     Raises:
         OptionError: No threshold, or one out of range.
@@ -41,25 +44,27 @@ class Algm(Method):
     merges = 2  # the local one and the global one
 
     threshold: float | None = None
+    weighted_decoding: bool = False
 
     def __post_init__(self) -> None:
         fits = self.threshold is not None and 0 < self.threshold <= 1
         hint = "as in --set merge.threshold=0.9"
         require(fits, "threshold", "above 0, 1 at most", self.threshold, hint)
 
-    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
+    def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
         """Return the local merge and the global one, or nothing for an empty schedule.
 
         Raises:
             ModelError: The schedule has neither two blocks nor none.
         """
-        if merges not in (0, 2):
-            raise ModelError(f"blocks: expected two blocks for ALGM, got {merges}")
-        both: list[Reduction] = [
+        if len(schedule) not in (0, 2):
+            raise ModelError(f"blocks: expected two blocks for ALGM, got {len(schedule)}")
+        if not schedule:
+            return []
+        return [
             WindowPooling(grid, self.threshold or 0.0),
-            GlobalMatching(),
+            GlobalMatching(layer=schedule[1] + 1),
         ]
-        return both[:merges]
 
 
 class WindowPooling(ImageReduction):
@@ -68,6 +73,8 @@ class WindowPooling(ImageReduction):
     grid     a a b b c      a window whose six pairs have a high mean cosine is one token; what
              a a b b c      hangs over the edge of an odd grid stays as it is
              d d e e f
+
+    These tokens come in front, the one most alike first; then the other patches in order.
 
     Args:
         grid: Patches ``(down, across)``.
@@ -82,17 +89,30 @@ class WindowPooling(ImageReduction):
     def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
         return tokens
 
-    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        down, across = self.grid
-        patch = torch.arange(down * across, device=features.device)
-        row, column = patch // across, patch % across
-        corner = (row // 2 * 2) * across + column // 2 * 2  # the upper left of each one's window
-        destination = torch.where(self._alike(features).flatten(1), corner, patch)  # (B, N)
-        kept = destination == patch
-        return (kept.cumsum(1) - 1).gather(1, destination), kept.sum(dim=1)
+    def map_images(
+        self, features: Tensor, lengths: Tensor, special_tokens: int
+    ) -> tuple[Tensor, Tensor]:
+        similarity = self._similarity(features)  # (B, down // 2, across // 2)
+        rank = ranks(similarity.flatten(1)).view_as(similarity)
 
-    def _alike(self, features: Tensor) -> Tensor:
-        """Mark the patches whose window becomes one token, ``(B, down, across)`` bool."""
+        alike = similarity >= self.threshold
+        windows = alike.sum(dim=[1, 2])  # (B,) that become a token
+        merging = self._each_patch(alike)  # (B, N)
+        alone = windows[:, None] + (~merging).cumsum(1) - 1
+        token = torch.where(merging, self._each_patch(rank), alone)
+        return token, windows + (~merging).sum(dim=1)
+
+    def _each_patch(self, windows: Tensor) -> Tensor:
+        """Give each patch what its window has: ``(B, down // 2, across // 2)`` -> ``(B, N)``.
+
+        A patch that is in no window gets 0.
+        """
+        down, across = self.grid
+        patches = windows.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+        return functional.pad(patches, [0, across % 2, 0, down % 2]).flatten(1)
+
+    def _similarity(self, features: Tensor) -> Tensor:
+        """Compute each window's mean cosine: ``(B, N, F)`` -> ``(B, down // 2, across // 2)``."""
         down, across = self.grid
         images, width = features.shape[0], features.shape[2]
         unit = functional.normalize(features.float(), dim=-1).reshape(images, down, across, width)
@@ -101,35 +121,44 @@ class WindowPooling(ImageReduction):
         # |Σ u|² = Σ |u|² + twice the six cosines
         both = windows.sum(dim=4).sum(dim=2).square().sum(dim=-1)  # (B, down // 2, across // 2)
         own = windows.square().sum(dim=-1).sum(dim=4).sum(dim=2)
-        alike = (both - own) / 12 >= self.threshold
-        patches = alike.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
-        return functional.pad(patches, [0, across % 2, 0, down % 2])
+        return (both - own) / 12
 
 
 class GlobalMatching(ImageReduction):
-    """Does the global merge, along edges that are better than the mean by a standard deviation."""
+    """Does the global merge, along edges better than the mean by a part of the deviation.
+
+    Args:
+        layer: The number of the block, counted from 1, which the deviation is divided by.
+    """
+
+    def __init__(self, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
 
     def features(self, tokens: Tensor, keys: Tensor) -> Tensor:
         return tokens
 
-    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        similarity, match = best_matches(features, lengths)
+    def map_images(
+        self, features: Tensor, lengths: Tensor, special_tokens: int
+    ) -> tuple[Tensor, Tensor]:
+        similarity, match = best_matches(features, lengths, special_tokens)
         # float64: where all are equal, so is their mean
-        merging = similarity >= _mean_and_deviation(similarity.double())
-        return bipartite_map(match, merging, lengths)
+        mean, deviation = _mean_and_deviation(similarity.double())
+        merging = similarity >= mean + deviation / self.layer
+        return bipartite_map(match, merging, in_order(merging), lengths, special_tokens)
 
     def similarity_flops(self, width: int, head_width: int) -> float:
         return width / 2  # n / 2 tokens with n / 2 others
 
 
-def _mean_and_deviation(similarity: Tensor) -> Tensor:
-    """Return the mean plus the standard deviation of each image's finite similarities.
+def _mean_and_deviation(similarity: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of each image's finite similarities.
 
-    The shapes are ``(B, |A|)`` -> ``(B, 1)``. With fewer than two edges nothing deviates, and the
-    result is not a number.
+    The shapes are ``(B, |A|)`` -> ``(B, 1)`` each. With fewer than two edges nothing deviates, and
+    the deviation is not a number.
     """
     edge = similarity.isfinite()
     edges = edge.sum(dim=1, keepdim=True)
     mean = torch.where(edge, similarity, 0.0).sum(dim=1, keepdim=True) / edges
     deviations = torch.where(edge, similarity - mean, 0.0)
-    return mean + (deviations.square().sum(dim=1, keepdim=True) / (edges - 1)).sqrt()
+    return mean, (deviations.square().sum(dim=1, keepdim=True) / (edges - 1)).sqrt()

@@ -6,6 +6,7 @@ tome, algm                                              merge
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -82,12 +83,15 @@ class ImageReduction(Reduction):
         """Return what tokens are compared by: ``(T, C)`` and ``(T, heads, D)`` -> ``(T, F)``."""
         raise NotImplementedError
 
-    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def map_images(
+        self, features: Tensor, lengths: Tensor, special_tokens: int
+    ) -> tuple[Tensor, Tensor]:
         """Decide where the tokens of each image go, special ones aside.
 
         Args:
             features: ``(B, L, F)``; rows behind the tokens of an image are not its own.
             lengths: Tokens of each image, ``(B,)`` int64.
+            special_tokens: How many are in front of them.
 
         Returns:
             The token of its image that each goes to, ``(B, L or more)`` int64 counted from 0
@@ -103,7 +107,7 @@ class ImageReduction(Reduction):
     def after_attention(self, packed: Packed, keys: Tensor) -> Packed:
         special, offsets = packed.special_tokens, packed.offsets.long()
         features = self._by_image(packed, self.features(packed.tokens, keys))
-        image_map, kept = self.map_images(features, offsets.diff() - special)
+        image_map, kept = self.map_images(features, offsets.diff() - special, special)
         merged_offsets = functional.pad((kept + special).cumsum(0), [1, 0])  # (B + 1,)
 
         row = torch.arange(packed.tokens.shape[0], device=offsets.device)
@@ -142,19 +146,22 @@ class Method(ABC):
         merges: How many blocks a schedule must have; None takes any number.
         proportional_attention: Whether a key counts as often as the patches that it stands for; for
             methods that merge after attention.
+        weighted_decoding: Whether a head counts a merged token as often as the patches that it
+            stands for. If not, its scores are not those that the patches would have by themselves.
     """
 
     title: ClassVar[str]
     place: ClassVar[str]
     merges: ClassVar[int | None] = None
     proportional_attention: bool = False
+    weighted_decoding: bool = True
 
     @abstractmethod
-    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
+    def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, in order.
 
         Args:
-            merges: Number of blocks in the schedule.
+            schedule: The blocks that tokens merge at, 0-based and rising.
             grid: Patches of an image, ``(down, across)``.
 
         Raises:

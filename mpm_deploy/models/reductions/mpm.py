@@ -7,6 +7,7 @@ representative  ✓  ✓  ✗  ✗  ✓      the lower row of a pair, and every 
 merge map       0  1  1  0  2      the representatives counted from the left
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +29,9 @@ class Mpm(Method):
     title = "MPM"
     place = "before_block"
 
-    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
+    def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""
-        return [MutualPairs() for _ in range(merges)]
+        return [MutualPairs() for _ in schedule]
 
 
 class MutualPairs(Reduction):

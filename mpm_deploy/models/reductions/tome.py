@@ -4,16 +4,17 @@ Between attention and MLP (section 3, "Strategy") the tokens are parted into two
 has an edge to the most similar of the other, and those along the best edges merge ("Bipartite Soft
 Matching"). Similarity is that of the keys of the block's attention, averaged over its heads ("Token
 Similarity"), means are weighted by size ("Tracking Token Size"). Class and distillation tokens take
-no part.
+no part, but are counted where tokens are parted, as in the authors' program. So is what it does
+where there is no class token: what is left of the first set comes with the most similar in front.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
-from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map
+from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order, ranks
 from mpm_deploy.support.family import require
 
 
@@ -25,7 +26,7 @@ class Tome(Method):
         ratio: Share of an image's tokens that each merge removes, half at most.
         r: Number of tokens that each merge removes, instead of a ratio; at most half are removed.
         proportional_attention: Whether the logarithm of its size is added to each key's scores
-            (section 3, equation 1).
+            (section 3, equation 1), which is for models that were not trained with merging.
 
     Raises:
         OptionError: Both ``ratio`` and ``r``, or neither, or a value out of range.
@@ -36,7 +37,7 @@ class Tome(Method):
 
     ratio: float | None = None
     r: int | None = None
-    proportional_attention: bool = False
+    proportional_attention: bool = True
 
     def __post_init__(self) -> None:
         ratio, r = self.ratio, self.r
@@ -45,9 +46,9 @@ class Tome(Method):
         given = [name for name in ("ratio", "r") if getattr(self, name) is not None]
         require(len(given) == 1, "ratio", "ratio or r", given, "as in --set merge.ratio=0.1")
 
-    def reductions(self, merges: int, grid: tuple[int, int]) -> list[Reduction]:
+    def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""
-        return [SoftMatching(self.ratio or 0.0, self.r or 0) for _ in range(merges)]
+        return [SoftMatching(self.ratio or 0.0, self.r or 0) for _ in schedule]
 
 
 class SoftMatching(ImageReduction):
@@ -71,13 +72,16 @@ class SoftMatching(ImageReduction):
     def kept(self, tokens: int) -> int:
         return tokens - min(int(self.ratio * tokens + 0.5) + self.r, tokens // 2)
 
-    def map_images(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def map_images(
+        self, features: Tensor, lengths: Tensor, special_tokens: int
+    ) -> tuple[Tensor, Tensor]:
         tokens = features.shape[1]  # of every image
-        similarity, match = best_matches(features, lengths)
-        best_first = torch.sort(similarity, stable=True, dim=1, descending=True)[1]
-        best = best_first[:, : tokens - self.kept(tokens)]
-        merging = torch.zeros_like(similarity, dtype=torch.bool).scatter(1, best, True)
-        return bipartite_map(match, merging, lengths)
+        similarity, match = best_matches(features, lengths, special_tokens)
+        rank = ranks(similarity)  # 0 for the best edge
+        removed = tokens - self.kept(tokens)
+        merging = rank < removed
+        left = in_order(merging) if special_tokens > 0 else rank - removed
+        return bipartite_map(match, merging, left, lengths, special_tokens)
 
     def similarity_flops(self, width: int, head_width: int) -> float:
         return head_width / 2  # n / 2 tokens with n / 2 others

@@ -26,6 +26,7 @@ from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.variant import NetKwargs, read_variant
 from mpm_deploy.recipe.model_names import model_name
+from mpm_deploy.support.quoting import shortened, shown
 from mpm_deploy.support.refusal import refusal, refusal_in
 
 _SEGMENTER_PAGE = "https://github.com/rstrudel/segmenter"
@@ -94,7 +95,7 @@ def _load(path: Path) -> Any:
             raise told from error
         raise ModelError(
             f"{path}: expected a checkpoint of tensors and plain values, got a pickle that calls "
-            f"{named.group(1)}; nothing in it was run",
+            f"{shortened(named.group(1))}; nothing in it was run",
             "where you trust its source, load it with weights_only=False and save its tensors "
             "alone: torch.save({'model': model.state_dict()}, 'checkpoint.pth')",
         ) from error
@@ -114,15 +115,15 @@ def _model_name(variant: Path, net: NetKwargs) -> str:
     if net.decoder.name not in _HEADS:
         raise ModelError(
             f"{variant}: net_kwargs.decoder.name: expected {' or '.join(_HEADS)}, "
-            f"got {net.decoder.name!r}",
+            f"got {shown(net.decoder.name)}",
             "use a checkpoint whose decoder is a mask transformer or a linear layer",
         )
     special_tokens = 2 if net.distilled else 1
     backbone = _backbone(net, special_tokens)
     if backbone is None:
         raise ModelError(
-            f"{variant}: net_kwargs: expected a backbone of the zoo, got {net.backbone!r} with "
-            f"width {net.d_model}, {net.n_layers} blocks, {net.n_heads} heads, patch "
+            f"{variant}: net_kwargs: expected a backbone of the zoo, got {shown(net.backbone)} "
+            f"with width {net.d_model}, {net.n_layers} blocks, {net.n_heads} heads, patch "
             f"{net.patch_size} and {special_tokens} special tokens",
             "ViT-T/S/B/L and distilled DeiT-T/S/B at patch 16, and ViT-B at patch 8 are known",
         )
@@ -180,7 +181,7 @@ def _is_named(item: tuple[object, object]) -> bool:
 def _described(checkpoint: object) -> str:
     if not isinstance(checkpoint, Mapping):
         return f"a {type(checkpoint).__name__}"
-    keys = ", ".join(map(repr, list(checkpoint)[:5]))
+    keys = ", ".join(map(shown, list(checkpoint)[:5]))
     return f"one with {keys or 'nothing in it'}" + (" and more" if len(checkpoint) > 5 else "")
 
 

@@ -2,7 +2,9 @@
 
 import colorsys
 import tomllib
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 Classes = tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]
 
@@ -14,8 +16,7 @@ def classes_of(count: int) -> Classes:
 
     150 are ADE20K's, 19 Cityscapes', 60 Pascal Context's and 59 the same without background.
     """
-    known = tomllib.loads(_DATA.read_text(encoding="utf-8"))
-    for data_set in known.values():
+    for data_set in _known().values():
         left_out = len(data_set["names"]) - count
         if left_out == 0 or (left_out == 1 and data_set["names"][0] == "background"):
             palette = ((r, g, b) for r, g, b in data_set["palette"][left_out:])
@@ -23,10 +24,20 @@ def classes_of(count: int) -> Classes:
     return numbered_classes(count)
 
 
+def names_of(data_set: str) -> tuple[str, ...]:
+    """Return the names of the classes of ``ade20k``, ``cityscapes`` or ``pascal_context``."""
+    return tuple(_known()[data_set]["names"])
+
+
 def numbered_classes(count: int) -> Classes:
     """Name classes ``class 0``, ``class 1`` and so on, each with a hue of its own."""
     names = tuple(f"class {number}" for number in range(count))
     return names, tuple(_hue(number / count) for number in range(count))
+
+
+@cache
+def _known() -> dict[str, Any]:
+    return tomllib.loads(_DATA.read_text(encoding="utf-8"))
 
 
 def _hue(hue: float) -> tuple[int, int, int]:

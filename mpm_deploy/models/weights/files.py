@@ -12,7 +12,6 @@ palette = [[128, 64, 128], ...]             red, green, blue of each class
 """
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrap
 from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.timm_files import TIMM, read_timm
+from mpm_deploy.support.documents import read_document, read_toml
 from mpm_deploy.support.files import written_atomically
 from mpm_deploy.support.refusal import refusal, refusal_in
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
@@ -155,7 +155,7 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
     beside = path.with_suffix(".toml")
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        about = tomllib.loads(beside.read_text(encoding="utf-8"))
+        about = read_toml(read_document(beside).decode())
         known = {**about, "origin": origin, "sha256": sha256}
         return read_structure(WeightsInfo, known, unknown_keys=True)
     except OSError as error:
@@ -163,10 +163,10 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
             "weights are NAME.safetensors with NAME.toml beside it, as `mpm-deploy convert` writes"
         )
         raise refusal(ModelError, f"{error.filename}: cannot be read", error, cure) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
     except StructureError as error:
         raise ModelError(f"{beside}: {error}", _ABOUT_CURE) from error
+    except ValueError as error:
+        raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
 
 
 def _about(info: WeightsInfo) -> dict[str, Any]:
@@ -176,10 +176,10 @@ def _about(info: WeightsInfo) -> dict[str, Any]:
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
-    save_file, text = _safetensors().save_file, _tomli_w().dumps(dict(about))
+    save, text = _safetensors().save, _tomli_w().dumps(dict(about))
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with written_atomically(path) as temporary:
-        save_file(whole, temporary)
+        temporary.write_bytes(save(whole))  # its own writer says no errno
     with written_atomically(path.with_suffix(".toml")) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

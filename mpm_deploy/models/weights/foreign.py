@@ -1,6 +1,7 @@
 """Say what a file is that was taken for weights, and is something else."""
 
 import re
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -30,6 +31,8 @@ def foreign_file(path: Path, expected: str) -> ModelError:
         expected: What it should have been.
     """
     got, cure = _kind_of(path)
+    if got in expected:  # by how it begins
+        got, cure = _DAMAGED
     return ModelError(f"{path}: expected {expected}, got {got}", cure)
 
 
@@ -42,12 +45,15 @@ def _kind_of(path: Path) -> tuple[str, str]:
             return got, cure
     if tarfile.is_tarfile(path):  # before ZIP, which a file is too that only ends as one
         return _ARCHIVE
-    return _kind_of_zip(path) if zipfile.is_zipfile(path) else _DAMAGED
+    return _kind_of_zip(path)
 
 
 def _kind_of_zip(path: Path) -> tuple[str, str]:
-    with zipfile.ZipFile(path) as archive:
-        names = {Path(name).name for name in archive.namelist()}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {Path(name).name for name in archive.namelist()}
+    except (zipfile.BadZipFile, NotImplementedError, OverflowError, ValueError, struct.error):
+        return _DAMAGED
     if not names.isdisjoint(("constants.pkl", "archive_format")):  # TorchScript and AOTInductor
         return _COMPILED
     return _DAMAGED if "data.pkl" in names else _ARCHIVE

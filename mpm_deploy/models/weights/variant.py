@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mpm_deploy.errors import MissingPackageError, ModelError
+from mpm_deploy.support.documents import read_document
+from mpm_deploy.support.quoting import shortened
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure
+from mpm_deploy.support.strict_json import DEEPEST, TOO_DEEP
 
 T = TypeVar("T")
 
+_LARGEST = 1 << 16  # bytes; those of trainings have two thousand
 _TUPLE_TAG = "tag:yaml.org,2002:python/tuple"
 
 
@@ -93,23 +97,34 @@ def _known_keys(kind: type[T], values: Mapping[Any, Any]) -> dict[str, Any]:
 def _load(path: Path) -> Any:
     yaml = _yaml()
     try:
-        return yaml.load(path.read_bytes(), Loader=_loader(yaml))
+        return yaml.load(read_document(path, _LARGEST), Loader=_loader(yaml))
     except OSError as error:
         cure = "copy the variant.yml that was written beside the checkpoint to the same folder"
         raise refusal(ModelError, f"{path}: cannot be read", error, cure) from error
     except yaml.constructor.ConstructorError as error:
-        raise _foreign(path, f"{error.problem}; nothing in it was run") from error
+        raise _foreign(path, f"{shortened(error.problem)}; nothing in it was run") from error
     except yaml.YAMLError as error:
-        raise _foreign(path, f"expected YAML: {' '.join(str(error).split())}") from error
-    except (RecursionError, TypeError, ValueError) as error:  # what its constructors let through
-        raise _foreign(path, f"expected YAML: {type(error).__name__}: {error}") from error
+        raise _foreign(path, f"expected YAML: {shortened(' '.join(str(error).split()))}") from error
+    except Exception as error:  # its constructors let through whatever a value makes of them
+        said = shortened(f"{type(error).__name__}: {error}")
+        raise _foreign(path, f"expected YAML: {said}") from error
 
 
 def _loader(yaml: Any) -> Any:
-    """Return PyYAML's safe loader with one tag added, for a list that was a tuple."""
+    """Return PyYAML's safe loader with one tag added, for a list that was a tuple.
+
+    It has no merging of tables (``<<``), by which a few lines become a table of gigabytes, and
+    goes no deeper than other documents: each character takes PyYAML a time that grows with depth.
+    """
 
     class VariantLoader(yaml.SafeLoader):  # type: ignore[misc]
-        pass
+        def flatten_mapping(self, node: Any) -> None:
+            pass
+
+        def fetch_flow_collection_start(self, token: Any) -> None:
+            if self.flow_level == DEEPEST:
+                raise ValueError(TOO_DEEP)
+            super().fetch_flow_collection_start(token)
 
     def tuple_of(loader: Any, node: Any) -> tuple[Any, ...]:
         return tuple(loader.construct_sequence(node))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mpm_deploy.ops.inner_products import inner_products
+from mpm_deploy.ops.inner_products import inner_products, keeps_ties
 
 
 def nearest_neighbor(
@@ -12,8 +12,11 @@ def nearest_neighbor(
     """Find for each row the most cosine-similar *other* image row of the same image.
 
     Similarities are float32 whatever the dtype of ``tokens``: in bfloat16 those near 1 collapse
-    into ties and other pairs come out. Bit-equal similarities go to the lowest row, and so do
-    those within 1e-6 of 1: a matrix product rounds equal rows by where they stand.
+    into ties and other pairs come out. Equal similarities go to the lowest row, and so do those
+    with equal rows, which some processors round by where they stand.
+
+    Their order is the true one as far as a float32 sum tells: with 64 channels cosines that are
+    3e-7 apart fall either way, with 1024 those that are 1e-6 apart.
 
     Args:
         tokens: ``(T, C)``, any floating dtype.
@@ -48,7 +51,30 @@ def _nearest_in_image(tokens: Tensor, special_tokens: int) -> Tensor:
         return rows
     unit = torch.nn.functional.normalize(image_rows.float(), dim=-1)  # zero rows stay zero
     similarity = inner_products(unit, unit)  # (n - special, n - special)
-    similarity.clamp_(max=1 - 2.0**-20)  # equal rows are equally similar
     similarity.diagonal().fill_(-float("inf"))
-    # argmax names the lowest of equal maxima; a lone row finds itself.
-    return torch.cat([rows[:special_tokens], similarity.argmax(dim=1) + special_tokens])
+    nearest = similarity.max(dim=1)[1]  # the lowest of equals; a lone row finds itself
+    if not keeps_ties(unit):
+        nearest = _lowest_equal(unit, nearest)
+    return torch.cat([rows[:special_tokens], nearest + special_tokens])
+
+
+def _lowest_equal(rows: Tensor, found: Tensor) -> Tensor:
+    """Replace the row found for each by the lowest *other* one that equals it.
+
+    Rows are told apart by a hash of 64 bits, of their channels in whole 2⁻³⁰.
+
+    Args:
+        rows: ``(n, C)`` float32, of length 1.
+        found: ``(n,)`` int64.
+
+    Returns:
+        ``(n,)`` int64.
+    """
+    device = rows.device
+    row = torch.arange(rows.shape[0], device=device)
+    factor = torch.full([rows.shape[1]], 6364136223846793005, dtype=torch.int64, device=device)
+    hashes = ((rows * 2.0**30).long() * factor.cumprod(0)).sum(dim=1)  # (n,), modulo 2⁶⁴
+    ascending, order = torch.sort(hashes, stable=True)
+    begin = torch.searchsorted(ascending, hashes[found])  # (n,), in the order of hashes
+    lowest, second = order[begin], order[(begin + 1).clamp(max=row.shape[0] - 1)]
+    return torch.where(lowest == row, second, lowest)

@@ -60,10 +60,8 @@ def _search(
                 )
                 products = tl.dot(left, right, products, input_precision=PRECISION)
             column_norms = tl.load(inverse_norms + columns, mask=columns < end, other=0.0)
-            # Equal rows are equally similar, wherever they stand.
-            similarity = tl.minimum(
-                products * row_norms[:, None] * column_norms[None], 1.0 - 2.0**-20
-            )
+            # Equal rows are equally similar: every product is added up in the same order.
+            similarity = products * (row_norms[:, None] * column_norms[None])
             others = (columns < end)[None] & (columns[None] != rows[:, None])
             similarity = tl.where(others, similarity, -float("inf"))
             block_best = tl.max(similarity, axis=1)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from mpm_deploy.errors import InputError
@@ -26,6 +27,7 @@ def make_gallery(
     pair: bool = False,
     device: str | None = None,
     threads: int | None = None,
+    trust: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gallery:
     """Draw what an artifact makes of images, and write the pictures and their index.
@@ -40,6 +42,7 @@ def make_gallery(
         pair: Draw the images, which are two, beside each other.
         device: As `Runner` takes it.
         threads: As `Runner` takes it.
+        trust: As `Runner` takes it.
         progress: Told images done and images in all.
 
     Raises:
@@ -55,13 +58,10 @@ def make_gallery(
         folder, [*(image.parent for image in images), *([labels] if labels else [])]
     )
     make_folder(folder)
+    start = partial(Runner, device=device, threads=threads, trust=trust)
     with ExitStack() as stack:
-        runner = stack.enter_context(Runner(artifact, device=device, threads=threads))
-        other = (
-            stack.enter_context(Runner(against, device=device, threads=threads))
-            if against is not None
-            else None
-        )
+        runner = stack.enter_context(start(artifact))
+        other = stack.enter_context(start(against)) if against is not None else None
         if other is not None:
             _check_same_classes(runner, other)
         palette = runner.manifest.model.palette

@@ -1,6 +1,5 @@
 """Reads what a page is made of: JSON files, told apart by their schema, and pictures."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,10 @@ from mpm_deploy.measure.speed import report
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.show import gallery
 from mpm_deploy.show.gallery import Gallery, Picture
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure
+from mpm_deploy.support.strict_json import read_own_json
 
 _KINDS: dict[str, type[Any]] = {
     report.SCHEMA: Report,
@@ -95,10 +96,10 @@ def _read_folder(folder: Path) -> PictureFolder:
 
 def _read(path: Path) -> Any:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_own_json(path.read_bytes())
     except OSError as error:
         raise refusal(InputError, f"{path}: cannot be read", error) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(
             f"{path}: expected JSON: {error}", "name what bench, eval, sweep or visualize wrote"
         ) from error
@@ -106,7 +107,7 @@ def _read(path: Path) -> Any:
     kind = _KINDS.get(schema) if isinstance(schema, str) else None
     if kind is None:
         raise InputError(
-            f"{path}: expected a schema of {', '.join(_KINDS)}, got {schema!r}",
+            f"{path}: expected a schema of {', '.join(_KINDS)}, got {shown(schema)}",
             "name what --json of bench, cpp_runner, eval or profile wrote, sweep.json, or "
             "pictures.json",
         )

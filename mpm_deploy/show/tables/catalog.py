@@ -77,12 +77,12 @@ def paper_table(rows: Iterable[tuple[Row, Task, ModelFacts]]) -> Table:
     return table
 
 
-def manifest_table(manifest: Manifest) -> Table:
-    """Make a table of an artifact's manifest, one fact per row."""
+def manifest_table(manifest: Manifest, signature: str) -> Table:
+    """Make a table of an artifact's manifest, one fact per row, and who has signed it."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for name, value in _facts(manifest).items():
+    for name, value in {**_facts(manifest), "signature": signature}.items():
         table.add_row(name, Text(value))
     return table
 

@@ -85,7 +85,9 @@ def test_files_give_back_what_was_written(tmp_path: Path) -> None:
     assert float(lines[2]["end_to_end_fps_ratio"]) == 1.25
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"schema": "mpm-sweep/2"}', "{"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"schema": "mpm-sweep/2"}', "{", "[" * 100_000, "1" * 5000]
+)
 def test_a_file_that_is_no_sweep(text: str, tmp_path: Path) -> None:
     path = tmp_path / "sweep.json"
     path.write_text(text)

@@ -54,9 +54,9 @@ def test_schedules_are_whole_numbers_of_any_kind() -> None:
 
 
 def test_options_of_a_method() -> None:
-    (variant,) = all_variants(RECIPE, 12, ["tome:ratio=0.2,proportional_attention=true"], [(2, 5)])
-    assert variant.member.ratio == 0.2 and variant.member.proportional_attention
-    assert name_of(variant) == "tome [2, 5] ratio=0.2 proportional_attention=True"
+    (variant,) = all_variants(RECIPE, 12, ["tome:ratio=0.2,proportional_attention=false"], [(2, 5)])
+    assert variant.member.ratio == 0.2 and not variant.member.proportional_attention
+    assert name_of(variant) == "tome [2, 5] ratio=0.2 proportional_attention=False"
 
 
 def test_recipe_lines_say_false_and_quote_strings() -> None:

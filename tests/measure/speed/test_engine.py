@@ -9,30 +9,51 @@ from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.measure.speed import engine as engine_module
 from mpm_deploy.measure.speed.engine import Engine
 
+ANSWER = """
+import os, sys
+*arguments, descriptor = sys.argv[1:]
+def answer(line=""):
+    os.write(int(descriptor.removeprefix("--answers=")), f"{line}\\n".encode())
+"""
 ECHO = """
-import json, sys
+import json
 for line in sys.stdin:
-    print(json.dumps({"arguments": sys.argv[1:], "request": json.loads(line)}), flush=True)
+    print("what a library prints", flush=True)
+    answer(json.dumps({"arguments": arguments, "request": json.loads(line)}))
 """
 
 
 def engine_of(script: str, tmp_path: Path, **options: object) -> Engine:
-    (tmp_path / "program.py").write_text(script)
+    (tmp_path / "program.py").write_text(ANSWER + script)
     program = (sys.executable, str(tmp_path / "program.py"))
     return Engine("a.pt", "photos", program=program, **options)  # type: ignore[arg-type]
 
 
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
 def test_requests_and_options_arrive(tmp_path: Path) -> None:
-    with engine_of(ECHO, tmp_path, threads=2, device="cpu") as engine:
+    options = {"device": "cpu", "threads": 2, "stride": None, "max_pixels": 9, "trust": Path("k")}
+    with engine_of(ECHO, tmp_path, limit=3, **options) as engine:
         answer = engine.ask("warmup", batch_size=2, batches=None)
         assert answer["request"] == {"pass": "warmup", "batch_size": 2, "batches": None}
-        expected = ["worker", "a.pt", "photos", "--device=cpu", "--threads=2"]
-        assert answer["arguments"] == expected
+        given = ["--limit=3", "--device=cpu", "--threads=2", "--max-pixels=9", "--trust=k"]
+        assert answer["arguments"] == ["worker", "a.pt", "photos", *given]
         assert engine.ask("open")["request"] == {"pass": "open"}
 
 
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    before = open_descriptors()
+    with engine_of(ECHO, tmp_path) as engine:
+        engine.ask("open")
+    with pytest.raises(InputError):
+        Engine("a.pt", "photos", program=(str(tmp_path / "nothing"),))
+    assert open_descriptors() == before
+
+
 def test_an_error_there_is_an_error_here(tmp_path: Path) -> None:
-    script = """input(); print('{"error": "a.pt: broken", "hint": "rebuild it"}')"""
+    script = """input(); answer('{"error": "a.pt: broken", "hint": "rebuild it"}')"""
     with engine_of(script, tmp_path) as engine, pytest.raises(MpmError) as caught:
         engine.ask("open")
     assert (caught.value.problem, caught.value.hint) == ("a.pt: broken", "rebuild it")
@@ -50,7 +71,7 @@ def test_a_process_that_dies_is_named_with_its_exit_code(script: str, tmp_path: 
 
 def test_an_answer_that_is_no_json(tmp_path: Path) -> None:
     with (
-        engine_of("input(); print('hello')", tmp_path) as engine,
+        engine_of("input(); answer('hello')", tmp_path) as engine,
         pytest.raises(MpmError, match=r"its worker answered 'hello"),
     ):
         engine.ask("open")
@@ -76,7 +97,7 @@ def test_after_an_error_nobody_waits_for_a_pass(tmp_path: Path) -> None:
     begin = time.monotonic()
     with (
         pytest.raises(KeyboardInterrupt),
-        engine_of("import time; print(flush=True); time.sleep(60)", tmp_path) as engine,
+        engine_of("import time; answer(); time.sleep(60)", tmp_path) as engine,
     ):
         raise KeyboardInterrupt
     assert time.monotonic() - begin < engine_module._SECONDS_TO_LEAVE

@@ -1,7 +1,8 @@
 """What ToMe and ALGM share, read from their papers: slow, one image, one edge at a time.
 
 float64 and plain lists; nothing here knows about batches, offsets or torch. Tokens are numbered
-from 0, special ones aside.
+from 0, special ones aside; but every other one is counted from the first special token, as in the
+programs of both papers' authors.
 """
 
 import numpy as np
@@ -15,18 +16,30 @@ def cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(one @ other) / norms if norms > 0 else 0.0
 
 
-def edges(features: Rows) -> list[tuple[int, int, float]]:
-    """From each even token to the most similar odd one, the first of equals: from, to, cosine."""
+def both_sets(count: int, special: int) -> tuple[list[int], list[int]]:
+    """Every other token from the first special one, and the rest."""
+    first = special % 2
+    return list(range(first, count, 2)), list(range(1 - first, count, 2))
+
+
+def edges(features: Rows, special: int) -> list[tuple[int, int, float]]:
+    """From each of A to the most similar one of B, the first of equals: from, to, cosine."""
+    from_a, to_b = both_sets(len(features), special)
     found = []
-    for a in range(0, len(features), 2):
-        best = max(range(1, len(features), 2), key=lambda b: (cosine(features[a], features[b]), -b))
+    for a in from_a if to_b else []:
+        best = max(to_b, key=lambda b: (cosine(features[a], features[b]), -b))
         found.append((a, best, cosine(features[a], features[best])))
     return found
 
 
-def merge_map(count: int, merging: dict[int, int]) -> list[int]:
-    """Where each token goes; ``merging`` says which even token joins which odd one."""
-    order = [a for a in range(0, count, 2) if a not in merging] + list(range(1, count, 2))
+def merge_map(count: int, special: int, merging: dict[int, int]) -> list[int]:
+    """Where each token goes; ``merging`` says which of A joins which one of B."""
+    from_a, to_b = both_sets(count, special)
+    return numbered([a for a in from_a if a not in merging] + to_b, merging, count)
+
+
+def numbered(order: list[int], merging: dict[int, int], count: int) -> list[int]:
+    """Where each token goes, when those that stay come in this order."""
     return [order.index(merging.get(token, token)) for token in range(count)]
 
 

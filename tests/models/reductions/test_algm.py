@@ -18,7 +18,14 @@ from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.run.runner import Runner
 from tests.conftest import small_recipe
-from tests.models.reductions.bipartite import Rows, cosine, edges, merge_map, weighted_means
+from tests.models.reductions.bipartite import (
+    Rows,
+    cosine,
+    edges,
+    merge_map,
+    numbered,
+    weighted_means,
+)
 from tests.models.reductions.reducing import (
     Image,
     Reduced,
@@ -37,27 +44,29 @@ every_special = pytest.mark.parametrize("special", [0, 1, 2])
 
 
 def slow_windows(tokens: Rows, grid: tuple[int, int], threshold: float) -> list[int]:
-    """Where each patch goes in the local merge: to the first of its window, if that is alike."""
+    """Where each patch goes in the local merge: windows that are alike in front, best first."""
     down, across = grid
-    first = list(range(len(tokens)))
+    alike: list[tuple[float, list[int]]] = []
     for top in range(0, down - 1, 2):
         for left in range(0, across - 1, 2):
             window = [(top + i) * across + left + j for i in (0, 1) for j in (0, 1)]
             cosines = [cosine(tokens[i], tokens[j]) for i, j in combinations(window, 2)]
             if sum(cosines) / 6 >= threshold:
-                for patch in window:
-                    first[patch] = window[0]
-    order = sorted(set(first))
-    return [order.index(patch) for patch in first]
+                alike.append((sum(cosines) / 6, window))
+    best_first = [window for _, window in sorted(alike, key=lambda pair: -pair[0])]
+    alone = sorted(set(range(len(tokens))) - {patch for window in best_first for patch in window})
+    merging = {patch: window[0] for window in best_first for patch in window}
+    return numbered([window[0] for window in best_first] + alone, merging, len(tokens))
 
 
-def slow_global(tokens: Rows) -> list[int]:
-    """Where each token goes in the global merge."""
-    found = edges(tokens) if len(tokens) > 1 else []
+def slow_global(tokens: Rows, special: int) -> list[int]:
+    """Where each token goes in the global merge, at the fifth block."""
+    found = edges(tokens, special)
     cosines = [similarity for _, _, similarity in found]
-    # the deviation of a sample: of two edges, the better one is not that much better
-    cut = np.mean(cosines) + np.std(cosines, ddof=1) if len(found) > 1 else np.inf
-    return merge_map(len(tokens), {a: b for a, b, similarity in found if similarity >= cut})
+    # the deviation of a sample, by the number of the layer
+    cut = np.mean(cosines) + np.std(cosines, ddof=1) / 5 if len(found) > 1 else np.inf
+    merging = {a: b for a, b, similarity in found if similarity >= cut}
+    return merge_map(len(tokens), special, merging)
 
 
 def check_image(image: Image, reduced: Reduced, special: int, expected: list[int]) -> None:
@@ -104,7 +113,7 @@ def test_windows_merge_where_they_are_alike(grid: tuple[int, int], special: int)
 
 @every_special
 @pytest.mark.parametrize("maker", [gaussian, drifting])
-def test_the_global_merge_cuts_at_mean_and_deviation_of_each_image(
+def test_the_global_merge_cuts_at_mean_and_a_part_of_the_deviation_of_each_image(
     maker: Maker, special: int
 ) -> None:
     random = np.random.default_rng(special)
@@ -115,10 +124,10 @@ def test_the_global_merge_cuts_at_mean_and_deviation_of_each_image(
             tokens = maker(random, special + int(count), 12)
             images.append(image_of(tokens, random_patches(random, int(count), 60)))
         for image, reduced in zip(
-            images, reduce_images(GlobalMatching(), images, special), strict=True
+            images, reduce_images(GlobalMatching(5), images, special), strict=True
         ):
             tokens = image.tokens.double().numpy()[special:]
-            check_image(image, reduced, special, slow_global(tokens))
+            check_image(image, reduced, special, slow_global(tokens, special))
             removed.append(len(image.tokens) - len(reduced.tokens))
     assert max(removed) > 2
 
@@ -137,7 +146,7 @@ def test_no_image_depends_on_its_batch(maker: Maker, dtype: torch.dtype) -> None
     random = np.random.default_rng(0)
     for reduction, counts in (
         (WindowPooling((15, 20), 0.3), [300] * 6),
-        (GlobalMatching(), [1, 2, 3, 4, 77, 299, 300]),
+        (GlobalMatching(5), [1, 2, 3, 4, 77, 299, 300]),
     ):
         rows = [maker(random, count + 1, 64).to(dtype) for count in counts]
         patches = [torch.arange(300) % count for count in counts]
@@ -149,13 +158,14 @@ def algm_model(
     size: tuple[int, int] = SIZE,
     name: str = "seg_t16_mask",
     reconstruct: str = "after_decoder",
+    weighted: bool = False,
 ) -> Segmenter:
     return create(
         name,
         classes=5,
         image_size=size,
         blocks=(0, 4),
-        method=Algm(0.9),
+        method=Algm(0.9, weighted_decoding=weighted),
         reconstruct=reconstruct,
     )
 
@@ -168,13 +178,30 @@ def test_images_keep_what_they_would_alone(name: str) -> None:
     assert (kept[:, 1] < kept[:, 0]).any()
 
 
-def test_late_reconstruction_is_early() -> None:
+@pytest.mark.parametrize(("blocks", "layer"), [((0, 4), 5), ((0, 6), 7)])
+def test_the_deviation_is_divided_by_the_number_of_the_layer(
+    blocks: tuple[int, ...], layer: int
+) -> None:
+    _, matching = Algm(0.9).reductions(blocks, 1, (4, 4))
+    assert isinstance(matching, GlobalMatching) and matching.layer == layer
+
+
+def test_where_decoding_is_weighted_late_reconstruction_is_early() -> None:
     images = blocky_images(4, SIZE)
     with torch.inference_mode():
-        scores, maps = algm_model()(images)
+        scores, maps = algm_model(weighted=True)(images)
         early, early_maps = algm_model(reconstruct="before_decoder")(images)
     assert torch.equal(maps, early_maps)
     torch.testing.assert_close(scores, early, atol=1e-4, rtol=0)
+
+
+def test_merged_tokens_are_decoded_unweighted() -> None:
+    model, images = algm_model(), blocky_images(4, SIZE)
+    with torch.inference_mode():
+        scores, _ = model(images)
+        tokens, offsets, rows, _ = model.encoder(images * model.scale + model.shift)
+        expected = model.decoder(tokens, offsets, rows, 1 + PATCHES, 1)
+    assert torch.equal(scores.flatten(2).transpose(1, 2), expected)
 
 
 @pytest.mark.parametrize("name", ["seg_t16_mask", "seg_t16_linear"])

@@ -31,6 +31,17 @@ def test_files_are_known_by_how_they_begin(
     assert_says(path, got, cure)
 
 
+def test_a_damaged_archive_is_told_as_one(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.pth"
+    torch.save({}, checkpoint)
+    whole = checkpoint.read_bytes()
+    for place in range(len(whole) - 100, len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        checkpoint.write_bytes(damaged)
+        assert_says(checkpoint, "other bytes, or a part of one", "copy the file anew")
+
+
 def test_archives_are_to_be_unpacked(tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint.pth"
     torch.save({}, checkpoint)

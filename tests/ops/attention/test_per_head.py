@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
@@ -80,6 +81,18 @@ def test_exported_and_compiled_it_stays_the_same(dtype: torch.dtype, tmp_path: o
         expected = plain(q, k, v, offsets_of([count]), count, weights)
         got = compiled(q, k, v, weights)
         torch.testing.assert_close(got, expected, atol=TOLERANCE[dtype], rtol=0)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="a torch without oneDNN")
+@pytest.mark.parametrize("width", [37, 64, 192, 768])
+def test_products_of_equal_rows_are_equal_where_onednn_multiplies(width: int) -> None:
+    generator = torch.Generator().manual_seed(width)
+    for count in (*range(1, 70, 4), 197, 577, 1025):
+        order = torch.randint(0, 1 + count // 5, (count,), generator=generator)
+        rows = functional.normalize(torch.randn(1 + count // 5, width, generator=generator))[order]
+        products = torch.ops.mkldnn._linear_pointwise(rows, rows, None, "none", [], "")
+        first = (order[:, None] == order).int().argmax(dim=1)
+        assert torch.equal(products, products[:, first])
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7])

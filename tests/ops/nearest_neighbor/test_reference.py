@@ -11,8 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from mpm_deploy.ops.nearest_neighbor import reference
 from mpm_deploy.ops.nearest_neighbor.reference import nearest_neighbor as plain
-from tests.models.reductions.algorithm1 import best_matches, candidates, cosine_similarity
+from tests.models.reductions.algorithm1 import (
+    best_matches,
+    candidates,
+    cosine_similarity,
+    mutual_pairs,
+)
 from tests.ops.nearest_neighbor import interpreted
 from tests.support.packed import (
     DTYPES,
@@ -137,6 +143,42 @@ def test_bfloat16_tokens_are_compared_in_float32(search: Search, special_tokens:
     image = torch.tensor(special + rows).bfloat16()
     (matches,) = search([image], special_tokens)
     assert image_matches(matches, special_tokens) == [2, 2, 0]
+
+
+def test_near_duplicates_have_an_order(search: Search) -> None:
+    # Cosines of 1 - 7.2e-7, 1 - 1.3e-7 and 1 - 2.5e-7: a float32 has eight steps between them.
+    angles = [0.0, 0.0012, 0.0005]
+    image = torch.tensor([[math.cos(angle), math.sin(angle)] for angle in angles])
+    assert search([image]) == [[2, 2, 0]]
+
+
+@pytest.mark.parametrize("make", [gaussian, drifting])
+def test_near_duplicates_make_as_many_pairs_as_in_float64(search: Search, make: Maker) -> None:
+    random = np.random.default_rng(12)
+    pairs = {"float32": 0, "float64": 0}
+    for _ in range(6):
+        rows = make(random, 8, 64).repeat_interleave(8, dim=0)
+        rows += gaussian(random, 64, 64) * rows.norm(dim=1, keepdim=True) * 1e-4  # 1 - 4e-7
+        similarity = cosine_similarity(rows.float().double().numpy())
+        pairs["float32"] += len(mutual_pairs(search([rows.float()])[0]))
+        pairs["float64"] += len(mutual_pairs(best_matches(similarity)))
+    assert pairs["float32"] > 0.9 * pairs["float64"]
+
+
+def test_equal_rows_go_to_the_lowest_however_a_product_rounds_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = torch.Generator().manual_seed(13)
+
+    def rounding(rows: Tensor, others: Tensor) -> Tensor:  # more than MKL does with AVX2
+        products = rows @ others.t()
+        return products + 1e-6 * torch.rand(products.shape, generator=random)
+
+    monkeypatch.setattr(reference, "inner_products", rounding)
+    image = torch.randn(5, 64, generator=random)[[0, 1, 2, 1, 3, 1, 1, 0, 4]]
+    matches = search_by(plain, [image])[0]
+    assert [matches[row] for row in (0, 1, 3, 5, 6, 7)] == [7, 3, 1, 1, 1, 0]
+    assert {matches[row] for row in (2, 4, 8)} <= {0, 1, 2, 4, 8}
 
 
 def test_a_special_row_is_matched_by_nothing_however_similar(search: Search) -> None:

@@ -13,33 +13,14 @@ from pathlib import Path
 
 from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample, files_in
 from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
+from mpm_deploy.models.weights.classes import names_of
 
 _IMAGE = "_leftImg8bit.png"
 _IDS, _TRAIN_IDS = "_gtFine_labelIds.png", "_gtFine_labelTrainIds.png"
 
 # The id of each class, as cityscapesScripts lists them.
-_CLASSES = {
-    "road": 7,
-    "sidewalk": 8,
-    "building": 11,
-    "wall": 12,
-    "fence": 13,
-    "pole": 17,
-    "traffic light": 19,
-    "traffic sign": 20,
-    "vegetation": 21,
-    "terrain": 22,
-    "sky": 23,
-    "person": 24,
-    "rider": 25,
-    "car": 26,
-    "truck": 27,
-    "bus": 28,
-    "train": 31,
-    "motorcycle": 32,
-    "bicycle": 33,
-}
-_CLASS_OF_ID = {id: index for index, id in enumerate(_CLASSES.values())}
+_ID_OF_CLASS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+_CLASS_OF_ID = {id: index for index, id in enumerate(_ID_OF_CLASS)}
 
 
 class Cityscapes(Dataset):
@@ -48,7 +29,7 @@ class Cityscapes(Dataset):
     name = "cityscapes"
     layout = ("leftImg8bit/val", "gtFine/val")
     images = f"leftImg8bit/val/*/*{_IMAGE}"
-    classes = tuple(_CLASSES)
+    classes = names_of("cityscapes")
 
     def _find(self) -> Iterable[Sample]:
         for image in files_in(self.root, self.images):

@@ -15,18 +15,12 @@ from pathlib import Path
 from mpm_deploy.errors import DatasetError
 from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample
 from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
+from mpm_deploy.models.weights.classes import names_of
 from mpm_deploy.support.refusal import refusal
 
 _VOC = "VOCdevkit/VOC2010"
 _IMAGES, _LABELS = f"{_VOC}/JPEGImages", f"{_VOC}/SegmentationClassContext"
 _SPLIT = f"{_VOC}/ImageSets/SegmentationContext/val.txt"
-_CLASSES = """
-background, aeroplane, bag, bed, bedclothes, bench, bicycle, bird, boat, book, bottle, building,
-bus, cabinet, car, cat, ceiling, chair, cloth, computer, cow, cup, curtain, dog, door, fence, floor,
-flower, food, grass, ground, horse, keyboard, light, motorbike, mountain, mouse, person, plate,
-platform, pottedplant, road, rock, sheep, shelves, sidewalk, sign, sky, snow, sofa, table, track,
-train, tree, truck, tvmonitor, wall, water, window, wood
-"""
 
 
 class PascalContext(Dataset):
@@ -37,7 +31,7 @@ class PascalContext(Dataset):
     name = "pascal_context"
     layout = (_IMAGES, _LABELS, _SPLIT)
     images = f"the names in {_SPLIT}"
-    classes = tuple(_CLASSES.replace("\n", " ").strip().split(", "))
+    classes = names_of("pascal_context")
 
     def _find(self) -> Iterable[Sample]:
         for name in _read_names(self.root / _SPLIT):

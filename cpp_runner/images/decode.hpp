@@ -1,0 +1,14 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+
+#include "images/formats/raster.hpp"
+
+namespace mpm {
+
+// As `decode`, of an image that is let in first.
+Image decode_admitted(const std::filesystem::path& file, const Admit& admit);
+Image decode_admitted(std::span<const std::uint8_t> file_bytes, const Admit& admit);
+
+}  // namespace mpm
