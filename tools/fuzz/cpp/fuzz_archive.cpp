@@ -5,6 +5,7 @@
 #include "memory_file.hpp"
 #include "mpm_runner/error.hpp"
 #include "mpm_runner/manifest.hpp"
+#include "repairing_mutator.hpp"
 
 namespace {
 
@@ -28,7 +29,7 @@ bool has(MutableBytes file, std::size_t at, std::string_view magic, std::size_t 
          std::equal(magic.begin(), magic.end(), file.begin() + static_cast<long>(at));
 }
 
-// Makes the checksum of a stored record true, so that damage goes deeper than to the checksums.
+// Makes the checksum of a stored record true.
 // directory entry: "PK\1\2", .. method at 10, checksum at 16, size at 20, header's place at 42
 // header: "PK\3\4", .. checksum at 14, length of name at 26, length of more at 28, both, bytes
 void repair_checksum(MutableBytes file, std::size_t entry) {
@@ -43,21 +44,12 @@ void repair_checksum(MutableBytes file, std::size_t entry) {
   write_checksum(file, entry + 16, checksum);
 }
 
-void repair_checksums(MutableBytes file) {
+}  // namespace
+
+void mpm::fuzz::repair_checksums(MutableBytes file) {
   for (std::size_t at = 0; at + 46 <= file.size(); ++at) {
     if (has(file, at, "PK\1\2", 46)) repair_checksum(file, at);
   }
-}
-
-}  // namespace
-
-extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
-
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
-                                               std::size_t most, unsigned seed) {
-  const std::size_t mutated = LLVMFuzzerMutate(data, size, most);
-  if (seed % 16 != 0) repair_checksums({data, mutated});
-  return mutated;
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,14 +1,11 @@
 #include <zlib.h>
 
 #include "image_target.hpp"
+#include "repairing_mutator.hpp"
 
-namespace {
-
-constexpr std::size_t signature_size = 8;
-
-// Makes every chunk's checksum true, so that damage goes deeper than to the checksums.
 // chunk: length (4 bytes), name (4), data, checksum (4)
-void repair_checksums(std::span<std::uint8_t> file) {
+void mpm::fuzz::repair_checksums(std::span<std::uint8_t> file) {
+  constexpr std::size_t signature_size = 8;
   for (std::size_t at = signature_size; at + 12 <= file.size();) {
     const std::size_t length = mpm::read_u32(file, at);
     if (length > file.size() - at - 12) return;
@@ -19,17 +16,6 @@ void repair_checksums(std::span<std::uint8_t> file) {
     }
     at = end + 4;
   }
-}
-
-}  // namespace
-
-extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
-
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
-                                               std::size_t most, unsigned seed) {
-  const std::size_t mutated = LLVMFuzzerMutate(data, size, most);
-  if (seed % 16 != 0) repair_checksums({data, mutated});
-  return mutated;
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
