@@ -20,7 +20,7 @@ class ModelName(NamedTuple):
 
 
 # Segmenter's: ViT-T/S/B/L and distilled DeiT-T/S/B, each with its mask transformer or one layer.
-_BACKBONES = {
+_SEGMENTER_BACKBONES = {
     "t16": "vit_tiny_patch16",
     "s16": "vit_small_patch16",
     "b16": "vit_base_patch16",
@@ -30,13 +30,20 @@ _BACKBONES = {
     "deit_s16": "deit_small_distilled_patch16",
     "deit_b16": "deit_base_distilled_patch16",
 }
-_HEADS = {"mask": "mask_transformer", "linear": "linear"}
+_SEGMENTER_HEADS = {"mask": "mask_transformer", "linear": "linear"}
+# EoMT's: DINOv2 with registers at patch 16; the tiny one, which DINOv2 has none of, is Segmenter's.
+_EOMT_BACKBONES = {
+    "t16": "vit_tiny_patch16",
+    "s16": "vit_small_patch16_reg4_dinov2",
+    "b16": "vit_base_patch16_reg4_dinov2",
+    "l16": "vit_large_patch16_reg4_dinov2",
+}
 
 MODELS = {
-    f"seg_{backbone}_{head}": ModelName(_BACKBONES[backbone], _HEADS[head])
-    for head in _HEADS
-    for backbone in _BACKBONES
-}
+    f"seg_{backbone}_{head}": ModelName(_SEGMENTER_BACKBONES[backbone], _SEGMENTER_HEADS[head])
+    for head in _SEGMENTER_HEADS
+    for backbone in _SEGMENTER_BACKBONES
+} | {f"eomt_{name}": ModelName(backbone, "eomt") for name, backbone in _EOMT_BACKBONES.items()}
 
 
 def model_name(backbone: str, head: str) -> str:

@@ -38,8 +38,8 @@ class NamedVits(EncoderFamily, ABC):
     @classmethod
     def find(cls, config: EncoderConfig) -> str | None:
         """Return the backbone that has this shape, whatever its epsilon; None if none has."""
+        one_patch = (config.patch_size, config.patch_size)
         for backbone, shape in cls.shapes.items():
-            one_patch = (shape.patch_size, shape.patch_size)
             if shape == replace(config, image_size=one_patch, norm_epsilon=shape.norm_epsilon):
                 return backbone
         return None

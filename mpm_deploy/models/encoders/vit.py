@@ -312,7 +312,7 @@ class Encoder(PackedEncoder):
         taps: list[Packed] = []
         rotation: tuple[torch.Tensor, torch.Tensor] | None = None
         for index, block in enumerate(self.blocks):
-            packed = block.merge_before(packed)
+            packed = block.merge_before(packed)  # type: ignore[operator]
             queries = self.queries
             if queries is not None and index == self.query_block:
                 packed = put_in_front(packed, queries)

@@ -6,6 +6,8 @@ mean = [0.5, 0.5, 0.5]                      on 0..1
 std = [0.5, 0.5, 0.5]
 classes = ["road", ...]
 palette = [[128, 64, 128], ...]             red, green, blue of each class
+[head]                                      the head's options, where they are not its defaults
+[input]                                     how images were fitted, as in a recipe's table
 [provenance]                                free: who made them, how, from what
 
 `read_weights` takes others too: Segmenter's own checkpoints, and timm's by their name.
@@ -32,6 +34,7 @@ from mpm_deploy.support.refusal import refusal, refusal_in
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
+_DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
 _ABOUT_CURE = (
     "write it as `mpm-deploy convert` does: model, image_size, mean, std, classes, palette"
 )

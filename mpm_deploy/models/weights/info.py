@@ -1,7 +1,8 @@
 """Describe weights: the model, input and classes that they are for, and where they come from."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from mpm_deploy.models.weights.classes import numbered_classes
 from mpm_deploy.support.family import require
@@ -24,6 +25,9 @@ class WeightsInfo:
         std: Standard deviation of each channel, on 0..1.
         classes: Names of the K classes.
         palette: Red, green and blue of each class, 0 to 255.
+        head: The options of the head that they were trained with; those left out are its defaults.
+        input: The values of a recipe's ``[input]`` table that they were tested with; a recipe
+            that says nothing else takes them.
 
     Raises:
         OptionError: A value that nothing can be made with.
@@ -37,6 +41,8 @@ class WeightsInfo:
     std: tuple[float, float, float]
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
+    head: dict[str, Any] = field(default_factory=dict)
+    input: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         mean, std, count = self.mean, self.std, len(self.classes)

@@ -182,7 +182,7 @@ def test_images_keep_what_they_would_alone(name: str) -> None:
 def test_the_deviation_is_divided_by_the_number_of_the_layer(
     blocks: tuple[int, ...], layer: int
 ) -> None:
-    _, matching = Algm(0.9).reductions(blocks, 1, (4, 4))
+    _, matching = Algm(0.9).reductions(blocks, (4, 4))
     assert isinstance(matching, GlobalMatching) and matching.layer == layer
 
 
@@ -199,8 +199,8 @@ def test_merged_tokens_are_decoded_unweighted() -> None:
     model, images = algm_model(), blocky_images(4, SIZE)
     with torch.inference_mode():
         scores, _ = model(images)
-        tokens, offsets, rows, _ = model.encoder(images * model.scale + model.shift)
-        expected = model.decoder(tokens, offsets, rows, 1 + PATCHES, 1)
+        taps, _ = model.encoder(images * model.scale + model.shift)
+        expected = model.decoder(taps, None)
     assert torch.equal(scores.flatten(2).transpose(1, 2), expected)
 
 
