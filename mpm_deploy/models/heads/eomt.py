@@ -114,8 +114,8 @@ class EomtDecoder(Decoder):
             places *= 4
             constant += 2.0 * 9 * width * places
         constant += 2.0 * places * self.queries * (width + classes - 1)
-        # The queries' rows, which are none of image tokens, are split too.
-        return per_row(split, others=0) + Polynomial(constant)
+        # The queries' rows are split too: to leave them out would cost a copy of all others.
+        return per_row(split, others=self.queries) + Polynomial(constant)
 
 
 class TwiceAsFine(nn.Module):
