@@ -7,15 +7,16 @@ import argparse
 import subprocess
 import sys
 
-from benchmarks import cpu_peers, label_map, memory, speed, windows
+from benchmarks import cpu_peers, label_map, memory, rotary_positions, speed, windows
 
 MEMBERS = {
-    module.MEMBER.name: module.MEMBER for module in (speed, memory, label_map, windows, cpu_peers)
+    module.MEMBER.name: module.MEMBER
+    for module in (speed, memory, label_map, windows, rotary_positions, cpu_peers)
 }
 
 
 def main() -> None:
-    about = "\n".join(f"{member.name:10} {member.about}" for member in MEMBERS.values())
+    about = "\n".join(f"{member.name:16} {member.about}" for member in MEMBERS.values())
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=f"{about}\n\nOptions of one: python -m benchmarks.NAME --help",

@@ -26,6 +26,7 @@ ENCODERS = Family(
         "vit": "mpm_deploy.models.encoders.plain:PlainVit",
         "dinov2": "mpm_deploy.models.encoders.dinov2:Dinov2",
         "dinov3": "mpm_deploy.models.encoders.dinov3:Dinov3",
+        "timm": "mpm_deploy.models.encoders.timm_vit:TimmVit",
     },
 )
 

@@ -137,9 +137,9 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
         std=weights.std,
     )
     if weights.origin != RANDOM:
-        load_into(model, tensors, weights.origin)
+        load_into(model, tensors, weights.origin, weights.image_size)
     elif tensors:
-        load_encoder_into(model, tensors, wanted.weights)
+        load_encoder_into(model, tensors, wanted.weights, weights.image_size)
     _check_no_gaps(recipe, model.image_size)
     dtype = getattr(torch, recipe.backend.dtype)
     return model.to(recipe.backend.device).compute_in(dtype), weights

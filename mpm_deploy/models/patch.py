@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mpm_deploy.errors import InputError, ModelError
-from mpm_deploy.models.encoders.timm_vit import check_supported
+from mpm_deploy.models.encoders.timm_vit import check_supported, import_timm
 from mpm_deploy.models.encoders.vit import checked_schedule
 from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
 from mpm_deploy.models.reductions.mpm import compose, merge_mutual_pairs
@@ -138,6 +138,7 @@ def patch(model: nn.Module, blocks: Sequence[int] = (2, 5)) -> PatchedEncoder:
         MissingPackageError: timm is not installed.
     """
     check_supported(model)
+    _check_has_own_layers(model)
     if "forward_features" in vars(model) and _encoder_of(model) is None:
         raise ModelError(
             f"{type(model).__name__}: expected timm's `forward_features`, got another that was put "
@@ -148,6 +149,15 @@ def patch(model: nn.Module, blocks: Sequence[int] = (2, 5)) -> PatchedEncoder:
     # Of the instance, and no submodule: neither `state_dict` nor `modules()` shows it.
     vars(model)["forward_features"] = encoder.forward_features
     return encoder
+
+
+def _check_has_own_layers(model: Any) -> None:
+    if not isinstance(model.blocks[0], import_timm().models.vision_transformer.Block):
+        raise ModelError(
+            f"{type(model).__name__}: expected a model that `VisionTransformer`'s own blocks make "
+            f"up, got `{type(model.blocks[0]).__name__}`",
+            "`[model] backbone` of a recipe names it instead, and builds it with merging",
+        )
 
 
 def unpatch(model: nn.Module) -> None:

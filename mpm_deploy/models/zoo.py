@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.families import ENCODERS, HEADS
+from mpm_deploy.families import HEADS
 from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.reductions import Method, Mpm
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.recipe.model_names import MODELS, split_name
+from mpm_deploy.recipe.model_names import MODELS, family_of, split_name
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,8 @@ class ModelSpec:
         self, image_size: tuple[int, int], blocks: Sequence[int] = (), method: Method | None = None
     ) -> PackedEncoder:
         """Make the encoder with weights of any value; arguments are those of `create`."""
-        return self._family.make(
-            self.backbone, image_size, blocks, method or Mpm(), self.head.readout
-        )
-
-    @property
-    def _family(self) -> EncoderFamily:
-        families: list[type[EncoderFamily]] = list(ENCODERS.values())
-        return next(family() for family in families if self.backbone in family.backbones())
+        family: EncoderFamily = family_of(self.backbone)()
+        return family.make(self.backbone, image_size, blocks, method or Mpm(), self.head.readout)
 
 
 def find_model(name: str, head: Head | None = None) -> ModelSpec:

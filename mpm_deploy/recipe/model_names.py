@@ -4,7 +4,8 @@ seg_t16_mask                          is short for
 vit_tiny_patch16+mask_transformer     the backbone, the head
 """
 
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.families import ENCODERS, HEADS
@@ -56,12 +57,23 @@ def split_name(name: str) -> ModelName | None:
     """Return the parts of a model, by its short name or its ``BACKBONE+HEAD``; None if unknown."""
     backbone, _, head = name.partition("+")
     pair = MODELS.get(name, ModelName(backbone, head))
-    return pair if pair.head in HEADS and pair.backbone in backbones() else None
+    return pair if pair.head in HEADS and family_of(pair.backbone) else None
 
 
 def backbones() -> tuple[str, ...]:
-    """Return the names of all backbones, family by family."""
+    """Return the names of the backbones that are listed, family by family."""
     return tuple(name for family in ENCODERS.values() for name in family.backbones())
+
+
+def family_of(backbone: str) -> Any:
+    """Return the family of encoders that has a backbone; None if none has.
+
+    Those that list it are asked before those that have to look for it.
+    """
+    families = ENCODERS.values()
+    listing = (family for family in families if backbone in family.backbones())
+    having = (family for family in families if family.has(backbone))
+    return next(chain(listing, having), None)
 
 
 def check_name(key: str, name: str) -> None:
@@ -82,10 +94,15 @@ def check_backbone(key: str, backbone: str) -> None:
     """Refuse a name that no backbone has.
 
     Raises:
-        RecipeError: Says at which key, and which names there are.
+        RecipeError: Says at which key, and which name is near.
     """
-    if backbone not in backbones():
+    if family_of(backbone) is None:
+        listed = ", ".join(
+            family.backbones()[0] for family in ENCODERS.values() if family.backbones()
+        )
+        every = [name for family in ENCODERS.values() for name in family.every_backbone()]
         raise RecipeError(
-            f"{key}: unknown value {shown(backbone)}; allowed are {', '.join(backbones())}",
-            nearest(backbone, backbones()),
+            f"{key}: unknown value {shown(backbone)}; allowed are {listed} and their kind, and the "
+            "names of plain ViTs in timm, where it is installed",
+            nearest(backbone, every),
         )

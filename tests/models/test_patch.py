@@ -303,6 +303,7 @@ def test_tokens_kept_of_no_batch_are_an_error():
     ("name", "options", "part"),
     [
         ("eva02_tiny_patch14_224", {}, "rope"),
+        ("vit_small_patch16_dinov3", {"depth": 1}, "got `EvaBlock`"),
         ("swin_tiny_patch4_window7_224", {}, "SwinTransformer"),
         ("resnet18", {}, "ResNet"),
     ],

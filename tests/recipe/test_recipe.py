@@ -52,6 +52,20 @@ def test_a_model_has_a_short_name_or_both_its_parts() -> None:
     assert split_name("toy+linear") is None and split_name("vit_tiny_patch16") is None
 
 
+def test_an_unknown_backbone_is_told_the_nearest_that_is_known_listed_or_not(
+    recipe: Recipe,
+) -> None:
+    for backbone, near in (
+        ("vit_smal_patch16", "vit_small_patch16"),
+        ("vit_medium_patch16_gap_25", "vit_medium_patch16_gap_256"),
+    ):
+        with pytest.raises(RecipeError) as caught:
+            recipe.override(f"model.backbone={backbone}", "model.head=linear")
+        assert f"unknown value '{backbone}'" in caught.value.problem
+        assert len(caught.value.problem) < 240
+        assert caught.value.hint == f"did you mean {near!r}?"
+
+
 def test_a_recipe_names_a_backbone_and_a_head_with_its_options(recipe: Recipe) -> None:
     changed = recipe.override(
         "model.weights=random",
@@ -61,6 +75,8 @@ def test_a_recipe_names_a_backbone_and_a_head_with_its_options(recipe: Recipe) -
     )
     assert changed.model.full_name == "seg_s16_mask" and changed.model.member.depth == 1
     assert Recipe.from_dict(changed.to_dict()) == changed
+    by_timms_name = changed.override("model.backbone=vit_medium_patch16_gap_256")
+    assert by_timms_name.model.full_name == "vit_medium_patch16_gap_256+mask_transformer"
     one_part = "model: expected a name, or a backbone and a head, got"
     for assignments, problem in (
         (("model.backbone=vit_small_patch16",), one_part),

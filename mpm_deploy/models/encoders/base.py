@@ -1,7 +1,7 @@
 """Define what every encoder takes and returns, and how a family of encoders names its backbones."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -62,6 +62,21 @@ class PackedEncoder(nn.Module):
         """
         raise NotImplementedError
 
+    def fit(
+        self, weights: Mapping[str, Tensor], image_size: tuple[int, int] | None
+    ) -> dict[str, Tensor]:
+        """Return weights that were made for another input as this encoder takes them.
+
+        Args:
+            weights: Those of such an encoder, by their names in it.
+            image_size: Input ``(height, width)`` in pixels that they were made for; None where
+                nobody knows.
+
+        Raises:
+            ModelError: They are for an input of which too little is known.
+        """
+        return dict(weights)
+
     def flop_stages(self) -> list[Polynomial]:
         """Count the FLOPs of what runs before the first merge, and after each."""
         raise NotImplementedError
@@ -76,7 +91,17 @@ class EncoderFamily(ABC):
     @classmethod
     @abstractmethod
     def backbones(cls) -> tuple[str, ...]:
-        """Return the names of its backbones."""
+        """Return the names of its backbones that a list of all should hold."""
+
+    @classmethod
+    def every_backbone(cls) -> Iterable[str]:
+        """Return the names of all its backbones, those too that no list holds."""
+        return cls.backbones()
+
+    @classmethod
+    def has(cls, backbone: str) -> bool:
+        """Tell whether one of its backbones has that name."""
+        return backbone in cls.every_backbone()
 
     @abstractmethod
     def make(
@@ -90,12 +115,13 @@ class EncoderFamily(ABC):
         """Make an encoder with weights of any value.
 
         Args:
-            backbone: One of `backbones`.
+            backbone: The name of one that it has.
             image_size: Input ``(height, width)`` in pixels.
             schedule: The blocks at which tokens merge, 0-based and rising.
             method: How they merge.
             readout: What the head reads of it.
 
         Raises:
-            ModelError: A size or a schedule that does not fit the backbone.
+            ModelError: A size or a schedule that does not fit the backbone, or a backbone that
+                computes something else than an encoder does.
         """

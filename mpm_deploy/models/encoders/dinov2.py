@@ -23,6 +23,7 @@ def _shapes() -> dict[str, EncoderConfig]:
             1 + registers,
             _NORM_EPSILON,
             layer_scale=True,
+            position_resize="bicubic_antialiased" if registers else "bicubic_offset",
             **({"gated_mlp": True, "mlp_width": _GIANT_MLP} if size == _GIANT else {}),
         )
         for patch_size in (14, 16)

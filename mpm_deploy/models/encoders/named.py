@@ -37,10 +37,19 @@ class NamedVits(EncoderFamily, ABC):
 
     @classmethod
     def find(cls, config: EncoderConfig) -> str | None:
-        """Return the backbone that has this shape, whatever its epsilon; None if none has."""
+        """Return the backbone that has this shape, None if none has.
+
+        Epsilon, and how positions are resized, are the family's to say.
+        """
         one_patch = (config.patch_size, config.patch_size)
         for backbone, shape in cls.shapes.items():
-            if shape == replace(config, image_size=one_patch, norm_epsilon=shape.norm_epsilon):
+            alike = replace(
+                config,
+                image_size=one_patch,
+                norm_epsilon=shape.norm_epsilon,
+                position_resize=shape.position_resize,
+            )
+            if shape == alike:
                 return backbone
         return None
 
@@ -60,7 +69,7 @@ def vit_shape(
     patch_size: int,
     special_tokens: int,
     norm_epsilon: float,
-    **parts: float | bool,
+    **parts: float | bool | str,
 ) -> EncoderConfig:
     """Return the shape of a ViT at an input of one patch.
 

@@ -47,16 +47,23 @@ class Rotary(nn.Module):
 
     def forward(self, packed: Packed) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of the angles of each row, both ``(T, D / 2)`` float32."""
+        coordinates = self.coordinates(packed)
+        periods = self.base ** (4.0 * self.pair / self.head_width)  # (D / 4,)
+        angles = (2 * math.pi * coordinates[:, :, None] / periods).flatten(1)  # (T, D / 2)
+        return angles.cos(), angles.sin()
+
+    def coordinates(self, packed: Packed) -> Tensor:
+        """Return where each row stands, ``(T, 2)`` float32, row and column from -1 to 1.
+
+        Special tokens are put in the center, where nothing is turned.
+        """
         images, patches = packed.rows.shape[0], packed.rows.shape[1]
         places = self.places.expand(images, patches, 3).reshape(-1, 3)
         zeros = self.places.new_zeros(packed.tokens.shape[0], 3)
         sums = zeros.index_add(0, packed.rows.flatten(), places)  # (T, 3)
         count = sums[:, 2:]
         centers = (sums[:, :2] / count.clamp(min=1) + 0.5) / self.extent
-        coordinates = torch.where(count > 0, 2 * centers - 1, 0.0)  # (T, 2)
-        periods = self.base ** (4.0 * self.pair / self.head_width)  # (D / 4,)
-        angles = (2 * math.pi * coordinates[:, :, None] / periods).flatten(1)  # (T, D / 2)
-        return angles.cos(), angles.sin()
+        return torch.where(count > 0, 2 * centers - 1, 0.0)
 
 
 def rotate(rows: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

@@ -1,23 +1,92 @@
-"""Make an encoder with the weights of a plain timm ``VisionTransformer``."""
+"""Make an encoder of a plain ViT of timm: by its name, or with the weights of a model.
 
-from collections.abc import Iterator, Sequence
+timm has plain ViTs in two classes: `VisionTransformer`, and `Eva`, in which DINOv3's are. Both are
+read part by part, and refused by the first part that the encoder does not compute.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mpm_deploy.errors import MissingPackageError, ModelError
+from mpm_deploy.models.encoders.base import EncoderFamily, Readout
+from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.reductions import Method
+
+# What RotaryEmbeddingDinoV3 must be like to be what `Rotary` computes.
+_ROTARY = {
+    "rotate_half": True,
+    "normalize_coords": "separate",
+    "grid_indexing": "ij",
+    "grid_offset": 0,
+    "min_period": None,
+    "max_period": None,
+}
+
+
+class TimmVit(EncoderFamily):
+    """The plain ViTs that timm can make, by timm's names, with a tag or without.
+
+    They are too many for a list, and which are plain is known once one is made.
+    """
+
+    @classmethod
+    def backbones(cls) -> tuple[str, ...]:
+        return ()
+
+    @classmethod
+    def every_backbone(cls) -> Iterable[str]:
+        try:
+            names: list[str] = import_timm().list_models()
+        except MissingPackageError:
+            return ()
+        return names
+
+    @classmethod
+    def has(cls, backbone: str) -> bool:
+        return super().has(backbone.partition(".")[0])
+
+    def make(
+        self,
+        backbone: str,
+        image_size: tuple[int, int],
+        schedule: Sequence[int],
+        method: Method,
+        readout: Readout,
+    ) -> Encoder:
+        config = replace(_config_by_name(backbone), image_size=image_size)
+        return Encoder(config, schedule, method, readout)
+
+
+@cache
+def _config_by_name(name: str) -> EncoderConfig:
+    """Return the shape of a model of timm at its own input size, without making its weights."""
+    timm = import_timm()
+    try:
+        with torch.device("meta"):
+            vit = timm.create_model(name)
+    except Exception as error:  # each of timm's models raises what it likes
+        reason = str(error).partition("\n")[0]
+        raise ModelError(
+            f"{name}: timm cannot make it: {type(error).__name__}: {reason}"
+        ) from error
+    check_supported(vit)
+    return config_of(vit)
 
 
 def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
     """Make an encoder that computes what ``vit.forward_features`` does, on packed tokens.
 
     Plain ViTs of any size are taken, with class, distillation and register tokens, LayerScale,
-    qk-norm, a norm before the blocks or none after them.
+    qk-norm, SwiGLU, DINOv3's rotary positions, a norm before the blocks or none after them.
 
     Args:
-        vit: A ``timm.models.VisionTransformer``; is left as it is.
+        vit: A ``timm.models.VisionTransformer`` or ``timm.models.Eva``; is left as it is.
         blocks: The merge schedule, 0-based; empty computes exactly what timm does.
 
     Returns:
@@ -28,10 +97,9 @@ def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
         MissingPackageError: timm is not installed.
     """
     check_supported(vit)
-    source: Any = vit
-    encoder = Encoder(_config(source), blocks)
-    encoder.load_state_dict(_weights(source))
-    return encoder.to(source.pos_embed.device).eval()
+    encoder = Encoder(config_of(vit), blocks)
+    encoder.load_state_dict(weights_of(vit))
+    return encoder.to(next(vit.parameters()).device).eval()
 
 
 def check_supported(vit: nn.Module) -> None:
@@ -45,22 +113,24 @@ def check_supported(vit: nn.Module) -> None:
     if unsupported is not None:
         raise ModelError(
             f"{type(vit).__name__}: {unsupported} is not supported",
-            "a plain timm VisionTransformer is: learned positions, full attention, a GELU MLP",
+            "a plain ViT of timm is: learned positions or DINOv3's rotary ones, full attention, "
+            "an MLP with GELU or SwiGLU",
         )
 
 
 def _unsupported_parts(vit: Any) -> Iterator[str]:
-    if getattr(vit, "rope", None) is not None:
-        yield "rotary position embedding (`rope`)"
-    vision_transformer, attention, layer_scale, mlp = _timm_types()
+    models = import_timm().models
+    plain, eva = models.vision_transformer.VisionTransformer, models.eva.Eva
+    yield from _unsupported_in_rope(getattr(vit, "rope", None))
     if any(getattr(block, "window_size", 0) for block in getattr(vit, "blocks", ())):
         yield "window attention (`blocks[i].window_size`)"
-    if not isinstance(vit, vision_transformer):
+    if not isinstance(vit, plain | eva):
         yield f"this architecture (not a `VisionTransformer`, a `{type(vit).__module__}`)"
-    if type(vit).forward_features is not vision_transformer.forward_features:
+    kind = eva if isinstance(vit, eva) else plain
+    if type(vit).forward_features is not kind.forward_features:
         yield "a `forward_features` of its own"
-    if vit.pos_embed is None:
-        yield "a model without learned positions (`pos_embed`)"
+    if vit.pos_embed is None and getattr(vit, "rope", None) is None:
+        yield "a model without positions (`pos_embed`)"
     if type(vit.patch_embed.proj) is not nn.Conv2d or vit.patch_embed.proj.in_channels != 3:
         yield "a patch embedding other than one convolution of 3 channels (`patch_embed`)"
     if not isinstance(vit.patch_embed.norm, nn.Identity):
@@ -68,95 +138,71 @@ def _unsupported_parts(vit: Any) -> Iterator[str]:
     if len({vit.patch_embed.proj.kernel_size, vit.patch_embed.proj.stride}) != 1:
         yield "overlapping patches (`patch_embed.proj.stride`)"
     for index, block in enumerate(vit.blocks):
-        for part in _unsupported_in_block(block, attention, layer_scale, mlp):
+        for part in _unsupported_in_block(block, models):
             yield f"{part} in `blocks[{index}]`"
     for name in ("norm_pre", "norm"):
         if not isinstance(getattr(vit, name), nn.Identity | nn.LayerNorm):
             yield f"a {type(getattr(vit, name)).__name__} (`{name}`)"
 
 
-def _unsupported_in_block(block: Any, attention: Any, layer_scale: Any, mlp: Any) -> Iterator[str]:
-    if not all(hasattr(block, name) for name in ("norm1", "attn", "ls1", "norm2", "mlp", "ls2")):
+def _unsupported_in_rope(rope: Any) -> Iterator[str]:
+    if rope is None:
+        return
+    if type(rope).__name__ != "RotaryEmbeddingDinoV3":
+        yield f"rotary position embedding other than DINOv3's (`rope`, a `{type(rope).__name__}`)"
+    for name, wanted in _ROTARY.items():
+        if getattr(rope, name) != wanted:
+            yield f"rotary position embedding with {getattr(rope, name)!r} (`rope.{name}`)"
+
+
+def _unsupported_in_block(block: Any, models: Any) -> Iterator[str]:
+    scales = ("gamma_1", "gamma_2") if type(block) is models.eva.EvaBlock else ("ls1", "ls2")
+    if not all(hasattr(block, name) for name in ("norm1", "attn", "norm2", "mlp", *scales)):
         yield f"the block type `{type(block).__name__}`"
         return
-    if type(block.attn) is not attention:
-        yield f"the attention type `{type(block.attn).__name__}`"
-        return
-    if not isinstance(getattr(block.attn, "norm", None), nn.Identity | None):
+    first, second = (getattr(block, name) for name in scales)
+    kinds = nn.Identity | nn.Parameter | models.vision_transformer.LayerScale | None
+    for scale in (first, second):
+        if not isinstance(scale, kinds):
+            yield f"the scale type `{type(scale).__name__}`"
+    if type(first) is not type(second):
+        yield f"LayerScale in one branch alone (`{scales[0]}`)"
+    for norm in (block.norm1, block.norm2):
+        if not isinstance(norm, nn.LayerNorm):
+            yield f"a {type(norm).__name__}"
+    yield from _unsupported_in_attention(block.attn, models)
+    yield from _unsupported_in_mlp(block.mlp, models)
+
+
+def _unsupported_in_attention(attn: Any, models: Any) -> Iterator[str]:
+    if type(attn) not in (models.vision_transformer.Attention, models.eva.EvaAttention):
+        yield f"the attention type `{type(attn).__name__}`"
+    if not isinstance(getattr(attn, "norm", None), nn.Identity | None):
         yield "a norm after attention (`attn.norm`)"
-    if getattr(block.attn, "gate", None) is not None:
+    if getattr(attn, "gate", None) is not None:
         yield "gated attention (`attn.gate`)"
-    if block.attn.qkv.out_features != 3 * block.attn.qkv.in_features:
+    if attn.head_dim * attn.num_heads != attn.proj.out_features:
         yield "heads that are not width / heads wide (`attn.head_dim`)"
-    if type(block.mlp) is not mlp or not isinstance(block.mlp.norm, nn.Identity):
-        yield f"the MLP type `{type(block.mlp).__name__}`"
-    elif not isinstance(block.mlp.act, nn.GELU) or block.mlp.act.approximate != "none":
-        yield f"the activation `{block.mlp.act}`"
-    for name in ("ls1", "ls2"):
-        if not isinstance(getattr(block, name), nn.Identity | layer_scale):
-            yield f"the scale type `{type(getattr(block, name)).__name__}`"
-    for norm in (block.norm1, block.norm2, block.attn.q_norm, block.attn.k_norm):
+    for norm in (attn.q_norm, attn.k_norm):
         if not isinstance(norm, nn.Identity | nn.LayerNorm):
             yield f"a {type(norm).__name__}"
-    if block.attn.proj.bias is None or block.mlp.fc1.bias is None:
-        yield "a projection without bias"
+    if attn.proj.bias is None:
+        yield "a projection without bias (`attn.proj`)"
 
 
-def _config(vit: Any) -> EncoderConfig:
-    block = vit.blocks[0]
-    return EncoderConfig(
-        image_size=tuple(vit.patch_embed.img_size),
-        patch_size=vit.patch_embed.proj.kernel_size[0],
-        width=vit.embed_dim,
-        depth=len(vit.blocks),
-        heads=block.attn.num_heads,
-        mlp_width=block.mlp.fc1.out_features,
-        special_tokens=vit.num_prefix_tokens,
-        norm_epsilon=block.norm1.eps,
-        qkv_bias=block.attn.qkv.bias is not None,
-        qk_norm=isinstance(block.attn.q_norm, nn.LayerNorm),
-        layer_scale=not isinstance(block.ls1, nn.Identity),
-        pre_norm=isinstance(vit.norm_pre, nn.LayerNorm),
-        final_norm=isinstance(vit.norm, nn.LayerNorm),
-    )
-
-
-def _weights(vit: Any) -> dict[str, Tensor]:
-    """Return the weights under this package's names, with positions added to special tokens."""
-    special, position = _special_and_position(vit)
-    proj = vit.patch_embed.proj
-    weights = {
-        "special": special,
-        "position": position,
-        "patch_embed.weight": proj.weight,
-        "patch_embed.bias": proj.bias if proj.bias is not None else torch.zeros(vit.embed_dim),
-    }
-    for name, tensor in vit.state_dict().items():
-        if name.split(".")[0] in ("blocks", "norm_pre", "norm"):
-            weights[_our_name(name)] = tensor
-    return {name: tensor.detach().clone() for name, tensor in weights.items()}
-
-
-def _special_and_position(vit: Any) -> tuple[Tensor, Tensor]:
-    """Return the special tokens ``(E, C)`` and the patches' positions ``(N, C)``."""
-    named = (getattr(vit, name, None) for name in ("cls_token", "dist_token", "reg_token"))
-    tokens = [token[0] for token in named if token is not None]
-    special = torch.cat(tokens) if tokens else vit.pos_embed.new_zeros(0, vit.embed_dim)
-    if vit.no_embed_class:
-        return special, vit.pos_embed[0]
-    count = special.shape[0]
-    return special + vit.pos_embed[0, :count], vit.pos_embed[0, count:]
-
-
-def _our_name(name: str) -> str:
-    for theirs, ours in (
-        (".attn.", "."),
-        (".mlp.", "."),
-        (".ls1.", ".scale1."),
-        (".ls2.", ".scale2."),
-    ):
-        name = name.replace(theirs, ours)
-    return name
+def _unsupported_in_mlp(mlp: Any, models: Any) -> Iterator[str]:
+    gated = type(mlp) in (models.eva.GluMlp, models.eva.SwiGLU)
+    if not gated and type(mlp) is not models.vision_transformer.Mlp:
+        yield f"the MLP type `{type(mlp).__name__}`"
+    if not isinstance(mlp.norm, nn.Identity):
+        yield "a norm in the MLP (`mlp.norm`)"
+    exact = isinstance(mlp.act, nn.GELU) and mlp.act.approximate == "none"
+    if not (isinstance(mlp.act, nn.SiLU) if gated else exact):
+        yield f"the activation `{mlp.act}`"
+    if getattr(mlp, "gate_last", False):
+        yield "an MLP whose second half is the gate (`mlp.gate_last`)"
+    if any(layer.bias is None for layer in mlp.children() if isinstance(layer, nn.Linear)):
+        yield "an MLP without biases (`mlp`)"
 
 
 def import_timm() -> Any:
@@ -172,9 +218,3 @@ def import_timm() -> Any:
             "reading a timm model needs timm", "pip install 'mpm-deploy[build]'"
         ) from error
     return timm
-
-
-def _timm_types() -> tuple[Any, Any, Any, Any]:
-    # From where VisionTransformer takes them itself: not every timm 1.0 has them in its layers.
-    module = import_timm().models.vision_transformer
-    return module.VisionTransformer, module.Attention, module.LayerScale, module.Mlp

@@ -3,7 +3,7 @@
 images (B, 3, H, W) ─▶ patches ─▶ rows (T, C), offsets ─▶ block 0 ─▶ block 1 ─▶ merge ─▶ block 2 ...
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.base import PackedEncoder, Readout
+from mpm_deploy.models.encoders.resizing import PositionResize, fitted
 from mpm_deploy.models.encoders.rotary import Rotary, rotate
 from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows, put_in_front
 from mpm_deploy.models.polynomial import Polynomial, per_row
@@ -42,6 +43,7 @@ class EncoderConfig:
         pre_norm: Whether a LayerNorm stands before the first block.
         final_norm: Whether a LayerNorm stands after the last block.
         rotary_base: Base of the rotary position embedding; None is positions that are learned.
+        position_resize: How learned positions are resized to another grid.
     """
 
     image_size: tuple[int, int]
@@ -59,6 +61,7 @@ class EncoderConfig:
     pre_norm: bool = False
     final_norm: bool = True
     rotary_base: float | None = None
+    position_resize: PositionResize = "bilinear"
 
     def __post_init__(self) -> None:
         height, width = self.image_size
@@ -333,6 +336,12 @@ class Encoder(PackedEncoder):
         """Tell whether the rows of a block's attention are others than the block's before."""
         merged = index in self.schedule or index - 1 in self.schedule
         return index == 0 or merged or index == self.query_block
+
+    def fit(
+        self, weights: Mapping[str, Tensor], image_size: tuple[int, int] | None
+    ) -> dict[str, Tensor]:
+        how = self.config.position_resize
+        return fitted(weights, image_size, self.grid, self.patch_size, how)
 
     def flop_stages(self) -> list[Polynomial]:
         down, across = self.grid

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from torch.nn import functional
 
 from mpm_deploy.errors import InputError, MissingPackageError, ModelError
 from mpm_deploy.models.segmenter import Segmenter
@@ -107,8 +106,20 @@ def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     return as_float32(path, unwrapped(tensors, "encoder.special")), info
 
 
-def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> None:
-    """Give a model its weights; position embeddings are resized to the model's grid.
+def load_into(
+    model: Segmenter,
+    tensors: Mapping[str, Tensor],
+    origin: str,
+    image_size: tuple[int, int] | None = None,
+) -> None:
+    """Give a model its weights; positions and patches are resized to those of the model.
+
+    Args:
+        model: The model.
+        tensors: The weights by their names in it.
+        origin: Where they come from, for a message.
+        image_size: Input ``(height, width)`` in pixels that they were made for; None where nobody
+            knows.
 
     Raises:
         ModelError: A missing, unexpected or wrongly shaped key; lists them.
@@ -120,38 +131,46 @@ def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> N
             f"{origin}: weights do not fit the model: {differing}",
             "name the model that the weights were made for, and rename what was renamed",
         )
-    tensors = dict(tensors)
-    position = "encoder.position"
-    if tensors[position].shape[0] != expected[position].shape[0]:
-        tensors[position] = resize_position(tensors[position], model.grid)
     for name, tensor in tensors.items():
+        if tensor.dim() != expected[name].dim():
+            raise _misshapen(origin, name, expected[name], tensor)
+    fitted = _fitted(model, tensors, image_size)
+    for name, tensor in fitted.items():
         if tensor.shape != expected[name].shape:
-            raise ModelError(
-                f"{origin}: {name}: expected shape {tuple(expected[name].shape)}, "
-                f"got {tuple(tensor.shape)}",
-                "name the model and class count that the weights were made for",
-            )
-    model.load_state_dict(tensors)
+            raise _misshapen(origin, name, expected[name], tensor)
+    model.load_state_dict(fitted)
 
 
-def load_encoder_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> None:
+def _fitted(
+    model: Segmenter, tensors: Mapping[str, Tensor], image_size: tuple[int, int] | None
+) -> dict[str, Tensor]:
+    """Fit the encoder's weights to its input; those of the head fit any."""
+    part = "encoder."
+    encoder = {
+        name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)
+    }
+    fitted = model.encoder.fit(encoder, image_size)
+    return {**tensors, **{f"{part}{name}": tensor for name, tensor in fitted.items()}}
+
+
+def _misshapen(origin: str, name: str, expected: Tensor, got: Tensor) -> ModelError:
+    return ModelError(
+        f"{origin}: {name}: expected shape {tuple(expected.shape)}, got {tuple(got.shape)}",
+        "name the model and class count that the weights were made for",
+    )
+
+
+def load_encoder_into(
+    model: Segmenter,
+    tensors: Mapping[str, Tensor],
+    origin: str,
+    image_size: tuple[int, int] | None = None,
+) -> None:
     """Give a model's encoder its weights, as `load_into` does; its head stays as it is."""
     head = {
         name: tensor for name, tensor in model.state_dict().items() if name.startswith("decoder.")
     }
-    load_into(model, head | dict(tensors), origin)
-
-
-def resize_position(position: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Resize position embeddings ``(N, C)`` of a square grid to another (down, across)."""
-    side = round(position.shape[0] ** 0.5)
-    if side * side != position.shape[0]:
-        raise ModelError(
-            f"position embeddings: expected a square grid to resize, got {position.shape[0]}"
-        )
-    square = position.T.reshape(1, -1, side, side)
-    resized = functional.interpolate(square, size=grid, mode="bilinear", align_corners=False)
-    return resized.reshape(position.shape[1], -1).T.contiguous()
+    load_into(model, head | dict(tensors), origin, image_size)
 
 
 def _read_info(path: Path, origin: str) -> WeightsInfo:

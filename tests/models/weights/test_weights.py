@@ -6,7 +6,14 @@ import torch
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models import create
-from mpm_deploy.models.weights.files import load_into, read_weights, resize_position, save_weights
+from mpm_deploy.models.encoders.resizing import resample_patches, resize_position
+from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.weights.files import (
+    load_encoder_into,
+    load_into,
+    read_weights,
+    save_weights,
+)
 
 ABOUT = {
     "model": "seg_t16_linear",
@@ -59,8 +66,21 @@ def test_positions_are_resized_to_another_input(model):
     square = create("seg_t16_linear", classes=2, image_size=(128, 128))
     load_into(model, square.state_dict(), "it")
     assert model.encoder.position.shape == (4 * 6, 192)
-    ramp = torch.arange(4.0).repeat_interleave(4)[:, None]
-    assert torch.equal(resize_position(ramp, (4, 4)), ramp)
+
+
+def test_a_grid_that_is_not_square_is_that_of_the_weights_input(model):
+    tall = create("seg_t16_linear", classes=2, image_size=(192, 32))  # as many patches as 4 by 6
+    expected = resize_position(tall.encoder.position, (12, 2), (4, 6), "bilinear")
+    load_into(model, tall.state_dict(), "it", (192, 32))
+    assert torch.equal(model.encoder.position, expected)
+
+
+def test_patches_of_another_size_are_resampled(model):
+    smaller = EncoderConfig((56, 84), patch_size=14, norm_epsilon=1e-5)
+    tensors = {f"encoder.{name}": tensor for name, tensor in Encoder(smaller).state_dict().items()}
+    load_encoder_into(model, tensors, "it", (56, 84))
+    projection = resample_patches(tensors["encoder.patch_embed.weight"], 16)
+    assert torch.equal(model.encoder.patch_embed.weight, projection)
 
 
 @pytest.mark.parametrize("damage", ["no file", "no toml", "cut", "toml", "key"])
