@@ -172,7 +172,7 @@ def test_a_crop_trains_the_positions_it_looks_through(
     model, twin = (
         train.create(name, classes=12, image_size=(size, size), blocks=()) for size in (512, 256)
     )
-    scores = train.CropModel(model, twin).scores(torch.full((1, 3, 256, 256), 90.0), (256, 48))
+    scores, _ = train.CropModel(model, twin)(torch.full((1, 3, 256, 256), 90.0), (256, 48))
     assert scores.shape == (1, 12, side // 2, side // 2)
     scores.square().sum().backward()
     reached = model.encoder.position.grad.abs().sum(dim=1).view(side, side) > 0
