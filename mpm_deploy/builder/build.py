@@ -4,9 +4,10 @@ recipe ─▶ model with its weights ─▶ backend compiles ─▶ verified aga
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -32,9 +33,15 @@ from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import check_agreement, measure_agreement, verification_images
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.models.flops import count_flops
+from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.classes import numbered_classes
-from mpm_deploy.models.weights.files import load_encoder_into, load_into, read_weights
+from mpm_deploy.models.weights.files import (
+    head_of,
+    load_encoder_into,
+    load_into,
+    read_weights,
+)
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo, random_weights
 from mpm_deploy.models.zoo import create, find_model
 from mpm_deploy.recipe import MergeRecipe, ModelRecipe, Recipe
@@ -131,7 +138,7 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
         image_size=wanted.image_size or weights.image_size,
         blocks=recipe.merge.blocks,
         method=recipe.merge.member,
-        head=wanted.member,
+        head=_head_of(recipe, weights),
         reconstruct=recipe.merge.reconstruct,
         mean=weights.mean,
         std=weights.std,
@@ -149,7 +156,7 @@ def _weights_of(recipe: Recipe) -> tuple[dict[str, Tensor], WeightsInfo]:
     wanted = recipe.model
     if wanted.weights == "random":
         return {}, random_weights(wanted.full_name, wanted.image_size, wanted.classes)
-    tensors, weights = read_weights(wanted.weights)
+    tensors, weights = read_weights(wanted.weights, wanted.full_name)
     if weights.origin == RANDOM:
         weights = _with_head_of(wanted, weights)
     _check_weights_fit(recipe, weights)
@@ -183,6 +190,27 @@ def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
             f"weights {wanted.weights!r} have, got {wanted.classes}",
             "leave model.classes out",
         )
+
+
+def _head_of(recipe: Recipe, weights: WeightsInfo) -> Head | None:
+    """Return the head with the options that the weights were trained with.
+
+    A recipe may say them again; an option at its default counts as left out. A head that is drawn
+    at random is the recipe's.
+    """
+    wanted: Any = recipe.model.member
+    if weights.origin == RANDOM:
+        return cast(Head | None, wanted)
+    trained: Any = head_of(weights)
+    for option in fields(trained) if wanted else ():
+        said, fitting = getattr(wanted, option.name), getattr(trained, option.name)
+        if said not in (option.default, fitting):
+            raise RecipeError(
+                f"recipe {recipe.name!r}: model.{option.name}: expected {fitting}, which the "
+                f"weights {recipe.model.weights!r} have, got {said}",
+                f"leave model.{option.name} out",
+            )
+    return cast(Head, trained)
 
 
 def _check_no_gaps(recipe: Recipe, window: tuple[int, int]) -> None:

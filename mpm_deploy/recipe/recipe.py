@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.families import BACKENDS, HEADS, REDUCTIONS
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
-from mpm_deploy.recipe.model_names import check_backbone, check_name, model_name
+from mpm_deploy.recipe.model_names import check_backbone, check_name, model_name, split_name
 from mpm_deploy.support.documents import read_toml
 from mpm_deploy.support.family import Family, OptionError, nearest
 from mpm_deploy.support.quoting import shortened, shown
@@ -66,9 +66,9 @@ class ModelRecipe(OpenTable):
         name: A short name, as in ``"seg_t16_mask"``; ``mpm-deploy models`` lists them.
         backbone: A backbone's name, as in ``"vit_tiny_patch16"``; with a head.
         head: A head's name, as in ``"mask_transformer"``; with a backbone.
-        weights: ``"demo"``, ``"random"``, a ``.safetensors`` file with its TOML beside it, a
-            ``checkpoint.pth`` of Segmenter with its ``variant.yml``, or ``"timm:NAME"``, an encoder
-            whose head is random.
+        weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"random"``, a
+            ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter with
+            its ``variant.yml``, or ``"timm:NAME"``, an encoder whose head is random.
         image_size: Input ``(height, width)`` in pixels; None is what the weights were trained for,
             and 512 × 512 for random ones.
         classes: Number of classes; None is what the weights have, and 150 for random ones.
@@ -100,7 +100,10 @@ class ModelRecipe(OpenTable):
     @property
     def full_name(self) -> str | None:
         """The name of the model, whichever way the recipe says it; None where it does not."""
-        return model_name(self.backbone, self.head) if self.backbone and self.head else self.name
+        backbone, head = self.backbone, self.head
+        if self.name is not None and (pair := split_name(self.name)):
+            backbone, head = pair
+        return model_name(backbone, head) if backbone and head else None
 
     def _check_name(self) -> None:
         pair = (self.backbone, self.head)

@@ -108,6 +108,30 @@ def test_weights_for_another_model_are_a_recipe_error(weights, other):
         build(recipe.override(other))
 
 
+def test_weights_bring_their_heads_options(tmp_path):
+    pair = ("model.backbone=vit_tiny_patch16", "model.head=eomt", "model.image_size=[64, 64]")
+    random = load_recipe("cpu_portable_fp32").override("model.weights=random", *pair)
+    model, _ = make_model(random.override("model.queries=3", "model.classes=2"))
+    path = tmp_path / "trained.safetensors"
+    about = {
+        "model": "eomt_t16",
+        "image_size": [64, 64],
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "classes": ["road", "sky"],
+        "palette": [[128, 64, 128], [70, 130, 180]],
+        "head": {"queries": 3},
+    }
+    save_weights(model, path, about)
+    recipe = load_recipe("cpu_portable_fp32").override(f"model.weights={path}")
+    assert make_model(recipe)[0].decoder.queries == 3
+    named = recipe.override(*pair)
+    assert make_model(named)[0].decoder.queries == 3
+    assert make_model(named.override("model.queries=3"))[0].decoder.queries == 3
+    with pytest.raises(RecipeError, match=r"model.queries: expected 3, .* got 5"):
+        make_model(named.override("model.queries=5"))
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_recipe_without_a_gpu_says_so(tmp_path):
     with pytest.raises(BuildError, match=r"h100_bf16.*CUDA"):

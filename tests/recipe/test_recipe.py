@@ -236,7 +236,8 @@ def test_another_member_leaves_the_options_of_the_first_behind(recipe: Recipe) -
 def test_an_override_takes_names_with_colons_and_plus_signs(recipe: Recipe) -> None:
     assert recipe.override("model.weights=timm:vit_tiny").model.weights == "timm:vit_tiny"
     pair = recipe.override("model.name=vit_tiny_patch16+linear", "model.weights=random")
-    assert pair.model.full_name == "vit_tiny_patch16+linear"
+    assert pair.model.name == "vit_tiny_patch16+linear"
+    assert pair.model.full_name == "seg_t16_linear"  # one name, whichever way it is said
 
 
 def test_an_emptied_option_takes_its_default_or_is_unknown(recipe: Recipe) -> None:

@@ -21,19 +21,21 @@ from typing import Any
 from torch import Tensor
 
 from mpm_deploy.errors import InputError, MissingPackageError, ModelError
+from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
 from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.timm_files import TIMM, read_timm
+from mpm_deploy.models.zoo import find_model
 from mpm_deploy.support.documents import read_document, read_toml
 from mpm_deploy.support.files import written_atomically
 from mpm_deploy.support.refusal import refusal, refusal_in
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
-_DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
+DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
 _ABOUT_CURE = (
     "write it as `mpm-deploy convert` does: model, image_size, mean, std, classes, palette"
 )
@@ -77,24 +79,41 @@ def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
     return info
 
 
-def read_weights(source: Path | str) -> tuple[dict[str, Tensor], WeightsInfo]:
+def read_weights(
+    source: Path | str, model: str | None = None
+) -> tuple[dict[str, Tensor], WeightsInfo]:
     """Read weights as float32, and what they are.
 
     Args:
         source: A ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter
-            with its ``variant.yml``, ``"demo"`` for the model that comes with this package, or
+            with its ``variant.yml``, ``"demo"`` for a model that comes with this package, or
             ``"timm:NAME"`` for an encoder without a head.
+        model: The model whose demo is meant; None is Segmenter's.
 
     Raises:
-        ModelError: A missing, damaged, foreign or incomplete file, or values that are not finite.
+        ModelError: A missing, damaged, foreign or incomplete file, values that are not finite, or
+            a model that has no demo.
         MissingPackageError: A package that reads it is not installed.
     """
     if str(source).startswith(TIMM):
         return read_timm(str(source))
-    path = DEMO_WEIGHTS if source == "demo" else Path(source)
-    if path.suffix != ".safetensors":
-        return read_checkpoint(path)
-    return _read_own(path, "demo" if source == "demo" else path.name)
+    if source == "demo":
+        return _read_own(_demo_of(model), "demo")
+    path = Path(source)
+    return _read_own(path, path.name) if path.suffix == ".safetensors" else read_checkpoint(path)
+
+
+def _demo_of(model: str | None) -> Path:
+    if model is None:
+        return DEMO_WEIGHTS
+    if model not in DEMOS:
+        raise ModelError(
+            f"weights 'demo': expected a model that has a demo, {' or '.join(DEMOS)}, "
+            f"got {model!r}",
+            "name one of them, or other weights: --weights FILE, or --weights random for speed "
+            "only",
+        )
+    return DEMOS[model]
 
 
 def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
@@ -104,6 +123,20 @@ def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     except Exception as error:  # safetensors raises a class of its own that it does not export
         raise (refusal_in(error) or foreign_file(path, "a safetensors file")) from error
     return as_float32(path, unwrapped(tensors, "encoder.special")), info
+
+
+def head_of(info: WeightsInfo) -> Head:
+    """Make the head that weights were trained with.
+
+    Raises:
+        ModelError: An unknown model, an option that its head does not have, or a value that the
+            option does not take.
+    """
+    head: Head = find_model(info.model).head
+    try:
+        return read_structure(type(head), info.head, "head")
+    except StructureError as error:
+        raise ModelError(f"{info.origin}: {error}", _ABOUT_CURE) from error
 
 
 def load_into(

@@ -8,7 +8,10 @@ from mpm_deploy.errors import ModelError
 from mpm_deploy.models import create
 from mpm_deploy.models.encoders.resizing import resample_patches, resize_position
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.heads.eomt import EomtHead
 from mpm_deploy.models.weights.files import (
+    DEMOS,
+    head_of,
     load_encoder_into,
     load_into,
     read_weights,
@@ -124,3 +127,38 @@ def test_what_lies_beside_weights_is_checked(weights, line, problem):
         read_weights(weights)
     assert caught.value.problem.startswith(f"{toml}: {problem}")
     assert "mpm-deploy convert" in caught.value.hint
+
+
+def test_weights_say_the_options_of_their_head(tmp_path):
+    head = EomtHead(queries=3, upscaling=1)
+    eomt = create("eomt_t16", classes=2, image_size=(64, 96), head=head)
+    path = tmp_path / "it.safetensors"
+    save_weights(eomt, path, ABOUT | {"model": "eomt_t16", "head": {"queries": 3, "upscaling": 1}})
+    tensors, info = read_weights(path)
+    assert head_of(info) == head
+    load_into(create("eomt_t16", classes=2, image_size=(64, 96), head=head_of(info)), tensors, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({"depth": 2}, "head.depth: unknown key"), ({"taps": 0}, "head.taps: expected > 0, got 0")],
+)
+def test_options_that_a_head_does_not_take_are_refused(model, tmp_path, options, problem):
+    path = tmp_path / "it.safetensors"
+    save_weights(model, path, ABOUT | {"head": options})
+    with pytest.raises(ModelError) as caught:
+        head_of(read_weights(path)[1])
+    assert caught.value.problem == f"it.safetensors: {problem}"
+
+
+def test_a_demo_is_asked_for_by_its_model():
+    assert read_weights("demo")[1].model == "seg_t16_mask"
+    with pytest.raises(ModelError, match="a demo, seg_t16_mask or eomt_t16, got 'seg_s16_mask'"):
+        read_weights("demo", "seg_s16_mask")
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_demos_are_of_the_models_that_they_are_named_for(name):
+    tensors, info = read_weights("demo", name)
+    assert (info.model, info.origin) == (name, "demo")
+    load_into(create(name, classes=len(info.classes), head=head_of(info)), tensors, "demo")
