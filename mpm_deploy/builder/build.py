@@ -272,7 +272,7 @@ def _describe_outputs(model: Segmenter, classes: int) -> tuple[OutputInfo, ...]:
 def _describe_input(recipe: Recipe, window: tuple[int, int], weights: WeightsInfo) -> InputInfo:
     wanted = recipe.input
     info = InputInfo(*window, weights.mean, weights.std, wanted.fit)
-    if wanted.fit == "resize":
+    if wanted.fit != "slide":
         return info
     return replace(
         info,

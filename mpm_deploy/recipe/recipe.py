@@ -193,13 +193,14 @@ class InputRecipe:
 
     Args:
         fit: ``"resize"`` makes it one input, antialiased bilinear; ``"slide"`` scales it to a short
-            side and lays windows of the input's size over it.
+            side and lays windows of the input's size over it; ``"slide_evenly"`` scales it until
+            such a window fits exactly along one axis, and lays as few as cover it along the other.
         stride: Pixels from one window to the next, at most a window's shorter side; None is that.
         short_side: Pixels of the scaled image's short side; None is the input's height.
         max_ratio: The long side is at most so many times the short one; None is 4.
     """
 
-    fit: Literal["resize", "slide"] = "resize"
+    fit: Literal["resize", "slide", "slide_evenly"] = "resize"
     stride: int | None = None
     short_side: int | None = None
     max_ratio: float | None = None

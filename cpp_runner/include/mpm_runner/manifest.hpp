@@ -47,7 +47,7 @@ struct InputInfo {
   int width;
   std::array<double, 3> mean;
   std::array<double, 3> std;
-  std::string fit;  // "resize" or "slide"
+  std::string fit;  // "resize", "slide" or "slide_evenly"
   std::optional<int> stride = {};
   std::optional<int> short_side = {};
   std::optional<double> max_ratio = {};

@@ -147,7 +147,7 @@ def _facts(manifest: Manifest) -> dict[str, str]:
 
 
 def _fit(input: InputInfo) -> str:
-    if input.fit == "resize":
+    if input.fit != "slide":
         return input.fit
     return f"{input.fit} with stride {input.stride} over a short side of {input.short_side}"
 
