@@ -151,7 +151,8 @@ double Flops::total(const std::vector<int>& tokens) const {
 }
 
 int Manifest::patches() const {
-  return (input.height / model.patch_size) * (input.width / model.patch_size);
+  const auto along = [&](int side) { return (side - 1) / model.patch_size + 1; };
+  return along(input.height) * along(input.width);
 }
 
 std::size_t Manifest::output_index(const std::string& name) const {

@@ -196,11 +196,16 @@ class Manifest:
     payload_sha256: str
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """The patches of an input, ``(down, across)``; those at its edges may reach beyond it."""
+        patch = self.model.patch_size
+        return -(-self.input.height // patch), -(-self.input.width // patch)
+
+    @property
     def patches(self) -> int:
         """The number of patches of an input, ``t_0``."""
-        return (self.input.height // self.model.patch_size) * (
-            self.input.width // self.model.patch_size
-        )
+        down, across = self.grid
+        return down * across
 
     def output_index(self, name: str) -> int:
         """Return where an output stands among those of ``scores``."""

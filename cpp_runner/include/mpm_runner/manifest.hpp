@@ -131,7 +131,7 @@ struct Manifest {
   Agreement agreement;
   std::string payload_sha256;
 
-  // Patches of an input, t_0.
+  // Patches of an input, t_0; those at its edges may reach beyond it.
   int patches() const;
 
   // Where an output stands among those of `scores`; behind the last, if it is not there.

@@ -78,6 +78,11 @@ class EncoderFamily(ABC):
     def backbones(cls) -> tuple[str, ...]:
         """Return the names of its backbones."""
 
+    @classmethod
+    @abstractmethod
+    def patch_size(cls, backbone: str) -> int:
+        """Return the side of a backbone's patch in pixels."""
+
     @abstractmethod
     def make(
         self,

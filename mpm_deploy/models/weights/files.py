@@ -14,6 +14,7 @@ palette = [[128, 64, 128], ...]             red, green, blue of each class
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from mpm_deploy.errors import InputError, MissingPackageError, ModelError
+from mpm_deploy.errors import InputError, MissingPackageError, ModelError, RecipeError
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
@@ -107,8 +108,20 @@ def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     return as_float32(path, unwrapped(tensors, "encoder.special")), info
 
 
-def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> None:
+def load_into(
+    model: Segmenter,
+    tensors: Mapping[str, Tensor],
+    origin: str,
+    image_size: tuple[int, int] | None = None,
+) -> None:
     """Give a model its weights; position embeddings are resized to the model's grid.
+
+    Args:
+        model: The model.
+        tensors: The weights.
+        origin: What messages call them.
+        image_size: Input ``(height, width)`` in pixels that they were trained for; None is one of
+            the model's grid, or else a square one.
 
     Raises:
         ModelError: A missing, unexpected or wrongly shaped key; lists them.
@@ -121,9 +134,10 @@ def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> N
             "name the model that the weights were made for, and rename what was renamed",
         )
     tensors = dict(tensors)
-    position = "encoder.position"
-    if tensors[position].shape[0] != expected[position].shape[0]:
-        tensors[position] = resize_position(tensors[position], model.grid)
+    position = tensors["encoder.position"]
+    own = _own_grid(position.shape[0], model, image_size)
+    if own != model.grid:
+        tensors["encoder.position"] = resize_position(position, model.grid, own)
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise ModelError(
@@ -134,24 +148,53 @@ def load_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> N
     model.load_state_dict(tensors)
 
 
-def load_encoder_into(model: Segmenter, tensors: Mapping[str, Tensor], origin: str) -> None:
+def load_encoder_into(
+    model: Segmenter,
+    tensors: Mapping[str, Tensor],
+    origin: str,
+    image_size: tuple[int, int] | None = None,
+) -> None:
     """Give a model's encoder its weights, as `load_into` does; its head stays as it is."""
     head = {
         name: tensor for name, tensor in model.state_dict().items() if name.startswith("decoder.")
     }
-    load_into(model, head | dict(tensors), origin)
+    load_into(model, head | dict(tensors), origin, image_size)
 
 
-def resize_position(position: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Resize position embeddings ``(N, C)`` of a square grid to another (down, across)."""
+def resize_position(
+    position: Tensor, grid: tuple[int, int], own: tuple[int, int] | None = None
+) -> Tensor:
+    """Resize position embeddings ``(N, C)`` to another grid.
+
+    Args:
+        position: The embeddings.
+        grid: The grid to come, ``(down, across)``.
+        own: Their own grid; None is a square one.
+
+    Raises:
+        ModelError: Their own grid is not known, and none that is square.
+    """
     side = round(position.shape[0] ** 0.5)
-    if side * side != position.shape[0]:
+    if own is None and side * side != position.shape[0]:
         raise ModelError(
             f"position embeddings: expected a square grid to resize, got {position.shape[0]}"
         )
-    square = position.T.reshape(1, -1, side, side)
-    resized = functional.interpolate(square, size=grid, mode="bilinear", align_corners=False)
+    laid_out = position.T.reshape(1, -1, *(own or (side, side)))  # (1, C, down, across)
+    resized = functional.interpolate(laid_out, size=grid, mode="bilinear", align_corners=False)
     return resized.reshape(position.shape[1], -1).T.contiguous()
+
+
+def _own_grid(
+    positions: int, model: Segmenter, image_size: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """Return the grid that weights have positions for: that of their images, or the model's.
+
+    None is another one.
+    """
+    height, width = image_size or model.image_size
+    patch = model.encoder.patch_size
+    trained = (-(-height // patch), -(-width // patch))
+    return next((grid for grid in (trained, model.grid) if math.prod(grid) == positions), None)
 
 
 def _read_info(path: Path, origin: str) -> WeightsInfo:
@@ -168,6 +211,8 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
         raise refusal(ModelError, f"{error.filename}: cannot be read", error, cure) from error
     except StructureError as error:
         raise ModelError(f"{beside}: {error}", _ABOUT_CURE) from error
+    except RecipeError as error:
+        raise ModelError(f"{beside}: {error.problem}", error.hint or _ABOUT_CURE) from error
     except ValueError as error:
         raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
 
