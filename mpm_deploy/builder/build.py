@@ -132,10 +132,12 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
     """Make a recipe's eager model, on its device and in its dtype, and describe its weights."""
     wanted = recipe.model
     tensors, weights = _weights_of(recipe)
+    recipe = _completed(recipe, weights)
     model = create(
         weights.model,
         classes=len(weights.classes),
         image_size=wanted.image_size or weights.image_size,
+        pad=recipe.input.pad,
         blocks=recipe.merge.blocks,
         method=recipe.merge.member,
         head=_head_of(recipe, weights),
@@ -150,6 +152,11 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
     _check_no_gaps(recipe, model.image_size)
     dtype = getattr(torch, recipe.backend.dtype)
     return model.to(recipe.backend.device).compute_in(dtype), weights
+
+
+def _completed(recipe: Recipe, weights: WeightsInfo) -> Recipe:
+    """Return the recipe with an input table that says what its weights were tested with."""
+    return replace(recipe, input=recipe.input.completed(weights.tested_input))
 
 
 def _weights_of(recipe: Recipe) -> tuple[dict[str, Tensor], WeightsInfo]:
@@ -219,7 +226,7 @@ def _check_no_gaps(recipe: Recipe, window: tuple[int, int]) -> None:
         raise RecipeError(
             f"recipe {recipe.name!r}: input.stride: expected at most {min(window)}, the shorter "
             f"side of a window of {window[0]} x {window[1]}, got {stride}",
-            "larger strides leave gaps between the windows",
+            "larger strides leave gaps between the windows: set input.fit to 'slide', and a stride",
         )
 
 
@@ -245,7 +252,7 @@ def _write_verified(
 def _describe(
     recipe: Recipe, model: Segmenter, weights: WeightsInfo, compiled: Compiled
 ) -> Manifest:
-    encoder, spec = model.encoder, find_model(weights.model)
+    recipe, encoder, spec = _completed(recipe, weights), model.encoder, find_model(weights.model)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Manifest(
         format=FORMAT,
@@ -299,8 +306,8 @@ def _describe_outputs(model: Segmenter, classes: int) -> tuple[OutputInfo, ...]:
 
 def _describe_input(recipe: Recipe, window: tuple[int, int], weights: WeightsInfo) -> InputInfo:
     wanted = recipe.input
-    info = InputInfo(*window, weights.mean, weights.std, wanted.fit)
-    if wanted.fit == "resize":
+    info = InputInfo(*window, weights.mean, weights.std, wanted.fit or "resize")
+    if wanted.fit != "slide":
         return info
     return replace(
         info,

@@ -196,13 +196,18 @@ class InputRecipe:
 
     Args:
         fit: ``"resize"`` makes it one input, antialiased bilinear; ``"slide"`` scales it to a short
-            side and lays windows of the input's size over it.
+            side and lays windows of the input's size over it; ``"slide_evenly"`` scales it until
+            such a window fits exactly along one axis, and lays as few as cover it along the other.
+            None is what the weights were tested with, and ``"resize"`` where they do not say.
+        pad: ``"center"`` takes an input that is not whole patches: zeros go around it once it is
+            normalized, half on each side. None is what the weights were tested with, and none.
         stride: Pixels from one window to the next, at most a window's shorter side; None is that.
         short_side: Pixels of the scaled image's short side; None is the input's height.
         max_ratio: The long side is at most so many times the short one; None is 4.
     """
 
-    fit: Literal["resize", "slide"] = "resize"
+    fit: Literal["resize", "slide", "slide_evenly"] | None = None
+    pad: Literal["center"] | None = None
     stride: int | None = None
     short_side: int | None = None
     max_ratio: float | None = None
@@ -214,7 +219,7 @@ class InputRecipe:
             _require(
                 value is None or self.fit == "slide",
                 f"input.{key}",
-                f"none with fit {self.fit!r}",
+                f"none with fit {self.fit or 'resize'!r}",
                 value,
                 "leave it out, or set input.fit to 'slide'",
             )
@@ -232,6 +237,16 @@ class InputRecipe:
             f"1 to {LARGEST_RATIO}",
             self.max_ratio,
         )
+
+    def completed(self, tested: "InputRecipe") -> "InputRecipe":
+        """Return this table with what it leaves open as in ``tested``.
+
+        Where both say how to fit, and not the same, nothing but the padding is taken over.
+        """
+        agree = self.fit in (None, tested.fit)
+        base = tested if agree else InputRecipe(pad=tested.pad)
+        said = {name: value for name, value in to_mapping(self).items() if value is not None}
+        return dataclasses.replace(base, **said)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,10 @@ class TimmVit(EncoderFamily):
     def has(cls, backbone: str) -> bool:
         return super().has(backbone.partition(".")[0])
 
+    @classmethod
+    def patch_size(cls, backbone: str) -> int:
+        return _config_by_name(backbone).patch_size
+
     def make(
         self,
         backbone: str,

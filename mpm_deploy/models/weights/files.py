@@ -20,7 +20,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mpm_deploy.errors import InputError, MissingPackageError, ModelError
+from mpm_deploy.errors import InputError, MissingPackageError, ModelError, RecipeError
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checkpoints import read_checkpoint
@@ -220,6 +220,8 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
         raise refusal(ModelError, f"{error.filename}: cannot be read", error, cure) from error
     except StructureError as error:
         raise ModelError(f"{beside}: {error}", _ABOUT_CURE) from error
+    except RecipeError as error:
+        raise ModelError(f"{beside}: {error.problem}", error.hint or _ABOUT_CURE) from error
     except ValueError as error:
         raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpm_deploy.models.weights.classes import numbered_classes
+from mpm_deploy.recipe import InputRecipe, Recipe
 from mpm_deploy.support.family import require
 
 RANDOM = "random"  # the origin of weights of which all, or the whole head, is random
@@ -31,6 +32,7 @@ class WeightsInfo:
 
     Raises:
         OptionError: A value that nothing can be made with.
+        RecipeError: An input that no recipe can ask for.
     """
 
     origin: str
@@ -54,6 +56,12 @@ class WeightsInfo:
         require(colors == count, "palette", f"a color for each of {count} classes", colors)
         beyond = {number for color in self.palette for number in color} - {*range(256)}
         require(not beyond, "palette", "numbers from 0 to 255", sorted(beyond))
+        _ = self.tested_input
+
+    @property
+    def tested_input(self) -> InputRecipe:
+        """The ``[input]`` table that they were tested with."""
+        return Recipe.from_dict({"name": self.origin, "input": self.input}).input
 
 
 def random_weights(
