@@ -10,7 +10,8 @@ palette = [[128, 64, 128], ...]             red, green, blue of each class
 [input]                                     how images were fitted, as in a recipe's table
 [provenance]                                free: who made them, how, from what
 
-`read_weights` takes others too: Segmenter's own checkpoints, and timm's by their name.
+`read_weights` takes others too: checkpoints of Segmenter, EoMT and DINOv2, folders of transformers,
+and timm's by their name.
 """
 
 import hashlib
@@ -23,15 +24,16 @@ from torch import Tensor
 from mpm_deploy.errors import InputError, MissingPackageError, ModelError, RecipeError
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
-from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
-from mpm_deploy.models.weights.timm_files import TIMM, read_timm
+from mpm_deploy.models.weights.readers.checkpoints import read_checkpoint
+from mpm_deploy.models.weights.readers.timm_files import TIMM, read_timm
+from mpm_deploy.models.weights.readers.transformers_folder import CONFIG, read_transformers
+from mpm_deploy.models.weights.safetensors_file import load_tensors, saved_tensors
 from mpm_deploy.models.zoo import find_model
 from mpm_deploy.support.documents import read_document, read_toml
 from mpm_deploy.support.files import written_atomically
-from mpm_deploy.support.refusal import refusal, refusal_in
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
@@ -72,7 +74,7 @@ def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
     if info.origin == RANDOM:
         raise ModelError(
             f"{source}: expected weights with a segmentation head, got an encoder alone",
-            "convert a Segmenter checkpoint",
+            "convert a Segmenter, an EoMT or a head of DINOv2",
         )
     provenance = {"converted_from": info.origin, "sha256": info.sha256}
     _save(tensors, target, _about(info) | {"provenance": provenance})
@@ -86,8 +88,9 @@ def read_weights(
 
     Args:
         source: A ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter
-            with its ``variant.yml``, ``"demo"`` for a model that comes with this package, or
-            ``"timm:NAME"`` for an encoder without a head.
+            with its ``variant.yml``, a folder that transformers wrote or the ``.safetensors`` in
+            it, a checkpoint of EoMT's authors, a head or backbone of DINOv2, ``"demo"`` for a model
+            that comes with this package, or ``"timm:NAME"`` for an encoder without a head.
         model: The model whose demo is meant; None is Segmenter's.
 
     Raises:
@@ -100,6 +103,9 @@ def read_weights(
     if source == "demo":
         return _read_own(_demo_of(model), "demo")
     path = Path(source)
+    folder = _folder_of_transformers(path)
+    if folder is not None:
+        return read_transformers(folder)
     return _read_own(path, path.name) if path.suffix == ".safetensors" else read_checkpoint(path)
 
 
@@ -116,13 +122,16 @@ def _demo_of(model: str | None) -> Path:
     return DEMOS[model]
 
 
+def _folder_of_transformers(path: Path) -> Path | None:
+    """Return the folder of a model that transformers wrote, where it or its weights are named."""
+    is_lone = path.suffix == ".safetensors" and not path.with_suffix(".toml").exists()
+    folder = path.parent if is_lone else path
+    return folder if (folder / CONFIG).is_file() else None
+
+
 def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     info = _read_info(path, origin)
-    try:
-        tensors = _safetensors().load_file(path)
-    except Exception as error:  # safetensors raises a class of its own that it does not export
-        raise (refusal_in(error) or foreign_file(path, "a safetensors file")) from error
-    return as_float32(path, unwrapped(tensors, "encoder.special")), info
+    return as_float32(path, unwrapped(load_tensors(path), "encoder.special")), info
 
 
 def head_of(info: WeightsInfo) -> Head:
@@ -233,22 +242,11 @@ def _about(info: WeightsInfo) -> dict[str, Any]:
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
-    save, text = _safetensors().save, _tomli_w().dumps(dict(about))
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content, text = saved_tensors(tensors), _tomli_w().dumps(dict(about))
     with written_atomically(path) as temporary:
-        temporary.write_bytes(save(whole))  # its own writer says no errno
+        temporary.write_bytes(content)  # safetensors' own writer says no errno
     with written_atomically(path.with_suffix(".toml")) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise MissingPackageError(
-            "reading weights needs safetensors", "pip install 'mpm-deploy[build]'"
-        ) from error
-    return safetensors.torch
 
 
 def _tomli_w() -> Any:
