@@ -7,10 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.errors import MissingPackageError, ModelError
+from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.reductions import Method
 
 
-def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
+def encoder_from_timm(
+    vit: nn.Module,
+    blocks: Sequence[int] = (),
+    method: Method | None = None,
+    readout: Readout | None = None,
+) -> Encoder:
     """Make an encoder that computes what ``vit.forward_features`` does, on packed tokens.
 
     Plain ViTs of any size are taken, with class, distillation and register tokens, LayerScale,
@@ -19,6 +26,9 @@ def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
     Args:
         vit: A ``timm.models.VisionTransformer``; is left as it is.
         blocks: The merge schedule, 0-based; empty computes exactly what timm does.
+        method: How tokens merge; None is Mutual Pair Merging.
+        readout: What a head reads of it, without queries, which timm's weights have none of; None
+            is the last block's tokens.
 
     Returns:
         The encoder in evaluation mode; its weights are copies.
@@ -29,7 +39,7 @@ def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
     """
     check_supported(vit)
     source: Any = vit
-    encoder = Encoder(_config(source), blocks)
+    encoder = Encoder(_config(source), blocks, method, readout)
     encoder.load_state_dict(_weights(source))
     return encoder.to(source.pos_embed.device).eval()
 
