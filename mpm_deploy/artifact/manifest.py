@@ -44,7 +44,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class WeightsOrigin:
-    """Says where weights came from: ``"demo"``, ``"random"`` or a file's name and its SHA-256."""
+    """Says where weights came from: ``"demo"``, ``"random"``, or a file's name and its SHA-256.
+
+    Those of a model that was given in Python are ``"given in Python"``, with that of its tensors.
+    """
 
     origin: str
     sha256: str | None

@@ -9,6 +9,7 @@ from mpm_deploy.recipe import InputRecipe, Recipe
 from mpm_deploy.support.family import require
 
 RANDOM = "random"  # the origin of weights of which all, or the whole head, is random
+GIVEN = "given in Python"  # the origin of weights that no file holds
 _DEFAULT_MODEL = "seg_t16_mask"
 _DEFAULT_CLASSES = 150
 
@@ -18,8 +19,8 @@ class WeightsInfo:
     """Says what weights are for, and where they come from.
 
     Args:
-        origin: ``"demo"``, ``"random"`` or the file's name.
-        sha256: SHA-256 of the file; None where there is none.
+        origin: ``"demo"``, ``"random"``, ``"given in Python"`` or the file's name.
+        sha256: SHA-256 of the file, or of the tensors that were given; None of random ones.
         model: Name of the model in the zoo.
         image_size: Input ``(height, width)`` in pixels that they were trained for.
         mean: Mean of each channel, on 0..1.
