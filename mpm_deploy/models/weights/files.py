@@ -96,16 +96,13 @@ def read_weights(source: Path | str) -> tuple[dict[str, Tensor], WeightsInfo]:
     if str(source).startswith(TIMM):
         return read_timm(str(source))
     path = DEMO_WEIGHTS if source == "demo" else Path(source)
-    is_own = path.suffix == ".safetensors"
-    if is_own and not path.with_suffix(".toml").exists() and (path.parent / CONFIG).is_file():
-        path = path.parent
-    if (path / CONFIG).is_file():
-        return read_transformers(path)
-    return (
-        _read_own(path, "demo" if source == "demo" else path.name)
-        if is_own
-        else read_checkpoint(path)
-    )
+    has_toml = path.with_suffix(".toml").exists()
+    folder = path.parent if path.suffix == ".safetensors" and not has_toml else path
+    if (folder / CONFIG).is_file():
+        return read_transformers(folder)
+    if path.suffix != ".safetensors":
+        return read_checkpoint(path)
+    return _read_own(path, "demo" if source == "demo" else path.name)
 
 
 def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:

@@ -1,14 +1,17 @@
 """EoMT as its authors save it: the same numbers as in a folder of `transformers`, and no others."""
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.timm_vit import encoder_from_timm
 from mpm_deploy.models.weights.files import convert_weights, read_weights
 from tests.models.weights.readers.tiny import MEAN, STD, model_of, save
 
@@ -89,6 +92,24 @@ def test_it_is_the_model_of_transformers(checkpoint: Path, tmp_path: Path) -> No
     assert (info.mean, info.std) == (MEAN, STD) and len(info.classes) == 5
 
 
+def test_its_encoder_is_timms(checkpoint: Path) -> None:
+    vit = timm.models.VisionTransformer(
+        img_size=64,
+        patch_size=16,
+        embed_dim=64,
+        depth=5,
+        num_heads=2,
+        init_values=0.1,
+        reg_tokens=4,
+        no_embed_class=True,
+        num_classes=0,
+    )
+    theirs = {f"network.encoder.backbone.{name}": each for name, each in vit.state_dict().items()}
+    weights, _ = read_weights(changed(checkpoint, lambda tensors: tensors.update(theirs)))
+    expected = encoder_from_timm(vit).state_dict()
+    assert all(torch.equal(weights[f"encoder.{name}"], expected[name]) for name in expected)
+
+
 def test_it_is_read_out_of_lightnings_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     tensors = torch.load(checkpoint, weights_only=True)
     lightning = tmp_path / "last.ckpt"
@@ -115,6 +136,17 @@ def test_it_is_converted(checkpoint: Path, tmp_path: Path) -> None:
     info = convert_weights(checkpoint, tmp_path / "it.safetensors")
     _, converted = read_weights(tmp_path / "it.safetensors")
     assert (converted.head, converted.input) == (info.head, info.input)
+
+
+def test_what_is_no_plain_value_is_not_made(checkpoint: Path) -> None:
+    tensors = torch.load(checkpoint, weights_only=True)
+    torch.save({"state_dict": tensors, "hyper_parameters": Namespace(lr=0.1)}, checkpoint)
+    assert "a pickle that calls argparse.Namespace; nothing" in refused(checkpoint).problem
+
+
+def test_a_truncated_file_is_refused(checkpoint: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
+    assert "expected a checkpoint of torch" in refused(checkpoint).problem
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mpm_deploy.builder.build import make_model
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.weights.classes import names_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
 from mpm_deploy.models.weights.readers.transformers_config import read_config
 from mpm_deploy.models.weights.readers.vits import named_backbone
+from mpm_deploy.recipe import load_recipe
 from tests.models.weights.readers.tiny import CLASSES, MODELS, eager, images_for, model_of, save
 
 TOLERANCE = 1e-4  # of numbers with deviation 1, in float32; measured are 4e-6 at most
@@ -191,6 +193,21 @@ def test_an_encoder_has_a_random_head(tmp_path: Path) -> None:
     assert (info.origin, info.model) == ("random", "tiny_rotary_False+linear")
     with pytest.raises(ModelError, match="got an encoder alone"):
         convert_weights(folder, tmp_path / "it.safetensors")
+
+
+def test_a_recipe_may_name_the_head_of_an_encoder(tmp_path: Path) -> None:
+    recipe = load_recipe("cpu_portable_fp32").with_weights(str(save(model_of("DINOv3"), tmp_path)))
+    model, info = make_model(
+        recipe.override(
+            "merge.blocks=[1]",
+            "model.backbone=tiny_rotary_False",
+            "model.head=mask_transformer",
+            "model.classes=3",
+        )
+    )
+    assert info.model == "tiny_rotary_False+mask_transformer" and len(info.classes) == 3
+    tensors, _ = read_weights(tmp_path)
+    assert torch.equal(model.encoder.special, tensors["encoder.special"])
 
 
 def test_converted_weights_keep_the_heads_options(eomt: Path, tmp_path: Path) -> None:
