@@ -76,7 +76,9 @@ class TransformersModel:
         import transformers
 
         torch.manual_seed(0)
-        config = getattr(transformers, self.kind.removesuffix("ForUniversalSegmentation") + "Config")
+        config = getattr(
+            transformers, self.kind.removesuffix("ForUniversalSegmentation") + "Config"
+        )
         name = self.kind + ("" if self.kind.startswith("Eomt") else "Model")
         model = getattr(transformers, name)(config(image_size=self.side, **self.config))
         with torch.no_grad():

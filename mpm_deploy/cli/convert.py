@@ -1,4 +1,4 @@
-"""Implements ``mpm-deploy convert``, which converts a Segmenter checkpoint into a weights file."""
+"""Implements ``mpm-deploy convert``, which turns weights of others into a file of our own."""
 
 import argparse
 from pathlib import Path
@@ -6,12 +6,14 @@ from pathlib import Path
 from mpm_deploy.cli.console import DONE, say, status, talk
 from mpm_deploy.support.files import check_can_write
 
-HELP = "turn a Segmenter checkpoint into safetensors, so that its pickle can be left behind"
+HELP = "turn weights of others into safetensors, so that a pickle can be left behind"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="its variant.yml lies beside it")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="a file or folder as --weights takes"
+    )
     parser.add_argument(
         "-o",
         "--output",

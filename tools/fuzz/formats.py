@@ -15,6 +15,7 @@ from mpm_deploy.artifact.trust import check_signature
 from mpm_deploy.errors import MpmError
 from mpm_deploy.images.decode import decode, orientation_of
 from mpm_deploy.images.formats.exif import read_orientation
+from mpm_deploy.models.weights.readers.transformers_config import read_config
 from mpm_deploy.models.weights.readers.variant import read_variant
 from mpm_deploy.recipe import load_recipe
 from tools.fuzz import mutators
@@ -119,5 +120,6 @@ FORMATS = {
         Format("trust", mutators.mutate_text, _read_trust, "trust"),
         Format("recipe", mutators.mutate_text, lambda data: load_recipe(_path_of(data))),
         Format("variant", mutators.mutate_text, lambda data: read_variant(_path_of(data))),
+        Format("config", mutators.mutate_json, lambda data: read_config(_path_of(data)).encoder),
     )
 }

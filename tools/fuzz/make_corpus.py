@@ -234,6 +234,18 @@ def _archives() -> Iterator[bytes]:
     yield pack([*records, (SIGNATURE, b"{}")])
 
 
+def _configs() -> Iterator[bytes]:
+    """As transformers writes them, with and without what only some models have."""
+    small = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6}
+    for more in (
+        {"model_type": "dinov2", "image_size": 518, "patch_size": 14, "mlp_ratio": 4},
+        {"model_type": "dinov3_vit", "image_size": [224, 448], "num_register_tokens": 4},
+        {"model_type": "eomt", "num_queries": 100, "id2label": {"0": "wall", "1": "sky"}},
+        {"model_type": "eomt_dinov3", "rope_parameters": {"rope_theta": 100.0}},
+    ):
+        yield json.dumps(small | more).encode()
+
+
 def _recipes() -> Iterator[bytes]:
     for path in sorted((ROOT / "recipes").glob("*.toml")):
         yield path.read_bytes()
@@ -247,6 +259,7 @@ SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
     "archive": _archives,
     "trust": lambda: iter([SIGNATURE_OF_NOTHING, PUBLIC_KEY]),
     "recipe": _recipes,
+    "config": _configs,
     "variant": lambda: iter([_VARIANT.encode()]),
     "arguments": lambda: ("\n".join(line.split()).encode() for line in _COMMAND_LINES),
 }

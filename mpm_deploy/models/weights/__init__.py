@@ -1,1 +1,1 @@
-"""Read and write weights: files of this package, and checkpoints of Segmenter and timm."""
+"""Read and write weights: files of this package, and through `readers` those of others."""

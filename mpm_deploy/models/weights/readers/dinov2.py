@@ -65,7 +65,7 @@ def read_head(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tens
     taps = _taps(path, tensors, beside, shape.width)
     used = {name: tensor for name, tensor in tensors.items() if name != _COUNTER}
     width = taps * shape.width
-    head = translated(path, used, lambda take: _linear(take, classes, width), "its shapes", _CURE)
+    head = translated(path, used, lambda take: _linear(take, classes, width), "a head on it", _CURE)
     info = weights_info(
         path,
         [path, beside],
@@ -111,7 +111,7 @@ def _read_vit(
     shape = replace(shape, image_size=(side, side))
     used = {name: tensor for name, tensor in tensors.items() if name != KNOWN}
     weights = translated(
-        path, used, lambda take: vit_weights(take, shape, names), "its shapes", _CURE
+        path, used, lambda take: vit_weights(take, shape, names), "a backbone of this size", _CURE
     )
     return backbone, shape, weights
 

@@ -75,6 +75,7 @@ def read_eomt(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tens
     backbone, shape = named_backbone(path, measured(tensors, _VIT))
     shape = replace(shape, image_size=_image_size(path, tensors, shape.patch_size))
     classes, head = options.pop("classes", 1), EomtHead(**options)
+    _check_blocks(path, head, shape)
     check_unmasked(path, tensors, names)
 
     def weights_of(take: Take) -> dict[str, Tensor]:
@@ -86,7 +87,7 @@ def read_eomt(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tens
         }
 
     used = {name: tensor for name, tensor in tensors.items() if not _UNUSED.fullmatch(name)}
-    weights = translated(path, used, weights_of, "its shapes", _CURE)
+    weights = translated(path, used, weights_of, "an EoMT of this size", _CURE)
     mean, std = (
         _channels(weights.pop(name, None), default)
         for name, default in zip(_PIXELS, (IMAGENET_MEAN, IMAGENET_STD), strict=True)
@@ -172,6 +173,15 @@ def _twice_as_fine(take: Take, ours: str, theirs: str, norm: str, width: int) ->
         f"{ours}.blending.weight": take(f"{theirs}.conv2.weight", width, 1, 3, 3),
         **affine(take, f"{ours}.norm", f"{theirs}.{norm}", width),
     }
+
+
+def _check_blocks(path: Path, head: EomtHead, shape: EncoderConfig) -> None:
+    if head.query_blocks > shape.depth:
+        raise ModelError(
+            f"{path}: network.attn_mask_probs: expected 1 to {shape.depth} blocks of queries, got "
+            f"{head.query_blocks}",
+            _CURE,
+        )
 
 
 def _image_size(path: Path, tensors: Mapping[str, Tensor], patch_size: int) -> tuple[int, int]:

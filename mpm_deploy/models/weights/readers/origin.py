@@ -57,7 +57,7 @@ def weights_info(
             **more,
         )
     except OptionError as error:
-        raise ModelError(f"{place}: {error.problem}", error.hint) from error
+        raise ModelError(f"{place}: {error.problem}", "take the file as it was trained") from error
 
 
 def encoder_info(

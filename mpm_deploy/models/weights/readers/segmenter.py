@@ -43,7 +43,9 @@ def read_segmenter(
     name, shape = _model(variant, net)
     used = {name: tensor for name, tensor in tensors.items() if not _UNUSED.fullmatch(name)}
     cure = "put the variant.yml of this very checkpoint beside it, and rename what was renamed"
-    weights = translated(path, used, lambda take: _weights(take, shape, net), "variant.yml", cure)
+    weights = translated(
+        path, used, lambda take: _weights(take, shape, net), "the network in variant.yml", cure
+    )
     mean, std = _NORMALIZATION[net.normalization]
     return weights, weights_info(
         path, [path], name, net.image_size, mean, std, classes_of(net.n_cls)

@@ -153,7 +153,7 @@ def read_config(path: Path) -> TransformersConfig:
     document = read_table(path)
     _check_known(path, document)
     try:
-        values = _DEFAULTS[document["model_type"]] | _as_today(document)
+        values = _as_today(_DEFAULTS[document["model_type"]] | document)
         return read_structure(TransformersConfig, values, unknown_keys=True)
     except StructureError as error:
         raise ModelError(f"{path}: {error}", error.hint or _CURE) from error

@@ -58,6 +58,7 @@ _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 # What training and classification keep beside a model.
 _UNUSED = re.compile(r"(.*\.)?(mask_token|criterion\.\w+|classifier\.(weight|bias))")
 _FEWEST_CLASSES = 2  # of which no names are written
+_NETWORK = f"the network in {CONFIG}"
 _CURE = "take the folder as save_pretrained wrote it, with the config.json of these very tensors"
 # Which key of a configuration says what the shapes of tensors say too.
 _KEYS = {
@@ -138,7 +139,7 @@ def read_transformers(folder: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
         return _read_eomt(saved, backbone)
     shape, vit, images = saved.config.encoder, saved.vit, saved.images
     weights = translated(
-        folder, saved.tensors, lambda take: vit_weights(take, shape, vit), CONFIG, _CURE
+        folder, saved.tensors, lambda take: vit_weights(take, shape, vit), _NETWORK, _CURE
     )
     return weights, encoder_info(backbone, shape.image_size, images.image_mean, images.image_std)
 
@@ -153,7 +154,7 @@ def _read_eomt(saved: _Saved, backbone: str) -> tuple[dict[str, Tensor], Weights
         lambda take: (
             vit_weights(take, shape, vit) | eomt_weights(take, HEAD_NAMES, shape, len(names), head)
         ),
-        CONFIG,
+        _NETWORK,
         _CURE,
     )
     info = weights_info(
@@ -264,7 +265,7 @@ def _check_agrees(saved: _Saved) -> None:
     for fact, value in _facts(saved).items():
         if claims[fact] != value:
             raise ModelError(
-                f"{saved.folder / CONFIG}: {_key(config, fact)}: expected {value} {fact}, which "
+                f"{saved.folder / CONFIG}: {_key(config, fact)}: expected {fact} {value}, which "
                 f"the tensors have, got {claims[fact]}",
                 _CURE,
             )
@@ -291,7 +292,7 @@ def _key(config: TransformersConfig, fact: str) -> str:
 def _backbone(saved: _Saved) -> str:
     path, config = saved.folder / CONFIG, saved.config.encoder
     facts = asdict(config)
-    del facts["image_size"], facts["norm_epsilon"]
+    del facts["image_size"], facts["norm_epsilon"], facts["position_resize"]  # the family's
     backbone, shape = named_backbone(path, facts)
     if shape.norm_epsilon != config.norm_epsilon:
         raise ModelError(

@@ -33,7 +33,7 @@ def translated(
         place: The file or folder.
         theirs: Its tensors by name, without those that nobody uses.
         translation: What they become.
-        network: What says which network they are, as in ``"variant.yml"``.
+        network: What they have to be, as in ``"the network in variant.yml"``.
         cure: What to do where they are another's.
 
     Raises:
@@ -72,12 +72,12 @@ def _check(
     differing = differing_names(expected, theirs)
     if differing:
         raise ModelError(
-            f"{place}: weights are not those of the network in {network}: {differing}", cure
+            f"{place}: expected the tensors of {network}, got others: {differing}", cure
         )
     for name, shape in expected.items():
         if tuple(theirs[name].shape) != shape:
             raise ModelError(
-                f"{place}: {name}: expected shape {shape}, as {network} says, got "
+                f"{place}: {name}: expected shape {shape}, as in {network}, got "
                 f"{tuple(theirs[name].shape)}",
                 cure,
             )

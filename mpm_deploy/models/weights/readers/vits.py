@@ -194,7 +194,7 @@ def named_backbone(place: object, facts: Mapping[str, Any]) -> tuple[str, Encode
     raise ModelError(
         f"{place}: expected the shape of a backbone that is known, got {_words(got)}, where the "
         f"nearest, {nearest}, has {_words(expected)}",
-        "`mpm-deploy models` lists the backbones",
+        f"known are {', '.join(shapes)}",
     )
 
 

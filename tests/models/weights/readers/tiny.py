@@ -1,0 +1,111 @@
+"""Small models of `transformers` with random weights, and our eager model of what was saved."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from mpm_deploy.families import HEADS
+from mpm_deploy.models import create
+from mpm_deploy.models.encoders.named import NamedVits, vit_shape
+from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.weights.files import load_encoder_into, load_into, read_weights
+from mpm_deploy.models.weights.info import RANDOM
+from mpm_deploy.models.zoo import find_model
+
+WIDTH, DEPTH, HEADS_OF_A_BLOCK = 64, 5, 2
+CLASSES, QUERIES = 5, 7
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_SIZE = (WIDTH, DEPTH, HEADS_OF_A_BLOCK)
+_SHAPE = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": DEPTH,
+    "num_attention_heads": HEADS_OF_A_BLOCK,
+    "image_size": 56,
+    "patch_size": 14,
+}
+_ROTARY = {"patch_size": 16, "image_size": 64, "intermediate_size": 256, "num_register_tokens": 4}
+_EOMT = {"patch_size": 16, "image_size": 64, "num_queries": QUERIES, "num_labels": CLASSES}
+
+
+class TinyVits(NamedVits):
+    """The shapes of DINOv2's and DINOv3's families, 64 wide and 5 deep."""
+
+    shapes: ClassVar = {
+        f"tiny{patch}_{tokens}_{gated}": vit_shape(
+            _SIZE,
+            patch,
+            tokens,
+            1e-6,
+            layer_scale=True,
+            **({"gated_mlp": True, "mlp_width": 176} if gated else {}),
+        )
+        for patch in (14, 16)
+        for tokens in (1, 5)
+        for gated in (False, True)
+    } | {
+        f"tiny_rotary_{gated}": vit_shape(
+            _SIZE, 16, 5, 1e-5, layer_scale=True, rotary_base=100.0, gated_mlp=gated
+        )
+        for gated in (False, True)
+    }
+
+
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "DINOv2": ("Dinov2", {}),
+    "DINOv2 with SwiGLU": ("Dinov2", {"use_swiglu_ffn": True}),
+    "DINOv2 with registers": ("Dinov2WithRegisters", {}),
+    "DINOv3": ("DINOv3ViT", _ROTARY),
+    "DINOv3 with SwiGLU": ("DINOv3ViT", _ROTARY | {"use_gated_mlp": True, "hidden_act": "silu"}),
+    "EoMT": ("Eomt", _EOMT),
+    "EoMT on DINOv3": ("EomtDinov3", _EOMT | _ROTARY | {"layer_norm_eps": 1e-5}),
+}
+
+
+def model_of(kind: str, end: str = "", **more: Any) -> nn.Module:
+    """A model of `MODELS` in which every number matters; ``end`` is the class name's."""
+    name, options = MODELS[kind]
+    config = getattr(transformers, f"{name}Config")(**{**_SHAPE, **options, **more})
+    end = end or ("ForUniversalSegmentation" if name.startswith("Eomt") else "Model")
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        model: nn.Module = getattr(transformers, f"{name}{end}")(config).eval()
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape), alpha=0.05)
+        if hasattr(model, "attn_mask_probs"):
+            model.attn_mask_probs.zero_()  # type: ignore[operator]
+    return model
+
+
+def save(model: Any, folder: Path, **how: Any) -> Path:
+    """The folder, with what `save_pretrained` writes in it."""
+    model.save_pretrained(folder, **how)
+    return folder
+
+
+def eager(source: Path, image_size: tuple[int, int] | None = None) -> Segmenter:
+    """Our full-token model of what was saved; a head that is not there is random."""
+    tensors, info = read_weights(source)
+    head = HEADS.find(find_model(info.model).head_name)(**info.head)
+    model = create(
+        info.model,
+        classes=len(info.classes),
+        image_size=image_size or info.image_size,
+        blocks=(),
+        head=head,
+        mean=info.mean,
+        std=info.std,
+    )
+    load = load_encoder_into if info.origin == RANDOM else load_into
+    load(model, tensors, info.origin)
+    return model
+
+
+def images_for(model: Segmenter) -> tuple[Tensor, Tensor]:
+    """Two images ``(2, 3, H, W)`` uint8, and what others make of them: normalized float32."""
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (2, 3, *model.image_size), generator=generator)
+    mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
+    return images.to(torch.uint8), (images / 255 - mean) / std
