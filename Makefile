@@ -15,10 +15,12 @@ DEMO    := build/demo
 TIMING  := --batch 1,2,32 --limit 32 --repeats 2
 PICTURED := $(addprefix $(IMAGES)/,$(shell ls $(IMAGES) | head -4))
 
-SWEEP   := --recipe cpu_fp32 $(SCENES) --limit 64 -o build/sweep
+SWEEP   := --recipe cpu_fp32 $(SCENES) --limit 64
 MPM     := $(addprefix --schedule ,0 1 2 3 5 8 1,2 1,5 2,5 2,8 5,8)
 TOME    := $(addprefix --method tome:ratio=,0.1 0.2 0.3 0.4)
 ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
+# EoMT's queries enter before block 8.
+EOMT    := $(addprefix --schedule ,0 2 5 1,4 2,5 5,7)
 
 # A Debian for Arm64, made once. A checkout that is removed leaves it there.
 ARM64_SYSTEM := $(HOME)/.cache/mpm-deploy/arm64
@@ -28,7 +30,7 @@ PICTURE   := $(notdir $(word 12,$(wildcard $(IMAGES)/*_day.jpg)))
 DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
 
 .DEFAULT_GOAL := help
-.PHONY: help arm64 demo sweep benchmark readme test test-all fuzz lint format system program cpp gpu-bundle gpu-rehearsal clean
+.PHONY: help arm64 demo sweep eomt-sweep benchmark readme test test-all fuzz lint format system program cpp gpu-bundle gpu-rehearsal clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -126,10 +128,15 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 	@echo 'the page     $(DEMO)/report.html'
 
 sweep: .venv/.installed ## measure ways of merging the demo model, half an hour; write docs/results/demo_sweep.md
-	$(BIN)/mpm-deploy sweep $(SWEEP) $(MPM)
-	$(BIN)/mpm-deploy sweep $(SWEEP) --schedule 2,5 $(TOME) $(ALGM)
-	$(BIN)/mpm-deploy sweep $(SWEEP) --schedule 0,4 $(ALGM)
+	$(BIN)/mpm-deploy sweep $(SWEEP) -o build/sweep $(MPM)
+	$(BIN)/mpm-deploy sweep $(SWEEP) -o build/sweep --schedule 2,5 $(TOME) $(ALGM)
+	$(BIN)/mpm-deploy sweep $(SWEEP) -o build/sweep --schedule 0,4 $(ALGM)
 	$(BIN)/python -m benchmarks.record build/sweep/sweep.json demo_sweep
+	$(BIN)/python -m benchmarks.render_readme
+
+eomt-sweep: .venv/.installed ## measure schedules of the EoMT demo; write docs/results/eomt_sweep.md
+	$(BIN)/mpm-deploy sweep --model eomt_t16 $(SWEEP) -o build/eomt_sweep $(EOMT)
+	$(BIN)/python -m benchmarks.record build/eomt_sweep/sweep.json eomt_sweep
 	$(BIN)/python -m benchmarks.render_readme
 
 benchmark: program ## measure speed and memory against the targets and the peers, two hours

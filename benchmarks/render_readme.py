@@ -7,8 +7,8 @@
     results/h100-*.json ─────┬─▶ README.md, between the two "h100" comments: the paper's rows
                              ├─▶ docs/results/h100.md: every table
                              └─▶ docs/results/figures/h100-*-light.svg and -dark.svg
-    results/demo_sweep.json ─┬─▶ docs/results/demo_sweep.md: what none beats, and every row
-                             └─▶ docs/results/figures/demo_sweep-light.svg and -dark.svg
+    results/*_sweep.json ────┬─▶ docs/results/*_sweep.md: what none beats, and every row
+                             └─▶ docs/results/figures/*_sweep-light.svg and -dark.svg
     mpm-deploy --help ───────▶ docs/cli.md
 
 ``python -m benchmarks.render_readme --check`` only says whether they are up to date. Of a figure,

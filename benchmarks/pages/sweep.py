@@ -1,4 +1,4 @@
-"""Writes the page on ways of merging: the figure, the rows that no other beats, and every row."""
+"""Writes the pages on ways of merging: the figure, the rows that no other beats, and every row."""
 
 from pathlib import Path
 
@@ -9,25 +9,26 @@ from mpm_deploy.show.page.sweep import sweep_chart
 from mpm_deploy.show.tables import rows_table, sweep_remarks, sweep_table
 from mpm_deploy.support.schema import read_structure
 
-PAGE = PAGES / "demo_sweep.md"
 DEFAULT = "mpm [2, 5]"  # the recipes' own
-_HEAD = "# Ways of merging the demo model, on the held-out scenes\n"
+_MODELS = {"demo_sweep": "the demo model", "eomt_sweep": "the EoMT demo"}  # each record's
 
 
 def found() -> Sweep | None:
-    """Return the sweep on file; None where there is none."""
+    """Return the demo model's sweep on file; None where there is none."""
     return next((_sweep(path) for path in records("demo_sweep")), None)
 
 
 def pages() -> dict[Path, str]:
-    """Return the page and its figures; nothing before there is a record."""
+    """Return each record's page and figures."""
     written: dict[Path, str] = {}
-    for path in records("demo_sweep"):
-        written = {PAGE: _page(path), **figures(path, sweep_chart(_sweep(path)))}
+    for name, model in _MODELS.items():
+        for path in records(name):
+            written[PAGES / f"{name}.md"] = _page(path, model)
+            written |= figures(path, sweep_chart(_sweep(path)))
     return written
 
 
-def _page(path: Path) -> str:
+def _page(path: Path, model: str) -> str:
     sweep = _sweep(path)
     kept = {*sweep.front, DEFAULT}
     rows = [row for row in sweep.every_row() if row.name in kept or row is sweep.full_token]
@@ -36,7 +37,8 @@ def _page(path: Path) -> str:
     remarks = "".join(f"- {remark}\n" for remark in sweep_remarks(sweep))
     table = indented(as_text(sweep_table(sweep)))
     where = on_host(sweep.host, f"commit {read(path)['commit']}")
-    return "\n".join([_HEAD, figure, best, remarks, "## Every row\n", table, where])
+    head = f"# Ways of merging {model}, on the held-out scenes\n"
+    return "\n".join([head, figure, best, remarks, "## Every row\n", table, where])
 
 
 def _sweep(path: Path) -> Sweep:

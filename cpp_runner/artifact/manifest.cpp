@@ -1,6 +1,7 @@
 #include "mpm_runner/manifest.hpp"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <set>
 #include <utility>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr const char* known_format = "mpm-artifact/2";
 constexpr const char* format_1 = "mpm-artifact/1";
+constexpr std::array<const char*, 3> fits{"resize", "slide", "slide_evenly"};
 
 Json parse(const std::string& text, const std::string& where) {
   try {
@@ -50,10 +52,11 @@ void check(bool holds, const char* key, const std::string& expected) {
 }
 
 void check_windows(const InputInfo& input) {
-  if (input.fit == "resize") {
-    check(!input.stride, "input.stride", "none with fit \"resize\"");
-    check(!input.short_side, "input.short_side", "none with fit \"resize\"");
-    check(!input.max_ratio, "input.max_ratio", "none with fit \"resize\"");
+  if (input.fit != "slide") {
+    const std::string none = "none with fit \"" + input.fit + "\"";
+    check(!input.stride, "input.stride", none);
+    check(!input.short_side, "input.short_side", none);
+    check(!input.max_ratio, "input.max_ratio", none);
     return;
   }
   const int stride = input.stride.value_or(0);
@@ -98,8 +101,8 @@ void check_blocks(const std::vector<int>& blocks) {
 // What the types cannot say, and the runner relies on.
 void check_values(const Manifest& manifest) {
   check(manifest.input.height > 0 && manifest.input.width > 0, "input", "a size above zero");
-  check(manifest.input.fit == "resize" || manifest.input.fit == "slide", "input.fit",
-        "\"resize\" or \"slide\"");
+  check(std::ranges::count(fits, manifest.input.fit) == 1, "input.fit",
+        "\"resize\", \"slide\" or \"slide_evenly\"");
   check(std::int64_t{manifest.input.height} * manifest.input.width <= default_max_pixels, "input",
         std::to_string(default_max_pixels) + " pixels at most");
   check_windows(manifest.input);
@@ -148,7 +151,8 @@ double Flops::total(const std::vector<int>& tokens) const {
 }
 
 int Manifest::patches() const {
-  return (input.height / model.patch_size) * (input.width / model.patch_size);
+  const auto along = [&](int side) { return (side - 1) / model.patch_size + 1; };
+  return along(input.height) * along(input.width);
 }
 
 std::size_t Manifest::output_index(const std::string& name) const {

@@ -25,11 +25,26 @@ std::vector<std::int64_t> starts(std::int64_t side, std::int64_t window, int str
   return positions;
 }
 
+std::vector<std::int64_t> even_starts(std::int64_t side, std::int64_t window) {
+  const std::int64_t steps = (side - 1) / window;  // between as few windows as cover the side
+  std::vector<std::int64_t> positions;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    positions.push_back(step * (side - window) / steps);
+  }
+  positions.push_back(side - window);
+  return positions;
+}
+
 }  // namespace
 
 WindowGrid lay_windows(Size size, Size window, int stride) {
   return {size, window, starts(size.height, window.height, stride),
           starts(size.width, window.width, stride)};
+}
+
+WindowGrid lay_windows_evenly(Size size, Size window) {
+  return {size, window, even_starts(size.height, window.height),
+          even_starts(size.width, window.width)};
 }
 
 LargeSize scaled_size(Size size, int short_side, double max_ratio) {
@@ -40,8 +55,12 @@ LargeSize scaled_size(Size size, int short_side, double max_ratio) {
 }
 
 LargeSize size_for_windows(LargeSize size, Size window) {
-  const Scale scale =
-      std::max({Scale{window.height, size.height}, Scale{window.width, size.width}, Scale{1, 1}});
+  const bool is_large = size.height >= window.height && size.width >= window.width;
+  return is_large ? size : size_of_windows(size, window);
+}
+
+LargeSize size_of_windows(LargeSize size, Size window) {
+  const Scale scale = std::max(Scale{window.height, size.height}, Scale{window.width, size.width});
   return {size.height * scale.to / scale.from, size.width * scale.to / scale.from};
 }
 

@@ -24,4 +24,7 @@ LargeSize scaled_size(Size size, int short_side, double max_ratio);
 // Scales an image up until a window lies on it in both axes; one that is large enough stays.
 LargeSize size_for_windows(LargeSize size, Size window);
 
+// Scales an image until a window lies on it in both axes, and exactly in one; sides are cut.
+LargeSize size_of_windows(LargeSize size, Size window);
+
 }  // namespace mpm

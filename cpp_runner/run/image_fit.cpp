@@ -12,6 +12,22 @@ namespace {
 
 Size small(LargeSize size) { return {static_cast<int>(size.height), static_cast<int>(size.width)}; }
 
+std::string text(std::int64_t width, std::int64_t height) {
+  return std::to_string(width) + " x " + std::to_string(height);
+}
+
+// Refuses an image of which nobody can hold the scaled one.
+void check_large(const Image& image, LargeSize large) {
+  if (std::max(large.height, large.width) <= largest_side &&
+      large.height * large.width <= default_max_pixels) {
+    return;
+  }
+  throw ImageError(text(image.size.width, image.size.height) +
+                       " pixels are too narrow to slide over: " + text(large.width, large.height) +
+                       " once a window fits",
+                   "cut the image into pieces first");
+}
+
 FittedImage cut(const FittedImage& image, std::int64_t top, std::int64_t left, Size window) {
   FittedImage part{window, {}};
   part.planes.reserve(rgb_bytes(window));
@@ -23,6 +39,17 @@ FittedImage cut(const FittedImage& image, std::int64_t top, std::int64_t left, S
     }
   }
   return part;
+}
+
+// The windows of an image, which is of the grid's size.
+ImageWindows cut(const FittedImage& image, WindowGrid grid) {
+  std::vector<FittedImage> windows;
+  for (const std::int64_t top : grid.tops) {
+    for (const std::int64_t left : grid.lefts) {
+      windows.push_back(cut(image, top, left, grid.window));
+    }
+  }
+  return {std::move(windows), image.size, std::move(grid)};
 }
 
 class Resize : public ImageFit {
@@ -46,46 +73,45 @@ class Slide : public ImageFit {
     check_pixels(image);
     const LargeSize size = scaled_size(image.size, short_side_, max_ratio_);
     const LargeSize large = size_for_windows(size, window_);
-    if (std::max(large.height, large.width) > largest_side ||
-        large.height * large.width > default_max_pixels) {
-      throw ImageError(text(image.size.width, image.size.height) +
-                           " pixels are too narrow to slide over: " +
-                           text(large.width, large.height) + " once a window fits",
-                       "cut the image into pieces first");
-    }
+    check_large(image, large);
     const FittedImage resized = scale(image, small(size), small(large));
-    WindowGrid grid = lay_windows(resized.size, window_, stride_);
-    std::vector<FittedImage> windows;
-    for (const std::int64_t top : grid.tops) {
-      for (const std::int64_t left : grid.lefts) {
-        windows.push_back(cut(resized, top, left, window_));
-      }
-    }
-    return {std::move(windows), resized.size, std::move(grid)};
+    return cut(resized, lay_windows(resized.size, window_, stride_));
   }
 
  private:
-  static std::string text(std::int64_t width, std::int64_t height) {
-    return std::to_string(width) + " x " + std::to_string(height);
-  }
-
   const Size window_;
   const int stride_;
   const int short_side_;
   const double max_ratio_;
 };
 
+class SlideEvenly : public ImageFit {
+ public:
+  explicit SlideEvenly(Size window) : window_(window) {}
+
+  ImageWindows fit(const Image& image) const override {
+    check_pixels(image);
+    const LargeSize size = size_of_windows({image.size.height, image.size.width}, window_);
+    check_large(image, size);
+    const FittedImage resized = mpm::fit(image, small(size));
+    return cut(resized, lay_windows_evenly(resized.size, window_));
+  }
+
+ private:
+  const Size window_;
+};
+
 }  // namespace
 
 std::unique_ptr<const ImageFit> make_image_fit(const InputInfo& input, std::optional<int> stride) {
   const Size window{input.height, input.width};
-  if (input.fit == "resize") {
-    if (stride) {
-      throw InputError("stride: expected none with fit 'resize', got " + std::to_string(*stride),
-                       "build the artifact with --set input.fit=slide");
-    }
-    return std::make_unique<Resize>(window);
+  if (stride && input.fit != "slide") {
+    throw InputError(
+        "stride: expected none with fit '" + input.fit + "', got " + std::to_string(*stride),
+        "build the artifact with --set input.fit=slide");
   }
+  if (input.fit == "resize") return std::make_unique<Resize>(window);
+  if (input.fit == "slide_evenly") return std::make_unique<SlideEvenly>(window);
   const int largest = std::min(window.height, window.width);
   if (stride && (*stride < 1 || *stride > largest)) {
     throw InputError("stride: expected 1 to " + std::to_string(largest) +

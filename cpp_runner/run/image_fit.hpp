@@ -2,8 +2,9 @@
 
 // How an image of any size becomes what the model takes: the ways that input.fit names.
 //
-//   "resize"   the whole image as one window, antialiased; the aspect ratio is not kept
-//   "slide"    the image at its aspect ratio, windows of the input's size over all of it
+//   "resize"         the whole image as one window, antialiased; the aspect ratio is not kept
+//   "slide"          the image at its aspect ratio, windows of the input's size over all of it
+//   "slide_evenly"   the same, with the image scaled so that windows lie along one axis alone
 
 #include <memory>
 #include <optional>

@@ -177,6 +177,10 @@ TEST_SUITE("manifest") {
       CHECK(problem_of(input_with(key, value)).find(key) != std::string::npos);
     }
     CHECK(problem_of(input_with("fit", "resize")).find("input.stride") != std::string::npos);
+    CHECK(problem_of(input_with("fit", "slide_evenly")).find("input.stride") != std::string::npos);
+    Json evenly = make_manifest();
+    evenly["input"]["fit"] = "slide_evenly";
+    CHECK(read_back(evenly).input.fit == "slide_evenly");
     CHECK(problem_of(input_with("fit", "crop")).find("input.fit") != std::string::npos);
   }
 

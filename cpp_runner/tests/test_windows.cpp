@@ -22,6 +22,7 @@ namespace {
 using Starts = std::vector<std::int64_t>;
 
 const InputInfo sliding{32, 48, {}, {}, "slide", 20, 40, 4.0};
+const InputInfo sliding_evenly{32, 48, {}, {}, "slide_evenly"};
 
 bool is(LargeSize size, std::int64_t height, std::int64_t width) {
   return size.height == height && size.width == width;
@@ -69,6 +70,14 @@ TEST_SUITE("windows") {
     CHECK(lay_windows({1024, 2048}, {768, 768}, 512).lefts == Starts{0, 512, 1024, 1280});
   }
 
+  TEST_CASE("as few as cover an axis lie evenly") {
+    CHECK(lay_windows_evenly({8, 9}, {8, 8}).tops == Starts{0});
+    CHECK(lay_windows_evenly({8, 9}, {8, 8}).lefts == Starts{0, 1});
+    CHECK(lay_windows_evenly({16, 17}, {8, 8}).tops == Starts{0, 8});
+    CHECK(lay_windows_evenly({16, 17}, {8, 8}).lefts == Starts{0, 4, 9});
+    CHECK(lay_windows_evenly({512, 1060}, {512, 512}).lefts == Starts{0, 274, 548});
+  }
+
   TEST_CASE("sizes are scaled in whole numbers") {
     CHECK(is(scaled_size({480, 640}, 512, 4), 512, 683));
     CHECK(is(scaled_size({1024, 2048}, 1024, 2), 1024, 2048));
@@ -78,6 +87,9 @@ TEST_SUITE("windows") {
     CHECK(is(size_for_windows({512, 683}, {512, 512}), 512, 683));
     CHECK(is(size_for_windows({205, 2048}, {512, 512}), 512, 5115));
     CHECK(is(size_for_windows({100, 70}, {64, 96}), 137, 96));
+    CHECK(is(size_of_windows({640, 480}, {512, 512}), 682, 512));
+    CHECK(is(size_of_windows({480, 640}, {512, 1024}), 768, 1024));
+    CHECK(is(size_of_windows({1, 3}, {64, 96}), 64, 192));
   }
 
   TEST_CASE("windows are cut from the scaled image, row by row") {
@@ -97,15 +109,38 @@ TEST_SUITE("windows") {
     }
   }
 
+  TEST_CASE("even windows are cut along one axis of the antialiased image") {
+    const Image scene = make_scene({200, 100});
+    const ImageWindows fitted = make_image_fit(sliding_evenly, std::nullopt)->fit(scene);
+    CHECK(fitted.size == Size{96, 48});
+    REQUIRE(fitted.grid);
+    CHECK(fitted.grid->tops == Starts{0, 32, 64});
+    CHECK(fitted.grid->lefts == Starts{0});
+    const FittedImage resized = fit(scene, {96, 48});
+    REQUIRE(fitted.windows.size() == 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::vector<std::uint8_t>& planes = fitted.windows[i].planes;
+      for (const std::size_t channel : {0, 1, 2}) {
+        CHECK(std::equal(planes.begin() + static_cast<std::ptrdiff_t>(channel * 32 * 48),
+                         planes.begin() + static_cast<std::ptrdiff_t>((channel + 1) * 32 * 48),
+                         resized.planes.begin() +
+                             static_cast<std::ptrdiff_t>((channel * 96 + i * 32) * 48)));
+      }
+    }
+  }
+
   TEST_CASE("a stride that cannot be, and an image that would become huge, are refused") {
     InputInfo resized = sliding;
     resized.fit = "resize";
     CHECK_THROWS_AS(make_image_fit(resized, 8), InputError);
+    CHECK_THROWS_AS(make_image_fit(sliding_evenly, 8), InputError);
     CHECK_THROWS_AS(make_image_fit(sliding, 0), InputError);
     CHECK_THROWS_AS(make_image_fit(sliding, 33), InputError);
     CHECK_THROWS_AS(make_image_fit(sliding, std::nullopt)->fit(Image{{4, 4}, {1, 2}}), InputError);
     InputInfo wide{512, 512, {}, {}, "slide", 512, 512, 100.0};
     const Image narrow{{2, 40000}, std::vector<std::uint8_t>(3 * 2 * 40000)};
+    CHECK_THROWS_AS(make_image_fit(wide, std::nullopt)->fit(narrow), ImageError);
+    wide.fit = "slide_evenly";
     CHECK_THROWS_AS(make_image_fit(wide, std::nullopt)->fit(narrow), ImageError);
   }
 

@@ -23,7 +23,7 @@ from mpm_deploy.images.decode import decode
 from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
 from mpm_deploy.measure.accuracy.datasets.folder import Folder
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights.files import DEMO_WEIGHTS, load_into, read_weights
+from mpm_deploy.models.weights.files import DEMO_WEIGHTS, head_of, load_into, read_weights
 from mpm_deploy.models.zoo import create
 
 Schedule = tuple[int, ...]
@@ -58,6 +58,7 @@ def load(weights: Path, schedule: Schedule) -> Segmenter:
         classes=len(info.classes),
         image_size=info.image_size,
         blocks=schedule,
+        head=head_of(info),
         mean=info.mean,
         std=info.std,
     )

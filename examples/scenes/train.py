@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
+from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import save_weights
 from mpm_deploy.models.zoo import create
@@ -34,6 +35,7 @@ MEAN = STD = (0.5, 0.5, 0.5)
 CROP = 256  # pixels, the first stage
 VALIDATION_SEED = 90_000  # neither a held-out nor a training seed
 POSITION = "encoder.position"
+HIDDEN = ("blocks", "proj", "mask_head", "fine")  # parts of the names of hidden matrices
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Settings:
     weight_decay: float = 0.03
     average_decay: float = 0.995
     dice: float = 0.5  # weight of the Dice loss
+    save_minutes: float = 4.0  # from one validation, and writing of weights, to the next
     seed: int = 0
 
     @property
@@ -81,17 +84,17 @@ class CropModel:
         self.model = model
         self.twin = twin
 
-    def scores(self, images: Tensor, corner: tuple[int, int]) -> Tensor:
-        """Computes scores (B, K, h, w) of crops (B, 3, S, S) whose first pixel is `corner`."""
+    def __call__(self, images: Tensor, corner: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Computes what the model does of crops (B, 3, S, S) whose first pixel is `corner`."""
         if images.shape[-1] == SIZE:
-            return self.model(images)[0]
+            return self.model(images)
         parameters = dict(self.model.named_parameters())
         side, patches = self.model.grid[0], self.twin.grid[0]
         row, column = (pixels * side // SIZE for pixels in corner)
         grid = parameters[POSITION].view(side, side, -1)
         window = grid[row : row + patches, column : column + patches]
         parameters[POSITION] = window.flatten(0, 1)
-        return torch.func.functional_call(self.twin, parameters, (images,))[0]
+        return torch.func.functional_call(self.twin, parameters, (images,))
 
 
 def initialize(model: Segmenter) -> None:
@@ -125,7 +128,7 @@ def optimizers(model: Segmenter, settings: Settings) -> list[torch.optim.Optimiz
     """Returns Muon for the hidden matrices, and AdamW for embeddings, norms and biases."""
     matrices, rest = [], []
     for name, parameter in model.named_parameters():
-        hidden = parameter.dim() == 2 and ("blocks" in name or "proj" in name)
+        hidden = parameter.dim() == 2 and any(part in name for part in HIDDEN)
         (matrices if hidden else rest).append(parameter)
     return [
         torch.optim.Muon(
@@ -138,18 +141,22 @@ def optimizers(model: Segmenter, settings: Settings) -> list[torch.optim.Optimiz
     ]
 
 
+def at_half_size(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Brings scores (B, K, h, w) and labels (B, H, W) to half the labels' size."""
+    row, column = torch.randint(0, 2, (2,)).tolist()  # every second pixel, any of the four phases
+    labels = labels[:, row::2, column::2]
+    return functional.interpolate(scores, size=labels.shape[1:], mode="bilinear"), labels
+
+
 def loss_of(scores: Tensor, labels: Tensor, weights: Tensor, dice: float) -> Tensor:
-    """Computes weighted cross-entropy and soft Dice on scores upsampled to half the labels' size.
+    """Computes weighted cross-entropy and soft Dice.
 
     Args:
-        scores: (B, K, h, w) float32.
+        scores: (B, K, H, W) float32, logits.
         labels: (B, H, W) int64.
         weights: (K,), of each class in the cross-entropy.
         dice: Weight of the Dice term, the mean over the classes in the batch.
     """
-    row, column = torch.randint(0, 2, (2,)).tolist()  # every second pixel, any of the four phases
-    labels = labels[:, row::2, column::2]
-    scores = functional.interpolate(scores, size=labels.shape[1:], mode="bilinear")
     loss = functional.cross_entropy(scores, labels, weights, label_smoothing=0.02)
     likely = scores.softmax(dim=1)
     truth = functional.one_hot(labels, scores.shape[1]).permute(0, 3, 1, 2)
@@ -176,6 +183,9 @@ def validate(model: Segmenter, count: int = 24) -> list[float]:
 class Trainer:
     """A model in training, with all that a later run needs to go on with it."""
 
+    SETTINGS = Settings
+    SCRIPT = "train.py"
+
     def __init__(
         self, settings: Settings, data: Path, output: Path, checkpoint: Path | None
     ) -> None:
@@ -183,10 +193,10 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
         self.model = self._new_model(SIZE)
-        initialize(self.model)
+        self._initialize()
         self.average = self._new_model(SIZE)
         self.average.load_state_dict(self.model.state_dict())
-        self.crops = CropModel(self.model, self._new_model(CROP))
+        self.crops = self._new_crops(self._new_model(CROP))
         self.optimizers = optimizers(self.model, settings)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -199,20 +209,27 @@ class Trainer:
         self.batches = Batches(data, 1 / frequencies, settings.seed)
         self.elapsed, self.steps, self.seen = 0.0, 0, 0  # minutes, steps, images
 
-    def _new_model(self, size: int) -> Segmenter:
+    def _new_model(self, size: int, head: Head | None = None) -> Segmenter:
         model = create(
             self.settings.model,
             classes=self.settings.classes,
             image_size=(size, size),
             blocks=(),
+            head=head,
             mean=MEAN,
             std=STD,
         )
         return model.to(self.device)
 
-    def run(self, save_minutes: float = 4.0) -> None:
-        """Trains until the settings' minutes are over; saves every `save_minutes`."""
-        next_save = self.elapsed + save_minutes
+    def _new_crops(self, twin: Segmenter) -> CropModel:
+        return CropModel(self.model, twin)
+
+    def _initialize(self) -> None:
+        initialize(self.model)
+
+    def run(self) -> None:
+        """Trains until the settings' minutes are over; saves every so many."""
+        next_save = self.elapsed + self.settings.save_minutes
         while self.elapsed < self.settings.minutes:
             start = time.perf_counter()
             loss = self._step()
@@ -221,7 +238,7 @@ class Trainer:
                 print(f"{self.elapsed:6.2f} min  step {self.steps}  loss {loss:.4f}", flush=True)
             if self.elapsed >= next_save:
                 self._save()
-                next_save += save_minutes
+                next_save += self.settings.save_minutes
         self._save()
 
     def _step(self) -> float:
@@ -234,10 +251,7 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * self.settings.rate_share(self.elapsed)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            scores = self.crops.scores(images.to(self.device), corner)
-        labels = labels.to(self.device)
-        loss = loss_of(scores.float(), labels, self.class_weights, self.settings.dice)
+        loss = self._loss(images.to(self.device), labels.to(self.device), corner)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
@@ -246,6 +260,12 @@ class Trainer:
         self.steps, self.seen = self.steps + 1, self.seen + batch
         self._follow()
         return loss.item()
+
+    def _loss(self, images: Tensor, labels: Tensor, corner: tuple[int, int]) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16):
+            scores, _ = self.crops(images, corner)
+        scores, labels = at_half_size(scores.float(), labels)
+        return loss_of(scores, labels, self.class_weights, self.settings.dice)
 
     def _follow(self) -> None:
         """Moves the average towards the model, faster in the first steps."""
@@ -275,7 +295,7 @@ class Trainer:
             "classes": [*CLASSES, *(f"never {number}" for number in range(never))],
             "palette": [*map(list, PALETTE), *[[0, 0, 0]] * never],
             "provenance": {
-                "script": "examples/scenes/train.py",
+                "script": f"examples/scenes/{self.SCRIPT}",
                 "data": f"{len(self.batches)} procedural street scenes, examples/scenes",
                 "steps": self.steps,
                 "images_seen": self.seen,
@@ -306,9 +326,13 @@ class Trainer:
         self.batches = Batches(self.batches.folder, torch.from_numpy(self.batches.interest), seed)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(
+    arguments: Sequence[str] | None = None,
+    kind: type[Trainer] = Trainer,
+    description: str = __doc__,
+) -> None:
     """Parses the command line and trains."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of make_dataset.py training"
     )
@@ -318,7 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0: torch's choice")
-    for name, value in asdict(Settings()).items():
+    for name, value in asdict(kind.SETTINGS()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     options = vars(parser.parse_args(arguments))
     places = [options.pop(name) for name in ("data", "output", "checkpoint")]
@@ -327,7 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--resume needs --checkpoint FILE")
     if threads:
         torch.set_num_threads(threads)
-    trainer = Trainer(Settings(**options), *places)
+    trainer = kind(kind.SETTINGS(**options), *places)
     print(json.dumps(trainer.about()), flush=True)
     if resume:
         trainer.resume(places[-1])

@@ -44,7 +44,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class WeightsOrigin:
-    """Says where weights came from: ``"demo"``, ``"random"`` or a file's name and its SHA-256."""
+    """Says where weights came from: ``"demo"``, ``"random"``, or a file's name and its SHA-256.
+
+    Those of a model that was given in Python are ``"given in Python"``, with that of its tensors.
+    """
 
     origin: str
     sha256: str | None
@@ -54,15 +57,15 @@ class WeightsOrigin:
 class InputInfo:
     """Describes the input: pixels, and the normalization that the artifact does itself (on 0..1).
 
-    ``stride``, ``short_side`` and ``max_ratio`` are those of ``fit = "slide"``, None with
-    ``"resize"``.
+    ``stride``, ``short_side`` and ``max_ratio`` are those of ``fit = "slide"``, None with any
+    other.
     """
 
     height: int
     width: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    fit: Literal["resize", "slide"]
+    fit: Literal["resize", "slide", "slide_evenly"]
     stride: int | None = None
     short_side: int | None = None
     max_ratio: float | None = None
@@ -196,11 +199,16 @@ class Manifest:
     payload_sha256: str
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """The patches of an input, ``(down, across)``; those at its edges may reach beyond it."""
+        patch = self.model.patch_size
+        return -(-self.input.height // patch), -(-self.input.width // patch)
+
+    @property
     def patches(self) -> int:
         """The number of patches of an input, ``t_0``."""
-        return (self.input.height // self.model.patch_size) * (
-            self.input.width // self.model.patch_size
-        )
+        down, across = self.grid
+        return down * across
 
     def output_index(self, name: str) -> int:
         """Return where an output stands among those of ``scores``."""
@@ -295,9 +303,9 @@ def _output_checks(manifest: Manifest) -> Iterator[tuple[bool, str, str]]:
 
 def _window_checks(input: InputInfo) -> Iterator[tuple[bool, str, str]]:
     """Yield whether each condition on windows holds, its key, and what is expected of it."""
-    if input.fit == "resize":
+    if input.fit != "slide":
         for key in ("stride", "short_side", "max_ratio"):
-            yield getattr(input, key) is None, f"input.{key}", "none with fit 'resize'"
+            yield getattr(input, key) is None, f"input.{key}", f"none with fit {input.fit!r}"
         return
     largest = min(input.height, input.width)
     yield 1 <= (input.stride or 0) <= largest, "input.stride", "1 to a window's shorter side"

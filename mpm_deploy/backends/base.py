@@ -5,6 +5,8 @@ Backend.compile   model ──▶ file
 Backend.load      file  ──▶ Program: scores, labels
 """
 
+import re
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from torch import Tensor
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.artifact.host import check_host
 from mpm_deploy.backends.image_parallel import SideBySide
-from mpm_deploy.errors import ArtifactError, HostError, InputError
+from mpm_deploy.errors import ArtifactError, BuildError, HostError, InputError, MpmError
 from mpm_deploy.images.windows import WindowGrid
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.ops.label_map.windows import window_label_map
@@ -171,6 +173,30 @@ def unloadable(path: Path, manifest: Manifest, error: OSError | RuntimeError) ->
         f"it was built with {_versions(manifest.requires)}: rebuild it with what is here, or "
         "install that",
     )
+
+
+def uncompilable(recipe: Recipe, compiler: str, error: Exception, cure: str) -> MpmError:
+    """Make the error for a model that a compiler refuses: the line that it names, and its reason.
+
+    Args:
+        recipe: What was to be built.
+        compiler: What refuses, as ``"TorchScript"``.
+        error: What it raised.
+        cure: What helps.
+    """
+    reason = line_of(error).rstrip(".:")
+    problem = f"{compiler} cannot compile {_line_in(error)}: {reason}"
+    return refusal_in(error) or BuildError(f"recipe {recipe.name!r}: {problem}", cure)
+
+
+def _line_in(error: Exception) -> str:
+    """Return the file and line that an error tells of, or that of the deepest code not torch's."""
+    told = re.search(r'File "([^"]+)", line (\d+)', str(error))
+    if told is not None:
+        return f"{told[1]}:{told[2]}"
+    torchs = str(Path(torch.__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    return next(f"{f.filename}:{f.lineno}" for f in reversed(frames) if torchs not in f.filename)
 
 
 def _versions(requires: Requires) -> str:

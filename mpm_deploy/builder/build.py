@@ -4,9 +4,10 @@ recipe ─▶ model with its weights ─▶ backend compiles ─▶ verified aga
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -32,12 +33,20 @@ from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import check_agreement, measure_agreement, verification_images
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.models.flops import count_flops
+from mpm_deploy.models.heads import Head
+from mpm_deploy.models.own import OwnModel
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.classes import numbered_classes
-from mpm_deploy.models.weights.files import load_encoder_into, load_into, read_weights
-from mpm_deploy.models.weights.info import RANDOM, WeightsInfo, random_weights
+from mpm_deploy.models.weights.files import (
+    head_of,
+    load_encoder_into,
+    load_into,
+    read_weights,
+)
+from mpm_deploy.models.weights.info import GIVEN, RANDOM, WeightsInfo, random_weights
 from mpm_deploy.models.zoo import create, find_model
 from mpm_deploy.recipe import MergeRecipe, ModelRecipe, Recipe
+from mpm_deploy.recipe.model_names import parts_of
 from mpm_deploy.support.files import check_can_write
 from mpm_deploy.support.refusal import refusals_told
 from mpm_deploy.support.schema import to_mapping
@@ -51,6 +60,7 @@ def build(
     recipe: Recipe | str | Path,
     output: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
+    model: OwnModel | None = None,
 ) -> Path:
     """Build an artifact; it appears whole and verified, or not at all.
 
@@ -59,6 +69,7 @@ def build(
             file; or an artifact, which holds the recipe that it was built of.
         output: The file; None is ``segmenter.pt`` or ``segmenter.pt2`` in the current folder.
         progress: Called with the name of each step as it begins.
+        model: A model of your own, in place of the recipe's ``[model]`` table.
 
     Returns:
         The artifact's path.
@@ -66,29 +77,31 @@ def build(
     Raises:
         RecipeError: There is no such recipe, or it does not fit its weights.
         InputError: The file cannot be written; it is found before anything is made.
-        ModelError: The weights cannot be used.
+        ModelError: The weights cannot be used, or the parts of your own model do not fit.
         BuildError: This machine cannot build it.
         AgreementError: The compiled model disagrees with the eager one.
         HostError: Memory or room is short, or no code may run from the temporary folder.
     """
     say = progress or (lambda _: None)
     recipe = as_recipe(recipe)
+    if model is not None:
+        recipe = replace(recipe, model=ModelRecipe(weights=GIVEN))
     backend: Backend = recipe.backend.member
     backend.check(recipe)
     target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
     check_can_write(target, begins=b"PK")
 
     say("making the model")
-    model, weights = make_model(recipe)
-    check_temporary_folder(_ROOM_A_PARAMETER * _count_parameters(model))
+    segmenter, weights = make_model(recipe, model)
+    check_temporary_folder(_ROOM_A_PARAMETER * _count_parameters(segmenter))
     with temporary_folder() as folder:
         payload = folder / f"segmenter{backend.suffix}"
         say(f"compiling with {backend.name}")
-        compiled = backend.compile(model, recipe, payload)
-        manifest = _describe(recipe, model, weights, compiled)
+        compiled = backend.compile(segmenter, recipe, payload)
+        manifest = _describe(recipe, segmenter, weights, compiled)
 
         say(f"comparing with the eager model on {recipe.verify.images} images")
-        _write_verified(backend, model, recipe, manifest, payload, target)
+        _write_verified(backend, segmenter, recipe, manifest, payload, target)
     return target
 
 
@@ -121,17 +134,37 @@ def open_eager(recipe: Recipe) -> OpenArtifact:
     return OpenArtifact(manifest, EagerProgram(model, manifest))
 
 
-def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
-    """Make a recipe's eager model, on its device and in its dtype, and describe its weights."""
+def make_model(recipe: Recipe, own: OwnModel | None = None) -> tuple[Segmenter, WeightsInfo]:
+    """Make a recipe's eager model, on its device and in its dtype, and describe its weights.
+
+    Args:
+        recipe: The recipe.
+        own: The model that stands in place of its ``[model]`` table, if one does.
+
+    Raises:
+        RecipeError: The recipe does not fit its weights, or its model was given in Python and is
+            not given now.
+        ModelError: The weights cannot be used, or the parts of ``own`` do not fit.
+    """
+    model, weights = _make_named(recipe) if own is None else own.make(recipe.merge)
+    _check_no_gaps(_completed(recipe, weights), model.image_size)
+    dtype = getattr(torch, recipe.backend.dtype)
+    return model.to(recipe.backend.device).compute_in(dtype), weights
+
+
+def _make_named(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
+    """Make the model of a recipe's ``[model]`` table."""
     wanted = recipe.model
     tensors, weights = _weights_of(recipe)
+    recipe = _completed(recipe, weights)
     model = create(
         weights.model,
         classes=len(weights.classes),
         image_size=wanted.image_size or weights.image_size,
+        pad=recipe.input.pad,
         blocks=recipe.merge.blocks,
         method=recipe.merge.member,
-        head=wanted.member,
+        head=_head_of(recipe, weights),
         reconstruct=recipe.merge.reconstruct,
         mean=weights.mean,
         std=weights.std,
@@ -140,16 +173,26 @@ def make_model(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
         load_into(model, tensors, weights.origin, weights.image_size)
     elif tensors:
         load_encoder_into(model, tensors, wanted.weights, weights.image_size)
-    _check_no_gaps(recipe, model.image_size)
-    dtype = getattr(torch, recipe.backend.dtype)
-    return model.to(recipe.backend.device).compute_in(dtype), weights
+    return model, weights
+
+
+def _completed(recipe: Recipe, weights: WeightsInfo) -> Recipe:
+    """Return the recipe with an input table that says what its weights were tested with."""
+    return replace(recipe, input=recipe.input.completed(weights.tested_input))
 
 
 def _weights_of(recipe: Recipe) -> tuple[dict[str, Tensor], WeightsInfo]:
     wanted = recipe.model
+    if wanted.weights == GIVEN:
+        raise RecipeError(
+            f"recipe {recipe.name!r}: model.weights: expected weights that a file holds, got those "
+            "of a model that was given in Python",
+            "build it where that model is: mpm_deploy.build(recipe, output, model=OwnModel(...)), "
+            "as docs/guides/your-model.md shows; or name others: --weights FILE",
+        )
     if wanted.weights == "random":
         return {}, random_weights(wanted.full_name, wanted.image_size, wanted.classes)
-    tensors, weights = read_weights(wanted.weights)
+    tensors, weights = read_weights(wanted.weights, wanted.full_name)
     if weights.origin == RANDOM:
         weights = _with_head_of(wanted, weights)
     _check_weights_fit(recipe, weights)
@@ -185,13 +228,34 @@ def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
         )
 
 
+def _head_of(recipe: Recipe, weights: WeightsInfo) -> Head | None:
+    """Return the head with the options that the weights were trained with.
+
+    A recipe may say them again; an option at its default counts as left out. A head that is drawn
+    at random is the recipe's.
+    """
+    wanted: Any = recipe.model.member
+    if weights.origin == RANDOM:
+        return cast(Head | None, wanted)
+    trained: Any = head_of(weights)
+    for option in fields(trained) if wanted else ():
+        said, fitting = getattr(wanted, option.name), getattr(trained, option.name)
+        if said not in (option.default, fitting):
+            raise RecipeError(
+                f"recipe {recipe.name!r}: model.{option.name}: expected {fitting}, which the "
+                f"weights {recipe.model.weights!r} have, got {said}",
+                f"leave model.{option.name} out",
+            )
+    return cast(Head, trained)
+
+
 def _check_no_gaps(recipe: Recipe, window: tuple[int, int]) -> None:
     stride = recipe.input.stride
     if stride is not None and stride > min(window):
         raise RecipeError(
             f"recipe {recipe.name!r}: input.stride: expected at most {min(window)}, the shorter "
             f"side of a window of {window[0]} x {window[1]}, got {stride}",
-            "larger strides leave gaps between the windows",
+            "larger strides leave gaps between the windows: set input.fit to 'slide', and a stride",
         )
 
 
@@ -217,7 +281,8 @@ def _write_verified(
 def _describe(
     recipe: Recipe, model: Segmenter, weights: WeightsInfo, compiled: Compiled
 ) -> Manifest:
-    encoder, spec = model.encoder, find_model(weights.model)
+    recipe, parts = _completed(recipe, weights), parts_of(weights.model)
+    encoder = model.encoder
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Manifest(
         format=FORMAT,
@@ -225,8 +290,8 @@ def _describe(
         recipe=recipe.to_dict(),
         model=ModelInfo(
             name=weights.model,
-            backbone=spec.backbone,
-            head=spec.head_name,
+            backbone=parts.backbone,
+            head=parts.head,
             parameters=_count_parameters(model),
             patch_size=encoder.patch_size,
             special_tokens=encoder.special_tokens,
@@ -271,8 +336,8 @@ def _describe_outputs(model: Segmenter, classes: int) -> tuple[OutputInfo, ...]:
 
 def _describe_input(recipe: Recipe, window: tuple[int, int], weights: WeightsInfo) -> InputInfo:
     wanted = recipe.input
-    info = InputInfo(*window, weights.mean, weights.std, wanted.fit)
-    if wanted.fit == "resize":
+    info = InputInfo(*window, weights.mean, weights.std, wanted.fit or "resize")
+    if wanted.fit != "slide":
         return info
     return replace(
         info,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.base import PackedEncoder
@@ -26,6 +27,9 @@ class Segmenter(nn.Module):
             merged tokens and gathers the scores, ``"before_decoder"`` gathers the tokens as the
             paper of Mutual Pair Merging does. The scores are the same, unless the method decodes
             merged tokens unweighted.
+        image_size: ``(height, width)`` of the images in pixels; None is the encoder's. Where that
+            is larger, zeros go around normalized images, half on each side, and the scores of what
+            is then encoded are taken for those of the image, as DINOv2's segmenters do it.
     """
 
     scale: Tensor
@@ -38,6 +42,7 @@ class Segmenter(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         reconstruct: str = "after_decoder",
+        image_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         if reconstruct not in RECONSTRUCT:
@@ -47,7 +52,9 @@ class Segmenter(nn.Module):
         self.merges = len(encoder.schedule) > 0
         self.decodes_merged = reconstruct == "after_decoder"
         self.weighted_decoding = encoder.weighted_decoding
-        self.image_size: tuple[int, int] = encoder.image_size
+        self.image_size: tuple[int, int] = image_size or encoder.image_size
+        self.pads = self.image_size != encoder.image_size
+        self.padding: list[int] = _center_padding(self.image_size, encoder.image_size)
         self.grid: tuple[int, int] = encoder.grid
         down, across = encoder.grid
         self.score_grid: tuple[int, int] = (down * decoder.upsampling, across * decoder.upsampling)
@@ -67,7 +74,7 @@ class Segmenter(nn.Module):
         """Score every class at every place of the grid of scores.
 
         Args:
-            images: ``(B, 3, H, W)`` uint8, of the size the encoder was made for.
+            images: ``(B, 3, H, W)`` uint8, of the model's image size.
 
         Returns:
             ``scores (B, K, h, w)`` float32 on the grid of scores, which is the patches' unless the
@@ -75,6 +82,8 @@ class Segmenter(nn.Module):
             patch belongs to after each of the M merges.
         """
         normalized = images.to(self.scale.dtype) * self.scale + self.shift
+        if self.pads:
+            normalized = functional.pad(normalized, self.padding)
         taps, merge_maps = self.encoder(normalized)
         scores = self._decode(taps)  # (B, h * w, K)
         down, across = self.score_grid
@@ -88,3 +97,9 @@ class Segmenter(nn.Module):
         elif self.merges and self.weighted_decoding:
             counts = patch_counts(taps[-1])  # (T,)
         return self.decoder(taps, counts)
+
+
+def _center_padding(size: tuple[int, int], padded: tuple[int, int]) -> list[int]:
+    """Return the pixels to pad at the left, right, top and bottom; odd ones end right and below."""
+    down, across = padded[0] - size[0], padded[1] - size[1]
+    return [across // 2, across - across // 2, down // 2, down - down // 2]

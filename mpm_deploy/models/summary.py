@@ -1,10 +1,9 @@
 """Describe a model before it has weights: its parts, its parameters and its FLOPs."""
 
-import tomllib
 from dataclasses import dataclass
 
 from mpm_deploy.models.flops import count_flops
-from mpm_deploy.models.weights.files import DEMO_WEIGHTS
+from mpm_deploy.models.weights.files import DEMOS
 from mpm_deploy.models.zoo import find_model, outline
 
 
@@ -51,10 +50,5 @@ def model_facts(
         gflops=count_flops(model).total([down * across]) / 1e9,
         special_tokens=model.encoder.special_tokens,
         head=spec.head_name,
-        has_demo=name == _demo_model(),
+        has_demo=name in DEMOS,
     )
-
-
-def _demo_model() -> str:
-    about = tomllib.loads(DEMO_WEIGHTS.with_suffix(".toml").read_text(encoding="utf-8"))
-    return str(about["model"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -36,6 +37,12 @@ class ModelSpec:
         family: EncoderFamily = family_of(self.backbone)()
         return family.make(self.backbone, image_size, blocks, method or Mpm(), self.head.readout)
 
+    def whole_patches(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the least ``(height, width)`` of whole patches that an image fits in."""
+        patch = family_of(self.backbone).patch_size(self.backbone)
+        height, width = image_size
+        return -(-height // patch) * patch, -(-width // patch) * patch
+
 
 def find_model(name: str, head: Head | None = None) -> ModelSpec:
     """Return the model called ``name``.
@@ -58,6 +65,7 @@ def create(
     *,
     classes: int,
     image_size: tuple[int, int] = (512, 512),
+    pad: Literal["center"] | None = None,
     blocks: Sequence[int] = (2, 5),
     method: Method | None = None,
     head: Head | None = None,
@@ -72,6 +80,7 @@ def create(
         name: A short name, or ``BACKBONE+HEAD``.
         classes: Number of classes K.
         image_size: ``(height, width)`` in pixels.
+        pad: ``"center"`` takes sizes that are not whole patches; None refuses them.
         blocks: The merge schedule, 0-based; empty is the full-token model.
         method: How tokens merge; None is Mutual Pair Merging.
         head: The head with its options; None takes their defaults.
@@ -84,9 +93,10 @@ def create(
         ModelError: An unknown name, or a size or schedule that does not fit the model.
     """
     spec = find_model(name, head)
-    encoder = spec.encoder(image_size, blocks, method)
+    padded_size = spec.whole_patches(image_size) if pad == "center" else image_size
+    encoder = spec.encoder(padded_size, blocks, method)
     decoder = spec.head.make(encoder.width, classes, encoder.grid)
-    model = Segmenter(encoder, decoder, mean, std, reconstruct)
+    model = Segmenter(encoder, decoder, mean, std, reconstruct, image_size)
     initialize(model, seed)
     return model.eval()
 

@@ -53,10 +53,15 @@ def model_name(backbone: str, head: str) -> str:
     return next((name for name, known in MODELS.items() if known == pair), f"{backbone}+{head}")
 
 
+def parts_of(name: str) -> ModelName:
+    """Return the parts of a short name or of ``BACKBONE+HEAD``, be they known or not."""
+    backbone, _, head = name.partition("+")
+    return MODELS.get(name, ModelName(backbone, head))
+
+
 def split_name(name: str) -> ModelName | None:
     """Return the parts of a model, by its short name or its ``BACKBONE+HEAD``; None if unknown."""
-    backbone, _, head = name.partition("+")
-    pair = MODELS.get(name, ModelName(backbone, head))
+    pair = parts_of(name)
     return pair if pair.head in HEADS and family_of(pair.backbone) else None
 
 

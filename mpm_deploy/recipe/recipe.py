@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from mpm_deploy.errors import RecipeError
 from mpm_deploy.families import BACKENDS, HEADS, REDUCTIONS
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
-from mpm_deploy.recipe.model_names import check_backbone, check_name, model_name
+from mpm_deploy.recipe.model_names import check_backbone, check_name, model_name, split_name
 from mpm_deploy.support.documents import read_toml
 from mpm_deploy.support.family import Family, OptionError, nearest
 from mpm_deploy.support.quoting import shortened, shown
@@ -66,9 +66,9 @@ class ModelRecipe(OpenTable):
         name: A short name, as in ``"seg_t16_mask"``; ``mpm-deploy models`` lists them.
         backbone: A backbone's name, as in ``"vit_tiny_patch16"``; with a head.
         head: A head's name, as in ``"mask_transformer"``; with a backbone.
-        weights: ``"demo"``, ``"random"``, a ``.safetensors`` file with its TOML beside it, a
-            ``checkpoint.pth`` of Segmenter with its ``variant.yml``, or ``"timm:NAME"``, an encoder
-            whose head is random.
+        weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"random"``, a
+            ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter with
+            its ``variant.yml``, or ``"timm:NAME"``, an encoder whose head is random.
         image_size: Input ``(height, width)`` in pixels; None is what the weights were trained for,
             and 512 × 512 for random ones.
         classes: Number of classes; None is what the weights have, and 150 for random ones.
@@ -100,7 +100,10 @@ class ModelRecipe(OpenTable):
     @property
     def full_name(self) -> str | None:
         """The name of the model, whichever way the recipe says it; None where it does not."""
-        return model_name(self.backbone, self.head) if self.backbone and self.head else self.name
+        backbone, head = self.backbone, self.head
+        if self.name is not None and (pair := split_name(self.name)):
+            backbone, head = pair
+        return model_name(backbone, head) if backbone and head else None
 
     def _check_name(self) -> None:
         pair = (self.backbone, self.head)
@@ -193,13 +196,18 @@ class InputRecipe:
 
     Args:
         fit: ``"resize"`` makes it one input, antialiased bilinear; ``"slide"`` scales it to a short
-            side and lays windows of the input's size over it.
+            side and lays windows of the input's size over it; ``"slide_evenly"`` scales it until
+            such a window fits exactly along one axis, and lays as few as cover it along the other.
+            None is what the weights were tested with, and ``"resize"`` where they do not say.
+        pad: ``"center"`` takes an input that is not whole patches: zeros go around it once it is
+            normalized, half on each side. None is what the weights were tested with, and none.
         stride: Pixels from one window to the next, at most a window's shorter side; None is that.
         short_side: Pixels of the scaled image's short side; None is the input's height.
         max_ratio: The long side is at most so many times the short one; None is 4.
     """
 
-    fit: Literal["resize", "slide"] = "resize"
+    fit: Literal["resize", "slide", "slide_evenly"] | None = None
+    pad: Literal["center"] | None = None
     stride: int | None = None
     short_side: int | None = None
     max_ratio: float | None = None
@@ -211,7 +219,7 @@ class InputRecipe:
             _require(
                 value is None or self.fit == "slide",
                 f"input.{key}",
-                f"none with fit {self.fit!r}",
+                f"none with fit {self.fit or 'resize'!r}",
                 value,
                 "leave it out, or set input.fit to 'slide'",
             )
@@ -229,6 +237,16 @@ class InputRecipe:
             f"1 to {LARGEST_RATIO}",
             self.max_ratio,
         )
+
+    def completed(self, tested: "InputRecipe") -> "InputRecipe":
+        """Return this table with what it leaves open as in ``tested``.
+
+        Where both say how to fit, and not the same, nothing but the padding is taken over.
+        """
+        agree = self.fit in (None, tested.fit)
+        base = tested if agree else InputRecipe(pad=tested.pad)
+        said = {name: value for name, value in to_mapping(self).items() if value is not None}
+        return dataclasses.replace(base, **said)
 
 
 @dataclass(frozen=True)

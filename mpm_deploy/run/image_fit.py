@@ -1,7 +1,8 @@
 """Turn an image of any size into what the model takes, in the ways that ``input.fit`` names.
 
-"resize"   the whole image as one window, antialiased; the aspect ratio is not kept
-"slide"    the image at its aspect ratio, windows of the input's size over all of it
+"resize"         the whole image as one window, antialiased; the aspect ratio is not kept
+"slide"          the image at its aspect ratio, windows of the input's size over all of it
+"slide_evenly"   the same, with the image scaled so that windows lie along one axis alone
 """
 
 from abc import ABC, abstractmethod
@@ -18,8 +19,10 @@ from mpm_deploy.images.windows import (
     Size,
     WindowGrid,
     lay_windows,
+    lay_windows_evenly,
     scaled_size,
     size_for_windows,
+    size_of_windows,
 )
 
 
@@ -72,22 +75,24 @@ class Slide(ImageFit):
 
     def __call__(self, image: Tensor) -> ImageWindows:
         """Return as many windows as it takes to cover the image."""
-        own = (image.shape[1], image.shape[2])
-        size = scaled_size(own, self.short_side, self.max_ratio)
+        size = scaled_size(_size_of(image), self.short_side, self.max_ratio)
         large = size_for_windows(size, self.window)
-        if max(large) > LARGEST_SIDE or large[0] * large[1] > MAX_PIXELS:
-            raise ImageError(
-                f"{own[1]} x {own[0]} pixels are too narrow to slide over: "
-                f"{large[1]} x {large[0]} once a window fits",
-                "cut the image into pieces first",
-            )
+        _check_large(image, large)
         resized = scale(scale(image, size), large)
-        grid = lay_windows(large, self.window, self.stride)
-        height, width = self.window
-        windows = (
-            resized[:, top : top + height, left : left + width] for top, left in grid.corners()
-        )
-        return ImageWindows(tuple(windows), large, grid)
+        return _cut(resized, lay_windows(large, self.window, self.stride))
+
+
+@dataclass(frozen=True)
+class SlideEvenly(ImageFit):
+    """Lays windows along the one axis in which the scaled image is longer than a window."""
+
+    window: Size
+
+    def __call__(self, image: Tensor) -> ImageWindows:
+        """Return as few windows as cover the image."""
+        size = size_of_windows(_size_of(image), self.window)
+        _check_large(image, size)
+        return _cut(fit(image, size), lay_windows_evenly(size, self.window))
 
 
 def image_fit_of(input: InputInfo, stride: int | None = None) -> ImageFit:
@@ -107,7 +112,29 @@ def image_fit_of(input: InputInfo, stride: int | None = None) -> ImageFit:
                 f"stride: expected none with fit {input.fit!r}, got {stride}",
                 "build the artifact with --set input.fit=slide",
             )
-        return Resize(window)
+        return SlideEvenly(window) if input.fit == "slide_evenly" else Resize(window)
     if stride is not None and not 1 <= stride <= min(window):
         raise InputError(f"stride: expected 1 to {min(window)}, a window's side, got {stride}")
     return Slide(window, stride or input.stride, input.short_side, input.max_ratio)
+
+
+def _size_of(image: Tensor) -> Size:
+    return image.shape[1], image.shape[2]
+
+
+def _check_large(image: Tensor, large: Size) -> None:
+    """Refuse an image of which nobody can hold the scaled one."""
+    if max(large) > LARGEST_SIDE or large[0] * large[1] > MAX_PIXELS:
+        height, width = _size_of(image)
+        raise ImageError(
+            f"{width} x {height} pixels are too narrow to slide over: "
+            f"{large[1]} x {large[0]} once a window fits",
+            "cut the image into pieces first",
+        )
+
+
+def _cut(image: Tensor, grid: WindowGrid) -> ImageWindows:
+    """Cut the windows out of an image ``(3, *grid.size)``."""
+    height, width = grid.window
+    windows = (image[:, top : top + height, left : left + width] for top, left in grid.corners())
+    return ImageWindows(tuple(windows), grid.size, grid)

@@ -173,6 +173,7 @@ def test_a_newer_format_says_what_to_do(toy_artifact):
         (lambda data: data["outputs"][1].update(shape=[1, 7]), 'outputs: expected "merge_maps" of'),
         (lambda data: data["input"].update(fit="crop"), "input.fit"),
         (lambda data: data["input"].update(stride=8), "input.stride: expected none"),
+        (lambda data: data["input"].update(fit="slide_evenly", max_ratio=4), "input.max_ratio"),
         (lambda data: data["input"].update(SLIDE | {"stride": 33}), "input.stride: expected 1 to"),
         (lambda data: data["input"].update(SLIDE | {"stride": 8.5}), "input.stride"),
         (lambda data: data["input"].update(SLIDE | {"short_side": None}), "input.short_side"),

@@ -1,16 +1,18 @@
 """From a recipe to a file: whole and verified, or not there."""
 
+import numpy as np
 import pytest
 import torch
 
 import mpm_deploy
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import Program, get_backend
-from mpm_deploy.builder.build import build, make_model
+from mpm_deploy.builder.build import build, make_model, open_eager
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.errors import AgreementError, BuildError, RecipeError
 from mpm_deploy.models.weights.files import save_weights
-from mpm_deploy.recipe import load_recipe
+from mpm_deploy.recipe import Recipe, load_recipe
+from mpm_deploy.run.runner import Runner
 from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
 
 
@@ -68,14 +70,13 @@ def test_a_wrong_program_is_never_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def weights(tmp_path):
+def write_weights(folder, **more):
     """Weights of a small linear model with two classes."""
     recipe = load_recipe("cpu_portable_fp32").override(
         "model.name=seg_t16_linear", "model.weights=random", "model.image_size=[64, 64]"
     )
     model, _ = make_model(recipe.override("model.classes=2"))
-    path = tmp_path / "trained.safetensors"
+    path = folder / "trained.safetensors"
     about = {
         "model": "seg_t16_linear",
         "image_size": [64, 64],
@@ -83,9 +84,15 @@ def weights(tmp_path):
         "std": [0.2, 0.2, 0.2],
         "classes": ["road", "sky"],
         "palette": [[128, 64, 128], [70, 130, 180]],
+        **more,
     }
     save_weights(model, path, about)
     return path
+
+
+@pytest.fixture
+def weights(tmp_path):
+    return write_weights(tmp_path)
 
 
 def test_weights_bring_their_classes_size_and_normalization(weights, tmp_path):
@@ -99,6 +106,57 @@ def test_weights_bring_their_classes_size_and_normalization(weights, tmp_path):
     assert len(manifest.weights.sha256) == 64
 
 
+TESTED = {"fit": "slide", "stride": 48, "short_side": 80, "pad": "center"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ((), ("slide", 48, 80, 4.0)),
+        (("input.fit=slide",), ("slide", 48, 80, 4.0)),
+        (("input.fit=slide", "input.stride=32"), ("slide", 32, 80, 4.0)),
+        (("input.fit=resize",), ("resize", None, None, None)),
+        (("input.fit=slide_evenly",), ("slide_evenly", None, None, None)),
+    ],
+)
+def test_images_are_fitted_as_the_weights_were_tested_unless_the_recipe_says(
+    changes, told, tmp_path
+):
+    path = write_weights(tmp_path, input=TESTED)
+    recipe = load_recipe("cpu_portable_fp32").override(f"model.weights={path}", *changes)
+    manifest = open_eager(recipe).manifest
+    input = manifest.input
+    assert (input.fit, input.stride, input.short_side, input.max_ratio) == told
+    said = manifest.recipe["input"]
+    assert said["pad"] == "center"  # it goes with any fit
+    assert (said["fit"], said["stride"], said["short_side"]) == told[:3]
+    assert open_eager(Recipe.from_dict(manifest.recipe)).manifest.input == input
+
+
+def test_a_stride_of_the_weights_that_leaves_gaps_is_refused(tmp_path):
+    path = write_weights(tmp_path, input=TESTED)
+    recipe = load_recipe("cpu_portable_fp32").override(
+        f"model.weights={path}", "model.image_size=[32, 64]"
+    )
+    with pytest.raises(RecipeError, match=r"input\.stride: expected at most 32, .* got 48"):
+        open_eager(recipe)
+
+
+def test_a_padded_input_has_patches_to_its_edges(tmp_path):
+    """61 × 70 pixels are 4 × 5 patches, in the file, in its manifest and in what is run."""
+    recipe = small_recipe().override("model.image_size=[61, 70]", "input.pad=center")
+    path = build(recipe, tmp_path / "padded.pt")
+    manifest = read_manifest(path)
+    assert (manifest.input.height, manifest.input.width) == (61, 70)
+    assert (manifest.grid, manifest.patches) == ((4, 5), 20)
+    assert [output.shape for output in manifest.outputs] == [(CLASSES, 4, 5), (2, 20)]
+    with Runner(path) as runner:
+        assert runner.check_sample() == 1
+        result = runner(np.zeros((30, 90, 3), np.uint8), outputs=("labels", "scores"))
+    assert (result.labels.shape, result.scores.shape) == ((30, 90), (CLASSES, 4, 5))
+    assert result.merge_maps.shape == (2, 20)
+
+
 @pytest.mark.parametrize("other", ["model.name=seg_s16_linear", "model.classes=3"])
 def test_weights_for_another_model_are_a_recipe_error(weights, other):
     recipe = load_recipe("cpu_portable_fp32").override(
@@ -106,6 +164,30 @@ def test_weights_for_another_model_are_a_recipe_error(weights, other):
     )
     with pytest.raises(RecipeError, match=r"trained\.safetensors"):
         build(recipe.override(other))
+
+
+def test_weights_bring_their_heads_options(tmp_path):
+    pair = ("model.backbone=vit_tiny_patch16", "model.head=eomt", "model.image_size=[64, 64]")
+    random = load_recipe("cpu_portable_fp32").override("model.weights=random", *pair)
+    model, _ = make_model(random.override("model.queries=3", "model.classes=2"))
+    path = tmp_path / "trained.safetensors"
+    about = {
+        "model": "eomt_t16",
+        "image_size": [64, 64],
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "classes": ["road", "sky"],
+        "palette": [[128, 64, 128], [70, 130, 180]],
+        "head": {"queries": 3},
+    }
+    save_weights(model, path, about)
+    recipe = load_recipe("cpu_portable_fp32").override(f"model.weights={path}")
+    assert make_model(recipe)[0].decoder.queries == 3
+    named = recipe.override(*pair)
+    assert make_model(named)[0].decoder.queries == 3
+    assert make_model(named.override("model.queries=3"))[0].decoder.queries == 3
+    with pytest.raises(RecipeError, match=r"model.queries: expected 3, .* got 5"):
+        make_model(named.override("model.queries=5"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -14,8 +14,17 @@ from mpm_deploy.measure.accuracy.datasets.folder import Folder
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "scenes"
-WEIGHTS = ROOT / "mpm_deploy" / "models" / "weights" / "demo.safetensors"
-SCRIPTS = ("batches", "generator", "make_dataset", "pixel_baseline", "report", "street", "train")
+SCRIPTS = (
+    "batches",
+    "generator",
+    "make_dataset",
+    "mask_loss",
+    "pixel_baseline",
+    "report",
+    "street",
+    "train",
+    "train_eomt",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -172,7 +181,7 @@ def test_a_crop_trains_the_positions_it_looks_through(
     model, twin = (
         train.create(name, classes=12, image_size=(size, size), blocks=()) for size in (512, 256)
     )
-    scores = train.CropModel(model, twin).scores(torch.full((1, 3, 256, 256), 90.0), (256, 48))
+    scores, _ = train.CropModel(model, twin)(torch.full((1, 3, 256, 256), 90.0), (256, 48))
     assert scores.shape == (1, 12, side // 2, side // 2)
     scores.square().sum().backward()
     reached = model.encoder.position.grad.abs().sum(dim=1).view(side, side) > 0
@@ -182,11 +191,82 @@ def test_a_crop_trains_the_positions_it_looks_through(
     assert torch.equal(reached, window)
 
 
-def test_weights_are_small_and_of_these_classes(generator: ModuleType) -> None:
-    from mpm_deploy.models.weights.files import read_weights
+def test_each_class_gets_the_query_that_says_it_best(scripts_on_path: None) -> None:
+    import mask_loss
 
-    assert WEIGHTS.stat().st_size <= 16 * 1024 * 1024
-    _, info = read_weights("demo")
+    # Query 0 is good at both classes and better at the second, query 2 at neither.
+    costs = torch.tensor([[[1.0, 0.0], [3.0, 5.0], [9.0, 9.0]], [[4.0, 4.0], [2.0, 9.0], [1.0, 9]]])
+    image, query, label = mask_loss.match(costs, torch.tensor([[True, True], [True, False]]))
+    matches = set(zip(image.tolist(), query.tolist(), label.tolist(), strict=True))
+    assert matches == {(0, 0, 1), (0, 1, 0), (1, 2, 0)}
+
+
+def test_a_mask_costs_its_cross_entropy_and_its_dice(scripts_on_path: None) -> None:
+    import mask_loss
+    from torch.nn import functional
+
+    torch.manual_seed(0)
+    labels = torch.randint(0, 3, (2, 8, 8))
+    shares = mask_loss.area_shares(labels, 3, side=4)  # (B, K, S)
+    assert shares.shape == (2, 3, 16)
+    assert torch.equal(shares.sum(dim=1), torch.ones(2, 16))
+    assert shares[1, 2, 5] == (labels[1, 2:4, 2:4] == 2).float().mean()
+    logits = torch.randn(2, 16, 5)  # (B, S, Q)
+    costs = mask_loss.mask_costs(logits, shares)
+    mask, share = logits[1, :, 4], shares[1, 2]
+    likely = mask.sigmoid()
+    dice = 1 - (2 * (likely * share).sum() + 1) / (likely.sum() + share.sum() + 1)
+    entropy = functional.binary_cross_entropy_with_logits(mask, share)
+    torch.testing.assert_close(costs[1, 4, 2], 5 * entropy + 5 * dice)
+
+
+def test_queries_learn_masks_and_their_classes(scripts_on_path: None) -> None:
+    import mask_loss
+
+    torch.manual_seed(0)
+    labels = torch.zeros(1, 8, 8, dtype=torch.int64)
+    labels[:, :, 4:] = 1
+    shares = mask_loss.area_shares(labels, 3, side=4)
+    answers = [torch.randn(1, 4, 4).requires_grad_(), torch.randn(1, 16, 4).requires_grad_()]
+    optimizer = torch.optim.Adam(answers, 0.3)
+    for _ in range(40):
+        optimizer.zero_grad()
+        mask_loss.mask_loss(*answers, shares).backward()
+        optimizer.step()
+    classes, masks = answers
+    scores = masks.sigmoid() @ classes.softmax(dim=-1)[:, :, :-1]  # (B, S, K)
+    assert torch.equal(scores.argmax(dim=2)[0].view(4, 4), labels[0, ::2, ::2])
+
+
+def test_an_eomt_begins_with_the_demos_encoder_and_learns(
+    scripts_on_path: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import train_eomt
+
+    from mpm_deploy.models.weights.files import read_weights
+    from mpm_deploy.ops.attention import flash, reference
+
+    stripes = np.arange(12, dtype=np.uint8).repeat(43)[:512]
+    np.save(tmp_path / "labels.npy", np.broadcast_to(stripes, (2, 512, 512)))
+    np.save(tmp_path / "images.npy", np.zeros((2, 512, 512, 3), np.uint8))
+    settings = train_eomt.EomtSettings(queries=14, crop_batch=1, candidates=1)
+    trainer = train_eomt.EomtTrainer(settings, tmp_path, tmp_path / "it.safetensors", None)
+    demo, encoder = read_weights("demo")[0], trainer.model.encoder
+    for name in ("position", "blocks.11.fc2.weight"):
+        assert torch.equal(encoder.get_parameter(name), demo[f"encoder.{name}"])
+    queries = encoder.queries.clone()
+    monkeypatch.setattr(flash, "attention", reference.attention)
+    assert 0 < trainer._step() < 100
+    assert (encoder.queries != queries).all()
+    assert trainer.about()["head"] == {"queries": 14}
+
+
+@pytest.mark.parametrize("model", ["seg_t16_mask", "eomt_t16"])
+def test_weights_are_small_and_of_these_classes(generator: ModuleType, model: str) -> None:
+    from mpm_deploy.models.weights.files import DEMOS, read_weights
+
+    assert DEMOS[model].stat().st_size <= 16 * 1024 * 1024
+    _, info = read_weights("demo", model)
     assert info.classes == generator.CLASSES
     assert info.palette == generator.PALETTE
     assert info.image_size == (512, 512)

@@ -1,10 +1,19 @@
 """Where windows lie, by hand."""
 
+import math
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpm_deploy.images.windows import lay_windows, scaled_size, size_for_windows
+from mpm_deploy.images.windows import (
+    lay_windows,
+    lay_windows_evenly,
+    scaled_size,
+    size_for_windows,
+    size_of_windows,
+)
 
 SIDES = st.integers(1, 400)
 
@@ -32,6 +41,35 @@ def test_windows_lie_a_stride_apart_and_one_flush_with_the_far_edge(
 def test_windows_go_row_by_row() -> None:
     grid = lay_windows((9, 20), (8, 8), 8)
     assert list(grid.corners()) == [(0, 0), (0, 8), (0, 12), (1, 0), (1, 8), (1, 12)]
+
+
+@pytest.mark.parametrize(
+    ("side", "window", "starts"),
+    [
+        (8, 8, (0,)),
+        (9, 8, (0, 1)),
+        (16, 8, (0, 8)),
+        (17, 8, (0, 4, 9)),
+        (1024, 512, (0, 512)),
+        (1060, 512, (0, 274, 548)),
+        (10_000, 512, tuple(step * 9488 // 19 for step in range(20))),
+    ],
+)
+def test_as_few_windows_as_cover_an_axis_lie_evenly(
+    side: int, window: int, starts: tuple[int, ...]
+) -> None:
+    assert lay_windows_evenly((side, window), (window, window)).tops == starts
+    assert lay_windows_evenly((window, side), (window, window)).lefts == starts
+
+
+@given(SIDES, SIDES)
+def test_even_windows_cover_every_pixel_and_no_other(side: int, window: int) -> None:
+    side = max(side, window)
+    tops = lay_windows_evenly((side, window), (window, window)).tops
+    assert len(tops) == math.ceil(side / window)
+    assert {top + row for top in tops for row in range(window)} == set(range(side))
+    steps = {later - earlier for earlier, later in pairwise(tops)}
+    assert not steps or max(steps) - min(steps) <= 1
 
 
 @given(SIDES, SIDES, st.data())
@@ -79,7 +117,27 @@ def test_an_image_under_the_window_is_scaled_up(
     assert size_for_windows(size, window) == large
 
 
+@pytest.mark.parametrize(
+    ("size", "window", "scaled"),
+    [
+        ((512, 683), (512, 512), (512, 683)),
+        ((1024, 2048), (512, 512), (512, 1024)),
+        ((640, 480), (512, 512), (682, 512)),  # 682.7: cut
+        ((1024, 2048), (512, 1024), (512, 1024)),  # no axis is longer than a window
+        ((480, 640), (512, 1024), (768, 1024)),  # windows that are not square: along the short side
+        ((1, 3), (64, 96), (64, 192)),
+    ],
+)
+def test_a_window_fits_exactly_along_one_axis(
+    size: tuple[int, int], window: tuple[int, int], scaled: tuple[int, int]
+) -> None:
+    assert size_of_windows(size, window) == scaled
+
+
 @given(SIDES, SIDES, SIDES, SIDES)
 def test_a_window_lies_on_every_image(height: int, width: int, down: int, across: int) -> None:
     large = size_for_windows((height, width), (down, across))
     assert large[0] >= max(down, height) and large[1] >= max(across, width)
+    scaled = size_of_windows((height, width), (down, across))
+    assert scaled[0] >= down and scaled[1] >= across
+    assert scaled[0] == down or scaled[1] == across

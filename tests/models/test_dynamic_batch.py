@@ -17,7 +17,7 @@ from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops.attention import flash
 from mpm_deploy.ops.nearest_neighbor.reference import nearest_neighbor as plain_nearest_neighbor
 from tests.models.reductions.reducing import blocky_images
-from tests.models.test_reconstruction import CLASSES, SIZE, segmenters
+from tests.models.test_reconstruction import CLASSES, HEADS, SIZE, segmenters
 from tests.ops.attention.test_flash import stand_in
 
 PATCHES = (SIZE[0] // 16) * (SIZE[1] // 16)
@@ -69,7 +69,7 @@ def export(model: Segmenter) -> torch.export.ExportedProgram:
 
 @pytest.mark.usefixtures("_as_on_a_gpu")
 @pytest.mark.parametrize("late", [True, False], ids=["late", "early"])
-@pytest.mark.parametrize("head", ["mask", "linear"])
+@pytest.mark.parametrize("head", HEADS)
 def test_one_export_answers_for_every_batch(head: str, late: bool) -> None:
     model = segmenters(head, 1, (1, 3))[0 if late else 1]
     exported = export(model).module()
@@ -80,7 +80,7 @@ def test_one_export_answers_for_every_batch(head: str, late: bool) -> None:
         with torch.no_grad():
             scores, merge_maps = exported(images)
             expected_scores, expected_maps = model(images)
-        assert scores.shape == (batch, CLASSES, SIZE[0] // 16, SIZE[1] // 16)
+        assert scores.shape == (batch, CLASSES, *model.score_grid)
         assert torch.equal(merge_maps, expected_maps)
         assert merge_maps[:, -1].amax(dim=1).max() < PATCHES - 1  # something did merge
         torch.testing.assert_close(scores, expected_scores, atol=1e-4, rtol=1e-4)

@@ -20,8 +20,11 @@ def test_full_token_models_have_the_papers_flops(name, gflops):
 
 
 @pytest.mark.parametrize("reconstruct", ["after_decoder", "before_decoder"])
-@pytest.mark.parametrize("name", ["seg_t16_mask", "seg_t16_linear"])
-@pytest.mark.parametrize("blocks", [(), (2, 5)])
+@pytest.mark.parametrize(
+    "name",
+    ["seg_t16_mask", "seg_t16_linear", "eomt_t16", "vit_small_plus_patch16_dinov3+linear"],
+)
+@pytest.mark.parametrize("blocks", [(), (2, 5), (2, 9)])
 def test_flops_are_what_torch_counts(name, blocks, reconstruct):
     model = create(
         name,

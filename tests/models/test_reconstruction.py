@@ -9,25 +9,25 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
-from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
+from mpm_deploy.models.heads.eomt import EomtHead
+from mpm_deploy.models.heads.linear import LinearHead
+from mpm_deploy.models.heads.mask_transformer import MaskTransformerHead
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops.label_map.reference import label_map
 
 SIZE, WIDTH, CLASSES = (96, 128), 64, 19
 
-every_head = pytest.mark.parametrize("head", ["mask", "linear"])
+HEADS = {
+    "mask": MaskTransformerHead(),
+    "linear": LinearHead(),
+    "taps": LinearHead(taps=4),  # of which two lie before a merge, in some of the schedules
+    "eomt": EomtHead(queries=5, query_blocks=2),  # they enter before a merge, in some
+}
+every_head = pytest.mark.parametrize("head", HEADS)
 every_special = pytest.mark.parametrize("special_tokens", [0, 1, 2, 5])
 every_schedule = pytest.mark.parametrize(
     "blocks", [(1,), (0, 2), (1, 2, 4), (0, 1, 3, 5)], ids=lambda blocks: f"{len(blocks)}"
 )
-
-
-def decoder(head: str) -> nn.Module:
-    return (
-        MaskTransformer(WIDTH, WIDTH, depth=2, classes=CLASSES)
-        if head == "mask"
-        else LinearDecoder(WIDTH, CLASSES)
-    )
 
 
 def random(module: nn.Module) -> nn.Module:
@@ -46,7 +46,9 @@ def segmenters(
     config = EncoderConfig(
         SIZE, width=WIDTH, depth=6, heads=2, mlp_width=96, special_tokens=special_tokens
     )
-    encoder, own_decoder = random(Encoder(config, blocks)), random(decoder(head))
+    member = HEADS[head]
+    encoder = random(Encoder(config, blocks, readout=member.readout))
+    own_decoder = random(member.make(WIDTH, CLASSES, config.grid))
     late, early = (
         Segmenter(encoder, own_decoder, (0.5,) * 3, (0.25,) * 3, reconstruct=reconstruct)
         for reconstruct in ("after_decoder", "before_decoder")

@@ -138,7 +138,7 @@ def test_an_outline_has_the_shapes_of_the_model(name: str) -> None:
 
 def test_facts_say_what_a_model_is() -> None:
     facts = {name: model_facts(name) for name in MODELS}
-    assert [name for name in facts if facts[name].has_demo] == ["seg_t16_mask"]
+    assert [name for name in facts if facts[name].has_demo] == ["seg_t16_mask", "eomt_t16"]
     assert {fact.special_tokens for name, fact in facts.items() if "deit" in name} == {2}
     assert {fact.head for name, fact in facts.items() if name.endswith("linear")} == {"linear"}
 

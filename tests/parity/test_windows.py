@@ -26,6 +26,12 @@ def sliding(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def sliding_evenly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = small_recipe().override("input.fit=slide_evenly")
+    return build(recipe, tmp_path_factory.mktemp("sliding_evenly") / "sliding_evenly.pt")
+
+
+@pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """48 images: the sizes above, and others as they come."""
     folder = tmp_path_factory.mktemp("any_size")
@@ -59,6 +65,14 @@ def test_both_programs_write_the_same_label_maps(sliding, images, cpp_runner, mp
     assert len(np.unique(np.concatenate([labels.ravel() for labels in maps.values()]))) > 1
 
 
+def test_both_programs_lay_windows_evenly_alike(
+    sliding_evenly, images, cpp_runner, mpm_deploy, tmp_path
+):
+    maps = compare(sliding_evenly, images, (), cpp_runner, mpm_deploy, tmp_path)
+    assert len(maps) == 48
+    assert len(np.unique(np.concatenate([labels.ravel() for labels in maps.values()]))) > 1
+
+
 def test_both_programs_take_another_stride(sliding, images, cpp_runner, mpm_deploy, tmp_path):
     few = tmp_path / "few"
     few.mkdir()
@@ -79,6 +93,16 @@ def test_both_programs_refuse_a_stride_that_leaves_gaps(
     cpp = cpp_runner("run", sliding, images, "--output", tmp_path / "c", "--stride", stride)
     assert python.returncode == cpp.returncode == (2 if stride == 0 else 1)
     assert problem in python.stderr and problem in cpp.stderr
+
+
+def test_both_programs_refuse_a_stride_between_even_windows(
+    sliding_evenly, images, cpp_runner, mpm_deploy, tmp_path
+):
+    python = mpm_deploy("run", sliding_evenly, images, "-o", tmp_path / "p", "--stride", 8)
+    cpp = cpp_runner("run", sliding_evenly, images, "--output", tmp_path / "c", "--stride", 8)
+    assert python.returncode == cpp.returncode == 1
+    for answer in (python, cpp):
+        assert "stride: expected none with fit 'slide_evenly', got 8" in answer.stderr
 
 
 def test_both_programs_skip_what_is_too_narrow(sliding, cpp_runner, mpm_deploy, tmp_path):

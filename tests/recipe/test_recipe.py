@@ -150,8 +150,9 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
         ("[verify]\nimages = 4", "verify.images: expected 8 or more, got 4", None),
         ("[verify]\nlabels = 99.9", "verify.labels: expected 0 to 1, got 99.9", None),
         ("[input]\nstride = 5", "input.stride: expected none with fit 'resize', got 5", "'slide'"),
+        ('[input]\nfit = "slide_evenly"\nstride = 5', "none with fit 'slide_evenly', got 5", None),
         ("[input]\nmax_ratio = 2", "input.max_ratio: expected none with fit", "leave it out"),
-        ('[input]\nfit = "slid"', "allowed are resize, slide", "'slide'"),
+        ('[input]\nfit = "slid"', "allowed are resize, slide, slide_evenly", "'slide'"),
         ('[input]\nfit = "slide"\nstride = 0', "input.stride: expected > 0, got 0", None),
         ('[input]\nfit = "slide"\nstride = 9.5', "input.stride: expected a whole number", None),
         ('[input]\nfit = "slide"\nshort_side = 0', "input.short_side: expected 1 to 1048576", None),
@@ -236,7 +237,8 @@ def test_another_member_leaves_the_options_of_the_first_behind(recipe: Recipe) -
 def test_an_override_takes_names_with_colons_and_plus_signs(recipe: Recipe) -> None:
     assert recipe.override("model.weights=timm:vit_tiny").model.weights == "timm:vit_tiny"
     pair = recipe.override("model.name=vit_tiny_patch16+linear", "model.weights=random")
-    assert pair.model.full_name == "vit_tiny_patch16+linear"
+    assert pair.model.name == "vit_tiny_patch16+linear"
+    assert pair.model.full_name == "seg_t16_linear"  # one name, whichever way it is said
 
 
 def test_an_emptied_option_takes_its_default_or_is_unknown(recipe: Recipe) -> None:

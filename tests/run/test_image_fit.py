@@ -8,11 +8,12 @@ from torch.nn import functional
 from mpm_deploy.artifact import InputInfo
 from mpm_deploy.errors import ImageError, InputError
 from mpm_deploy.images.decode import fit, scale
-from mpm_deploy.run.image_fit import Resize, Slide, image_fit_of
+from mpm_deploy.run.image_fit import Resize, Slide, SlideEvenly, image_fit_of
 
 STATS = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 RESIZED = InputInfo(32, 48, *STATS, "resize")
 SLID = InputInfo(32, 48, *STATS, "slide", 20, 40, 4.0)
+SLID_EVENLY = InputInfo(32, 48, *STATS, "slide_evenly")
 
 
 def pixels(height: int, width: int) -> torch.Tensor:
@@ -24,12 +25,14 @@ def test_the_manifest_names_the_way() -> None:
     assert image_fit_of(RESIZED) == Resize((32, 48))
     assert image_fit_of(SLID) == Slide((32, 48), 20, 40, 4.0)
     assert image_fit_of(SLID, stride=7) == Slide((32, 48), 7, 40, 4.0)
+    assert image_fit_of(SLID_EVENLY) == SlideEvenly((32, 48))
 
 
 @pytest.mark.parametrize(
     ("info", "stride", "problem"),
     [
         (RESIZED, 8, "expected none with fit 'resize', got 8"),
+        (SLID_EVENLY, 8, "expected none with fit 'slide_evenly', got 8"),
         (SLID, 0, "expected 1 to 32"),
         (SLID, 33, "expected 1 to 32"),
     ],
@@ -62,6 +65,28 @@ def test_windows_are_cut_from_the_scaled_image(size: tuple[int, int]) -> None:
         assert torch.equal(whole, pixels(*size))
 
 
+@pytest.mark.parametrize(
+    ("size", "scaled", "corners"),
+    [
+        ((32, 48), (32, 48), [(0, 0)]),
+        ((1, 1), (48, 48), [(0, 0), (16, 0)]),
+        ((320, 960), (32, 96), [(0, 0), (0, 48)]),
+        ((33, 240), (32, 232), [(0, 0), (0, 46), (0, 92), (0, 138), (0, 184)]),
+        ((200, 100), (96, 48), [(0, 0), (32, 0), (64, 0)]),
+    ],
+)
+def test_even_windows_are_cut_along_one_axis_of_the_antialiased_image(
+    size: tuple[int, int], scaled: tuple[int, int], corners: list[tuple[int, int]]
+) -> None:
+    image = pixels(*size)
+    fitted = image_fit_of(SLID_EVENLY)(image)
+    assert fitted.grid is not None and fitted.grid.size == fitted.size == scaled
+    assert list(fitted.grid.corners()) == corners
+    resized = fit(image, scaled)
+    for (top, left), window in zip(corners, fitted.windows, strict=True):
+        assert torch.equal(window, resized[:, top : top + 32, left : left + 48])
+
+
 def test_scaling_is_bilinear_and_not_antialiased() -> None:
     image = pixels(50, 70)
     for size in ((100, 33), (20, 28), (51, 70)):
@@ -82,3 +107,5 @@ def test_an_image_that_is_scaled_twice_is_scaled_as_said() -> None:
 def test_an_image_that_would_become_huge_is_refused() -> None:
     with pytest.raises(ImageError, match="40000 x 2 pixels are too narrow to slide over"):
         Slide((512, 512), 512, 512, 100.0)(torch.zeros(3, 2, 40_000, dtype=torch.uint8))
+    with pytest.raises(ImageError, match=r"40000 x 2 pixels .*: 10240000 x 512 once"):
+        SlideEvenly((512, 512))(torch.zeros(3, 2, 40_000, dtype=torch.uint8))

@@ -101,6 +101,10 @@ class ToyEncoders(EncoderFamily):
     def backbones(cls) -> tuple[str, ...]:
         return ("toy_patch16",)
 
+    @classmethod
+    def patch_size(cls, backbone: str) -> int:
+        return 16
+
     def make(
         self,
         backbone: str,

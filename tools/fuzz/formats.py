@@ -15,7 +15,7 @@ from mpm_deploy.artifact.trust import check_signature
 from mpm_deploy.errors import MpmError
 from mpm_deploy.images.decode import decode, orientation_of
 from mpm_deploy.images.formats.exif import read_orientation
-from mpm_deploy.models.weights.variant import read_variant
+from mpm_deploy.models.weights.readers.variant import read_variant
 from mpm_deploy.recipe import load_recipe
 from tools.fuzz import mutators
 from tools.fuzz.make_corpus import PUBLIC_KEY, SEEDS, SIGNATURE_OF_NOTHING, pack_manifest

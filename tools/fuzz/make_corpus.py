@@ -195,6 +195,7 @@ def _manifests() -> Iterator[bytes]:
     slide = dataclasses.replace(
         toy.MANIFEST.input, fit="slide", stride=8, short_side=40, max_ratio=4.5
     )
+    slide_evenly = dataclasses.replace(toy.MANIFEST.input, fit="slide_evenly")
     needs = dataclasses.replace(
         toy.MANIFEST.requires,
         machine="x86_64",
@@ -205,6 +206,7 @@ def _manifests() -> Iterator[bytes]:
     for changes in (
         {},
         {"input": slide},
+        {"input": slide_evenly},
         {"requires": needs},
         {"recipe": {"a": {"b": [1.5, None]}}},
     ):

@@ -47,7 +47,7 @@ struct InputInfo {
   int width;
   std::array<double, 3> mean;
   std::array<double, 3> std;
-  std::string fit;  // "resize" or "slide"
+  std::string fit;  // "resize", "slide" or "slide_evenly"
   std::optional<int> stride = {};
   std::optional<int> short_side = {};
   std::optional<double> max_ratio = {};
@@ -131,7 +131,7 @@ struct Manifest {
   Agreement agreement;
   std::string payload_sha256;
 
-  // Patches of an input, t_0.
+  // Patches of an input, t_0; those at its edges may reach beyond it.
   int patches() const;
 
   // Where an output stands among those of `scores`; behind the last, if it is not there.

@@ -21,7 +21,7 @@ from mpm_deploy.artifact.host import host_cpu_isa
 from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
 from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
-from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
+from mpm_deploy.backends.base import Backend, Compiled, Program, uncompilable, unloadable
 from mpm_deploy.errors import ArtifactError, BuildError, HostError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
@@ -74,6 +74,11 @@ _CPU_OPTIONS = {
     "cpp.dynamic_threads": True,
 }
 
+
+_CURE = (
+    "no number in a tensor may decide which line runs next, and no tensor may leave torch: choose "
+    "by torch.where; or take TorchScript, which keeps such lines: recipe cpu_portable_fp32"
+)
 
 _TYPICAL_TOKENS = 640  # that an image keeps
 _TYPICAL_BATCH = 32  # images at once, for which kernels for a GPU are tuned
@@ -168,8 +173,8 @@ class AotInductor(Backend):
         with torch.no_grad(), _compiler_options(device) as options:
             scores, _ = model(images)
             entries: Any = {
-                "scores": _compile_entry(model, (images,), shapes[:1], options),
-                "labels": _compile_entry(_Labels(), (scores, canvas), shapes, options),
+                "scores": _compile_entry(recipe, model, (images,), shapes[:1], options),
+                "labels": _compile_entry(recipe, _Labels(), (scores, canvas), shapes, options),
             }
             package_aoti(str(path), entries)
         return Compiled(_requires(recipe, device), batch)
@@ -247,9 +252,16 @@ def _flags() -> dict[str, str]:
 
 
 def _compile_entry(
-    module: nn.Module, inputs: tuple[Tensor, ...], dynamic: Any, options: dict[str, Any]
+    recipe: Recipe,
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    dynamic: Any,
+    options: dict[str, Any],
 ) -> Any:
-    exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
+    try:
+        exported = torch.export.export(module, inputs, dynamic_shapes=dynamic)
+    except Exception as error:  # whatever a module makes of tensors without numbers
+        raise uncompilable(recipe, "torch.export", error, _CURE) from error
     if inputs[0].device.type == "cuda":  # on a CPU it wins nothing
         _hint_sizes(exported, inputs[0].shape[0] * _TYPICAL_TOKENS)
     with warnings.catch_warnings():

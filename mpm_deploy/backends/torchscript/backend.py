@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.backends.base import Backend, Compiled, Program, unloadable
+from mpm_deploy.backends.base import Backend, Compiled, Program, uncompilable, unloadable
 from mpm_deploy.backends.torchscript.operators import missing_operators, versions
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map.pruned import label_map
@@ -21,6 +21,12 @@ from mpm_deploy.support.family import require
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
+
+_OTHER = "or take AOTInductor, which follows the tensors: recipe cpu_fp32"
+_CURE = (
+    "write that in fewer of Python's ways, and the type of what is no tensor, as in `features: "
+    f"list[Tensor]`; {_OTHER}"
+)
 
 
 class _Entries(nn.Module):
@@ -82,8 +88,7 @@ class TorchScript(Backend):
             )
 
     def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
-        with _deprecation_accepted():
-            script = torch.jit.script(_Entries(model).eval())
+        script = _scripted(model, recipe)
         if self.libtorch is not None:
             missing = missing_operators(script, self.libtorch)
             if missing:
@@ -130,6 +135,23 @@ class _PathOfBytes(os.PathLike[bytes]):
 
     def __fspath__(self) -> bytes:
         return self._bytes
+
+
+def _scripted(model: nn.Module, recipe: Recipe) -> torch.jit.ScriptModule:
+    try:
+        with _deprecation_accepted():
+            script: torch.jit.ScriptModule = torch.jit.script(_Entries(model).eval())
+    except OSError as error:
+        if error.errno is not None:  # that of `inspect` has none
+            raise
+        raise BuildError(
+            f"recipe {recipe.name!r}: TorchScript compiles the source of modules, and that of one "
+            "of them lies in no file",
+            f"put its class into a .py file and import it; {_OTHER}",
+        ) from error
+    except (RuntimeError, torch.jit.frontend.FrontendError) as error:
+        raise uncompilable(recipe, "TorchScript", error, _CURE) from error
+    return script
 
 
 def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.ScriptModule:

@@ -68,7 +68,7 @@ def find_break_even(
         InputError: No image that can be decoded.
         ModelError: The weights cannot be used.
     """
-    whole = replace(recipe, input=InputRecipe())  # no windows: the image is the input
+    whole = replace(recipe, input=InputRecipe(fit="resize"))  # no windows: the image is the input
     model = make(whole)
     patch, device = model.encoder.patch_size, model.scale.device
     wanted = BATCHES[device.type]

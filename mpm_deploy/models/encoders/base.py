@@ -103,6 +103,11 @@ class EncoderFamily(ABC):
         """Tell whether one of its backbones has that name."""
         return backbone in cls.every_backbone()
 
+    @classmethod
+    @abstractmethod
+    def patch_size(cls, backbone: str) -> int:
+        """Return the side of a backbone's patch in pixels."""
+
     @abstractmethod
     def make(
         self,

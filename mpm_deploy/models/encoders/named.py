@@ -27,6 +27,10 @@ class NamedVits(EncoderFamily, ABC):
         return tuple(cls.shapes)
 
     @classmethod
+    def patch_size(cls, backbone: str) -> int:
+        return cls.shapes[backbone].patch_size
+
+    @classmethod
     def config(cls, backbone: str, image_size: tuple[int, int]) -> EncoderConfig:
         """Return a backbone's shape at ``image_size`` (height, width) pixels.
 

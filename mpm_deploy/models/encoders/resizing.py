@@ -71,7 +71,8 @@ def source_grid(
     side = math.isqrt(patches)
     likely = [grid, (side, side)]
     if image_size is not None:
-        likely.insert(0, (image_size[0] // patch_size, image_size[1] // patch_size))
+        height, width = image_size  # padded to whole patches, where they are none
+        likely.insert(0, (-(-height // patch_size), -(-width // patch_size)))
     for down, across in likely:
         if down * across == patches:
             return down, across

@@ -51,6 +51,10 @@ class TimmVit(EncoderFamily):
     def has(cls, backbone: str) -> bool:
         return super().has(backbone.partition(".")[0])
 
+    @classmethod
+    def patch_size(cls, backbone: str) -> int:
+        return _config_by_name(backbone).patch_size
+
     def make(
         self,
         backbone: str,
@@ -79,7 +83,12 @@ def _config_by_name(name: str) -> EncoderConfig:
     return config_of(vit)
 
 
-def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
+def encoder_from_timm(
+    vit: nn.Module,
+    blocks: Sequence[int] = (),
+    method: Method | None = None,
+    readout: Readout | None = None,
+) -> Encoder:
     """Make an encoder that computes what ``vit.forward_features`` does, on packed tokens.
 
     Plain ViTs of any size are taken, with class, distillation and register tokens, LayerScale,
@@ -88,6 +97,9 @@ def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
     Args:
         vit: A ``timm.models.VisionTransformer`` or ``timm.models.Eva``; is left as it is.
         blocks: The merge schedule, 0-based; empty computes exactly what timm does.
+        method: How tokens merge; None is Mutual Pair Merging.
+        readout: What a head reads of it, without queries, which timm's weights have none of; None
+            is the last block's tokens.
 
     Returns:
         The encoder in evaluation mode; its weights are copies.
@@ -97,7 +109,7 @@ def encoder_from_timm(vit: nn.Module, blocks: Sequence[int] = ()) -> Encoder:
         MissingPackageError: timm is not installed.
     """
     check_supported(vit)
-    encoder = Encoder(config_of(vit), blocks)
+    encoder = Encoder(config_of(vit), blocks, method, readout)
     encoder.load_state_dict(weights_of(vit))
     return encoder.to(next(vit.parameters()).device).eval()
 

@@ -68,7 +68,8 @@ class EncoderConfig:
         if height < 1 or width < 1 or height % self.patch_size or width % self.patch_size:
             raise ModelError(
                 f"image_size: expected multiples of the patch size {self.patch_size}, "
-                f"got {height} x {width}"
+                f"got {height} x {width}",
+                "take another model.image_size, or set input.pad to 'center'",
             )
         if self.width % self.heads:
             raise ModelError(f"width: expected a multiple of {self.heads} heads, got {self.width}")

@@ -85,13 +85,24 @@ class EomtDecoder(Decoder):
         self.upscale = nn.ModuleList(TwiceAsFine(width) for _ in range(upscaling))
 
     def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
+        class_logits, mask_logits = self.predict(taps)
+        return self.combine(class_logits, mask_logits)
+
+    def predict(self, taps: list[Packed]) -> tuple[Tensor, Tensor]:
+        """Return what the queries say, which is what training compares with the truth.
+
+        Returns:
+            ``class_logits (B, Q, K + 1)``, "no object" last, and ``mask_logits (B, S, Q)``.
+        """
         tokens, offsets, _, rows, _ = taps[-1]
         first = offsets[:-1, None].long()
         queries = tokens[first + torch.arange(self.queries, device=rows.device)]  # (B, Q, C)
-        classes = self.class_head(queries).softmax(dim=-1)[:, :, :-1]  # (B, Q, K)
         places = self._finer(tokens, rows).flatten(1, 2)  # (B, S, C)
-        masks = (places @ self.mask_head(queries).transpose(1, 2)).sigmoid()  # (B, S, Q)
-        return masks @ classes
+        return self.class_head(queries), places @ self.mask_head(queries).transpose(1, 2)
+
+    def combine(self, class_logits: Tensor, mask_logits: Tensor) -> Tensor:
+        """Return the scores ``(B, S, K)`` of what `predict` returned."""
+        return mask_logits.sigmoid() @ class_logits.softmax(dim=-1)[:, :, :-1]
 
     def _finer(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """Make the grid finer: tokens ``(T, C)`` of patches ``rows (B, N)`` -> ``(B, h, w, C)``."""
@@ -114,8 +125,8 @@ class EomtDecoder(Decoder):
             places *= 4
             constant += 2.0 * 9 * width * places
         constant += 2.0 * places * self.queries * (width + classes - 1)
-        # The queries' rows, which are none of image tokens, are split too.
-        return per_row(split, others=0) + Polynomial(constant)
+        # The queries' rows are split too: to leave them out would cost a copy of all others.
+        return per_row(split, others=self.queries) + Polynomial(constant)
 
 
 class TwiceAsFine(nn.Module):

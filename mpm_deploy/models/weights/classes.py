@@ -2,6 +2,7 @@
 
 import colorsys
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ _DATA = Path(__file__).with_name("classes.toml")
 def classes_of(count: int) -> Classes:
     """Return names and palette of the data set with ``count`` classes, or numbers if none has.
 
-    150 are ADE20K's, 19 Cityscapes', 60 Pascal Context's and 59 the same without background.
+    150 are ADE20K's, 19 Cityscapes', 60 Pascal Context's, 21 PASCAL VOC 2012's, and 59 or 20 those
+    of the last two without background.
     """
     for data_set in _known().values():
         left_out = len(data_set["names"]) - count
@@ -24,8 +26,16 @@ def classes_of(count: int) -> Classes:
     return numbered_classes(count)
 
 
+def classes_named(names: Iterable[str]) -> Classes:
+    """Return these names, with the palette of the data set that has most of them, or with hues."""
+    given = tuple(names)
+    known, palette = classes_of(len(given))
+    same = sum(name.lower() == other for name, other in zip(given, known, strict=True))
+    return given, palette if 2 * same > len(given) else numbered_classes(len(given))[1]
+
+
 def names_of(data_set: str) -> tuple[str, ...]:
-    """Return the names of the classes of ``ade20k``, ``cityscapes`` or ``pascal_context``."""
+    """Return the names of the classes of a data set, as of ``ade20k`` or ``cityscapes``."""
     return tuple(_known()[data_set]["names"])
 
 

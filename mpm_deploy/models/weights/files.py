@@ -10,7 +10,8 @@ palette = [[128, 64, 128], ...]             red, green, blue of each class
 [input]                                     how images were fitted, as in a recipe's table
 [provenance]                                free: who made them, how, from what
 
-`read_weights` takes others too: Segmenter's own checkpoints, and timm's by their name.
+`read_weights` takes others too: checkpoints of Segmenter, EoMT and DINOv2, folders of transformers,
+and timm's by their name.
 """
 
 import hashlib
@@ -20,20 +21,23 @@ from typing import Any
 
 from torch import Tensor
 
-from mpm_deploy.errors import InputError, MissingPackageError, ModelError
+from mpm_deploy.errors import InputError, MissingPackageError, ModelError, RecipeError
+from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
-from mpm_deploy.models.weights.foreign import foreign_file
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
-from mpm_deploy.models.weights.timm_files import TIMM, read_timm
+from mpm_deploy.models.weights.readers.checkpoints import read_checkpoint
+from mpm_deploy.models.weights.readers.timm_files import TIMM, read_timm
+from mpm_deploy.models.weights.readers.transformers_folder import CONFIG, read_transformers
+from mpm_deploy.models.weights.safetensors_file import load_tensors, saved_tensors
+from mpm_deploy.models.zoo import find_model
 from mpm_deploy.support.documents import read_document, read_toml
 from mpm_deploy.support.files import written_atomically
-from mpm_deploy.support.refusal import refusal, refusal_in
+from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
-_DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
+DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
 _ABOUT_CURE = (
     "write it as `mpm-deploy convert` does: model, image_size, mean, std, classes, palette"
 )
@@ -70,40 +74,78 @@ def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
     if info.origin == RANDOM:
         raise ModelError(
             f"{source}: expected weights with a segmentation head, got an encoder alone",
-            "convert a Segmenter checkpoint",
+            "convert a Segmenter, an EoMT or a head of DINOv2",
         )
     provenance = {"converted_from": info.origin, "sha256": info.sha256}
     _save(tensors, target, _about(info) | {"provenance": provenance})
     return info
 
 
-def read_weights(source: Path | str) -> tuple[dict[str, Tensor], WeightsInfo]:
+def read_weights(
+    source: Path | str, model: str | None = None
+) -> tuple[dict[str, Tensor], WeightsInfo]:
     """Read weights as float32, and what they are.
 
     Args:
         source: A ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter
-            with its ``variant.yml``, ``"demo"`` for the model that comes with this package, or
-            ``"timm:NAME"`` for an encoder without a head.
+            with its ``variant.yml``, a folder that transformers wrote or the ``.safetensors`` in
+            it, a checkpoint of EoMT's authors, a head or backbone of DINOv2, ``"demo"`` for a model
+            that comes with this package, or ``"timm:NAME"`` for an encoder without a head.
+        model: The model whose demo is meant; None is Segmenter's.
 
     Raises:
-        ModelError: A missing, damaged, foreign or incomplete file, or values that are not finite.
+        ModelError: A missing, damaged, foreign or incomplete file, values that are not finite, or
+            a model that has no demo.
         MissingPackageError: A package that reads it is not installed.
     """
     if str(source).startswith(TIMM):
         return read_timm(str(source))
-    path = DEMO_WEIGHTS if source == "demo" else Path(source)
-    if path.suffix != ".safetensors":
-        return read_checkpoint(path)
-    return _read_own(path, "demo" if source == "demo" else path.name)
+    if source == "demo":
+        return _read_own(_demo_of(model), "demo")
+    path = Path(source)
+    folder = _folder_of_transformers(path)
+    if folder is not None:
+        return read_transformers(folder)
+    return _read_own(path, path.name) if path.suffix == ".safetensors" else read_checkpoint(path)
+
+
+def _demo_of(model: str | None) -> Path:
+    if model is None:
+        return DEMO_WEIGHTS
+    if model not in DEMOS:
+        raise ModelError(
+            f"weights 'demo': expected a model that has a demo, {' or '.join(DEMOS)}, "
+            f"got {model!r}",
+            "name one of them, or other weights: --weights FILE, or --weights random for speed "
+            "only",
+        )
+    return DEMOS[model]
+
+
+def _folder_of_transformers(path: Path) -> Path | None:
+    """Return the folder of a model that transformers wrote, where it or its weights are named."""
+    is_lone = path.suffix == ".safetensors" and not path.with_suffix(".toml").exists()
+    folder = path.parent if is_lone else path
+    return folder if (folder / CONFIG).is_file() else None
 
 
 def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     info = _read_info(path, origin)
+    return as_float32(path, unwrapped(load_tensors(path), "encoder.special")), info
+
+
+def head_of(info: WeightsInfo) -> Head:
+    """Make the head that weights were trained with.
+
+    Raises:
+        ModelError: An unknown model, an option that its head does not have, or a value that the
+            option does not take.
+    """
+    head: Head = find_model(info.model).head
     try:
-        tensors = _safetensors().load_file(path)
-    except Exception as error:  # safetensors raises a class of its own that it does not export
-        raise (refusal_in(error) or foreign_file(path, "a safetensors file")) from error
-    return as_float32(path, unwrapped(tensors, "encoder.special")), info
+        return read_structure(type(head), info.head, "head")
+    except StructureError as error:
+        raise ModelError(f"{info.origin}: {error}", _ABOUT_CURE) from error
 
 
 def load_into(
@@ -187,6 +229,8 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
         raise refusal(ModelError, f"{error.filename}: cannot be read", error, cure) from error
     except StructureError as error:
         raise ModelError(f"{beside}: {error}", _ABOUT_CURE) from error
+    except RecipeError as error:
+        raise ModelError(f"{beside}: {error.problem}", error.hint or _ABOUT_CURE) from error
     except ValueError as error:
         raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
 
@@ -198,22 +242,11 @@ def _about(info: WeightsInfo) -> dict[str, Any]:
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:
-    save, text = _safetensors().save, _tomli_w().dumps(dict(about))
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content, text = saved_tensors(tensors), _tomli_w().dumps(dict(about))
     with written_atomically(path) as temporary:
-        temporary.write_bytes(save(whole))  # its own writer says no errno
+        temporary.write_bytes(content)  # safetensors' own writer says no errno
     with written_atomically(path.with_suffix(".toml")) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise MissingPackageError(
-            "reading weights needs safetensors", "pip install 'mpm-deploy[build]'"
-        ) from error
-    return safetensors.torch
 
 
 def _tomli_w() -> Any:

@@ -16,7 +16,7 @@ _COMPILED = (
 _BEGINNINGS = (
     (rb"version https://git-lfs", "a pointer of Git LFS", "`git lfs pull` brings the file itself"),
     (rb"\s*<", "a web page", "download the file itself, and not the page about it"),
-    (rb"\s*\{", "JSON", "name the weights; those in shards become one by safetensors' save_file"),
+    (rb"\s*\{", "JSON", "name the weights, or the folder that they or their shards lie in"),
     (rb".{8}\{", "safetensors", "call it NAME.safetensors, with NAME.toml beside it"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", *_ARCHIVE),
 )

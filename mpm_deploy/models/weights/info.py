@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpm_deploy.models.weights.classes import numbered_classes
+from mpm_deploy.recipe import InputRecipe, Recipe
 from mpm_deploy.support.family import require
 
 RANDOM = "random"  # the origin of weights of which all, or the whole head, is random
+GIVEN = "given in Python"  # the origin of weights that no file holds
 _DEFAULT_MODEL = "seg_t16_mask"
 _DEFAULT_CLASSES = 150
 
@@ -17,8 +19,8 @@ class WeightsInfo:
     """Says what weights are for, and where they come from.
 
     Args:
-        origin: ``"demo"``, ``"random"`` or the file's name.
-        sha256: SHA-256 of the file; None where there is none.
+        origin: ``"demo"``, ``"random"``, ``"given in Python"`` or the file's name.
+        sha256: SHA-256 of the file, or of the tensors that were given; None of random ones.
         model: Name of the model in the zoo.
         image_size: Input ``(height, width)`` in pixels that they were trained for.
         mean: Mean of each channel, on 0..1.
@@ -31,6 +33,7 @@ class WeightsInfo:
 
     Raises:
         OptionError: A value that nothing can be made with.
+        RecipeError: An input that no recipe can ask for.
     """
 
     origin: str
@@ -54,6 +57,12 @@ class WeightsInfo:
         require(colors == count, "palette", f"a color for each of {count} classes", colors)
         beyond = {number for color in self.palette for number in color} - {*range(256)}
         require(not beyond, "palette", "numbers from 0 to 255", sorted(beyond))
+        _ = self.tested_input
+
+    @property
+    def tested_input(self) -> InputRecipe:
+        """The ``[input]`` table that they were tested with."""
+        return Recipe.from_dict({"name": self.origin, "input": self.input}).input
 
 
 def random_weights(

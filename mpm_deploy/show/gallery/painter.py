@@ -92,7 +92,7 @@ class Painter:
         return maps.ndim == 2 and len(maps) > 0 and maps.shape[1] == self._manifest.patches
 
     def _merges(self, seen: SegmentedImage) -> dict[str, list[Row]]:
-        self._distances.append(merge_distances(seen.result.merge_maps, self._rows.grid))
+        self._distances.append(merge_distances(seen.result.merge_maps, self._manifest.grid))
         pictures = {"merges": [self._rows.merges(seen)]}
         if self._pair is not None:
             self._pair.append(seen)

@@ -40,8 +40,6 @@ class Rows:
     """
 
     def __init__(self, manifest: Manifest, names: tuple[str, str]) -> None:
-        patch = manifest.model.patch_size
-        self.grid = (manifest.input.height // patch, manifest.input.width // patch)
         self._manifest = manifest
         self._palette = manifest.model.palette
         self._names = names
@@ -56,7 +54,7 @@ class Rows:
         each = zip(self._manifest.merge.blocks, result.merge_maps, result.tokens_kept, strict=True)
         return [
             Panel(
-                merge_picture(seen.pixels, merge_map, self.grid),
+                merge_picture(seen.pixels, merge_map, self._manifest.grid),
                 f"merged {where} block {block}: {kept} of {self._manifest.patches} tokens kept",
             )
             for block, merge_map, kept in each

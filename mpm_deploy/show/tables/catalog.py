@@ -131,8 +131,7 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         "weights": f"{weights.origin} {(weights.sha256 or '')[:12]}".strip(),
         "classes": f"{len(model.classes)}: {', '.join(model.classes[:12])}"
         + (", …" if len(model.classes) > 12 else ""),
-        "input": f"{manifest.input.height} × {manifest.input.width} by {_fit(manifest.input)}, "
-        f"{manifest.patches} patches of {model.patch_size} × {model.patch_size}",
+        "input": _input(manifest),
         "merge": f"{way_of_merging(manifest.merge)}, reconstruct {manifest.merge.reconstruct}",
         "batch": f"{manifest.batch.min} to {manifest.batch.max} images a call",
         "backend": f"{requires.backend} on {requires.device}, {requires.dtype}",
@@ -146,8 +145,16 @@ def _facts(manifest: Manifest) -> dict[str, str]:
     }
 
 
+def _input(manifest: Manifest) -> str:
+    input, patch = manifest.input, manifest.model.patch_size
+    size, padded = (input.height, input.width), tuple(patch * side for side in manifest.grid)
+    padding = "" if padded == size else f", padded to {padded[0]} × {padded[1]}"
+    patches = f"{manifest.patches} patches of {patch} × {patch}"
+    return f"{size[0]} × {size[1]} by {_fit(input)}{padding}, {patches}"
+
+
 def _fit(input: InputInfo) -> str:
-    if input.fit == "resize":
+    if input.fit != "slide":
         return input.fit
     return f"{input.fit} with stride {input.stride} over a short side of {input.short_side}"
 

@@ -16,7 +16,10 @@ def images(count: int) -> torch.Tensor:
     return torch.randint(0, 256, (count, 3, *SIZE), generator=generator, dtype=torch.uint8)
 
 
-@pytest.fixture(scope="module", params=["seg_t16_mask", "seg_t16_linear"])
+@pytest.fixture(
+    scope="module",
+    params=["seg_t16_mask", "seg_t16_linear", "eomt_t16", "vit_small_patch16_dinov3+linear"],
+)
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -25,7 +28,7 @@ def test_merge_maps_number_the_tokens_kept_from_zero(name):
     model = create(name, classes=5, image_size=SIZE, blocks=(1, 4, 9))
     with torch.inference_mode():
         scores, merge_maps = model(images(3))
-    assert scores.shape == (3, 5, 6, 8) and scores.dtype == torch.float32
+    assert scores.shape == (3, 5, *model.score_grid) and scores.dtype == torch.float32
     assert merge_maps.shape == (3, 3, PATCHES) and merge_maps.dtype == torch.int32
     for image in merge_maps:
         kept = [PATCHES]

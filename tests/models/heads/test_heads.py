@@ -1,10 +1,11 @@
-"""The mask transformer against a dense reading of Segmenter's, one image at a time."""
+"""Heads against dense readings of the papers' own, one image at a time."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
+from mpm_deploy.models.heads.eomt import EomtDecoder
 from mpm_deploy.models.packing import equal_offsets, patch_rows
 from mpm_deploy.models.reductions import Packed
 
@@ -41,17 +42,17 @@ def random(module: torch.nn.Module) -> torch.nn.Module:
     return module.double().eval()
 
 
-def packed(images: int) -> Packed:
+def packed(images: int, special: int = SPECIAL) -> Packed:
     generator = torch.Generator().manual_seed(images)
-    rows = images * (SPECIAL + PATCHES)
+    rows = images * (special + PATCHES)
     tokens = torch.randn(rows, WIDTH, generator=generator, dtype=torch.float64)
     device = torch.device("cpu")
     return Packed(
         tokens,
-        equal_offsets(images, SPECIAL + PATCHES, device),
-        SPECIAL + PATCHES,
-        patch_rows(images, PATCHES, SPECIAL, device),
-        SPECIAL,
+        equal_offsets(images, special + PATCHES, device),
+        special + PATCHES,
+        patch_rows(images, PATCHES, special, device),
+        special,
     )
 
 
@@ -70,3 +71,39 @@ def test_linear_decoder_is_one_layer():
     decoder = random(LinearDecoder(WIDTH, CLASSES))
     tap = packed(3)
     torch.testing.assert_close(decoder([tap]), decoder.head(tap.tokens[tap.rows]))
+
+
+def test_linear_decoder_reads_taps_side_by_side():
+    decoder = random(LinearDecoder(WIDTH, CLASSES, taps=3))
+    taps = [tap._replace(tokens=tap.tokens * factor) for factor in (1, 2, 3) for tap in [packed(2)]]
+    wide = torch.cat([tap.tokens[tap.rows] for tap in taps], dim=2)
+    torch.testing.assert_close(decoder(taps), decoder.head(wide))
+
+
+def dense_eomt(decoder: EomtDecoder, queries: Tensor, grid: Tensor) -> Tensor:
+    """``(Q, C)`` and ``(1, C, h, w)`` of one image -> ``(h w 4 ** upscaling, K)``."""
+    for step in decoder.upscale:
+        kernel = step.fine.weight.view(2, 2, WIDTH, WIDTH).permute(3, 2, 0, 1)  # (in, out, 2, 2)
+        bias = step.fine.bias.view(4, WIDTH)[0]
+        grid = functional.gelu(functional.conv_transpose2d(grid, kernel, bias, stride=2))
+        grid = functional.conv2d(grid, step.blending.weight, padding=1, groups=WIDTH)
+        grid = step.norm(grid.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    masks = torch.einsum("qc,chw->qhw", decoder.mask_head(queries), grid[0]).sigmoid()
+    classes = decoder.class_head(queries).softmax(dim=1)[:, :-1]
+    return torch.einsum("qk,qhw->hwk", classes, masks).flatten(0, 1)
+
+
+def test_eomt_is_the_papers():
+    queries, grid = 3, (2, 5)
+    decoder = random(EomtDecoder(WIDTH, CLASSES, grid, queries, upscaling=2))
+    for step in decoder.upscale:  # a transposed convolution has one bias for all four
+        step.fine.bias.data = step.fine.bias.data[:WIDTH].repeat(4)
+    for images in (1, 3):
+        tap = packed(images, special=queries + 1)
+        scores = decoder([tap])
+        assert scores.shape == (images, 16 * PATCHES, CLASSES)
+        for image in range(images):
+            first = tap.offsets[image]
+            patches = tap.tokens[tap.rows[image]].T.reshape(1, WIDTH, *grid)
+            expected = dense_eomt(decoder, tap.tokens[first : first + queries], patches)
+            torch.testing.assert_close(scores[image], expected, atol=1e-10, rtol=0)

@@ -8,7 +8,10 @@ from mpm_deploy.errors import ModelError
 from mpm_deploy.models import create
 from mpm_deploy.models.encoders.resizing import resample_patches, resize_position
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.heads.eomt import EomtHead
 from mpm_deploy.models.weights.files import (
+    DEMOS,
+    head_of,
     load_encoder_into,
     load_into,
     read_weights,
@@ -83,6 +86,26 @@ def test_patches_of_another_size_are_resampled(model):
     assert torch.equal(model.encoder.patch_embed.weight, projection)
 
 
+def test_positions_are_resized_from_the_grid_that_they_were_trained_on():
+    """As many positions of another shape are other positions."""
+    rows = torch.arange(4.0)[:, None, None].expand(4, 8, 192)  # the row of each, on 4 × 8
+    high = create("seg_t16_linear", classes=2, image_size=(128, 64))
+    tensors = {**high.state_dict(), "encoder.position": rows.flatten(0, 1)}
+    load_into(high, tensors, "it", image_size=(64, 128))
+    position = high.encoder.position.unflatten(0, (8, 4))
+    assert torch.equal(position[::7], torch.tensor([0.0, 3.0])[:, None, None].expand(2, 4, 192))
+    load_into(high, tensors, "it")  # of its own grid, as far as anybody knows
+    assert torch.equal(high.encoder.position, tensors["encoder.position"])
+
+
+def test_squares_are_laid_over_a_wide_input():
+    square = create("seg_t16_linear", classes=2, image_size=(96, 96))
+    wide = create("seg_t16_linear", classes=2, image_size=(48, 192))  # 3 × 12 for 6 × 6
+    load_into(wide, square.state_dict(), "it", image_size=(96, 96))
+    expected = resize_position(square.encoder.position, (6, 6), (3, 12), "bilinear")
+    assert torch.equal(wide.encoder.position, expected)
+
+
 @pytest.mark.parametrize("damage", ["no file", "no toml", "cut", "toml", "key"])
 def test_damaged_files_are_model_errors(weights, damage):
     toml = weights.with_suffix(".toml")
@@ -124,3 +147,56 @@ def test_what_lies_beside_weights_is_checked(weights, line, problem):
         read_weights(weights)
     assert caught.value.problem.startswith(f"{toml}: {problem}")
     assert "mpm-deploy convert" in caught.value.hint
+
+
+def test_weights_say_the_options_of_their_head(tmp_path):
+    head = EomtHead(queries=3, upscaling=1)
+    eomt = create("eomt_t16", classes=2, image_size=(64, 96), head=head)
+    path = tmp_path / "it.safetensors"
+    save_weights(eomt, path, ABOUT | {"model": "eomt_t16", "head": {"queries": 3, "upscaling": 1}})
+    tensors, info = read_weights(path)
+    assert head_of(info) == head
+    load_into(create("eomt_t16", classes=2, image_size=(64, 96), head=head_of(info)), tensors, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({"depth": 2}, "head.depth: unknown key"), ({"taps": 0}, "head.taps: expected > 0, got 0")],
+)
+def test_options_that_a_head_does_not_take_are_refused(model, tmp_path, options, problem):
+    path = tmp_path / "it.safetensors"
+    save_weights(model, path, ABOUT | {"head": options})
+    with pytest.raises(ModelError) as caught:
+        head_of(read_weights(path)[1])
+    assert caught.value.problem == f"it.safetensors: {problem}"
+
+
+def test_a_demo_is_asked_for_by_its_model():
+    assert read_weights("demo")[1].model == "seg_t16_mask"
+    with pytest.raises(ModelError, match="a demo, seg_t16_mask or eomt_t16, got 'seg_s16_mask'"):
+        read_weights("demo", "seg_s16_mask")
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_demos_are_of_the_models_that_they_are_named_for(name):
+    tensors, info = read_weights("demo", name)
+    assert (info.model, info.origin) == (name, "demo")
+    load_into(create(name, classes=len(info.classes), head=head_of(info)), tensors, "demo")
+
+
+@pytest.mark.parametrize(
+    ("table", "problem", "cure"),
+    [
+        ({"fit": "slid"}, "input.fit: unknown value 'slid'; allowed are resize, ", "'slide'"),
+        ({"stride": 9}, "input.stride: expected none with fit 'resize'", "input.fit to 'slide'"),
+        ({"padding": "center"}, "input.padding: unknown key; allowed are fit, pad", "'pad'"),
+        ({"fit": "slide", "stride": 0}, "input.stride: expected > 0, got 0", "as `mpm-deploy"),
+    ],
+)
+def test_the_input_beside_weights_is_checked_as_a_recipes(weights, table, problem, cure):
+    toml = weights.with_suffix(".toml")
+    toml.write_text(tomli_w.dumps({**ABOUT, "input": table}))
+    with pytest.raises(ModelError) as caught:
+        read_weights(weights)
+    assert caught.value.problem.startswith(f"{toml}: {problem}")
+    assert cure in caught.value.hint

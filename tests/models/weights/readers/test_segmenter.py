@@ -14,9 +14,9 @@ from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend
 from mpm_deploy.builder.build import build, make_model
 from mpm_deploy.errors import HostError, MissingPackageError, ModelError, MpmError, RecipeError
-from mpm_deploy.models.weights.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
+from mpm_deploy.models.weights.readers.checkpoints import read_checkpoint
 from mpm_deploy.recipe import Recipe, load_recipe
 from mpm_deploy.run.runner import Runner
 from tests.conftest import cpu_recipes
