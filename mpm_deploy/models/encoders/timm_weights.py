@@ -22,9 +22,11 @@ def config_of(vit: Any) -> EncoderConfig:
         vit: One that `check_supported` has let pass.
     """
     block, rope = vit.blocks[0], getattr(vit, "rope", None)
+    side = vit.patch_embed.proj.kernel_size[0]
+    down, across = vit.patch_embed.grid_size
     return EncoderConfig(
-        image_size=tuple(vit.patch_embed.img_size),
-        patch_size=vit.patch_embed.proj.kernel_size[0],
+        image_size=(side * down, side * across),  # of whole patches: timm ignores what is left over
+        patch_size=side,
         width=vit.embed_dim,
         depth=len(vit.blocks),
         heads=block.attn.num_heads,

@@ -26,6 +26,7 @@ PLAIN = {
     "registers, LayerScale": ("vit_small_patch14_reg4_dinov2", {"depth": 3, "img_size": 112}),
     "DINOv2": ("vit_small_patch14_dinov2", {"depth": 3, "img_size": (56, 84)}),
     "SwiGLU": ("vit_giant_patch14_dinov2", {"depth": 1, "img_size": (56, 84)}),
+    "pooling by attention, which is no part of it": ("vit_base_patch16_siglip_224", {"depth": 1}),
     "mean instead of a class token": ("vit_medium_patch16_gap_256", {"depth": 2}),
     "qk-norm": ("vit_tiny_patch16_224", {"depth": 3, "qk_norm": True, "init_values": 0.5}),
     "norm before the blocks": ("vit_base_patch16_clip_224", {"depth": 2}),
@@ -139,8 +140,10 @@ def test_a_model_of_timms_name_merges():
         ("beit_base_patch16_224", {"depth": 1}, "Beit"),
         ("resnet18", {}, "ResNet"),
         ("vit_base_patch16_clip_quickgelu_224", {"depth": 1}, "QuickGELU"),
+        ("vit_base_patch32_siglip_256", {"depth": 1}, "GELUTanh"),
         ("vit_base_r50_s16_224", {"depth": 1}, "patch embedding"),
         ("vit_small_patch16_dinov3", {"depth": 1, "rope_rotate_half": False}, "rope.rotate_half"),
+        ("vit_small_patch16_dinov3", {"depth": 1, "attn_only_layer_scale": True}, "one branch"),
     ],
 )
 def test_other_models_are_refused_by_the_part_that_differs(name, options, part):
