@@ -31,7 +31,7 @@ from mpm_deploy.backends import Backend, Compiled, OpenArtifact
 from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import check_agreement, measure_agreement, verification_images
-from mpm_deploy.errors import RecipeError
+from mpm_deploy.errors import InputError, RecipeError
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.own import OwnModel
@@ -76,7 +76,8 @@ def build(
 
     Raises:
         RecipeError: There is no such recipe, or it does not fit its weights.
-        InputError: The file cannot be written; it is found before anything is made.
+        InputError: The file cannot be written, which is found before anything is made; or ``model``
+            is no `OwnModel`.
         ModelError: The weights cannot be used, or the parts of your own model do not fit.
         BuildError: This machine cannot build it.
         AgreementError: The compiled model disagrees with the eager one.
@@ -144,8 +145,14 @@ def make_model(recipe: Recipe, own: OwnModel | None = None) -> tuple[Segmenter, 
     Raises:
         RecipeError: The recipe does not fit its weights, or its model was given in Python and is
             not given now.
+        InputError: ``own`` is no `OwnModel`.
         ModelError: The weights cannot be used, or the parts of ``own`` do not fit.
     """
+    if not isinstance(own, OwnModel | None):
+        raise InputError(
+            f"model: expected an OwnModel, got {type(own).__name__}",
+            "mpm_deploy.models.OwnModel(vit, GridHead(head), classes=..., mean=..., std=...)",
+        )
     model, weights = _make_named(recipe) if own is None else own.make(recipe.merge)
     _check_no_gaps(_completed(recipe, weights), model.image_size)
     dtype = getattr(torch, recipe.backend.dtype)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import mpm_deploy
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.builder.build import make_model
-from mpm_deploy.errors import BuildError, ModelError, RecipeError
+from mpm_deploy.errors import BuildError, InputError, ModelError, RecipeError
 from mpm_deploy.models import GridHead, OwnModel, TokenHead
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.heads.own import OwnHead
@@ -167,6 +167,14 @@ def test_the_hash_is_of_the_weights_alone() -> None:
 def test_what_does_not_fit_is_refused(head: Any, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ModelError, match=said):
         made(head, **changes)
+
+
+def test_what_is_of_another_type_is_refused() -> None:
+    with pytest.raises(InputError, match="expected an OwnModel, got Fine"):
+        make_model(RECIPE, Fine())  # type: ignore[arg-type]
+    for taps in ((0.5,), -1):
+        with pytest.raises(InputError, match="taps"):
+            made(GridHead(Fine(), taps=taps))  # type: ignore[arg-type]
 
 
 def test_weights_that_are_not_finite_are_refused() -> None:

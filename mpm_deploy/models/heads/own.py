@@ -20,6 +20,7 @@ from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.heads.base import Decoder, Head
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
+from mpm_deploy.support.numbers import integers
 from mpm_deploy.support.refusal import line_of, refusal_in
 from mpm_deploy.support.tensors import shown
 
@@ -92,7 +93,7 @@ class GridHead(OwnHead):
 
     @property
     def readout(self) -> Readout:
-        return Readout(taps=tuple(self.taps))
+        return Readout(taps=tuple(integers("taps", self.taps)))
 
     def make(self, width: int, classes: int, grid: tuple[int, int]) -> Decoder:
         """Make a decoder of a copy of the module.
