@@ -73,6 +73,23 @@ def test_an_encoder_that_segmenter_does_not_have_goes_by_timms_name(
     encoder.load_state_dict({key.removeprefix("encoder."): each for key, each in tensors.items()})
 
 
+def test_patches_are_resampled_to_those_of_another_backbone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vit = timm.create_model("vit_small_patch14_reg4_dinov2", img_size=56)
+    create_model = timm.create_model
+    monkeypatch.setattr(
+        timm,
+        "create_model",
+        lambda name, **options: vit if options.get("pretrained") else create_model(name),
+    )
+    recipe = recipe_for("vit_small_patch14_reg4_dinov2", "model.image_size=[64, 96]")
+    model, info = make_model(recipe.override("model.name=eomt_s16", "model.classes=5"))
+    assert (info.model, model.grid, model.encoder.patch_size) == ("eomt_s16", (4, 6), 16)
+    expected = timm.layers.resample_patch_embed(vit.patch_embed.proj.weight, [16, 16])
+    torch.testing.assert_close(model.encoder.patch_embed.weight, expected, atol=1e-5, rtol=0)
+
+
 def test_either_head_does(trained: torch.nn.Module) -> None:
     model, info = make_model(recipe_for(NAME, "model.name=seg_t16_linear"))
     assert info.model == "seg_t16_linear"
