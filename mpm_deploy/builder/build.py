@@ -344,7 +344,7 @@ def _describe_outputs(model: Segmenter, classes: int) -> tuple[OutputInfo, ...]:
     down, across = model.grid
     maps = (len(model.encoder.schedule), down * across)
     return (
-        OutputInfo("scores", "float32", (classes, *model.score_grid)),
+        OutputInfo("scores", "float32", (classes, *model.score_grid), model.decoder.score_kind),
         OutputInfo("merge_maps", "int32", maps),
     )
 
