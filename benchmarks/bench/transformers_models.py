@@ -55,8 +55,14 @@ class TransformersModel:
 
     def recipe(self, recipe: str) -> Recipe:
         """Return a built-in recipe for the folder's weights, at the model's own size."""
-        settings = (f"model.weights={self.folder()}", f"model.image_size=[{self.side},{self.side}]")
-        return load_recipe(recipe).override(*settings, *self.head, "input.fit=resize")
+        return load_recipe(recipe).override(*self.settings)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The assignments that change a built-in recipe to build the folder, each image resized."""
+        weights = f"model.weights={self.folder()}"
+        size = f"model.image_size=[{self.side},{self.side}]"
+        return (weights, size, *self.head, "input.fit=resize")
 
     def reference(self) -> "Reference":
         """Return what transformers computes of the folder."""
@@ -124,9 +130,13 @@ class Reference(nn.Module):
             ours, _ = make_model(model.recipe("cpu_portable_fp32").full_token())
             self.head = ours.decoder.head
 
+    def outputs(self, images: Tensor) -> Any:
+        """Compute what the model itself returns of ``(B, 3, H, W)`` uint8."""
+        return self.model(pixel_values=(images / 255 - self.mean) / self.deviation)
+
     def forward(self, images: Tensor) -> Tensor:
         """Score classes: ``(B, 3, H, W)`` uint8 -> ``(B, K, h, w)`` float32."""
-        out = self.model(pixel_values=(images / 255 - self.mean) / self.deviation)
+        out = self.outputs(images)
         if self.is_eomt:
             classes = out.class_queries_logits.softmax(dim=2)[:, :, :-1]  # (B, Q, K)
             masks = out.masks_queries_logits.sigmoid()  # (B, Q, h, w)
