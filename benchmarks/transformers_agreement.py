@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,12 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
             one, other = rows_of(MODELS[name], options, Path(folder))
         full.append(one)
         merged.append(other)
-        record = {"recipe": options.recipe, "full_token": full, "merged": merged}
+        record = {
+            "recipe": options.recipe,
+            "transformers": version("transformers"),
+            "full_token": full,
+            "merged": merged,
+        }
         tables = [rows_table([one], "against transformers"), rows_table([other], "merged")]
         yield Finding(record, tables)
 
