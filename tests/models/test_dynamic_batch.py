@@ -4,7 +4,8 @@ The two operations that have kernels there are stood in for by operators of the 
 which answer by the plain versions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from tests.models.test_reconstruction import CLASSES, HEADS, SIZE, segmenters
 from tests.ops.attention.test_flash import stand_in
 
 PATCHES = (SIZE[0] // 16) * (SIZE[1] // 16)
+LATER_PARTS = {"rotary_base": 100.0, "gated_mlp": True, "layer_scale": True}
 
 
 @torch.library.custom_op("mpm_tests::attention", mutates_args=())
@@ -102,9 +104,10 @@ def test_one_export_of_a_padded_model_answers_for_every_batch() -> None:
 
 
 @pytest.mark.usefixtures("_as_on_a_gpu")
-def test_only_merges_have_sizes_that_depend_on_the_data() -> None:
+@pytest.mark.parametrize("head", HEADS)
+def test_only_merges_have_sizes_that_depend_on_the_data(head: str) -> None:
     """Each is read from the device: two merges, two syncs a forward, and no other one."""
-    exported = export(segmenters("mask", 1, (1, 3))[0])
+    exported = export(segmenters(head, 1, (1, 3), **LATER_PARTS)[0])
     targets = [str(node.target) for node in exported.graph.nodes]
     assert sum("nonzero" in target for target in targets) == 2
     assert not [name for name in targets if name.startswith(("aten.item", "aten._local_scalar"))]
@@ -157,14 +160,23 @@ def test_only_a_baseline_that_adapts_has_sizes_that_depend_on_the_data(
     assert [call.args[3] is not None for call in calls] == [False] + [sizes > 0] * 11
 
 
-SLOW_METHODS = [pytest.param(method, marks=pytest.mark.slow) for method in (Tome(0.2), Algm(0.9))]
+COMPILED = [
+    pytest.param(partial(segmenters, "mask", 1, (1, 3)), id="mask"),
+    pytest.param(partial(segmenters, "eomt", 5, (1, 3), **LATER_PARTS), id="eomt"),
+    *(
+        pytest.param(lambda method=each: (baseline(method),), id=str(each), marks=pytest.mark.slow)
+        for each in (Tome(0.2), Algm(0.9))
+    ),
+]
 
 
 @pytest.mark.filterwarnings("ignore")  # Inductor's own
 @pytest.mark.usefixtures("_as_on_a_gpu")
-@pytest.mark.parametrize("method", [None, *SLOW_METHODS], ids=str)
-def test_it_compiles_for_any_batch(method: Method | None, tmp_path: object) -> None:
-    model = segmenters("mask", 1, (1, 3))[0] if method is None else baseline(method)
+@pytest.mark.parametrize("make", COMPILED)
+def test_it_compiles_for_any_batch(
+    make: Callable[[], tuple[Segmenter, ...]], tmp_path: object
+) -> None:
+    model = make()[0]
     package = torch._inductor.aoti_compile_and_package(
         export(model), package_path=f"{tmp_path}/model.pt2"
     )

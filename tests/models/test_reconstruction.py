@@ -4,6 +4,8 @@
 `before_decoder` copies tokens and decodes them all.
 """
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -40,11 +42,17 @@ def random(module: nn.Module) -> nn.Module:
 
 
 def segmenters(
-    head: str, special_tokens: int, blocks: tuple[int, ...]
+    head: str, special_tokens: int, blocks: tuple[int, ...], **parts: Any
 ) -> tuple[Segmenter, Segmenter]:
-    """The same model, late and early."""
+    """The same model, late and early; ``parts`` are other fields of its encoder's shape."""
     config = EncoderConfig(
-        SIZE, width=WIDTH, depth=6, heads=2, mlp_width=96, special_tokens=special_tokens
+        SIZE,
+        width=WIDTH,
+        depth=6,
+        heads=2,
+        mlp_width=96,
+        special_tokens=special_tokens,
+        **parts,
     )
     member = HEADS[head]
     encoder = random(Encoder(config, blocks, readout=member.readout))
@@ -83,6 +91,18 @@ def test_late_is_early(
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
     equal = label_map(scores, SIZE) == label_map(expected, SIZE)
     assert equal.double().mean() >= 0.9999
+
+
+@every_head
+@every_schedule
+def test_late_is_early_with_the_parts_of_later_vits(
+    images: Tensor, blocks: tuple[int, ...], head: str
+) -> None:
+    parts = {"rotary_base": 100.0, "gated_mlp": True, "layer_scale": True}
+    late, early = segmenters(head, 5, blocks, **parts)
+    with torch.inference_mode():
+        scores, expected = late.double()(images)[0], early.double()(images)[0]
+    torch.testing.assert_close(scores, expected, atol=0, rtol=2.0**-22)
 
 
 @every_head
