@@ -7,6 +7,12 @@ turned.
 
 patch   0  1  2  3      ─▶  rows 0 0 1 2  ─▶  token   0          1     2
 column  0  1  2  3                            column  (0+1) / 2  2     3
+
+Nobody had published where a merged token should stand. Against the place of its first patch, the
+mean keeps tokens closer to the full-token model's on 60 to 69 of 72 street scenes, whichever of
+five schedules merges, and more labels the same (97.3 % for 97.2 % with one merge, 95.1 % for
+94.7 % with three); in mIoU the two are within 0.2 points. This is of one ViT-T, trained for the
+measurement (`benchmarks/rotary_positions.py`, `benchmarks/results/rotary_positions.json`).
 """
 
 import math

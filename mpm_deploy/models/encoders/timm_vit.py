@@ -90,7 +90,8 @@ def _shape(name: str) -> EncoderConfig:
     except Exception as error:  # each of timm's models raises what it likes
         reason = str(error).partition("\n")[0]
         raise ModelError(
-            f"{name}: timm cannot make it: {type(error).__name__}: {reason}"
+            f"{name}: timm cannot make it: {type(error).__name__}: {reason}",
+            f"timm.list_pretrained('{name.partition('.')[0]}*') lists the names with their tags",
         ) from error
     check_supported(vit)
     config = config_of(vit)
