@@ -7,11 +7,22 @@ import argparse
 import subprocess
 import sys
 
-from benchmarks import cpu_peers, label_map, memory, rotary_positions, speed, windows
+from benchmarks import (
+    cpu_peers,
+    label_map,
+    memory,
+    rotary_positions,
+    speed,
+    transformers_agreement,
+    windows,
+)
 
 MEMBERS = {
     module.MEMBER.name: module.MEMBER
-    for module in (speed, memory, label_map, windows, rotary_positions, cpu_peers)
+    for module in (
+        *(speed, memory, label_map, windows, rotary_positions),
+        *(transformers_agreement, cpu_peers),
+    )
 }
 
 

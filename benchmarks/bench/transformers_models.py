@@ -1,16 +1,14 @@
 """Makes models of transformers with random weights, which this project then reads and compiles.
 
     MODELS["eomt_s16"] ──▶ folder()     as save_pretrained writes it: what `--weights` takes
-                       └─▶ reference()  what transformers computes of it, from pixels to class scores
+                       └─▶ reference()  what transformers computes of it: pixels to class scores
 
 Weights are drawn wider than for training, so that attention is not uniform and scores differ; the
 networks for classes, masks and features are those of the published models in shape alone.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +55,14 @@ class TransformersModel:
 
     def recipe(self, recipe: str) -> Recipe:
         """Return a built-in recipe for the folder's weights, at the model's own size."""
-        settings = (f"model.weights={self.folder()}", f"model.image_size=[{self.side},{self.side}]")
-        return load_recipe(recipe).override(*settings, *self.head, "input.fit=resize")
+        return load_recipe(recipe).override(*self.settings)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The assignments that change a built-in recipe to build the folder, each image resized."""
+        weights = f"model.weights={self.folder()}"
+        size = f"model.image_size=[{self.side},{self.side}]"
+        return (weights, size, *self.head, "input.fit=resize")
 
     def reference(self) -> "Reference":
         """Return what transformers computes of the folder."""
@@ -68,9 +72,17 @@ class TransformersModel:
         """Load the folder by transformers' own means."""
         import transformers
 
-        name = self.kind + ("" if self.kind.startswith("Eomt") else "Model")
-        model: nn.Module = getattr(transformers, name).from_pretrained(self.folder())
+        model: nn.Module = getattr(transformers, self._class).from_pretrained(self.folder())
         return model.eval()
+
+    @property
+    def is_eomt(self) -> bool:
+        """Whether it has a head of its own."""
+        return self.kind.startswith("Eomt")
+
+    @property
+    def _class(self) -> str:
+        return self.kind if self.is_eomt else f"{self.kind}Model"
 
     def _random(self) -> Any:
         import transformers
@@ -90,7 +102,7 @@ class TransformersModel:
 
     def _preparation(self) -> dict[str, Any]:
         about = {"image_mean": _MEAN, "image_std": _STD, "do_rescale": True, "do_normalize": True}
-        if self.kind.startswith("Eomt"):
+        if self.is_eomt:
             size = {"shortest_edge": self.side, "longest_edge": None}
             about |= {"image_processor_type": "EomtImageProcessor", "size": size}
             about |= {"do_split_image": True, "do_pad": False}
@@ -109,7 +121,7 @@ class Reference(nn.Module):
     def __init__(self, model: TransformersModel) -> None:
         super().__init__()
         self.model = model.loaded()
-        self.is_eomt = model.kind.startswith("Eomt")
+        self.is_eomt = model.is_eomt
         self.grid = model.side // self.model.config.patch_size
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(_STD).view(1, 3, 1, 1))
@@ -118,9 +130,13 @@ class Reference(nn.Module):
             ours, _ = make_model(model.recipe("cpu_portable_fp32").full_token())
             self.head = ours.decoder.head
 
+    def outputs(self, images: Tensor) -> Any:
+        """Compute what the model itself returns of ``(B, 3, H, W)`` uint8."""
+        return self.model(pixel_values=(images / 255 - self.mean) / self.deviation)
+
     def forward(self, images: Tensor) -> Tensor:
         """Score classes: ``(B, 3, H, W)`` uint8 -> ``(B, K, h, w)`` float32."""
-        out = self.model(pixel_values=(images / 255 - self.mean) / self.deviation)
+        out = self.outputs(images)
         if self.is_eomt:
             classes = out.class_queries_logits.softmax(dim=2)[:, :, :-1]  # (B, Q, K)
             masks = out.masks_queries_logits.sigmoid()  # (B, Q, h, w)
@@ -141,7 +157,7 @@ def _eomt(name: str, width: int, depth: int, heads: int) -> TransformersModel:
 
 
 def _dinov2(name: str, kind: str, backbone: str, width: int, heads: int) -> TransformersModel:
-    config = {"hidden_size": width, "num_attention_heads": heads}
+    config = {"hidden_size": width, "num_attention_heads": heads, "patch_size": 14}
     return TransformersModel(name, kind, _linear(backbone), 518, config)
 
 

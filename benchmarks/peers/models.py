@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.bench import transformers_models
 from benchmarks.record import IMAGES
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.recipe import Recipe, load_recipe
@@ -26,10 +27,13 @@ class Goals:
     Attributes:
         over_plain: The ratio over PyTorch eager full-token, float32.
         over_best_peer: The ratio over the fastest full-token peer of the same precision.
+        full_token_over_transformers: The ratio of our full-token model over transformers, by the
+            faster of its ways; None where it has no such model.
     """
 
     over_plain: float
     over_best_peer: float
+    full_token_over_transformers: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,21 @@ class Model:
 
     Attributes:
         name: The model's name on the command line.
-        settings: Assignments that change a built-in recipe.
+        settings: Assignments that change a built-in recipe; None is what the model of transformers
+            that has this name asks for.
         images: Images of one pass, so that a pass takes seconds with each.
         goals: The ratios to reach.
     """
 
     name: str
-    settings: tuple[str, ...]
+    settings: tuple[str, ...] | None
     images: int
     goals: Goals
 
     @property
     def trained(self) -> bool:
         """Whether label maps mean something."""
-        return "model.weights=random" not in self.settings
+        return self.settings == ()
 
     def recipe(self, name: str = "cpu_portable_fp32") -> Recipe:
         """Return a built-in recipe, changed for this model."""
@@ -60,10 +65,13 @@ class Model:
 
     def settings_in(self, dtype: str) -> tuple[str, ...]:
         """Return the assignments that change a recipe that computes in ``dtype``."""
+        settings = self.settings
+        if settings is None:
+            settings = transformers_models.MODELS[self.name].settings
         if dtype == "float32" or self.trained:
-            return self.settings
+            return settings
         # Random weights leave the classes closer to one another than bfloat16 tells apart.
-        return (*self.settings, "verify.labels=0.9", "verify.clusters=0.9")
+        return (*settings, "verify.labels=0.9", "verify.clusters=0.9")
 
 
 def _random(model: str) -> tuple[str, ...]:
@@ -77,6 +85,7 @@ MODELS = {
         Model("seg_t16_mask", _random("seg_t16_mask"), 16, Goals(4.0, 1.6)),
         Model("seg_s16_mask", _random("seg_s16_mask"), 8, Goals(2.5, 1.5)),
         Model("seg_b16_mask", _random("seg_b16_mask"), 8, Goals(1.8, 1.3)),
+        Model("eomt_s16", None, 8, Goals(1.8, 1.3, full_token_over_transformers=1.5)),
     )
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from benchmarks.bench.targets import Verdict, judge
 from benchmarks.peers.engines.pytorch import Eager
+from benchmarks.peers.engines.transformers_peers import TransformersEager
 from benchmarks.peers.models import Goals
 from benchmarks.peers.results import EngineResult, Figure, ModelResult, fastest, find, ratio
 
@@ -17,6 +18,7 @@ def verdicts(result: ModelResult, goals: Goals) -> tuple[Verdict, ...]:
     alike = {d: [e for e in result.engines if e.dtype == d] for d in PRECISIONS}
     plain = find(result.engines, Eager.name)
     found = [*_over("plain PyTorch", alike["float32"], plain, goals.over_plain)]
+    found += _full_over_transformers(alike["float32"], goals.full_token_over_transformers)
     for dtype, engines in alike.items():
         peer = fastest((e for e in engines if not e.ours and not e.merged), "best_fps")
         found += _over("the best peer", engines, peer, goals.over_best_peer)
@@ -33,6 +35,17 @@ def _over(
     if ours is not None and other is not None:
         reached = ratio(ours, other, "best_fps")
         yield judge(_title(f"over {name}", ours, other), wanted, reached)
+
+
+def _full_over_transformers(engines: list[EngineResult], wanted: float | None) -> Iterator[Verdict]:
+    """Judge our full-token model against that of transformers, each by its best way."""
+    full = [each for each in engines if not each.merged]
+    ours = fastest((each for each in full if each.ours), "best_fps")
+    named = (each for each in full if each.name.startswith(TransformersEager.name))
+    other = fastest(named, "best_fps")
+    if wanted is not None and ours is not None and other is not None:
+        reached = ratio(ours, other, "best_fps")
+        yield judge(_title("full-token over transformers", ours, other), wanted, reached)
 
 
 def _of_the_flops(engines: list[EngineResult]) -> Iterator[Verdict]:

@@ -22,6 +22,7 @@ namespace {
 constexpr const char* known_format = "mpm-artifact/2";
 constexpr const char* format_1 = "mpm-artifact/1";
 constexpr std::array<const char*, 3> fits{"resize", "slide", "slide_evenly"};
+constexpr std::array<const char*, 2> score_kinds{"logits", "probabilities"};
 
 Json parse(const std::string& text, const std::string& where) {
   try {
@@ -80,6 +81,10 @@ void check_outputs(const Manifest& manifest) {
   std::set<std::string> names;
   for (const OutputInfo& output : manifest.outputs) names.insert(output.name);
   check(names.size() == manifest.outputs.size(), "outputs", "names that differ");
+  for (const OutputInfo& output : manifest.outputs) {
+    check(!output.kind || std::ranges::count(score_kinds, *output.kind) == 1, "outputs",
+          "kind \"logits\" or \"probabilities\"");
+  }
   const OutputInfo* scores = find_output(manifest, "scores");
   check(scores && scores->shape.size() == 3 && std::ranges::min(scores->shape) > 0 &&
             std::cmp_equal(scores->shape[0], manifest.model.classes.size()),
@@ -158,6 +163,10 @@ int Manifest::patches() const {
 std::size_t Manifest::output_index(const std::string& name) const {
   const auto found = std::ranges::find(outputs, name, &OutputInfo::name);
   return static_cast<std::size_t>(found - outputs.begin());
+}
+
+std::string Manifest::score_kind() const {
+  return find_output(*this, "scores")->kind.value_or("logits");
 }
 
 double Manifest::flops_at(const std::vector<int>& tokens_kept) const {

@@ -58,6 +58,7 @@ void list_fields(OutputInfo& output, auto& field) {
   field("name", output.name);
   field("dtype", output.dtype);
   field("shape", output.shape);
+  field.or_missing("kind", output.kind);
 }
 
 void list_fields(StageFlops& stage, auto& field) {

@@ -108,7 +108,10 @@ Result make_outputs(const Model& model, const CompleteImage& whole, const Output
   if (outputs.labels) result.labels = label_map(model, whole);
   if (!outputs.scores && !outputs.probabilities) return result;
   ScoreMap scores = score_map(model, whole);
-  if (outputs.probabilities) result.probabilities = softmax(scores);
+  if (outputs.probabilities) {
+    const bool are_logits = model.manifest().score_kind() == "logits";
+    result.probabilities = are_logits ? softmax(scores) : shares(scores);
+  }
   if (outputs.scores) result.scores = std::move(scores);
   return result;
 }

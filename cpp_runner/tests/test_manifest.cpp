@@ -118,6 +118,7 @@ TEST_SUITE("manifest") {
     CHECK(problem_with("/outputs/0/shape", {3, 2, 2}).find("\"scores\" of") != std::string::npos);
     CHECK(problem_with("/outputs/1/shape", {2, 5}).find("\"merge_maps\" of") != std::string::npos);
     CHECK(problem_with("/outputs/0/dtype", "float16").find("in float32") != std::string::npos);
+    CHECK(problem_with("/outputs/0/kind", "sure").find("kind \"logits\" or") != std::string::npos);
     CHECK(problem_with("/special", 1).find("unknown key") != std::string::npos);
     CHECK(problem_with("/model/special_tokens", 18446744073709551615U).find("out of range") !=
           std::string::npos);
@@ -152,6 +153,22 @@ TEST_SUITE("manifest") {
     CHECK(problem_of_text("1e999").find("not JSON") != std::string::npos);
     CHECK(problem_of_text("\"\\ud800\"").find("not JSON") != std::string::npos);
     CHECK(problem_of_text("{}").find("unknown key") != std::string::npos);
+  }
+
+  TEST_CASE("the kind of the scores may be missing, and they are logits then") {
+    Json manifest = make_manifest();
+    CHECK(read_back(manifest).score_kind() == "logits");
+    for (const char* kind : {"logits", "probabilities"}) {
+      manifest["outputs"][0]["kind"] = kind;
+      CHECK(read_back(manifest).score_kind() == kind);
+    }
+  }
+
+  TEST_CASE("patches reach beyond an input that is not whole ones") {
+    Json manifest = make_manifest();
+    manifest["model"]["patch_size"] = 15;  // of 32 pixels
+    manifest["outputs"][1]["shape"] = {2, 9};
+    CHECK(read_back(manifest).patches() == 9);
   }
 
   TEST_CASE("how windows slide is there with fit slide, and only then") {

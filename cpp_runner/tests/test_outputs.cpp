@@ -34,6 +34,13 @@ TEST_SUITE("outputs") {
     CHECK(softmax({}).values.empty());
   }
 
+  TEST_CASE("shares sum to 1 too, but where there is nothing to share") {
+    const ScoreMap shared = shares({2, {1, 2}, {0.5, 0, 1.5, 0}});
+    CHECK(shared.size == Size{1, 2});
+    CHECK(shared.values == std::vector<float>{0.25, 0, 0.75, 0});
+    CHECK(shares({}).values.empty());
+  }
+
   TEST_CASE("only what is asked for is made") {
     for (const fs::path& artifact : test_artifacts()) {
       const Runner runner(artifact);

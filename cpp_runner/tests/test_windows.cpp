@@ -121,10 +121,10 @@ TEST_SUITE("windows") {
     for (std::size_t i = 0; i < 3; ++i) {
       const std::vector<std::uint8_t>& planes = fitted.windows[i].planes;
       for (const std::size_t channel : {0, 1, 2}) {
-        CHECK(std::equal(planes.begin() + static_cast<std::ptrdiff_t>(channel * 32 * 48),
-                         planes.begin() + static_cast<std::ptrdiff_t>((channel + 1) * 32 * 48),
-                         resized.planes.begin() +
-                             static_cast<std::ptrdiff_t>((channel * 96 + i * 32) * 48)));
+        CHECK(std::equal(
+            planes.begin() + static_cast<std::ptrdiff_t>(channel * 32 * 48),
+            planes.begin() + static_cast<std::ptrdiff_t>((channel + 1) * 32 * 48),
+            resized.planes.begin() + static_cast<std::ptrdiff_t>((channel * 96 + i * 32) * 48)));
       }
     }
   }

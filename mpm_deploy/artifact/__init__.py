@@ -34,6 +34,7 @@ from mpm_deploy.artifact.manifest import (
     ModelInfo,
     OutputInfo,
     Requires,
+    ScoreKind,
     StageFlops,
     WeightsOrigin,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "ModelInfo",
     "OutputInfo",
     "Requires",
+    "ScoreKind",
     "Signer",
     "StageFlops",
     "WeightsOrigin",

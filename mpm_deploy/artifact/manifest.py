@@ -11,6 +11,8 @@ from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
 from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
+ScoreKind = Literal["logits", "probabilities"]
+
 FORMAT = "mpm-artifact/2"
 FORMAT_1 = "mpm-artifact/1"
 _FITS = "1 to the shorter side of the input"
@@ -101,11 +103,15 @@ class OutputInfo:
         name: ``"scores"``, ``"merge_maps"``, or another.
         dtype: Type of its numbers, as in ``"float32"``.
         shape: Its shape for one image, behind the axis of the batch.
+        kind: What scores are: ``"logits"``, whose softmax is a probability, or
+            ``"probabilities"``, which are sums of such, from 0 up; None of another output, and of
+            the logits of older files.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    kind: ScoreKind | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,11 @@ class Manifest:
     def output_index(self, name: str) -> int:
         """Return where an output stands among those of ``scores``."""
         return [output.name for output in self.outputs].index(name)
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """The kind of the scores."""
+        return self.outputs[self.output_index("scores")].kind or "logits"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as nested plain values, ready for JSON."""

@@ -3,6 +3,7 @@
 recipe ─▶ model with its weights ─▶ backend compiles ─▶ verified against the eager model ─▶ file
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -209,13 +210,20 @@ def _weights_of(recipe: Recipe) -> tuple[dict[str, Tensor], WeightsInfo]:
 def _with_head_of(wanted: ModelRecipe, weights: WeightsInfo) -> WeightsInfo:
     """Describe weights with the head that a recipe wants, for an encoder that has none.
 
-    A head that is drawn at random may be of either kind, for any number of classes.
+    A head that is drawn at random may be of any kind, for any number of classes, and the backbone
+    may be the one with other patches, to which they are resampled.
     """
     names, palette = numbered_classes(wanted.classes or len(weights.classes))
     name = weights.model
-    if wanted.full_name and find_model(wanted.full_name).backbone == find_model(name).backbone:
+    if wanted.full_name and _but_for_patches(wanted.full_name) == _but_for_patches(name):
         name = wanted.full_name
     return replace(weights, model=name, classes=names, palette=palette)
+
+
+def _but_for_patches(model: str) -> str:
+    """Return the name of a model's backbone without the size of its patches, and timm's tag."""
+    backbone = find_model(model).backbone.partition(".")[0]
+    return re.sub(r"_patch\d+", "_patch", backbone)
 
 
 def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
@@ -336,7 +344,7 @@ def _describe_outputs(model: Segmenter, classes: int) -> tuple[OutputInfo, ...]:
     down, across = model.grid
     maps = (len(model.encoder.schedule), down * across)
     return (
-        OutputInfo("scores", "float32", (classes, *model.score_grid)),
+        OutputInfo("scores", "float32", (classes, *model.score_grid), model.decoder.score_kind),
         OutputInfo("merge_maps", "int32", maps),
     )
 

@@ -10,9 +10,11 @@ from collections.abc import Collection
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mpm_deploy.artifact import ScoreKind
 from mpm_deploy.backends import Program
 from mpm_deploy.errors import InputError, ModelError
 from mpm_deploy.images.windows import Size, WindowGrid
@@ -63,6 +65,7 @@ def make_outputs(
     scores: Tensor,
     grid: WindowGrid | None,
     size: Size,
+    kind: ScoreKind,
     outputs: Collection[Output],
 ) -> Outputs:
     """Make the outputs of one image, in host memory.
@@ -72,6 +75,7 @@ def make_outputs(
         scores: ``(windows, K, h, w)`` float32 on the program's device.
         grid: Where the windows lie; None where the one window is the whole image.
         size: ``(height, width)`` of the label map.
+        kind: What the scores are.
         outputs: Which of them to make.
     """
     made: Outputs = {}
@@ -82,8 +86,15 @@ def make_outputs(
         if "scores" in outputs:
             made["scores"] = _in_host_memory(means)
         if "probabilities" in outputs:
-            made["probabilities"] = _in_host_memory(means.softmax(dim=0))
+            made["probabilities"] = _in_host_memory(_probabilities(means, kind))
     return made
+
+
+def _probabilities(scores: Tensor, kind: ScoreKind) -> Tensor:
+    """Return the probability of each class ``(K, rows, columns)``, from scores of that shape."""
+    if kind == "logits":
+        return scores.softmax(dim=0)
+    return scores / scores.sum(dim=0).clamp(min=torch.finfo(scores.dtype).tiny)
 
 
 def _label_map(program: Program, scores: Tensor, grid: WindowGrid | None, size: Size) -> Tensor:

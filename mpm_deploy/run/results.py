@@ -110,7 +110,10 @@ class Result:
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """``(K, rows, columns)`` float32: the softmax of `scores` over the classes, on their grid.
+        """``(K, rows, columns)`` float32: the probability of each class, on the grid of `scores`.
+
+        It is their softmax over the classes; where scores are sums of probabilities, as EoMT's are,
+        each class's share of their sum.
 
         Resized bilinearly they still sum to 1 at every pixel, but where classes are close another
         one than the label may then be the best.

@@ -372,7 +372,8 @@ class Runner:
             return item
         loaded = item.loaded
         try:
-            made = make_outputs(self._program, item.scores, loaded.grid, loaded.size, outputs)
+            kind = self.manifest.score_kind
+            made = make_outputs(self._program, item.scores, loaded.grid, loaded.size, kind, outputs)
             return item, made
         except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
             return Skipped.of(loaded.source, error)

@@ -170,6 +170,7 @@ def test_a_newer_format_says_what_to_do(toy_artifact):
         (lambda data: data["outputs"][1].update(name="scores"), "outputs: expected names that"),
         (lambda data: data["outputs"][0].update(name="logits"), 'outputs: expected "scores" of'),
         (lambda data: data["outputs"][0].update(shape=[4, 2, 3]), 'outputs: expected "scores" of'),
+        (lambda data: data["outputs"][0].update(kind="sure"), r"outputs\[0\].kind: unknown value"),
         (lambda data: data["outputs"][1].update(shape=[1, 7]), 'outputs: expected "merge_maps" of'),
         (lambda data: data["input"].update(fit="crop"), "input.fit"),
         (lambda data: data["input"].update(stride=8), "input.stride: expected none"),
@@ -277,6 +278,25 @@ def test_the_keys_of_windows_may_be_missing(toy_artifact):
     with_manifest(toy_artifact, lambda data: data["input"].update(SLIDE))
     told = read_manifest(toy_artifact).input
     assert (told.fit, told.stride, told.short_side, told.max_ratio) == ("slide", 8, 40, 4.0)
+
+
+def test_the_kind_of_the_scores_may_be_missing(toy_artifact):
+    def without(data):
+        for output in data["outputs"]:
+            del output["kind"]
+
+    assert read_manifest(with_manifest(toy_artifact, without)).score_kind == "logits"
+    with_manifest(toy_artifact, lambda data: data["outputs"][0].update(kind="probabilities"))
+    assert read_manifest(toy_artifact).score_kind == "probabilities"
+
+
+def test_patches_reach_beyond_an_input_that_is_not_whole_ones(toy_artifact):
+    def smaller(data):
+        data["model"]["patch_size"] = 14  # of 32 × 48 pixels
+        data["outputs"][1]["shape"] = [1, 12]
+
+    manifest = read_manifest(with_manifest(toy_artifact, smaller))
+    assert (manifest.grid, manifest.patches) == ((3, 4), 12)
 
 
 def test_a_manifest_that_is_no_json_is_refused(toy_artifact):

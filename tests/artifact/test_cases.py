@@ -67,7 +67,7 @@ def record(case, data):
         *tables, key = pointer.split("/")[1:]
         table = data
         for name in tables:
-            table = table[name]
+            table = table[int(name) if isinstance(table, list) else name]
         table[key] = value
     own = json.dumps(data["recipe"])
     return {"text": json.dumps(data).replace(own, case.get("recipe", own), 1)}

@@ -25,7 +25,8 @@ QUICK = ("PyTorch eager", "TorchScript")  # the others' exporters take many seco
 VARIANTS = [
     pytest.param(peer, variant, id=f"{peer.name}-{variant.name}", marks=marks)
     for peer in PEERS.values()
-    if peer.name != "AOTInductor"  # compiles every route, for minutes; the benchmark compares it
+    # AOTInductor compiles every route, for minutes; transformers has models of its own alone.
+    if peer.name != "AOTInductor" and "transformers" not in peer.packages
     for variant in peer.variants
     for marks in [[pytest.mark.slow] if peer.name not in QUICK else []]
 ]

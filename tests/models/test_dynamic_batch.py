@@ -87,6 +87,21 @@ def test_one_export_answers_for_every_batch(head: str, late: bool) -> None:
 
 
 @pytest.mark.usefixtures("_as_on_a_gpu")
+def test_one_export_of_a_padded_model_answers_for_every_batch() -> None:
+    name = "vit_small_patch14_dinov2+linear"
+    model = create(name, classes=CLASSES, image_size=SIZE, pad="center", blocks=(1, 3))
+    assert model.pads
+    exported = export(model).module()
+    for batch in (1, 3):
+        images = blocky_images(batch, SIZE)
+        with torch.no_grad():
+            scores, merge_maps = exported(images)
+            expected_scores, expected_maps = model(images)
+        assert torch.equal(merge_maps, expected_maps)
+        torch.testing.assert_close(scores, expected_scores, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("_as_on_a_gpu")
 def test_only_merges_have_sizes_that_depend_on_the_data() -> None:
     """Each is read from the device: two merges, two syncs a forward, and no other one."""
     exported = export(segmenters("mask", 1, (1, 3))[0])

@@ -4,6 +4,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,20 @@ def test_scores_and_probabilities_are_given_where_they_are_asked_for(
         assert (
             label_map(torch.tensor(result.scores)[None], size)[0].numpy() == result.labels
         ).all()
+
+
+def test_of_scores_that_are_sums_of_probabilities_the_shares_count(
+    program: ToyProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, maps = MANIFEST.outputs
+    told = replace(MANIFEST, outputs=(replace(scores, kind="probabilities"), maps))
+    monkeypatch.setattr(runner_module, "open_artifact", lambda *_: (told, program))
+    colored_and_black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    colored_and_black[:, :PATCH] = (30, 60, 0)
+    with Runner("toy.pt") as runner:
+        found = runner(colored_and_black, outputs=("probabilities",)).probabilities
+    assert found[:, 0, 0].tolist() == pytest.approx([1 / 3, 2 / 3, 0])
+    assert (found[:, :, 1:] == 0).all()  # of nothing there are no shares
 
 
 def test_nothing_is_made_that_is_not_asked_for(

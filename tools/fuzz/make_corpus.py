@@ -196,6 +196,7 @@ def _manifests() -> Iterator[bytes]:
         toy.MANIFEST.input, fit="slide", stride=8, short_side=40, max_ratio=4.5
     )
     slide_evenly = dataclasses.replace(toy.MANIFEST.input, fit="slide_evenly")
+    scores, *others = toy.MANIFEST.outputs
     needs = dataclasses.replace(
         toy.MANIFEST.requires,
         machine="x86_64",
@@ -207,6 +208,7 @@ def _manifests() -> Iterator[bytes]:
         {},
         {"input": slide},
         {"input": slide_evenly},
+        {"outputs": (dataclasses.replace(scores, kind="probabilities"), *others)},
         {"requires": needs},
         {"recipe": {"a": {"b": [1.5, None]}}},
     ):

@@ -72,6 +72,7 @@ struct OutputInfo {
   std::string name;  // "scores", "merge_maps", or another
   std::string dtype;
   std::vector<std::int64_t> shape;
+  std::optional<std::string> kind = {};  // of scores: "logits" or "probabilities"
 };
 
 struct StageFlops {
@@ -136,6 +137,9 @@ struct Manifest {
 
   // Where an output stands among those of `scores`; behind the last, if it is not there.
   std::size_t output_index(const std::string& name) const;
+
+  // "logits", whose softmax is a probability, or "probabilities": sums of such, from 0 up.
+  std::string score_kind() const;
 
   // FLOPs of one image by its tokens kept after each merge, t_1 to t_M.
   double flops_at(const std::vector<int>& tokens_kept) const;

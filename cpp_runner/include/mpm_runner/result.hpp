@@ -33,7 +33,10 @@ struct ScoreMap {
 };
 
 // The softmax over the classes, on the same grid.
-ScoreMap softmax(const ScoreMap& scores);
+ScoreMap softmax(ScoreMap scores);
+
+// The share of each class in the sum over the classes, on the same grid; of scores from 0 up.
+ScoreMap shares(ScoreMap scores);
 
 // What to make of an image: nothing is made that is not asked for.
 struct Outputs {
@@ -76,7 +79,8 @@ struct Result {
   // align_corners=False, the best class of each pixel is its label: rows first, then columns, in
   // float32.
   ScoreMap scores;
-  // Their softmax, on their grid. Resized bilinearly it still sums to 1 at every pixel, but where
+  // What they say of each class, on their grid: their softmax, or where the scores are sums of
+  // probabilities their shares. Resized bilinearly they still sum to 1 at every pixel, but where
   // classes are close another one than the label may then be the best.
   ScoreMap probabilities;
   std::vector<WindowResult> windows;  // one where fit is "resize"

@@ -53,7 +53,20 @@ class TimmVit(EncoderFamily):
 
     @classmethod
     def patch_size(cls, backbone: str) -> int:
-        return _config_by_name(backbone).patch_size
+        return _shape(backbone).patch_size
+
+    @classmethod
+    def find(cls, config: EncoderConfig, name: str) -> str | None:
+        """Return the name without its tag if timm's model of that name has this shape.
+
+        A model that somebody made may be of another one than its name says.
+        """
+        backbone = name.partition(".")[0]
+        if not cls.has(backbone):
+            return None
+        one_patch = (config.patch_size, config.patch_size)
+        alike = replace(config, image_size=one_patch) == _shape(backbone)
+        return backbone if alike else None
 
     def make(
         self,
@@ -63,13 +76,13 @@ class TimmVit(EncoderFamily):
         method: Method,
         readout: Readout,
     ) -> Encoder:
-        config = replace(_config_by_name(backbone), image_size=image_size)
+        config = replace(_shape(backbone), image_size=image_size)
         return Encoder(config, schedule, method, readout)
 
 
 @cache
-def _config_by_name(name: str) -> EncoderConfig:
-    """Return the shape of a model of timm at its own input size, without making its weights."""
+def _shape(name: str) -> EncoderConfig:
+    """Return the shape of a model of timm at an input of one patch, without making its weights."""
     timm = import_timm()
     try:
         with torch.device("meta"):
@@ -80,7 +93,8 @@ def _config_by_name(name: str) -> EncoderConfig:
             f"{name}: timm cannot make it: {type(error).__name__}: {reason}"
         ) from error
     check_supported(vit)
-    return config_of(vit)
+    config = config_of(vit)
+    return replace(config, image_size=(config.patch_size, config.patch_size))
 
 
 def encoder_from_timm(

@@ -107,6 +107,17 @@ def checked_taps(taps: Sequence[int], depth: int) -> list[int]:
     return numbers
 
 
+def checked_query_block(query_blocks: int, depth: int) -> int:
+    """Return the number of the block before which queries enter, counted from 0.
+
+    Raises:
+        ModelError: There are not so many blocks.
+    """
+    if query_blocks > depth:
+        raise ModelError(f"query_blocks: expected at most the {depth} blocks, got {query_blocks}")
+    return depth - query_blocks
+
+
 _PLACES = ("before_block", "after_attention")  # at which a block asks its reduction
 
 
@@ -261,7 +272,7 @@ class Encoder(PackedEncoder):
         self.config = config
         self.readout = readout or Readout()
         self.taps = checked_taps(self.readout.taps, config.depth)
-        self.query_block = config.depth - self.readout.query_blocks
+        self.query_block = checked_query_block(self.readout.query_blocks, config.depth)
         self.schedule = checked_schedule(schedule, config.depth)
         self.special_tokens = config.special_tokens
         self.image_size = config.image_size

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from mpm_deploy.artifact import ScoreKind
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.polynomial import Polynomial
 from mpm_deploy.models.reductions import Packed
@@ -14,9 +15,12 @@ class Decoder(nn.Module):
 
     Attributes:
         upsampling: Scores per patch along each axis: 1 gives one a patch, 4 a grid of 4 × 4 in it.
+        score_kind: What its scores are: ``"logits"``, whose softmax is a probability, or
+            ``"probabilities"``, which are sums of such, from 0 up.
     """
 
     upsampling = 1
+    score_kind: ScoreKind = "logits"
 
     def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
         """Score every patch.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mpm_deploy.artifact import ScoreKind
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.heads.base import Decoder, Head
 from mpm_deploy.models.polynomial import Polynomial, per_row
@@ -55,8 +56,8 @@ class EomtHead(Head):
 class EomtDecoder(Decoder):
     """A decoder that scores classes by the masks of queries.
 
-    Scores are between 0 and 1: the sum over queries of the share of a class among its classes times
-    the probability that a place is in its mask. No mask limits what queries attend to, as in the
+    Scores are from 0 up: the sum over queries of the share of a class among its classes times the
+    probability that a place is in its mask. No mask limits what queries attend to, as in the
     authors' inference.
 
     Args:
@@ -66,6 +67,8 @@ class EomtDecoder(Decoder):
         queries: Number of queries Q, the first special tokens of each image.
         upscaling: How many times the grid is made twice as fine.
     """
+
+    score_kind: ScoreKind = "probabilities"
 
     def __init__(
         self, width: int, classes: int, grid: tuple[int, int], queries: int, upscaling: int

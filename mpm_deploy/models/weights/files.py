@@ -209,9 +209,8 @@ def load_encoder_into(
     image_size: tuple[int, int] | None = None,
 ) -> None:
     """Give a model's encoder its weights, as `load_into` does; its head stays as it is."""
-    head = {
-        name: tensor for name, tensor in model.state_dict().items() if name.startswith("decoder.")
-    }
+    own = ("decoder.", "encoder.queries")
+    head = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(own)}
     load_into(model, head | dict(tensors), origin, image_size)
 
 

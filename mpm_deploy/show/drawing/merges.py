@@ -118,5 +118,5 @@ def _check_grid(merge_map: MergeMap, grid: tuple[int, int]) -> None:
         raise InputError(
             f"merge map: expected one token for each of {grid[0]} × {grid[1]} patches, "
             f"got {merge_map.shape}",
-            "the grid is the input's height and width over the patch size",
+            "the grid is the input's height and width over the patch size, rounded up",
         )

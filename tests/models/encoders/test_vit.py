@@ -5,6 +5,7 @@ import torch
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models import create
+from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
 
 SIZE = (96, 128)
@@ -72,6 +73,14 @@ def test_an_image_does_not_depend_on_its_batch(name, blocks):
 def test_a_schedule_must_rise_within_the_blocks(blocks):
     with pytest.raises(ModelError, match="blocks"):
         Encoder(EncoderConfig(image_size=SIZE), blocks)
+
+
+@pytest.mark.parametrize(
+    "readout", [Readout(taps=(3, 2)), Readout(taps=(12,)), Readout(queries=1, query_blocks=13)]
+)
+def test_a_head_reads_blocks_that_there_are(readout):
+    with pytest.raises(ModelError, match=r"taps: expected rising|query_blocks: expected at most"):
+        Encoder(EncoderConfig(image_size=SIZE), readout=readout)
 
 
 @pytest.mark.parametrize("size", [(100, 96), (96, 0)])

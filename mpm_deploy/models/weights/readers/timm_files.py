@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.plain import PlainVit
-from mpm_deploy.models.encoders.timm_vit import encoder_from_timm, import_timm
+from mpm_deploy.models.encoders.timm_vit import TimmVit, encoder_from_timm, import_timm
 from mpm_deploy.models.encoders.vit import EncoderConfig
 from mpm_deploy.models.weights.checks import as_float32
 from mpm_deploy.models.weights.info import WeightsInfo, random_weights
@@ -37,8 +37,8 @@ def read_timm(source: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     """
     vit = _pretrained(source.removeprefix(TIMM))
     encoder = encoder_from_timm(vit)
-    name = _model_name(source, encoder.config)
     about = vit.pretrained_cfg
+    name = _model_name(source, encoder.config, about.get("architecture", ""))
     info = replace(
         random_weights(name, encoder.config.image_size, None),
         mean=tuple(about["mean"]),
@@ -61,13 +61,14 @@ def _pretrained(name: str) -> Any:
         ) from error
 
 
-def _model_name(source: str, config: EncoderConfig) -> str:
-    backbone = PlainVit().find(config)
+def _model_name(source: str, config: EncoderConfig, architecture: str) -> str:
+    """Return the name of a model with the encoder: Segmenter's if it has it, or else timm's."""
+    backbone = PlainVit().find(config) or TimmVit.find(config, architecture)
     if backbone is not None:
         return model_name(backbone, _DEFAULT_HEAD)
     raise ModelError(
-        f"{source}: expected the encoder of a model in the zoo, got width {config.width}, "
-        f"{config.depth} blocks, {config.heads} heads, patch {config.patch_size} and "
-        f"{config.special_tokens} special tokens",
-        "plain ViT-T/S/B/L and distilled DeiT-T/S/B at patch 16, and ViT-B at patch 8 are known",
+        f"{source}: expected the encoder of a model in the zoo or in timm, got width "
+        f"{config.width}, {config.depth} blocks, {config.heads} heads, patch {config.patch_size} "
+        f"and {config.special_tokens} special tokens",
+        f"timm calls it {architecture!r}, and what timm makes by that name is of another shape",
     )

@@ -42,6 +42,7 @@ from mpm_deploy.models.weights.readers.transformers_names import (
 from mpm_deploy.models.weights.readers.translation import translated
 from mpm_deploy.models.weights.readers.vits import (
     VitNames,
+    facts_of,
     length,
     measured,
     named_backbone,
@@ -291,9 +292,7 @@ def _key(config: TransformersConfig, fact: str) -> str:
 
 def _backbone(saved: _Saved) -> str:
     path, config = saved.folder / CONFIG, saved.config.encoder
-    facts = asdict(config)
-    del facts["image_size"], facts["norm_epsilon"], facts["position_resize"]  # the family's
-    backbone, shape = named_backbone(path, facts)
+    backbone, shape = named_backbone(path, facts_of(config))
     if shape.norm_epsilon != config.norm_epsilon:
         raise ModelError(
             f"{path}: layer_norm_eps: expected {shape.norm_epsilon}, as {backbone} has, got "

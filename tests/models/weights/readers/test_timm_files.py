@@ -14,6 +14,7 @@ import torch
 from mpm_deploy.builder.build import make_model
 from mpm_deploy.errors import ModelError, RecipeError
 from mpm_deploy.models.weights.files import convert_weights, read_weights
+from mpm_deploy.models.zoo import find_model
 from mpm_deploy.recipe import Recipe, load_recipe
 
 NAME = "vit_tiny_patch16_224"
@@ -53,6 +54,42 @@ def test_any_input_size_does(trained: torch.nn.Module) -> None:
     assert model.grid == (4, 6)
 
 
+@pytest.mark.parametrize(
+    ("name", "backbone", "size"),
+    [
+        ("vit_small_patch14_dinov2.lvd142m", "vit_small_patch14_dinov2", (518, 518)),
+        ("vit_small_patch16_dinov3", "vit_small_patch16_dinov3", (256, 256)),
+        ("vit_medium_patch16_gap_256", "vit_medium_patch16_gap_256", (256, 256)),
+    ],
+)
+def test_an_encoder_that_segmenter_does_not_have_goes_by_timms_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, backbone: str, size: tuple[int, int]
+) -> None:
+    create_model = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, **options: create_model(name))
+    tensors, info = read_weights(f"timm:{name}")
+    assert (info.model, info.image_size) == (f"{backbone}+mask_transformer", size)
+    encoder = find_model(info.model).encoder(size)
+    encoder.load_state_dict({key.removeprefix("encoder."): each for key, each in tensors.items()})
+
+
+def test_patches_are_resampled_to_those_of_another_backbone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vit = timm.create_model("vit_small_patch14_reg4_dinov2", img_size=56)
+    create_model = timm.create_model
+    monkeypatch.setattr(
+        timm,
+        "create_model",
+        lambda name, **options: vit if options.get("pretrained") else create_model(name),
+    )
+    recipe = recipe_for("vit_small_patch14_reg4_dinov2", "model.image_size=[64, 96]")
+    model, info = make_model(recipe.override("model.name=eomt_s16", "model.classes=5"))
+    assert (info.model, model.grid, model.encoder.patch_size) == ("eomt_s16", (4, 6), 16)
+    expected = timm.layers.resample_patch_embed(vit.patch_embed.proj.weight, [16, 16])
+    torch.testing.assert_close(model.encoder.patch_embed.weight, expected, atol=1e-5, rtol=0)
+
+
 def test_either_head_does(trained: torch.nn.Module) -> None:
     model, info = make_model(recipe_for(NAME, "model.name=seg_t16_linear"))
     assert info.model == "seg_t16_linear"
@@ -79,8 +116,11 @@ def test_an_encoder_alone_is_not_converted(trained: torch.nn.Module, tmp_path: P
 
 
 def test_an_encoder_that_no_model_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    vit = timm.create_model("vit_tiny_patch16_224", depth=3)
-    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: vit)
+    vit, create_model = timm.create_model("vit_tiny_patch16_224", depth=3), timm.create_model
+    answer = {"mine": vit}
+    monkeypatch.setattr(
+        timm, "create_model", lambda name, **options: answer.get(name) or create_model(name)
+    )
     with pytest.raises(ModelError, match=r"timm:mine: expected .* got width 192, 3 blocks"):
         read_weights("timm:mine")
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from mpm_deploy.errors import ModelError
 from mpm_deploy.models.weights.classes import names_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
 from mpm_deploy.models.weights.readers.transformers_config import read_config
-from mpm_deploy.models.weights.readers.vits import named_backbone
+from mpm_deploy.models.weights.readers.vits import facts_of, named_backbone
 from mpm_deploy.recipe import load_recipe
 from tests.models.weights.readers.tiny import CLASSES, MODELS, eager, images_for, model_of, save
 
@@ -242,10 +241,9 @@ def test_published_shapes_have_their_names(
     tmp_path: Path, config: dict[str, Any], backbone: str
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
-    facts = asdict(read_config(tmp_path / "config.json").encoder)
-    del facts["image_size"]
-    name, shape = named_backbone(tmp_path, facts)
-    assert (name, shape.norm_epsilon) == (backbone, facts["norm_epsilon"])
+    encoder = read_config(tmp_path / "config.json").encoder
+    name, shape = named_backbone(tmp_path, facts_of(encoder))
+    assert (name, shape.norm_epsilon) == (backbone, encoder.norm_epsilon)
 
 
 # ---- bad input ----

@@ -7,13 +7,10 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from mpm_deploy.families import HEADS
-from mpm_deploy.models import create
+from mpm_deploy.builder.build import make_model
 from mpm_deploy.models.encoders.named import NamedVits, vit_shape
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights.files import load_encoder_into, load_into, read_weights
-from mpm_deploy.models.weights.info import RANDOM
-from mpm_deploy.models.zoo import find_model
+from mpm_deploy.recipe import load_recipe
 
 WIDTH, DEPTH, HEADS_OF_A_BLOCK = 64, 5, 2
 CLASSES, QUERIES = 5, 7
@@ -85,21 +82,10 @@ def save(model: Any, folder: Path, **how: Any) -> Path:
     return folder
 
 
-def eager(source: Path, image_size: tuple[int, int] | None = None) -> Segmenter:
+def eager(source: Path, *changes: str) -> Segmenter:
     """Our full-token model of what was saved; a head that is not there is random."""
-    tensors, info = read_weights(source)
-    head = HEADS.find(find_model(info.model).head_name)(**info.head)
-    model = create(
-        info.model,
-        classes=len(info.classes),
-        image_size=image_size or info.image_size,
-        blocks=(),
-        head=head,
-        mean=info.mean,
-        std=info.std,
-    )
-    load = load_encoder_into if info.origin == RANDOM else load_into
-    load(model, tensors, info.origin)
+    recipe = load_recipe("cpu_portable_fp32").with_weights(str(source)).full_token()
+    model, _ = make_model(recipe.override(*changes))
     return model
 
 
