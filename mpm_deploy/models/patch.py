@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mpm_deploy.errors import InputError, ModelError
+from mpm_deploy.models.encoders.config import checked_schedule
 from mpm_deploy.models.encoders.timm_vit import check_supported, import_timm
-from mpm_deploy.models.encoders.vit import checked_schedule
 from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
 from mpm_deploy.models.reductions.mpm import compose, merge_mutual_pairs
 from mpm_deploy.ops.attention import attention

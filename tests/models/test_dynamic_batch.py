@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.models import create
-from mpm_deploy.models.encoders import vit
+from mpm_deploy.models.encoders import block
 from mpm_deploy.models.reductions import Algm, Method, Tome, mpm
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops.attention import flash
@@ -56,7 +56,7 @@ def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(flash, "_efficient", attention)
         patch.setattr(flash, "_flash", attention)
-        patch.setattr(vit, "attention", flash.attention)
+        patch.setattr(block, "attention", flash.attention)
         patch.setattr(mpm, "nearest_neighbor", nearest_neighbor)
         yield
 

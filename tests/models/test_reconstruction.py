@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.encoders.config import EncoderConfig
+from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.heads.eomt import EomtHead
 from mpm_deploy.models.heads.linear import LinearHead
 from mpm_deploy.models.heads.mask_transformer import MaskTransformerHead

@@ -19,7 +19,8 @@ from mpm_deploy.images.formats import Raster
 from mpm_deploy.images.formats.raster import Admit
 from mpm_deploy.measure.accuracy.datasets import Dataset, Sample
 from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder, Readout
-from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.encoders.config import EncoderConfig
+from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.heads import Decoder, Head
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Method, Packed, Reduction

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.models.encoders import vit
+from mpm_deploy.models.encoders import block
 from mpm_deploy.models.reductions import mpm
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops.attention.reference import attention
@@ -56,7 +56,7 @@ def plain_operations() -> Iterator[None]:
     eager model's answers stay what they are, and those of a conversion are held against them.
     """
     with (
-        mock.patch.object(vit, "attention", attention),
+        mock.patch.object(block, "attention", attention),
         mock.patch.object(mpm, "nearest_neighbor", _nearest_neighbor),
     ):
         yield

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.models.encoders.vit import Block
+from mpm_deploy.models.encoders.block import Block
 from mpm_deploy.models.segmenter import Segmenter
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from mpm_deploy.errors import InputError, RecipeError
 from mpm_deploy.families import REDUCTIONS
-from mpm_deploy.models.encoders.vit import checked_schedule
+from mpm_deploy.models.encoders.config import checked_schedule
 from mpm_deploy.recipe import MergeRecipe, Recipe
 
 _FEW = (1, 2, 3, 5, 8)  # of 12 blocks: the early ones, where a merge saves most

@@ -5,8 +5,8 @@ Their patches are 14 pixels wide; EoMT resamples them to 16, and so may others.
 
 from typing import ClassVar
 
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.named import BASE, LARGE, SMALL, NamedVits, vit_shape
-from mpm_deploy.models.encoders.vit import EncoderConfig
 
 _NORM_EPSILON = 1e-6
 _REGISTERS = 4

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from mpm_deploy.models.encoders.base import EncoderFamily, Readout
-from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.encoders.config import EncoderConfig
+from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.reductions import Method
 
 # Width, depth and heads of the sizes that papers call T, S, B and L.

@@ -14,8 +14,9 @@ from torch import nn
 
 from mpm_deploy.errors import MissingPackageError, ModelError
 from mpm_deploy.models.encoders.base import EncoderFamily, Readout
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
-from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.reductions import Method
 
 # What RotaryEmbeddingDinoV3 must be like to be what `Rotary` computes.

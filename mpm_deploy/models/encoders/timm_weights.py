@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.models.encoders.vit import EncoderConfig
+from mpm_deploy.models.encoders.config import EncoderConfig
 
 
 def config_of(vit: Any) -> EncoderConfig:

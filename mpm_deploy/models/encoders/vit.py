@@ -4,7 +4,6 @@ images (B, 3, H, W) ─▶ patches ─▶ rows (T, C), offsets ─▶ block 0 �
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -13,235 +12,21 @@ from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.base import PackedEncoder, Readout
-from mpm_deploy.models.encoders.resizing import PositionResize, fitted
-from mpm_deploy.models.encoders.rotary import Rotary, rotate
+from mpm_deploy.models.encoders.block import Block
+from mpm_deploy.models.encoders.config import (
+    EncoderConfig,
+    checked_query_block,
+    checked_schedule,
+    checked_taps,
+)
+from mpm_deploy.models.encoders.resizing import fitted
+from mpm_deploy.models.encoders.rotary import Rotary
 from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows, put_in_front
-from mpm_deploy.models.polynomial import Polynomial, per_row
-from mpm_deploy.models.reductions import Method, Mpm, Packed, Reduction
+from mpm_deploy.models.polynomial import Polynomial
+from mpm_deploy.models.reductions import Method, Mpm, Packed
 from mpm_deploy.models.reductions.base import patch_counts, with_tokens
-from mpm_deploy.ops.attention import attention
-from mpm_deploy.support.numbers import integers
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """The shape of a plain ViT.
-
-    Args:
-        image_size: ``(height, width)`` in pixels, multiples of ``patch_size``.
-        patch_size: Side of a patch in pixels.
-        width: Width C of a token.
-        depth: Number of blocks.
-        heads: Attention heads of a block.
-        mlp_width: Hidden width of a block's MLP.
-        gated_mlp: Whether the MLP is a SwiGLU.
-        special_tokens: Class, distillation and register tokens in front of the patches.
-        norm_epsilon: Epsilon of every LayerNorm.
-        qkv_bias: Whether the projections to queries, keys and values have a bias.
-        qk_norm: Whether queries and keys pass a LayerNorm.
-        layer_scale: Whether each branch is scaled before it is added.
-        pre_norm: Whether a LayerNorm stands before the first block.
-        final_norm: Whether a LayerNorm stands after the last block.
-        rotary_base: Base of the rotary position embedding; None is positions that are learned.
-        position_resize: How learned positions are resized to another grid.
-    """
-
-    image_size: tuple[int, int]
-    patch_size: int = 16
-    width: int = 192
-    depth: int = 12
-    heads: int = 3
-    mlp_width: int = 768
-    gated_mlp: bool = False
-    special_tokens: int = 1
-    norm_epsilon: float = 1e-6
-    qkv_bias: bool = True
-    qk_norm: bool = False
-    layer_scale: bool = False
-    pre_norm: bool = False
-    final_norm: bool = True
-    rotary_base: float | None = None
-    position_resize: PositionResize = "bilinear"
-
-    def __post_init__(self) -> None:
-        height, width = self.image_size
-        if height < 1 or width < 1 or height % self.patch_size or width % self.patch_size:
-            raise ModelError(
-                f"image_size: expected multiples of the patch size {self.patch_size}, "
-                f"got {height} x {width}",
-                "take another model.image_size, or set input.pad to 'center'",
-            )
-        if self.width % self.heads:
-            raise ModelError(f"width: expected a multiple of {self.heads} heads, got {self.width}")
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """The number of patches ``(down, across)``."""
-        return self.image_size[0] // self.patch_size, self.image_size[1] // self.patch_size
-
-
-def checked_schedule(blocks: Sequence[int], depth: int) -> list[int]:
-    """Return a schedule as a list, after checking that it fits ``depth`` blocks.
-
-    Raises:
-        InputError: It holds anything but whole numbers.
-        ModelError: It does not rise, or names a block that does not exist.
-    """
-    schedule = list(integers("blocks", blocks))
-    if schedule != sorted(set(schedule)) or any(not 0 <= block < depth for block in schedule):
-        raise ModelError(
-            f"blocks: expected rising block numbers from 0 to {depth - 1}, got {schedule}"
-        )
-    return schedule
-
-
-def checked_taps(taps: Sequence[int], depth: int) -> list[int]:
-    """Return the numbers of the blocks after which tokens are read, counted from 0.
-
-    Raises:
-        ModelError: There are not so many blocks.
-    """
-    numbers = [tap + depth if tap < 0 else tap for tap in taps]
-    if numbers != sorted(set(numbers)) or not all(0 <= number < depth for number in numbers):
-        raise ModelError(f"taps: expected rising blocks of {depth}, got {list(taps)}")
-    return numbers
-
-
-def checked_query_block(query_blocks: int, depth: int) -> int:
-    """Return the number of the block before which queries enter, counted from 0.
-
-    Raises:
-        ModelError: There are not so many blocks.
-    """
-    if query_blocks > depth:
-        raise ModelError(f"query_blocks: expected at most the {depth} blocks, got {query_blocks}")
-    return depth - query_blocks
-
 
 _PLACES = ("before_block", "after_attention")  # at which a block asks its reduction
-
-
-class Block(nn.Module):
-    """A pre-norm transformer block on packed rows.
-
-    Attributes:
-        reduction: The merge that happens at this block; one that does nothing, unless it is set.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        mlp_width: int,
-        *,
-        norm_epsilon: float,
-        gated_mlp: bool = False,
-        qkv_bias: bool = True,
-        qk_norm: bool = False,
-        layer_scale: bool = False,
-    ) -> None:
-        super().__init__()
-        head_width = width // heads
-        self.heads = heads
-        self.norm1 = nn.LayerNorm(width, eps=norm_epsilon)
-        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
-        self.q_norm = nn.LayerNorm(head_width, eps=norm_epsilon) if qk_norm else nn.Identity()
-        self.k_norm = nn.LayerNorm(head_width, eps=norm_epsilon) if qk_norm else nn.Identity()
-        self.proj = nn.Linear(width, width)
-        self.scale1 = Scale(width) if layer_scale else nn.Identity()
-        self.norm2 = nn.LayerNorm(width, eps=norm_epsilon)
-        self.fc1 = nn.Linear(width, 2 * mlp_width if gated_mlp else mlp_width)
-        self.activation = SwiGlu() if gated_mlp else nn.GELU()
-        self.fc2 = nn.Linear(mlp_width, width)
-        self.scale2 = Scale(width) if layer_scale else nn.Identity()
-        self.reduction = Reduction()
-
-    def merge_before(self, packed: Packed) -> Packed:
-        """Merge the tokens that the block starts from, where its reduction is one that does."""
-        return self.reduction.before_block(packed)
-
-    def forward(
-        self,
-        packed: Packed,
-        key_log_weight: Tensor | None = None,
-        rotation: tuple[Tensor, Tensor] | None = None,
-    ) -> Packed:
-        """Transform the tokens of ``packed``.
-
-        Args:
-            packed: The tokens; those that merge before the block have merged.
-            key_log_weight: That of `attention`.
-            rotation: That of `Rotary`, by which queries and keys are turned; None turns none.
-        """
-        tokens, keys = self._attend(packed, key_log_weight, rotation)
-        attended = self.reduction.after_attention(with_tokens(packed, tokens), keys)
-        return with_tokens(attended, self._transform(attended.tokens))
-
-    def _attend(
-        self,
-        packed: Packed,
-        key_log_weight: Tensor | None,
-        rotation: tuple[Tensor, Tensor] | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Compute the first half, attention: tokens ``(T, C)``, and their keys (T, heads, D)."""
-        tokens, offsets, max_length = packed.tokens, packed.offsets, packed.max_length
-        rows, width = tokens.shape[0], tokens.shape[1]
-        qkv = self.qkv(self.norm1(tokens)).view(rows, 3, self.heads, width // self.heads)
-        q, k, v = self.q_norm(qkv[:, 0]), self.k_norm(qkv[:, 1]), qkv[:, 2]  # (T, heads, D) each
-        if rotation is not None:
-            cosines, sines = rotation
-            q, k = rotate(q, cosines, sines), rotate(k, cosines, sines)
-        attended = attention(q, k, v, offsets, max_length, key_log_weight).reshape(rows, width)
-        return tokens + self.scale1(self.proj(attended)), k
-
-    def _transform(self, tokens: Tensor) -> Tensor:
-        """Compute the second half, the MLP: ``(T, C)`` -> ``(T, C)``."""
-        return tokens + self.scale2(self.fc2(self.activation(self.fc1(self.norm2(tokens)))))
-
-    def flops(self, others: int) -> Polynomial:
-        """Count the FLOPs of the block, by image tokens; ``others`` are the rows besides."""
-        return self.attention_flops(others) + self.mlp_flops(others)
-
-    def attention_flops(self, others: int) -> Polynomial:
-        """Count the FLOPs of the first half."""
-        # q kᵀ and (weights) v: 4 C n² with n = others + t
-        pairs = 4.0 * self.proj.in_features
-        products = Polynomial(pairs * others**2, 2 * pairs * others, pairs)
-        return _layer_flops(others, self.qkv, self.proj) + products
-
-    def mlp_flops(self, others: int) -> Polynomial:
-        """Count the FLOPs of the second half."""
-        return _layer_flops(others, self.fc1, self.fc2)
-
-    def merge_flops(self) -> Polynomial:
-        """Count the FLOPs of comparing tokens to merge them."""
-        width = self.proj.in_features
-        return Polynomial(quadratic=self.reduction.similarity_flops(width, width // self.heads))
-
-
-def _layer_flops(others: int, *layers: nn.Linear) -> Polynomial:
-    return per_row(2.0 * sum(layer.in_features * layer.out_features for layer in layers), others)
-
-
-class SwiGlu(nn.Module):
-    """The gated activation of Shazeer, "GLU Variants Improve Transformer", 2020."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Gate one half of the channels by the other: ``(T, 2 M)`` -> ``(T, M)``."""
-        gate, value = hidden.chunk(2, dim=-1)
-        return functional.silu(gate) * value
-
-
-class Scale(nn.Module):
-    """LayerScale, which has one learned factor for each channel."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gamma = nn.Parameter(torch.ones(width))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Multiply each channel by its factor: ``(T, C)`` -> ``(T, C)``."""
-        return tokens * self.gamma
 
 
 class Encoder(PackedEncoder):

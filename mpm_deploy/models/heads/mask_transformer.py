@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.models.encoders.vit import Block
+from mpm_deploy.models.encoders.block import Block
 from mpm_deploy.models.heads.base import Decoder, Head
 from mpm_deploy.models.packing import replace_special
 from mpm_deploy.models.polynomial import Polynomial, per_row

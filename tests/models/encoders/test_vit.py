@@ -6,7 +6,8 @@ import torch
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models import create
 from mpm_deploy.models.encoders.base import Readout
-from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.encoders.config import EncoderConfig
+from mpm_deploy.models.encoders.vit import Encoder
 
 SIZE = (96, 128)
 PATCHES = 6 * 8

@@ -6,8 +6,9 @@ import torch
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models import create
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.resizing import resample_patches, resize_position
-from mpm_deploy.models.encoders.vit import Encoder, EncoderConfig
+from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.heads.eomt import EomtHead
 from mpm_deploy.models.weights.files import (
     DEMOS,

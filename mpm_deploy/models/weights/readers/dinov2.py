@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.vit import EncoderConfig
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.weights.checks import as_float32, unwrapped
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.info import WeightsInfo

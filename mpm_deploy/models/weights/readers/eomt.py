@@ -15,7 +15,7 @@ from typing import NoReturn
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.vit import EncoderConfig
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.heads.eomt import EomtHead
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.info import WeightsInfo

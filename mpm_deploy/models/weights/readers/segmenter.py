@@ -12,8 +12,8 @@ from pathlib import Path
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.plain import PlainVit
-from mpm_deploy.models.encoders.vit import EncoderConfig
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.readers.origin import weights_info

@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.plain import PlainVit
 from mpm_deploy.models.encoders.timm_vit import TimmVit, encoder_from_timm, import_timm
-from mpm_deploy.models.encoders.vit import EncoderConfig
 from mpm_deploy.models.weights.checks import as_float32
 from mpm_deploy.models.weights.info import WeightsInfo, random_weights
 from mpm_deploy.recipe.model_names import model_name

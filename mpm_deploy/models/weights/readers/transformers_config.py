@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.vit import EncoderConfig
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.support.documents import read_document
 from mpm_deploy.support.family import require
 from mpm_deploy.support.quoting import shown

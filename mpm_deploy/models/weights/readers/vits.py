@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.families import ENCODERS
+from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.named import NamedVits
-from mpm_deploy.models.encoders.vit import EncoderConfig
 from mpm_deploy.models.weights.readers.translation import Take, affine
 
 _LEFT_TO_FAMILIES = ("image_size", "norm_epsilon", "position_resize")
