@@ -102,7 +102,8 @@ def compared(model: Model, options: argparse.Namespace, talk: Console) -> ModelR
             say=talk.print,
             judged=spread_over(judged_images(), 4) if options.quick else None,
         )
-        return compare(model, contestants(model, cache, options.engines), how)
+        engines = options.engines or model.engines
+        return compare(model, contestants(model, cache, engines), how)
 
 
 def record_with(results: list[ModelResult]) -> dict[str, Any]:

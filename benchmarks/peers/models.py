@@ -46,12 +46,14 @@ class Model:
             that has this name asks for.
         images: Images of one pass, so that a pass takes seconds with each.
         goals: The ratios to reach.
+        engines: Beginnings of the names of those engines that it is compared with; None is all.
     """
 
     name: str
     settings: tuple[str, ...] | None
     images: int
     goals: Goals
+    engines: tuple[str, ...] | None = None
 
     @property
     def trained(self) -> bool:
@@ -85,7 +87,13 @@ MODELS = {
         Model("seg_t16_mask", _random("seg_t16_mask"), 16, Goals(4.0, 1.6)),
         Model("seg_s16_mask", _random("seg_s16_mask"), 8, Goals(2.5, 1.5)),
         Model("seg_b16_mask", _random("seg_b16_mask"), 8, Goals(1.8, 1.3)),
-        Model("eomt_s16", None, 8, Goals(1.8, 1.3, full_token_over_transformers=1.5)),
+        Model(
+            "eomt_s16",
+            None,
+            8,
+            Goals(1.8, 1.3, full_token_over_transformers=1.5),
+            engines=("PyTorch eager", "transformers", "cpu_fp32"),
+        ),
     )
 }
 
