@@ -76,7 +76,7 @@ def compare(model: Model, everyone: Sequence[Contestant], how: Conditions) -> Mo
     result = ModelResult(
         subject=model.name,
         model=weights.model,
-        weights=recipe.model.weights,
+        weights="demo" if model.trained else "random",
         classes=len(weights.classes),
         images=len(timed),
         rounds=how.rounds,
