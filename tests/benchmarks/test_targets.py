@@ -52,7 +52,7 @@ def test_our_full_token_model_over_transformers_by_its_faster_way() -> None:
     named = [engine("transformers", 1.0), engine("transformers, compiled", 2.0)]
     ours = [own(3.0, merged=False, gflops=1.0), own(9.0, merged=True, gflops=1.0)]
     found = verdicts(replace(RESULT, engines=(*named, *ours)), goals)
-    (verdict,) = [each for each in found if "over transformers" in each.target]
+    (verdict,) = [each for each in found if "full-token over" in each.target]
     assert (verdict.reached.median, verdict.met) == (1.5, True)
     assert "transformers, compiled" in verdict.target
 
