@@ -77,19 +77,7 @@ class Encoder(PackedEncoder):
             head_width = config.width // config.heads
             self.rotary = Rotary(config.grid, head_width, config.rotary_base)
         self.norm_pre = _norm(config) if config.pre_norm else nn.Identity()
-        self.blocks = nn.ModuleList(
-            Block(
-                config.width,
-                config.heads,
-                config.mlp_width,
-                norm_epsilon=config.norm_epsilon,
-                gated_mlp=config.gated_mlp,
-                qkv_bias=config.qkv_bias,
-                qk_norm=config.qk_norm,
-                layer_scale=config.layer_scale,
-            )
-            for _ in range(config.depth)
-        )
+        self.blocks = nn.ModuleList(_block(config) for _ in range(config.depth))
         self.norm = _norm(config) if config.final_norm else nn.Identity()
         self._merge_by(method or Mpm())
 
@@ -180,6 +168,19 @@ class Encoder(PackedEncoder):
         cut = images.reshape(images.shape[0], 3, down, side, across, side)
         pixels = cut.permute(0, 2, 4, 1, 3, 5).reshape(images.shape[0], down * across, -1)
         return functional.linear(pixels, self.patch_embed.weight.flatten(1), self.patch_embed.bias)
+
+
+def _block(config: EncoderConfig) -> Block:
+    return Block(
+        config.width,
+        config.heads,
+        config.mlp_width,
+        norm_epsilon=config.norm_epsilon,
+        gated_mlp=config.gated_mlp,
+        qkv_bias=config.qkv_bias,
+        qk_norm=config.qk_norm,
+        layer_scale=config.layer_scale,
+    )
 
 
 def _norm(config: EncoderConfig) -> nn.LayerNorm:

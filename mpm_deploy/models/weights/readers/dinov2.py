@@ -51,7 +51,7 @@ def read_backbone(
 ) -> tuple[dict[str, Tensor], WeightsInfo]:
     """Read a backbone without a head; arguments and errors are those of `read_checkpoint`."""
     backbone, shape, weights = _read_vit(path, tensors)
-    return weights, encoder_info(backbone, shape.image_size)
+    return weights, encoder_info(model_name(backbone, "linear"), shape.image_size)
 
 
 def read_head(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], WeightsInfo]:

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from mpm_deploy.builder.build import make_model
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.named import facts_of
 from mpm_deploy.models.weights.classes import names_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
 from mpm_deploy.models.weights.readers.transformers_config import read_config
-from mpm_deploy.models.weights.readers.vits import facts_of, named_backbone
+from mpm_deploy.models.weights.readers.vits import named_backbone
 from mpm_deploy.recipe import load_recipe
 from tests.models.weights.readers.tiny import CLASSES, MODELS, eager, images_for, model_of, save
 
