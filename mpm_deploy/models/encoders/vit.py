@@ -86,12 +86,15 @@ class Encoder(PackedEncoder):
         self.weighted_decoding = method.weighted_decoding
         config = self.config
         reductions = method.reductions(self.schedule, config.grid)
+        # The blocks whose attention has other rows than that of the block before.
+        self.new_rows = [0, self.query_block]
         for index, reduction in zip(self.schedule, reductions, strict=True):
             if reduction.place not in _PLACES:
                 raise ModelError(
                     f"merge place {reduction.place!r}: expected one of {', '.join(_PLACES)}"
                 )
             self.blocks[index].reduction = reduction
+            self.new_rows.append(index + (reduction.place == "after_attention"))
 
     def forward(self, images: Tensor) -> tuple[list[Packed], Tensor]:
         packed = self._embed(images.to(self.position.dtype))
@@ -107,7 +110,7 @@ class Encoder(PackedEncoder):
             log_counts: torch.Tensor | None = None
             if self.proportional_attention and len(maps) > 1:
                 log_counts = patch_counts(packed).log()
-            if self.rotary is not None and self._rows_are_new(index):
+            if self.rotary is not None and index in self.new_rows:
                 rotation = self.rotary(packed)
             packed = block(packed, log_counts, rotation)
             if index in self.schedule:
@@ -116,11 +119,6 @@ class Encoder(PackedEncoder):
             if index in self.taps:
                 taps.append(with_tokens(packed, self.norm(packed.tokens)))
         return taps, torch.cat(maps, dim=1)
-
-    def _rows_are_new(self, index: int) -> bool:
-        """Tell whether the rows of a block's attention are others than the block's before."""
-        merged = index in self.schedule or index - 1 in self.schedule
-        return index == 0 or merged or index == self.query_block
 
     def fit(
         self, weights: Mapping[str, Tensor], image_size: tuple[int, int] | None

@@ -9,13 +9,13 @@ patches ─▶ blocks    ─▶ finer grid (4 h, 4 w, C) ┴▶ sigmoid ──�
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.artifact import ScoreKind
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.heads.base import Decoder, Head
+from mpm_deploy.models.packing import first_rows
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
 from mpm_deploy.support.family import require
@@ -98,8 +98,7 @@ class EomtDecoder(Decoder):
             ``class_logits (B, Q, K + 1)``, "no object" last, and ``mask_logits (B, S, Q)``.
         """
         tokens, offsets, _, rows, _ = taps[-1]
-        first = offsets[:-1, None].long()
-        queries = tokens[first + torch.arange(self.queries, device=rows.device)]  # (B, Q, C)
+        queries = tokens[first_rows(offsets, self.queries)]  # (B, Q, C)
         places = self._finer(tokens, rows).flatten(1, 2)  # (B, S, C)
         return self.class_head(queries), places @ self.mask_head(queries).transpose(1, 2)
 

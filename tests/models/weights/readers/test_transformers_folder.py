@@ -20,7 +20,17 @@ from mpm_deploy.models.weights.files import convert_weights, read_weights
 from mpm_deploy.models.weights.readers.transformers_config import read_config
 from mpm_deploy.models.weights.readers.vits import named_backbone
 from mpm_deploy.recipe import load_recipe
-from tests.models.weights.readers.tiny import CLASSES, MODELS, eager, images_for, model_of, save
+from tests.models.weights.readers.tiny import (
+    CLASSES,
+    MODELS,
+    assert_equal,
+    eager,
+    images_for,
+    model_of,
+    refused,
+    renamed,
+    save,
+)
 
 TOLERANCE = 1e-4  # of numbers with deviation 1, in float32; measured are 4e-6 at most
 
@@ -103,19 +113,11 @@ def test_scores_are_those_of_transformers(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", RENAMED)
 def test_names_of_every_release_are_known(tmp_path: Path, kind: str) -> None:
     folder = save(model_of(kind), tmp_path)
+    path = folder / "model.safetensors"
     before, _ = read_weights(folder)
-
-    def rename(tensors: dict[str, Tensor]) -> None:
-        for name in list(tensors):
-            renamed = name
-            for old, new in RENAMED[kind].items():
-                renamed = renamed.replace(old, new)
-            tensors[renamed] = tensors.pop(name)
-
-    change_tensors(folder, rename)
+    save_file(renamed(load_file(path), RENAMED[kind]), path)
     after, _ = read_weights(folder)
-    assert after.keys() == before.keys()
-    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert_equal(after, before)
 
 
 def test_the_layers_of_a_swiglu_may_lie_apart(tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ def test_the_layers_of_a_swiglu_may_lie_apart(tmp_path: Path) -> None:
 
     change_tensors(folder, rename)
     after, _ = read_weights(folder)
-    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert_equal(after, before)
 
 
 def test_the_encoder_of_a_classifier_is_read(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_shards_are_one_model(tmp_path: Path) -> None:
     folder = save(model, tmp_path / "shards", max_shard_size="200KB")
     assert len([*folder.glob("model-*.safetensors")]) > 2
     shards, _ = read_weights(folder)
-    assert all(torch.equal(shards[name], whole[name]) for name in whole)
+    assert_equal(shards, whole)
 
 
 def test_the_tensors_of_a_folder_may_be_named(eomt: Path) -> None:
@@ -214,7 +216,7 @@ def test_converted_weights_keep_the_heads_options(eomt: Path, tmp_path: Path) ->
     convert_weights(eomt, tmp_path / "it.safetensors")
     tensors, info = read_weights(eomt)
     converted, info_of_converted = read_weights(tmp_path / "it.safetensors")
-    assert all(torch.equal(converted[name], tensors[name]) for name in tensors)
+    assert_equal(converted, tensors)
     assert (info_of_converted.head, info_of_converted.input) == (info.head, info.input)
 
 
@@ -248,16 +250,6 @@ def test_published_shapes_have_their_names(
 
 
 # ---- bad input ----
-
-
-def refused(folder: Path) -> ModelError:
-    """The error of reading it: one line, with the folder's name and a cure."""
-    with pytest.raises(ModelError) as caught:
-        read_weights(folder)
-    error = caught.value
-    assert error.problem.startswith(str(folder))
-    assert "\n" not in error.problem and error.hint
-    return error
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,19 @@
-"""Small models of `transformers` with random weights, and our eager model of what was saved."""
+"""Small models of `transformers` with random weights, and what reading them makes or refuses."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 import torch
 import transformers
 from torch import Tensor, nn
 
 from mpm_deploy.builder.build import make_model
+from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.named import NamedVits, vit_shape
 from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.weights.files import read_weights
 from mpm_deploy.recipe import load_recipe
 
 WIDTH, DEPTH, HEADS_OF_A_BLOCK = 64, 5, 2
@@ -95,3 +99,39 @@ def images_for(model: Segmenter) -> tuple[Tensor, Tensor]:
     images = torch.randint(0, 256, (2, 3, *model.image_size), generator=generator)
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
     return images.to(torch.uint8), (images / 255 - mean) / std
+
+
+def renamed(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors with parts of their names exchanged, one after the other."""
+    theirs = {}
+    for name, tensor in tensors.items():
+        for old, new in names.items():
+            name = name.replace(old, new)
+        theirs[name] = tensor
+    return theirs
+
+
+def with_fused_qkv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with one ``attn.qkv`` in place of three projections."""
+    left = dict(tensors)
+    for name in [name for name in left if "q_proj" in name]:
+        parts = [left.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
+        left[name.replace("attention.q_proj", "attn.qkv")] = torch.cat(parts)
+    return left
+
+
+def assert_equal(got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Both have the same names, and under each the same numbers."""
+    assert got.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(got[name], tensor), name
+
+
+def refused(source: Path, place: Path | None = None) -> ModelError:
+    """The error of reading it: one line, which begins with ``place`` or itself, and a cure."""
+    with pytest.raises(ModelError) as caught:
+        read_weights(source)
+    error = caught.value
+    assert error.problem.startswith(str(place or source))
+    assert "\n" not in error.problem and error.hint
+    return error
