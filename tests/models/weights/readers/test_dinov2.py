@@ -175,6 +175,11 @@ def test_a_head_needs_its_backbone(tmp_path: Path) -> None:
     assert f"{BACKBONE}: cannot be read" in error.problem and "in one folder" in (error.hint or "")
 
 
+def test_a_head_of_another_name_has_no_backbone(tmp_path: Path) -> None:
+    path = write_head(tmp_path, 1).rename(tmp_path / "mine.pth")
+    assert "mine.pth: expected the name that a head of DINOv2" in refused(path).problem
+
+
 def test_a_heads_backbone_is_one_of_dinov2(tmp_path: Path) -> None:
     path = write_head(tmp_path, 1)
     torch.save(random_head(1), tmp_path / BACKBONE)
