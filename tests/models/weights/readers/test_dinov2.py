@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from mpm_deploy.models.weights.files import read_weights
 from tests.models.weights.readers.tiny import (
-    WIDTH,
     assert_equal,
     eager,
     images_for,
@@ -21,6 +20,7 @@ from tests.models.weights.readers.tiny import (
     save,
     with_fused_qkv,
 )
+from tests.models.weights.readers.tiny_vits import WIDTH
 
 TOLERANCE = 1e-4  # of scores with deviation 1, in float32; measured are 5e-6 at most
 CLASSES = 21
