@@ -23,6 +23,7 @@ def verdicts(result: ModelResult, goals: Goals) -> tuple[Verdict, ...]:
         peer = fastest((e for e in engines if not e.ours and not e.merged), "best_fps")
         found += _over("the best peer", engines, peer, goals.over_best_peer)
         found += _of_the_flops(engines)
+        found += _label_maps(engines, goals.labels_share)
         found += _of_the_ceiling(engines, result.ceiling.get(dtype))
     return tuple(found)
 
@@ -60,6 +61,15 @@ def _of_the_flops(engines: list[EngineResult]) -> Iterator[Verdict]:
         name = f"model alone, against {OF_THE_FLOPS} of the FLOP ratio {flop_ratio:.2f}"
         reached = ratio(ours, full, "model_fps")
         yield judge(_title(name, ours, full), OF_THE_FLOPS * flop_ratio, reached)
+
+
+def _label_maps(engines: list[EngineResult], most: float | None) -> Iterator[Verdict]:
+    """Judge the milliseconds of a label map, as a share of the model's."""
+    ours = _ours(engines, "model_fps")
+    if most is not None and ours is not None and ours.labels_ms is not None:
+        shares = [ours.labels_ms * fps / 1000 for fps in ours.model_fps]
+        target = f"{ours.dtype}: label maps, as a share of the model's time: {ours.name}"
+        yield judge(target, most, shares, at_most=True)
 
 
 def _of_the_ceiling(engines: list[EngineResult], most: float | None) -> Iterator[Verdict]:

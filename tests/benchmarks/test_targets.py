@@ -47,6 +47,23 @@ def test_each_engine_is_judged_by_its_best_way() -> None:
     assert reached((ours, peer, other), "over ONNX Runtime")[1] == 0.5
 
 
+def test_our_full_token_model_over_transformers_by_its_faster_way() -> None:
+    goals = replace(GOALS, full_token_over_transformers=1.5)
+    named = [engine("transformers", 1.0), engine("transformers, compiled", 2.0)]
+    ours = [own(3.0, merged=False, gflops=1.0), own(9.0, merged=True, gflops=1.0)]
+    found = verdicts(replace(RESULT, engines=(*named, *ours)), goals)
+    (verdict,) = [each for each in found if "full-token over" in each.target]
+    assert (verdict.reached.median, verdict.met) == (1.5, True)
+    assert "transformers, compiled" in verdict.target
+
+
+def test_label_maps_are_a_share_of_the_models_time() -> None:
+    ours = replace(own(4.0, merged=True, gflops=1.0), labels_ms=10.0, model_fps=(5.0, 6.0, 7.0))
+    found = verdicts(replace(RESULT, engines=(ours,)), replace(GOALS, labels_share=0.05))
+    (verdict,) = [each for each in found if "label maps" in each.target]
+    assert (round(verdict.reached.median, 6), verdict.met, verdict.at_most) == (0.06, False, True)
+
+
 def test_side_by_side_changes_nothing_of_the_model_alone() -> None:
     engines = tuple(faster_side_by_side(e, 3.0) if e.ours else e for e in RESULT.engines)
     for word in ("FLOP ratio", "matrix products"):

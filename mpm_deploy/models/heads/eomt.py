@@ -20,6 +20,7 @@ from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
 from mpm_deploy.support.family import require
 
+MOST_UPSCALING = 5
 _NORM_EPSILON = 1e-6
 
 
@@ -30,10 +31,11 @@ class EomtHead(Head):
     Args:
         queries: Number of learned queries; the authors take 100 for semantic segmentation.
         query_blocks: How many of the encoder's last blocks they pass; the authors take four.
-        upscaling: How many times the grid of patches is made twice as fine.
+        upscaling: How many times the grid of patches is made twice as fine, five at most: patches
+            of 32 pixels are then as fine as the image.
 
     Raises:
-        OptionError: A count below one.
+        OptionError: A count below one, or a grid that is finer than an image.
     """
 
     queries: int = 100
@@ -44,6 +46,8 @@ class EomtHead(Head):
         for option in ("queries", "query_blocks", "upscaling"):
             value = getattr(self, option)
             require(value > 0, option, "> 0", value)
+        finest = self.upscaling <= MOST_UPSCALING
+        require(finest, "upscaling", f"at most {MOST_UPSCALING}", self.upscaling)
 
     @property
     def readout(self) -> Readout:

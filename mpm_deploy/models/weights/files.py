@@ -223,7 +223,8 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
         return read_structure(WeightsInfo, known, unknown_keys=True)
     except OSError as error:
         cure = (
-            "weights are NAME.safetensors with NAME.toml beside it, as `mpm-deploy convert` writes"
+            "weights are NAME.safetensors with NAME.toml beside it, as `mpm-deploy convert` "
+            "writes, or with the config.json that transformers wrote"
         )
         raise refusal(ModelError, f"{error.filename}: cannot be read", error, cure) from error
     except StructureError as error:

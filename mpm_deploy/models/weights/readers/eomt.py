@@ -35,6 +35,7 @@ from mpm_deploy.models.weights.readers.vits import (
     vit_weights,
 )
 from mpm_deploy.recipe.model_names import model_name
+from mpm_deploy.support.family import OptionError
 
 KNOWN = "network.encoder.backbone.cls_token"
 KNOWN_OF_DIFFERENCES = "network.encoder.backbone.patch_embed.cls_token"
@@ -78,8 +79,7 @@ def read_eomt(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tens
     names, options = EomtNames(), measured_head(tensors, EomtNames())
     backbone, shape = named_backbone(path, measured(tensors, _VIT))
     shape = replace(shape, image_size=_image_size(path, tensors, shape.patch_size))
-    classes, head = options.pop("classes", 1), EomtHead(**options)
-    _check_blocks(path, head, shape)
+    classes, head = options.pop("classes", 1), _head(path, options, shape)
     check_unmasked(path, tensors, names)
 
     def weights_of(take: Take) -> dict[str, Tensor]:
@@ -143,7 +143,8 @@ def check_unmasked(place: object, tensors: Mapping[str, Tensor], names: EomtName
         raise ModelError(
             f"{place}: {names.mask_shares}: expected zeros, got {shares.flatten().tolist()[:8]}: "
             "queries of these blocks attend within their masks, which costs the speed of EoMT",
-            "train to the end of the annealing, after which attention is not masked",
+            "train to the end of the annealing, after which attention is not masked; for speed "
+            "alone set them to zero before the model is saved",
         )
 
 
@@ -176,13 +177,18 @@ def _twice_as_fine(take: Take, ours: str, theirs: str, norm: str, width: int) ->
     }
 
 
-def _check_blocks(path: Path, head: EomtHead, shape: EncoderConfig) -> None:
+def _head(path: Path, options: Mapping[str, int], shape: EncoderConfig) -> EomtHead:
+    try:
+        head = EomtHead(**options)
+    except OptionError as error:
+        raise ModelError(f"{path}: {error.problem}", _CURE) from error
     if head.query_blocks > shape.depth:
         raise ModelError(
             f"{path}: network.attn_mask_probs: expected 1 to {shape.depth} blocks of queries, got "
             f"{head.query_blocks}",
             _CURE,
         )
+    return head
 
 
 def _image_size(path: Path, tensors: Mapping[str, Tensor], patch_size: int) -> tuple[int, int]:

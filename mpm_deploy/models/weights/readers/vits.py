@@ -151,8 +151,8 @@ def measured(tensors: Mapping[str, Tensor], names: VitNames) -> dict[str, Any]:
         "depth": listed(tensors, f"{prefix}{names.blocks}") or None,
         "patch_size": length(tensors, f"{prefix}{names.patch_embed}.weight", -1),
         "special_tokens": None if None in counts else sum(filter(None, counts)),
-        "mlp_width": hidden,
         "gated_mlp": hidden and rows and rows * len(names.fc1) == 2 * hidden,
+        "mlp_width": hidden,
         "layer_scale": f"{first}.{names.scales[0]}" in tensors,
     }
     return {field: fact for field, fact in facts.items() if fact is not None}

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from mpm_deploy.models.weights.files import read_weights
 from tests.models.weights.readers.tiny import (
-    WIDTH,
     assert_equal,
     eager,
     images_for,
@@ -21,6 +20,7 @@ from tests.models.weights.readers.tiny import (
     save,
     with_fused_qkv,
 )
+from tests.models.weights.readers.tiny_vits import WIDTH
 
 TOLERANCE = 1e-4  # of scores with deviation 1, in float32; measured are 5e-6 at most
 CLASSES = 21
@@ -173,6 +173,11 @@ def test_a_head_needs_its_backbone(tmp_path: Path) -> None:
     (tmp_path / BACKBONE).unlink()
     error = refused(path, tmp_path)
     assert f"{BACKBONE}: cannot be read" in error.problem and "in one folder" in (error.hint or "")
+
+
+def test_a_head_of_another_name_has_no_backbone(tmp_path: Path) -> None:
+    path = write_head(tmp_path, 1).rename(tmp_path / "mine.pth")
+    assert "mine.pth: expected the name that a head of DINOv2" in refused(path).problem
 
 
 def test_a_heads_backbone_is_one_of_dinov2(tmp_path: Path) -> None:

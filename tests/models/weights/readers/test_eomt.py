@@ -192,6 +192,12 @@ def test_a_truncated_file_is_refused(checkpoint: Path) -> None:
             lambda tensors: tensors.update({"network.attn_mask_probs": torch.zeros(6)}),
             "network.attn_mask_probs: expected 1 to 5 blocks of queries, got 6",
         ),
+        (
+            lambda tensors: tensors.update(
+                {f"network.upscale.{step}.norm.bias": torch.zeros(64) for step in range(6)}
+            ),
+            "upscaling: expected at most 5, got 6",
+        ),
     ],
 )
 def test_another_file_is_refused(

@@ -261,7 +261,7 @@ def test_published_shapes_have_their_names(
         ({"image_size": 128}, "image_size: expected patches 16, which the tensors have, got 64"),
         ({"num_register_tokens": 0}, "num_register_tokens: expected special_tokens 5"),
         ({"mlp_ratio": 2}, "mlp_ratio: expected mlp_width 256, which the tensors have, got 128"),
-        ({"use_swiglu_ffn": True}, "mlp_ratio: expected mlp_width 256"),
+        ({"use_swiglu_ffn": True}, "use_swiglu_ffn: expected gated_mlp False"),
         ({"num_queries": 8}, "num_queries: expected queries 7, which the tensors have, got 8"),
         ({"num_blocks": 3}, "num_blocks: expected query_blocks 4, which the tensors have, got 3"),
         ({"num_upscale_blocks": 3}, "num_upscale_blocks: expected upscaling 2"),
@@ -277,7 +277,8 @@ def test_published_shapes_have_their_names(
             "num_hidden_layers: expected 1 to 65536, got 1000000000000",
         ),
         ({"num_hidden_layers": 10**30}, "expected JSON: 1000000000000000000000000000000 is out of"),
-        ({"num_upscale_blocks": 10**6}, "num_upscale_blocks: expected 1 to 65536"),
+        ({"num_upscale_blocks": 10**6}, "num_upscale_blocks: expected 1 to 5"),
+        ({"num_register_tokens": -1}, "num_register_tokens: expected 0 to 65536, got -1"),
         ({"num_blocks": 6}, "num_blocks: expected 1 to 5, got 6"),
         ({"hidden_size": "64"}, "hidden_size: expected a whole number, got '64'"),
         ({"hidden_size": None}, "hidden_size: expected a whole number, got None"),
@@ -324,7 +325,9 @@ def test_what_is_no_configuration_is_refused(eomt: Path, text: str, problem: str
 )
 def test_a_preparation_that_nobody_can_do_is_refused(eomt: Path, text: str, problem: str) -> None:
     (eomt / "preprocessor_config.json").write_text(text)
-    assert f"preprocessor_config.json: {problem}" in refused(eomt).problem
+    error = refused(eomt)
+    assert f"preprocessor_config.json: {problem}" in error.problem
+    assert "take config.json" not in (error.hint or "")
 
 
 def test_missing_and_unexpected_names_are_listed(eomt: Path) -> None:
@@ -337,6 +340,12 @@ def test_missing_and_unexpected_names_are_listed(eomt: Path) -> None:
         "expected the tensors of the network in config.json, got others: missing "
         "['layers.3.attention.v_proj.bias', 'query.weight'], unexpected ['layers.3.more']"
     ) in refused(eomt).problem
+
+
+def test_one_missing_tensor_does_not_rename_the_others(eomt: Path) -> None:
+    missing = "layers.0.attention.q_proj.weight"
+    change_tensors(eomt, lambda tensors: tensors.pop(missing))
+    assert f"got others: missing ['{missing}'], unexpected none" in refused(eomt).problem
 
 
 def test_another_shape_is_refused(eomt: Path) -> None:
@@ -365,6 +374,14 @@ def test_a_damaged_file_is_refused(eomt: Path) -> None:
     path = eomt / "model.safetensors"
     path.write_bytes(path.read_bytes()[:5000])
     assert "expected a safetensors file" in refused(eomt).problem
+
+
+@pytest.mark.parametrize("named", ["", "model.safetensors"])
+def test_a_missing_configuration_is_named(eomt: Path, named: str) -> None:
+    (eomt / "config.json").unlink()
+    with pytest.raises(ModelError, match="cannot be read") as caught:
+        read_weights(eomt / named)
+    assert "config.json" in (caught.value.hint or "")
 
 
 def test_missing_tensors_are_named(eomt: Path) -> None:

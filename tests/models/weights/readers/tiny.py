@@ -2,24 +2,23 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
-import transformers
 from torch import Tensor, nn
 
 from mpm_deploy.builder.build import make_model
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.named import NamedVits, vit_shape
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import read_weights
 from mpm_deploy.recipe import load_recipe
+from tests.models.weights.readers.tiny_vits import DEPTH, HEADS_OF_A_BLOCK, WIDTH
 
-WIDTH, DEPTH, HEADS_OF_A_BLOCK = 64, 5, 2
+transformers = pytest.importorskip("transformers")
+
 CLASSES, QUERIES = 5, 7
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_SIZE = (WIDTH, DEPTH, HEADS_OF_A_BLOCK)
 _SHAPE = {
     "hidden_size": WIDTH,
     "num_hidden_layers": DEPTH,
@@ -29,29 +28,6 @@ _SHAPE = {
 }
 _ROTARY = {"patch_size": 16, "image_size": 64, "intermediate_size": 256, "num_register_tokens": 4}
 _EOMT = {"patch_size": 16, "image_size": 64, "num_queries": QUERIES, "num_labels": CLASSES}
-
-
-class TinyVits(NamedVits):
-    """The shapes of DINOv2's and DINOv3's families, 64 wide and 5 deep."""
-
-    shapes: ClassVar = {
-        f"tiny{patch}_{tokens}_{gated}": vit_shape(
-            _SIZE,
-            patch,
-            tokens,
-            1e-6,
-            layer_scale=True,
-            **({"gated_mlp": True, "mlp_width": 176} if gated else {}),
-        )
-        for patch in (14, 16)
-        for tokens in (1, 5)
-        for gated in (False, True)
-    } | {
-        f"tiny_rotary_{gated}": vit_shape(
-            _SIZE, 16, 5, 1e-5, layer_scale=True, rotary_base=100.0, gated_mlp=gated
-        )
-        for gated in (False, True)
-    }
 
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
