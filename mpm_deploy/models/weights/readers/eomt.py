@@ -40,7 +40,11 @@ from mpm_deploy.support.family import OptionError
 KNOWN = "network.encoder.backbone.cls_token"
 KNOWN_OF_DIFFERENCES = "network.encoder.backbone.patch_embed.cls_token"
 _CURE = "take the file as https://github.com/tue-mps/eomt publishes or trains it"
-_PIXELS = ("network.encoder.pixel_mean", "network.encoder.pixel_std")  # on 0..1
+# Mean and standard deviation of pixels on 0..1, and those of files without.
+_PIXELS = {
+    "network.encoder.pixel_mean": IMAGENET_MEAN,
+    "network.encoder.pixel_std": IMAGENET_STD,
+}
 _VIT = VitNames(("cls_token", "reg_token"), prefix="network.encoder.backbone.", positioned=0)
 _UNUSED = re.compile(r"criterion\.\w+|network\.attn_mask_probs")  # what training keeps
 
@@ -88,10 +92,7 @@ def read_eomt(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tens
 
     used = {name: tensor for name, tensor in tensors.items() if not _UNUSED.fullmatch(name)}
     weights = translated(path, used, weights_of, "an EoMT of this size", _CURE)
-    mean, std = (
-        _channels(weights.pop(name, None), default)
-        for name, default in zip(_PIXELS, (IMAGENET_MEAN, IMAGENET_STD), strict=True)
-    )
+    mean, std = (_channels(weights.pop(name, None), default) for name, default in _PIXELS.items())
     info = weights_info(
         path,
         [path],
