@@ -95,24 +95,25 @@ PLACES = {"mean": Rotary, "representative": Representative, "nowhere": Nowhere}
 class RotaryCrops(CropModel):
     """Runs the model on crops, whose patches stand where they do in the whole scene."""
 
-    def scores(self, images: Tensor, corner: tuple[int, int]) -> Tensor:
+    def __call__(self, images: Tensor, corner: tuple[int, int]) -> tuple[Tensor, Tensor]:
         whole, crop = self.model.encoder.rotary, self.twin.encoder.rotary
         down, across = (torch.arange(side) for side in self.twin.grid)
         row, column = (pixels // PATCH for pixels in corner)
         places = torch.cartesian_prod(down + row, across + column)
         crop.places = functional.pad(places, (0, 1), value=1)  # (N, 3), counted by the last
         crop.extent = whole.extent
-        return super().scores(images, corner)
+        return super().__call__(images, corner)
 
 
 class RotaryTrainer(Trainer):
     """Trains the rotary model, from the demo model's weights."""
 
-    def __init__(self, settings: Settings, data: Path, output: Path) -> None:
-        super().__init__(settings, data, output, checkpoint=None)
-        self.crops = RotaryCrops(self.model, self.crops.twin)
+    def _new_crops(self, twin: Segmenter) -> RotaryCrops:
+        return RotaryCrops(self.model, twin)
+
+    def _initialize(self) -> None:
+        super()._initialize()
         start_from_demo(self.model)
-        self.average.load_state_dict(self.model.state_dict())
 
     def about(self) -> dict[str, object]:
         about = super().about()
@@ -282,7 +283,7 @@ def train(data: Path, output: Path, minutes: float) -> None:
     )
     # The kernels for packed rows promise no gradients; the plain attention's have them.
     with mock.patch.object(flash, "attention", reference.attention):
-        RotaryTrainer(settings, data, output).run()
+        RotaryTrainer(settings, data, output, checkpoint=None).run()
 
 
 MEMBER = Member(

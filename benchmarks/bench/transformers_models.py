@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from benchmarks.bench.cache import FOLDER
 from mpm_deploy.builder.build import make_model
+from mpm_deploy.models.weights.readers.origin import IMAGENET_MEAN, IMAGENET_STD
 from mpm_deploy.recipe import Recipe, load_recipe
 
 CLASSES = 150
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SPREAD = 0.03  # deviation of what is added to every weight
 
 
@@ -88,11 +88,9 @@ class TransformersModel:
         import transformers
 
         torch.manual_seed(0)
-        config = getattr(
-            transformers, self.kind.removesuffix("ForUniversalSegmentation") + "Config"
-        )
-        name = self.kind + ("" if self.kind.startswith("Eomt") else "Model")
-        model = getattr(transformers, name)(config(image_size=self.side, **self.config))
+        architecture = self.kind.removesuffix("ForUniversalSegmentation")
+        config = getattr(transformers, f"{architecture}Config")
+        model = getattr(transformers, self._class)(config(image_size=self.side, **self.config))
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(torch.randn_like(parameter) * _SPREAD)
@@ -101,7 +99,8 @@ class TransformersModel:
         return model
 
     def _preparation(self) -> dict[str, Any]:
-        about = {"image_mean": _MEAN, "image_std": _STD, "do_rescale": True, "do_normalize": True}
+        about: dict[str, Any] = {"image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD}
+        about |= {"do_rescale": True, "do_normalize": True}
         if self.is_eomt:
             size = {"shortest_edge": self.side, "longest_edge": None}
             about |= {"image_processor_type": "EomtImageProcessor", "size": size}
@@ -123,8 +122,8 @@ class Reference(nn.Module):
         self.model = model.loaded()
         self.is_eomt = model.is_eomt
         self.grid = model.side // self.model.config.patch_size
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(_STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
         self.head = nn.Identity()
         if not self.is_eomt:
             ours, _ = make_model(model.recipe("cpu_portable_fp32").full_token())

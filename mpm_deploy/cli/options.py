@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to build."""
     parser.add_argument("--recipe", required=True, metavar="NAME_OR_FILE", help="see `recipes`")
-    parser.add_argument("--model", metavar="M", help="the model's name, if not the weights'")
+    parser.add_argument(
+        "--model", metavar="M", help="its name or BACKBONE+HEAD, if not what the weights are for"
+    )
     parser.add_argument(
         "--weights",
         metavar="FILE|FOLDER|demo|random|timm:NAME",

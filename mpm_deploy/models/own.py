@@ -26,8 +26,8 @@ class OwnModel:
     Both modules are copied, as they would run in evaluation, and stay as they are.
 
     Args:
-        vit: A ``timm.models.VisionTransformer`` that `encoder_from_timm` takes, made for the input
-            size that the artifact is to have.
+        vit: A plain ViT of timm, as `encoder_from_timm` takes it, made for the input size that the
+            artifact is to have.
         head: Your head, as ``GridHead(module)`` or ``TokenHead(module)``.
         classes: Names of the K classes.
         mean: Mean of each channel, on 0..1, as the training normalized images.

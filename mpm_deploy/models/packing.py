@@ -22,15 +22,26 @@ def patch_rows(images: int, patches: int, special_tokens: int, device: torch.dev
     return first + special_tokens + torch.arange(patches, device=device)
 
 
+def first_rows(offsets: Tensor, count: int) -> Tensor:
+    """Return the packed rows of the first ``count`` tokens of each image, ``(B, count)`` int64."""
+    return offsets[:-1, None].long() + torch.arange(count, device=offsets.device)
+
+
 def image_local(rows: Tensor, offsets: Tensor, special_tokens: int) -> Tensor:
     """Turn packed rows ``(B, N)`` into numbers within each image, counted from its first patch."""
     return rows - offsets[:-1, None].long() - special_tokens
 
 
-def put_in_front(packed: Packed, front: Tensor) -> Packed:
-    """Put the same special tokens ``(F, C)`` in front of each image's rows."""
-    images, added = packed.rows.shape[0], front.shape[0]
-    tokens, offsets = replace_special(packed.tokens, packed.offsets, 0, front)
+def put_in_front(packed: Packed, front: Tensor, replaced: int = 0) -> Packed:
+    """Put the same special tokens ``(F, C)`` in front of each image's rows.
+
+    Args:
+        packed: The rows.
+        front: The special tokens.
+        replaced: Special tokens of each image that they stand in place of, the first ones.
+    """
+    images, added = packed.rows.shape[0], front.shape[0] - replaced
+    tokens, offsets = replace_special(packed.tokens, packed.offsets, replaced, front)
     shift = added * torch.arange(1, images + 1, device=front.device)[:, None]
     return Packed(
         tokens,
@@ -49,8 +60,7 @@ def unmerged(packed: Packed) -> Packed:
     images, patches = packed.rows.shape[0], packed.rows.shape[1]
     special = packed.special_tokens
     device = packed.rows.device
-    first = packed.offsets[:-1, None].long() + torch.arange(special, device=device)  # (B, E)
-    sources = torch.cat([first, packed.rows], dim=1).flatten()
+    sources = torch.cat([first_rows(packed.offsets, special), packed.rows], dim=1).flatten()
     return Packed(
         packed.tokens[sources],
         equal_offsets(images, special + patches, device),

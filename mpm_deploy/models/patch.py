@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from mpm_deploy.errors import InputError, ModelError
 from mpm_deploy.models.encoders.config import checked_schedule
 from mpm_deploy.models.encoders.timm_vit import check_supported, import_timm
-from mpm_deploy.models.packing import equal_offsets, image_local, patch_rows
+from mpm_deploy.models.packing import equal_offsets, first_rows, image_local, patch_rows
 from mpm_deploy.models.reductions.mpm import compose, merge_mutual_pairs
 from mpm_deploy.ops.attention import attention
 from mpm_deploy.ops.attention.reference import attention as plain_attention
@@ -112,8 +112,8 @@ class PatchedEncoder(nn.Module):
                 "mpm_deploy.unpatch(model) before calls with a mask",
             )
         tokens, offsets, rows, _ = self(images)
-        special = torch.arange(self.vit.num_prefix_tokens, device=rows.device)
-        return tokens[torch.cat([offsets[:-1, None].long() + special, rows], dim=1)]
+        special = first_rows(offsets, self.vit.num_prefix_tokens)  # (B, E)
+        return tokens[torch.cat([special, rows], dim=1)]
 
 
 def patch(model: nn.Module, blocks: Sequence[int] = (2, 5)) -> PatchedEncoder:

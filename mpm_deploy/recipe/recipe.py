@@ -112,8 +112,9 @@ class ModelRecipe(OpenTable):
             pair == (None, None) or (None not in pair and self.name is None),
             "model",
             "a name, or a backbone and a head",
-            [each for each in (self.name, *pair) if each],
-            "name the model once: --set model.name= takes a name back",
+            {key: each for key in ("name", "backbone", "head") if (each := getattr(self, key))},
+            "name the model once: model.name alone, or both model.backbone and model.head; "
+            "--set model.name= takes a name back",
         )
         if self.name is not None:
             check_name("model.name", self.name)

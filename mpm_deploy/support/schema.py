@@ -140,7 +140,8 @@ def _read_open_table(kind: type[T], data: Mapping[Any, Any], key: str, unknown_k
             raise StructureError(place, f"unknown value {shown(named)}", tuple(table.FAMILY))
         member = _read_options(table, named, options, key, unknown_keys)
     elif options and not unknown_keys:
-        raise StructureError(_join(key, next(iter(options))), "unknown key", own)
+        option = next(iter(options))
+        raise StructureError(_join(key, option), "unknown key", own, _whose(table, option))
     hints = get_type_hints(kind)
     own_values = {
         name: _read(hints[name], values[name], _join(key, name), False) for name in values

@@ -156,6 +156,7 @@ def test_the_hash_is_of_the_weights_alone() -> None:
         (GridHead(Fine()), {"classes": ["a"]}, r"scores \(1, 1, 4 s, 6 s\).*got \(1, 3, 8, 12\)"),
         (GridHead(Fine(), taps=(0, 1)), {}, "TypeError"),
         (GridHead(Fine(), taps=(1, 3)), {}, "rising blocks of 3"),
+        (GridHead(Fine(), taps=()), {}, r"rising blocks of 3, got \[\]"),
         (GridHead(nn.Conv2d(WIDTH, 3, 2)), {}, r"got \(1, 3, 3, 5\)"),
         (GridHead(nn.Conv2d(384, 3, 1)), {}, r"of \(1, 192, 4, 6\), got RuntimeError"),
         (GridHead(nn.Flatten(0)), {}, r"got \(4608,\)"),
@@ -170,6 +171,9 @@ def test_what_does_not_fit_is_refused(head: Any, changes: dict[str, Any], said: 
 
 
 def test_what_is_of_another_type_is_refused() -> None:
+    for head in (torch.relu, Fine):
+        with pytest.raises(ModelError, match=r"expected a torch\.nn\.Module, got "):
+            GridHead(head)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="expected an OwnModel, got Fine"):
         make_model(RECIPE, Fine())  # type: ignore[arg-type]
     for taps in ((0.5,), -1):

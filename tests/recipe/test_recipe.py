@@ -84,6 +84,7 @@ def test_a_recipe_names_a_backbone_and_a_head_with_its_options(recipe: Recipe) -
         (("model.backbone=vit_huge", "model.head=linear"), "model.backbone: unknown value"),
         (("model.backbone=vit_small_patch16", "model.head=line"), "model.head: unknown value"),
         (("model.depth=1",), "model.depth: unknown key"),
+        (("model.backbone=vit_small_patch16", "model.head=eomt", "model.upscaling=6"), "at most 5"),
         (("model.name=seg_t16",), "model.name: unknown value 'seg_t16'; allowed are seg_t16_mask"),
     ):
         with pytest.raises(RecipeError) as caught:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.resizing import PositionResize
 from mpm_deploy.support.numbers import integers
+from mpm_deploy.support.quoting import shown
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,12 @@ def checked_taps(taps: Sequence[int], depth: int) -> list[int]:
         ModelError: There are not so many blocks.
     """
     numbers = [tap + depth if tap < 0 else tap for tap in taps]
-    if numbers != sorted(set(numbers)) or not all(0 <= number < depth for number in numbers):
-        raise ModelError(f"taps: expected rising blocks of {depth}, got {list(taps)}")
+    rising = numbers == sorted(set(numbers))
+    if not numbers or not rising or not all(0 <= number < depth for number in numbers):
+        raise ModelError(
+            f"taps: expected rising blocks of {depth}, got {shown(list(taps))}",
+            f"the first is 0 or -{depth}, the last {depth - 1} or -1",
+        )
     return numbers
 
 
@@ -99,5 +104,8 @@ def checked_query_block(query_blocks: int, depth: int) -> int:
         ModelError: There are not so many blocks.
     """
     if query_blocks > depth:
-        raise ModelError(f"query_blocks: expected at most the {depth} blocks, got {query_blocks}")
+        raise ModelError(
+            f"query_blocks: expected at most the {depth} blocks, got {query_blocks}",
+            "take fewer: EoMT's queries pass the last four",
+        )
     return depth - query_blocks

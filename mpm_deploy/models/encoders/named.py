@@ -2,8 +2,8 @@
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import ClassVar
+from dataclasses import asdict, replace
+from typing import Any, ClassVar
 
 from mpm_deploy.models.encoders.base import EncoderFamily, Readout
 from mpm_deploy.models.encoders.config import EncoderConfig
@@ -12,6 +12,8 @@ from mpm_deploy.models.reductions import Method
 
 # Width, depth and heads of the sizes that papers call T, S, B and L.
 TINY, SMALL, BASE, LARGE = (192, 12, 3), (384, 12, 6), (768, 12, 12), (1024, 24, 16)
+
+_LEFT_TO_FAMILIES = ("image_size", "norm_epsilon", "position_resize")
 
 
 class NamedVits(EncoderFamily, ABC):
@@ -42,21 +44,10 @@ class NamedVits(EncoderFamily, ABC):
 
     @classmethod
     def find(cls, config: EncoderConfig) -> str | None:
-        """Return the backbone that has this shape, None if none has.
-
-        Epsilon, and how positions are resized, are the family's to say.
-        """
-        one_patch = (config.patch_size, config.patch_size)
-        for backbone, shape in cls.shapes.items():
-            alike = replace(
-                config,
-                image_size=one_patch,
-                norm_epsilon=shape.norm_epsilon,
-                position_resize=shape.position_resize,
-            )
-            if shape == alike:
-                return backbone
-        return None
+        """Return the backbone that has this shape, None if none has."""
+        facts = facts_of(config)
+        alike = (name for name, shape in cls.shapes.items() if facts_of(shape) == facts)
+        return next(alike, None)
 
     def make(
         self,
@@ -67,6 +58,11 @@ class NamedVits(EncoderFamily, ABC):
         readout: Readout,
     ) -> Encoder:
         return Encoder(self.config(backbone, image_size), schedule, method, readout)
+
+
+def facts_of(shape: EncoderConfig) -> dict[str, Any]:
+    """Return the fields of a shape by which a backbone is found; others are its family's to say."""
+    return {field: fact for field, fact in asdict(shape).items() if field not in _LEFT_TO_FAMILIES}
 
 
 def vit_shape(

@@ -18,6 +18,7 @@ from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
 from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.reductions import Method
+from mpm_deploy.support.refusal import line_of
 
 # What RotaryEmbeddingDinoV3 must be like to be what `Rotary` computes.
 _ROTARY = {
@@ -89,9 +90,8 @@ def _shape(name: str) -> EncoderConfig:
         with torch.device("meta"):
             vit = timm.create_model(name)
     except Exception as error:  # each of timm's models raises what it likes
-        reason = str(error).partition("\n")[0]
         raise ModelError(
-            f"{name}: timm cannot make it: {type(error).__name__}: {reason}",
+            f"{name}: timm cannot make it: {type(error).__name__}: {line_of(error)}",
             f"timm.list_pretrained('{name.partition('.')[0]}*') lists the names with their tags",
         ) from error
     check_supported(vit)

@@ -77,19 +77,7 @@ class Encoder(PackedEncoder):
             head_width = config.width // config.heads
             self.rotary = Rotary(config.grid, head_width, config.rotary_base)
         self.norm_pre = _norm(config) if config.pre_norm else nn.Identity()
-        self.blocks = nn.ModuleList(
-            Block(
-                config.width,
-                config.heads,
-                config.mlp_width,
-                norm_epsilon=config.norm_epsilon,
-                gated_mlp=config.gated_mlp,
-                qkv_bias=config.qkv_bias,
-                qk_norm=config.qk_norm,
-                layer_scale=config.layer_scale,
-            )
-            for _ in range(config.depth)
-        )
+        self.blocks = nn.ModuleList(_block(config) for _ in range(config.depth))
         self.norm = _norm(config) if config.final_norm else nn.Identity()
         self._merge_by(method or Mpm())
 
@@ -98,12 +86,15 @@ class Encoder(PackedEncoder):
         self.weighted_decoding = method.weighted_decoding
         config = self.config
         reductions = method.reductions(self.schedule, config.grid)
+        # The blocks whose attention has other rows than that of the block before.
+        self.new_rows = [0, self.query_block]
         for index, reduction in zip(self.schedule, reductions, strict=True):
             if reduction.place not in _PLACES:
                 raise ModelError(
                     f"merge place {reduction.place!r}: expected one of {', '.join(_PLACES)}"
                 )
             self.blocks[index].reduction = reduction
+            self.new_rows.append(index + (reduction.place == "after_attention"))
 
     def forward(self, images: Tensor) -> tuple[list[Packed], Tensor]:
         packed = self._embed(images.to(self.position.dtype))
@@ -119,7 +110,7 @@ class Encoder(PackedEncoder):
             log_counts: torch.Tensor | None = None
             if self.proportional_attention and len(maps) > 1:
                 log_counts = patch_counts(packed).log()
-            if self.rotary is not None and self._rows_are_new(index):
+            if self.rotary is not None and index in self.new_rows:
                 rotation = self.rotary(packed)
             packed = block(packed, log_counts, rotation)
             if index in self.schedule:
@@ -128,11 +119,6 @@ class Encoder(PackedEncoder):
             if index in self.taps:
                 taps.append(with_tokens(packed, self.norm(packed.tokens)))
         return taps, torch.cat(maps, dim=1)
-
-    def _rows_are_new(self, index: int) -> bool:
-        """Tell whether the rows of a block's attention are others than the block's before."""
-        merged = index in self.schedule or index - 1 in self.schedule
-        return index == 0 or merged or index == self.query_block
 
     def fit(
         self, weights: Mapping[str, Tensor], image_size: tuple[int, int] | None
@@ -180,6 +166,19 @@ class Encoder(PackedEncoder):
         cut = images.reshape(images.shape[0], 3, down, side, across, side)
         pixels = cut.permute(0, 2, 4, 1, 3, 5).reshape(images.shape[0], down * across, -1)
         return functional.linear(pixels, self.patch_embed.weight.flatten(1), self.patch_embed.bias)
+
+
+def _block(config: EncoderConfig) -> Block:
+    return Block(
+        config.width,
+        config.heads,
+        config.mlp_width,
+        norm_epsilon=config.norm_epsilon,
+        gated_mlp=config.gated_mlp,
+        qkv_bias=config.qkv_bias,
+        qk_norm=config.qk_norm,
+        layer_scale=config.layer_scale,
+    )
 
 
 def _norm(config: EncoderConfig) -> nn.LayerNorm:

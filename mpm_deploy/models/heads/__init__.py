@@ -1,4 +1,4 @@
-"""Make segmentation heads on packed tokens: Segmenter's mask transformer, and a linear layer.
+"""Make segmentation heads on packed tokens: Segmenter's, EoMT's, linear ones, and your own.
 
 A head reads merged tokens as they are (`reconstruct = "after_decoder"`), with the number of patches
 that each stands for, or one token a patch (`"before_decoder"`, the paper's way). Both give the same

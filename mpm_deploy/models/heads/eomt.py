@@ -9,17 +9,18 @@ patches ─▶ blocks    ─▶ finer grid (4 h, 4 w, C) ┴▶ sigmoid ──�
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.artifact import ScoreKind
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.heads.base import Decoder, Head
+from mpm_deploy.models.packing import first_rows
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
 from mpm_deploy.support.family import require
 
+MOST_UPSCALING = 5
 _NORM_EPSILON = 1e-6
 
 
@@ -30,10 +31,11 @@ class EomtHead(Head):
     Args:
         queries: Number of learned queries; the authors take 100 for semantic segmentation.
         query_blocks: How many of the encoder's last blocks they pass; the authors take four.
-        upscaling: How many times the grid of patches is made twice as fine.
+        upscaling: How many times the grid of patches is made twice as fine, five at most: patches
+            of 32 pixels are then as fine as the image.
 
     Raises:
-        OptionError: A count below one.
+        OptionError: A count below one, or a grid that is finer than an image.
     """
 
     queries: int = 100
@@ -44,6 +46,8 @@ class EomtHead(Head):
         for option in ("queries", "query_blocks", "upscaling"):
             value = getattr(self, option)
             require(value > 0, option, "> 0", value)
+        finest = self.upscaling <= MOST_UPSCALING
+        require(finest, "upscaling", f"at most {MOST_UPSCALING}", self.upscaling)
 
     @property
     def readout(self) -> Readout:
@@ -58,7 +62,8 @@ class EomtDecoder(Decoder):
 
     Scores are from 0 up: the sum over queries of the share of a class among its classes times the
     probability that a place is in its mask. No mask limits what queries attend to, as in the
-    authors' inference.
+    authors' inference. They interpolate each query's mask before they weigh it, sixteen times the
+    work for these places; of the demo's labels on the scenes 99.6 % come out the same.
 
     Args:
         width: Width C of a token.
@@ -98,8 +103,7 @@ class EomtDecoder(Decoder):
             ``class_logits (B, Q, K + 1)``, "no object" last, and ``mask_logits (B, S, Q)``.
         """
         tokens, offsets, _, rows, _ = taps[-1]
-        first = offsets[:-1, None].long()
-        queries = tokens[first + torch.arange(self.queries, device=rows.device)]  # (B, Q, C)
+        queries = tokens[first_rows(offsets, self.queries)]  # (B, Q, C)
         places = self._finer(tokens, rows).flatten(1, 2)  # (B, S, C)
         return self.class_head(queries), places @ self.mask_head(queries).transpose(1, 2)
 

@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from mpm_deploy.models.encoders.block import Block
 from mpm_deploy.models.heads.base import Decoder, Head
-from mpm_deploy.models.packing import replace_special
+from mpm_deploy.models.packing import first_rows, put_in_front, replace_special
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
+from mpm_deploy.models.reductions.base import with_tokens
 from mpm_deploy.support.family import require
 
 _NORM_EPSILON = 1e-5  # Segmenter's own, in decoder and encoder alike
@@ -60,28 +61,22 @@ class MaskTransformer(Decoder):
         self.mask_norm = nn.LayerNorm(classes, eps=_NORM_EPSILON)
 
     def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
-        tokens, offsets, max_length, rows, special_tokens = taps[-1]
-        classes = self.cls_emb.shape[0]
-        shift = classes - special_tokens
-        projected, packed_offsets = replace_special(
-            self.proj_dec(tokens), offsets, special_tokens, self.cls_emb
-        )
-        images = rows.shape[0]
-        rows = rows + shift * torch.arange(1, images + 1, device=rows.device)[:, None]
-        packed = Packed(projected, packed_offsets, max_length + shift, rows, classes)
+        tap, classes = taps[-1], self.cls_emb.shape[0]
+        projected = with_tokens(tap, self.proj_dec(tap.tokens))
+        packed = put_in_front(projected, self.cls_emb, tap.special_tokens)
         log_counts: Tensor | None = None
         if patch_counts is not None:
-            ones = torch.ones(classes, device=tokens.device, dtype=patch_counts.dtype)
+            ones = torch.ones(classes, 1, device=tap.tokens.device, dtype=patch_counts.dtype)
             counts, _ = replace_special(
-                patch_counts[:, None], offsets, special_tokens, ones[:, None]
+                patch_counts[:, None], tap.offsets, tap.special_tokens, ones
             )
             log_counts = counts.flatten().log()
         for block in self.blocks:
             packed = block(packed, log_counts)
         decoded = self.decoder_norm(packed.tokens)
 
-        first = packed_offsets[:-1].long()[:, None]  # (B, 1)
-        class_rows = first + torch.arange(classes, device=rows.device)  # (B, K)
+        class_rows = first_rows(packed.offsets, classes)  # (B, K)
+        rows = packed.rows
         patch_masks = functional.normalize(decoded @ self.proj_patch, dim=-1)[rows]  # (B, N, C)
         class_masks = functional.normalize(decoded[class_rows] @ self.proj_classes, dim=-1)
         return self.mask_norm(patch_masks @ class_masks.transpose(1, 2))

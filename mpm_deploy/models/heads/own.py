@@ -37,11 +37,20 @@ class OwnHead(Head, ABC):
 
     Attributes:
         takes: What it takes, as a cure says it.
+
+    Raises:
+        ModelError: It is no module.
     """
 
     takes: ClassVar[str]
 
     module: nn.Module
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.module, nn.Module):
+            raise ModelError(
+                f"head: expected a torch.nn.Module, got {shown(self.module)}", self.takes
+            )
 
     @property
     def name(self) -> str:

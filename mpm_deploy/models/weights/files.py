@@ -14,7 +14,6 @@ palette = [[128, 64, 128], ...]             red, green, blue of each class
 and timm's by their name.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.readers.checkpoints import read_checkpoint
+from mpm_deploy.models.weights.readers.origin import hash_of
 from mpm_deploy.models.weights.readers.timm_files import TIMM, read_timm
 from mpm_deploy.models.weights.readers.transformers_folder import CONFIG, read_transformers
 from mpm_deploy.models.weights.safetensors_file import load_tensors, saved_tensors
@@ -217,13 +217,14 @@ def load_encoder_into(
 def _read_info(path: Path, origin: str) -> WeightsInfo:
     beside = path.with_suffix(".toml")
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        sha256 = hash_of([path])
         about = read_toml(read_document(beside).decode())
         known = {**about, "origin": origin, "sha256": sha256}
         return read_structure(WeightsInfo, known, unknown_keys=True)
     except OSError as error:
         cure = (
-            "weights are NAME.safetensors with NAME.toml beside it, as `mpm-deploy convert` writes"
+            "weights are NAME.safetensors with NAME.toml beside it, as `mpm-deploy convert` "
+            "writes, or with the config.json that transformers wrote"
         )
         raise refusal(ModelError, f"{error.filename}: cannot be read", error, cure) from error
     except StructureError as error:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _PLACES = {"before_block": "before", "after_attention": "inside"}
 
 MODELS_CAPTION = (
-    "Full-token, one image of 512 × 512, 150 classes. checkpoint: a file for --weights; "
-    "random: for speed only."
+    "Full-token, one image of 512 × 512, 150 classes. checkpoint: a file or folder for --weights; "
+    "random: for speed only. Any other pair is BACKBONE+HEAD: --model "
+    "vit_small_patch14_dinov2+linear."
 )
 PAPER_CAPTION = (
     "Each with --weights FILE or random, as it is and with --full-token. "

@@ -80,8 +80,10 @@ def test_a_schedule_must_rise_within_the_blocks(blocks):
     "readout", [Readout(taps=(3, 2)), Readout(taps=(12,)), Readout(queries=1, query_blocks=13)]
 )
 def test_a_head_reads_blocks_that_there_are(readout):
-    with pytest.raises(ModelError, match=r"taps: expected rising|query_blocks: expected at most"):
+    expected = r"taps: expected rising|query_blocks: expected at most"
+    with pytest.raises(ModelError, match=expected) as caught:
         Encoder(EncoderConfig(image_size=SIZE), readout=readout)
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("size", [(100, 96), (96, 0)])

@@ -1,14 +1,21 @@
 """Heads against dense readings of the papers' own, one image at a time."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mpm_deploy.images.decode import decode, find_images
+from mpm_deploy.models import create
 from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
 from mpm_deploy.models.heads.eomt import EomtDecoder
 from mpm_deploy.models.packing import equal_offsets, patch_rows
 from mpm_deploy.models.reductions import Packed
+from mpm_deploy.models.weights.files import head_of, load_into, read_weights
+from mpm_deploy.ops.label_map.reference import label_map
 
+SCENES = Path(__file__).parents[3] / "examples" / "scenes" / "images"
 SPECIAL, PATCHES, WIDTH, CLASSES = 2, 10, 64, 4
 
 
@@ -107,3 +114,20 @@ def test_eomt_is_the_papers():
             patches = tap.tokens[tap.rows[image]].T.reshape(1, WIDTH, *grid)
             expected = dense_eomt(decoder, tap.tokens[first : first + queries], patches)
             torch.testing.assert_close(scores[image], expected, atol=1e-10, rtol=0)
+
+
+def test_masks_interpolated_first_as_the_authors_do_give_nearly_the_same_labels():
+    tensors, info = read_weights("demo", "eomt_t16")
+    about = {"head": head_of(info), "mean": info.mean, "std": info.std}
+    model = create("eomt_t16", classes=len(info.classes), blocks=(), **about)
+    load_into(model, tensors, "demo", info.image_size)
+    images = torch.stack([decode(path) for path in find_images(SCENES)[:2]])
+    with torch.inference_mode():
+        scores, _ = model(images)
+        taps, _ = model.encoder(images * model.scale + model.shift)
+        class_logits, mask_logits = model.decoder.predict(taps)
+        masks = mask_logits.transpose(1, 2).unflatten(2, model.score_grid)  # (B, Q, h, w)
+        fine = functional.interpolate(masks, info.image_size, mode="bilinear").sigmoid()
+        classes = class_logits.softmax(dim=2)[:, :, :-1]
+        theirs = torch.einsum("bqk,bqhw->bkhw", classes, fine).argmax(dim=1)
+    assert (label_map(scores, info.image_size) == theirs).double().mean() > 0.99

@@ -51,7 +51,7 @@ def read_backbone(
 ) -> tuple[dict[str, Tensor], WeightsInfo]:
     """Read a backbone without a head; arguments and errors are those of `read_checkpoint`."""
     backbone, shape, weights = _read_vit(path, tensors)
-    return weights, encoder_info(backbone, shape.image_size)
+    return weights, encoder_info(model_name(backbone, "linear"), shape.image_size)
 
 
 def read_head(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], WeightsInfo]:
@@ -82,7 +82,13 @@ def read_head(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tens
 
 def _backbone_of(path: Path) -> Path:
     """Return the backbone beside a head: ``dinov2_vits14_pretrain.pth``, of whichever size."""
-    size = path.name.partition("14_")[0]
+    size, patch, _ = path.name.partition("14_")
+    if not patch:
+        raise ModelError(
+            f"{path}: expected the name that a head of DINOv2 is published by, which says what its "
+            f"backbone is called, as dinov2_vits14_ade20k_linear_head.pth, got {path.name!r}",
+            "call it that again, of its own size",
+        )
     beside = path.with_name(f"{size}14_pretrain.pth")
     if beside.is_file():
         return beside

@@ -35,11 +35,16 @@ from mpm_deploy.models.weights.readers.vits import (
     vit_weights,
 )
 from mpm_deploy.recipe.model_names import model_name
+from mpm_deploy.support.family import OptionError
 
 KNOWN = "network.encoder.backbone.cls_token"
 KNOWN_OF_DIFFERENCES = "network.encoder.backbone.patch_embed.cls_token"
 _CURE = "take the file as https://github.com/tue-mps/eomt publishes or trains it"
-_PIXELS = ("network.encoder.pixel_mean", "network.encoder.pixel_std")  # on 0..1
+# Mean and standard deviation of pixels on 0..1, and those of files without.
+_PIXELS = {
+    "network.encoder.pixel_mean": IMAGENET_MEAN,
+    "network.encoder.pixel_std": IMAGENET_STD,
+}
 _VIT = VitNames(("cls_token", "reg_token"), prefix="network.encoder.backbone.", positioned=0)
 _UNUSED = re.compile(r"criterion\.\w+|network\.attn_mask_probs")  # what training keeps
 
@@ -74,8 +79,7 @@ def read_eomt(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tens
     names, options = EomtNames(), measured_head(tensors, EomtNames())
     backbone, shape = named_backbone(path, measured(tensors, _VIT))
     shape = replace(shape, image_size=_image_size(path, tensors, shape.patch_size))
-    classes, head = options.pop("classes", 1), EomtHead(**options)
-    _check_blocks(path, head, shape)
+    classes, head = options.pop("classes", 1), _head(path, options, shape)
     check_unmasked(path, tensors, names)
 
     def weights_of(take: Take) -> dict[str, Tensor]:
@@ -88,10 +92,7 @@ def read_eomt(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tens
 
     used = {name: tensor for name, tensor in tensors.items() if not _UNUSED.fullmatch(name)}
     weights = translated(path, used, weights_of, "an EoMT of this size", _CURE)
-    mean, std = (
-        _channels(weights.pop(name, None), default)
-        for name, default in zip(_PIXELS, (IMAGENET_MEAN, IMAGENET_STD), strict=True)
-    )
+    mean, std = (_channels(weights.pop(name, None), default) for name, default in _PIXELS.items())
     info = weights_info(
         path,
         [path],
@@ -142,7 +143,8 @@ def check_unmasked(place: object, tensors: Mapping[str, Tensor], names: EomtName
         raise ModelError(
             f"{place}: {names.mask_shares}: expected zeros, got {shares.flatten().tolist()[:8]}: "
             "queries of these blocks attend within their masks, which costs the speed of EoMT",
-            "train to the end of the annealing, after which attention is not masked",
+            "train to the end of the annealing, after which attention is not masked; for speed "
+            "alone set them to zero before the model is saved",
         )
 
 
@@ -175,13 +177,18 @@ def _twice_as_fine(take: Take, ours: str, theirs: str, norm: str, width: int) ->
     }
 
 
-def _check_blocks(path: Path, head: EomtHead, shape: EncoderConfig) -> None:
+def _head(path: Path, options: Mapping[str, int], shape: EncoderConfig) -> EomtHead:
+    try:
+        head = EomtHead(**options)
+    except OptionError as error:
+        raise ModelError(f"{path}: {error.problem}", _CURE) from error
     if head.query_blocks > shape.depth:
         raise ModelError(
             f"{path}: network.attn_mask_probs: expected 1 to {shape.depth} blocks of queries, got "
             f"{head.query_blocks}",
             _CURE,
         )
+    return head
 
 
 def _image_size(path: Path, tensors: Mapping[str, Tensor], patch_size: int) -> tuple[int, int]:

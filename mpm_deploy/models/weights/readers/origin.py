@@ -9,13 +9,11 @@ from typing import Any
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.weights.classes import Classes
 from mpm_deploy.models.weights.info import WeightsInfo, random_weights
-from mpm_deploy.recipe.model_names import model_name
 from mpm_deploy.support.family import OptionError
 
 Channels = tuple[float, float, float]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_DEFAULT_HEAD = "linear"
 
 
 def weights_info(
@@ -47,7 +45,7 @@ def weights_info(
     try:
         return WeightsInfo(
             origin=place.name,
-            sha256=_hash_of(files),
+            sha256=hash_of(files),
             model=model,
             image_size=image_size,
             mean=mean,
@@ -61,17 +59,20 @@ def weights_info(
 
 
 def encoder_info(
-    backbone: str,
+    model: str,
     image_size: tuple[int, int],
     mean: Channels = IMAGENET_MEAN,
     std: Channels = IMAGENET_STD,
 ) -> WeightsInfo:
-    """Describe an encoder without a head, for which one has to be drawn at random."""
-    info = random_weights(model_name(backbone, _DEFAULT_HEAD), image_size, None)
-    return replace(info, mean=mean, std=std)
+    """Describe an encoder without a head; that of ``model`` has to be drawn at random.
+
+    Arguments are those of `weights_info`.
+    """
+    return replace(random_weights(model, image_size, None), mean=mean, std=std)
 
 
-def _hash_of(files: Iterable[Path]) -> str:
+def hash_of(files: Iterable[Path]) -> str:
+    """Return the SHA-256 of files, one after the other."""
     digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:

@@ -47,7 +47,10 @@ def load(path: Path) -> Any:
 
 def _cure_of_missing(path: Path) -> str:
     if path.is_dir():
-        return f"name a file in it; the folder of a timm model is timm:local-dir:{path}"
+        return (
+            "a folder that transformers wrote has a config.json in it: copy that too, or name a "
+            f"file in the folder; that of a timm model is timm:local-dir:{path}"
+        )
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(path)) and not path.suffix:
         return (
             f"nothing is downloaded here: `hf download {path} --local-dir {path.name}` brings the "

@@ -16,7 +16,7 @@ from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.plain import PlainVit
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.info import WeightsInfo
-from mpm_deploy.models.weights.readers.origin import weights_info
+from mpm_deploy.models.weights.readers.origin import IMAGENET_MEAN, IMAGENET_STD, weights_info
 from mpm_deploy.models.weights.readers.translation import Take, affine, translated
 from mpm_deploy.models.weights.readers.variant import NetKwargs, read_variant
 from mpm_deploy.models.weights.readers.vits import VitNames, block_weights, vit_weights
@@ -26,7 +26,7 @@ from mpm_deploy.support.quoting import shown
 KNOWN = "encoder.cls_token"  # every Segmenter has it
 _NORMALIZATION = {  # mean and standard deviation, on 0..1
     "vit": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "deit": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "deit": (IMAGENET_MEAN, IMAGENET_STD),
 }
 _HEADS = ("mask_transformer", "linear")
 _MASK_DEPTH = 2  # blocks of the mask transformer in every published network
@@ -61,7 +61,7 @@ def _model(variant: Path, net: NetKwargs) -> tuple[str, EncoderConfig]:
             "use a checkpoint whose decoder is a mask transformer or a linear layer",
         )
     shape = _shape(net)
-    backbone = PlainVit().find(shape) if shape else None
+    backbone = PlainVit.find(shape) if shape else None
     if shape is None or backbone is None:
         raise ModelError(
             f"{variant}: net_kwargs: expected a backbone of the zoo, got {shown(net.backbone)} "

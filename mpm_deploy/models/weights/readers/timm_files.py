@@ -3,7 +3,6 @@
 They are for speed: how many tokens merge is what a trained encoder makes of an image.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -11,10 +10,13 @@ from torch import Tensor
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.plain import PlainVit
-from mpm_deploy.models.encoders.timm_vit import TimmVit, encoder_from_timm, import_timm
+from mpm_deploy.models.encoders.timm_vit import TimmVit, check_supported, import_timm
+from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
 from mpm_deploy.models.weights.checks import as_float32
-from mpm_deploy.models.weights.info import WeightsInfo, random_weights
+from mpm_deploy.models.weights.info import WeightsInfo
+from mpm_deploy.models.weights.readers.origin import encoder_info
 from mpm_deploy.recipe.model_names import model_name
+from mpm_deploy.support.refusal import line_of
 
 TIMM = "timm:"
 _DEFAULT_HEAD = "mask_transformer"
@@ -36,15 +38,11 @@ def read_timm(source: str) -> tuple[dict[str, Tensor], WeightsInfo]:
         MissingPackageError: timm is not installed.
     """
     vit = _pretrained(source.removeprefix(TIMM))
-    encoder = encoder_from_timm(vit)
-    about = vit.pretrained_cfg
-    name = _model_name(source, encoder.config, about.get("architecture", ""))
-    info = replace(
-        random_weights(name, encoder.config.image_size, None),
-        mean=tuple(about["mean"]),
-        std=tuple(about["std"]),
-    )
-    weights = as_float32(source, encoder.state_dict())
+    check_supported(vit)
+    shape, about = config_of(vit), vit.pretrained_cfg
+    model = _model_name(source, shape, about.get("architecture", ""))
+    info = encoder_info(model, shape.image_size, tuple(about["mean"]), tuple(about["std"]))
+    weights = as_float32(source, weights_of(vit))
     return {f"encoder.{name}": tensor for name, tensor in weights.items()}, info
 
 
@@ -53,9 +51,9 @@ def _pretrained(name: str) -> Any:
     try:
         return timm.create_model(name, pretrained=True)
     except Exception as error:  # timm's hubs raise what their own libraries do
-        reason = str(error).partition("\n")[0]
+        said = f"{type(error).__name__}: {line_of(error)}"
         raise ModelError(
-            f"timm:{name}: timm cannot make it with its weights: {type(error).__name__}: {reason}",
+            f"timm:{name}: timm cannot make it with its weights: {said}",
             "timm.list_models('vit*', pretrained=True) lists the names; without a network the "
             "weights must be in the cache that HF_HOME names",
         ) from error
@@ -63,7 +61,7 @@ def _pretrained(name: str) -> Any:
 
 def _model_name(source: str, config: EncoderConfig, architecture: str) -> str:
     """Return the name of a model with the encoder: Segmenter's if it has it, or else timm's."""
-    backbone = PlainVit().find(config) or TimmVit.find(config, architecture)
+    backbone = PlainVit.find(config) or TimmVit.find(config, architecture)
     if backbone is not None:
         return model_name(backbone, _DEFAULT_HEAD)
     raise ModelError(

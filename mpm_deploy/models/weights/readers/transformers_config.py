@@ -10,6 +10,7 @@ from typing import Any
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.config import EncoderConfig
+from mpm_deploy.models.heads.eomt import MOST_UPSCALING
 from mpm_deploy.support.documents import read_document
 from mpm_deploy.support.family import require
 from mpm_deploy.support.quoting import shown
@@ -96,13 +97,16 @@ class TransformersConfig:
             "image_size": min(self.image_size),
             "patch_size": self.patch_size,
             "intermediate_size": self.intermediate_size or 1,
-            "num_register_tokens": self.num_register_tokens + 1,
             "num_queries": self.num_queries,
-            "num_upscale_blocks": self.num_upscale_blocks,
         }
         for key, count in counts.items():
             require(0 < count <= _LARGEST, key, f"1 to {_LARGEST}", count)
+        registers = self.num_register_tokens
+        require(0 <= registers <= _LARGEST, "num_register_tokens", f"0 to {_LARGEST}", registers)
         require(max(self.image_size) <= _LARGEST, "image_size", f"1 to {_LARGEST}", self.image_size)
+        steps = self.num_upscale_blocks
+        fine = f"1 to {MOST_UPSCALING}"
+        require(0 < steps <= MOST_UPSCALING, "num_upscale_blocks", fine, steps)
         blocks = self.num_hidden_layers if self.model_type in EOMT else _LARGEST
         require(0 < self.num_blocks <= blocks, "num_blocks", f"1 to {blocks}", self.num_blocks)
         require(0 < self.mlp_ratio <= 64, "mlp_ratio", "above 0, to 64", self.mlp_ratio)
@@ -165,15 +169,16 @@ def read_table(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: It cannot be read, or holds something else.
     """
+    cure = f"take {path.name} as it was saved with the tensors"
     try:
         document = read_json(read_document(path))
     except OSError as error:
-        raise refusal(ModelError, f"{path}: cannot be read", error, _CURE) from error
+        raise refusal(ModelError, f"{path}: cannot be read", error, cure) from error
     except ValueError as error:
-        raise ModelError(f"{path}: expected JSON: {error}", _CURE) from error
+        raise ModelError(f"{path}: expected JSON: {error}", cure) from error
     if isinstance(document, dict):
         return document
-    raise ModelError(f"{path}: expected a JSON object, got {shown(document)}", _CURE)
+    raise ModelError(f"{path}: expected a JSON object, got {shown(document)}", cure)
 
 
 def _check_known(path: Path, document: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.named import facts_of
 from mpm_deploy.models.heads.eomt import EomtHead
 from mpm_deploy.models.weights.checks import unwrapped
 from mpm_deploy.models.weights.classes import Classes, classes_named, classes_of
@@ -42,7 +43,6 @@ from mpm_deploy.models.weights.readers.transformers_names import (
 from mpm_deploy.models.weights.readers.translation import translated
 from mpm_deploy.models.weights.readers.vits import (
     VitNames,
-    facts_of,
     length,
     measured,
     named_backbone,
@@ -142,7 +142,8 @@ def read_transformers(folder: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
     weights = translated(
         folder, saved.tensors, lambda take: vit_weights(take, shape, vit), _NETWORK, _CURE
     )
-    return weights, encoder_info(backbone, shape.image_size, images.image_mean, images.image_std)
+    name = model_name(backbone, "linear")
+    return weights, encoder_info(name, shape.image_size, images.image_mean, images.image_std)
 
 
 def _read_eomt(saved: _Saved, backbone: str) -> tuple[dict[str, Tensor], WeightsInfo]:

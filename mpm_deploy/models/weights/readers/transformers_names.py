@@ -45,10 +45,11 @@ _NORM: _Candidates = (("layernorm",), ("norm",))
 def names_in(tensors: Mapping[str, Tensor], config: TransformersConfig) -> VitNames:
     """Return the names that a model's tensors have in the release that saved them."""
 
-    def found(part: _Candidates, front: str = "", end: str = ".weight") -> tuple[str, ...]:
-        return next((names for names in part if f"{front}{names[0]}{end}" in tensors), part[-1])
+    def found(part: _Candidates, front: str = "") -> tuple[str, ...]:
+        there = (names for names in part if _any_of(tensors, f"{front}{names[0]}."))
+        return next(there, part[-1])
 
-    (blocks,) = found(_BLOCKS, end=".0.norm1.weight")
+    (blocks,) = found(_BLOCKS)
     first = f"{blocks}.0."
     qkv = found(_QKV, first)
     rotary, is_eomt = config.model_type in ROTARY, config.model_type in EOMT
@@ -68,3 +69,7 @@ def names_in(tensors: Mapping[str, Tensor], config: TransformersConfig) -> VitNa
         fc2=found(_FC2, first)[0],
         norm=found(_NORM)[0],
     )
+
+
+def _any_of(tensors: Mapping[str, Tensor], module: str) -> bool:
+    return any(name.startswith(module) for name in tensors)

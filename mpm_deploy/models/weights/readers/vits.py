@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,8 +13,6 @@ from mpm_deploy.families import ENCODERS
 from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.named import NamedVits
 from mpm_deploy.models.weights.readers.translation import Take, affine
-
-_LEFT_TO_FAMILIES = ("image_size", "norm_epsilon", "position_resize")
 
 
 @dataclass(frozen=True)
@@ -153,8 +151,8 @@ def measured(tensors: Mapping[str, Tensor], names: VitNames) -> dict[str, Any]:
         "depth": listed(tensors, f"{prefix}{names.blocks}") or None,
         "patch_size": length(tensors, f"{prefix}{names.patch_embed}.weight", -1),
         "special_tokens": None if None in counts else sum(filter(None, counts)),
-        "mlp_width": hidden,
         "gated_mlp": hidden and rows and rows * len(names.fc1) == 2 * hidden,
+        "mlp_width": hidden,
         "layer_scale": f"{first}.{names.scales[0]}" in tensors,
     }
     return {field: fact for field, fact in facts.items() if fact is not None}
@@ -170,11 +168,6 @@ def listed(tensors: Mapping[str, Tensor], name: str) -> int:
     """Return of how many members of a list of modules there are tensors."""
     numbers = (re.match(rf"{re.escape(name)}\.(\d+)\.", each) for each in tensors)
     return len({number[1] for number in numbers if number})
-
-
-def facts_of(shape: EncoderConfig) -> dict[str, Any]:
-    """Return the fields of a shape by which a backbone is found."""
-    return {field: fact for field, fact in asdict(shape).items() if field not in _LEFT_TO_FAMILIES}
 
 
 def named_backbone(place: object, facts: Mapping[str, Any]) -> tuple[str, EncoderConfig]:

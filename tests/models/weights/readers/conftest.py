@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from mpm_deploy.families import ENCODERS
-from tests.models.weights.readers.tiny import TinyVits
+from tests.models.weights.readers.tiny_vits import TinyVits
 
 
 @pytest.fixture(autouse=True)

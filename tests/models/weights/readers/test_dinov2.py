@@ -9,9 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mpm_deploy.errors import ModelError
 from mpm_deploy.models.weights.files import read_weights
-from tests.models.weights.readers.tiny import WIDTH, eager, images_for, model_of, save
+from tests.models.weights.readers.tiny import (
+    assert_equal,
+    eager,
+    images_for,
+    model_of,
+    refused,
+    renamed,
+    save,
+    with_fused_qkv,
+)
+from tests.models.weights.readers.tiny_vits import WIDTH
 
 TOLERANCE = 1e-4  # of scores with deviation 1, in float32; measured are 5e-6 at most
 CLASSES = 21
@@ -31,21 +40,12 @@ _NAMES = {  # of transformers, and of the authors
 
 def as_authors_save(model: torch.nn.Module) -> dict[str, Tensor]:
     """The tensors of a DINOv2 of `transformers` by the names of the authors' files."""
-    left = model.state_dict()
+    left = with_fused_qkv(model.state_dict())
     left.setdefault("embeddings.mask_token", torch.zeros(1, WIDTH))
-    for name in [name for name in left if "q_proj" in name]:
-        parts = [left.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
-        left[name.replace("attention.q_proj", "attn.qkv")] = torch.cat(parts)
     for name in [name for name in left if "gate_proj" in name]:
         parts = [left.pop(name.replace("gate", part)) for part in ("gate", "up")]
         left[name.replace("gate_proj", "w12")] = torch.cat(parts)
-    theirs = {}
-    for name, tensor in left.items():
-        renamed = name
-        for old, new in _NAMES.items():
-            renamed = renamed.replace(old, new)
-        theirs[renamed] = tensor
-    return theirs
+    return renamed(left, _NAMES)
 
 
 def random_head(taps: int) -> dict[str, Tensor]:
@@ -94,8 +94,7 @@ def test_a_backbone_is_the_encoder_of_transformers(tmp_path: Path, kind: str) ->
     expected, info_of_folder = read_weights(save(model, tmp_path / "folder"))
     torch.save(as_authors_save(model), tmp_path / BACKBONE)
     weights, info = read_weights(tmp_path / BACKBONE)
-    assert weights.keys() == expected.keys()
-    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    assert_equal(weights, expected)
     assert info == info_of_folder
 
 
@@ -122,16 +121,6 @@ def test_a_head_says_how_it_was_tested(tmp_path: Path) -> None:
 
 
 # ---- bad input ----
-
-
-def refused(path: Path) -> ModelError:
-    """The error of reading it: one line, with the folder's name and a cure."""
-    with pytest.raises(ModelError) as caught:
-        read_weights(path)
-    error = caught.value
-    assert error.problem.startswith(str(path.parent))
-    assert "\n" not in error.problem and error.hint
-    return error
 
 
 def change_head(path: Path, change: Callable[[dict[str, Tensor]], Any]) -> None:
@@ -176,20 +165,25 @@ def test_another_head_is_refused(
 ) -> None:
     path = write_head(tmp_path, 1)
     change_head(path, change)
-    assert problem in refused(path).problem
+    assert problem in refused(path, tmp_path).problem
 
 
 def test_a_head_needs_its_backbone(tmp_path: Path) -> None:
     path = write_head(tmp_path, 1)
     (tmp_path / BACKBONE).unlink()
-    error = refused(path)
+    error = refused(path, tmp_path)
     assert f"{BACKBONE}: cannot be read" in error.problem and "in one folder" in (error.hint or "")
+
+
+def test_a_head_of_another_name_has_no_backbone(tmp_path: Path) -> None:
+    path = write_head(tmp_path, 1).rename(tmp_path / "mine.pth")
+    assert "mine.pth: expected the name that a head of DINOv2" in refused(path).problem
 
 
 def test_a_heads_backbone_is_one_of_dinov2(tmp_path: Path) -> None:
     path = write_head(tmp_path, 1)
     torch.save(random_head(1), tmp_path / BACKBONE)
-    assert f"{BACKBONE}: expected a backbone of DINOv2" in refused(path).problem
+    assert f"{BACKBONE}: expected a backbone of DINOv2" in refused(path, tmp_path).problem
 
 
 def test_a_backbone_of_dinov3_is_refused(tmp_path: Path) -> None:

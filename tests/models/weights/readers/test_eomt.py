@@ -10,10 +10,18 @@ import timm
 import torch
 from torch import Tensor
 
-from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.timm_vit import encoder_from_timm
 from mpm_deploy.models.weights.files import convert_weights, read_weights
-from tests.models.weights.readers.tiny import MEAN, STD, model_of, save
+from tests.models.weights.readers.tiny import (
+    MEAN,
+    STD,
+    assert_equal,
+    model_of,
+    refused,
+    renamed,
+    save,
+    with_fused_qkv,
+)
 
 _NAMES = {  # of transformers, and of the authors
     "embeddings.cls_token": "encoder.backbone.cls_token",
@@ -45,15 +53,8 @@ def as_authors_save(model: torch.nn.Module) -> dict[str, Tensor]:
             None
         ],
     }
-    for name in [name for name in left if "q_proj" in name]:
-        parts = [left.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
-        left[name.replace("attention.q_proj", "attn.qkv")] = torch.cat(parts)
-    for name, tensor in left.items():
-        renamed = name
-        for old, new in _NAMES.items():
-            renamed = renamed.replace(old, new)
-        theirs[f"network.{renamed}"] = tensor
-    return theirs
+    ours = renamed(with_fused_qkv(left), _NAMES)
+    return theirs | {f"network.{name}": tensor for name, tensor in ours.items()}
 
 
 @pytest.fixture
@@ -70,22 +71,11 @@ def changed(checkpoint: Path, change: Callable[[dict[str, Tensor]], Any]) -> Pat
     return checkpoint
 
 
-def refused(checkpoint: Path) -> ModelError:
-    """The error of reading it: one line, with the file's name and a cure."""
-    with pytest.raises(ModelError) as caught:
-        read_weights(checkpoint)
-    error = caught.value
-    assert error.problem.startswith(str(checkpoint))
-    assert "\n" not in error.problem and error.hint
-    return error
-
-
 def test_it_is_the_model_of_transformers(checkpoint: Path, tmp_path: Path) -> None:
     """Whose scores are held to that package's forward."""
     expected, _ = read_weights(save(model_of("EoMT"), tmp_path / "folder"))
     weights, info = read_weights(checkpoint)
-    assert weights.keys() == expected.keys()
-    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    assert_equal(weights, expected)
     assert (info.model, info.image_size) == ("tiny16_5_False+eomt", (64, 64))
     assert info.head == {"queries": 7, "query_blocks": 4, "upscaling": 2}
     assert info.input == {"fit": "slide_evenly"}
@@ -116,7 +106,7 @@ def test_it_is_read_out_of_lightnings_checkpoint(checkpoint: Path, tmp_path: Pat
     torch.save({"state_dict": tensors, "epoch": 3, "optimizer_states": []}, lightning)
     expected, _ = read_weights(checkpoint)
     weights, _ = read_weights(lightning)
-    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    assert_equal(weights, expected)
 
 
 def test_what_training_keeps_may_be_left_out(checkpoint: Path) -> None:
@@ -201,6 +191,12 @@ def test_a_truncated_file_is_refused(checkpoint: Path) -> None:
         (
             lambda tensors: tensors.update({"network.attn_mask_probs": torch.zeros(6)}),
             "network.attn_mask_probs: expected 1 to 5 blocks of queries, got 6",
+        ),
+        (
+            lambda tensors: tensors.update(
+                {f"network.upscale.{step}.norm.bias": torch.zeros(64) for step in range(6)}
+            ),
+            "upscaling: expected at most 5, got 6",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,31 @@ from mpm_deploy.recipe import Recipe, load_recipe
 
 NAME = "vit_tiny_patch16_224"
 
+Give = Callable[[str, torch.nn.Module], None]
+
 
 def recipe_for(name: str, *changes: str) -> Recipe:
     return load_recipe("cpu_portable_fp32").with_weights(f"timm:{name}").override(*changes)
 
 
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
-    """A ViT that timm gives for every name, as if it were trained."""
-    torch.manual_seed(0)
-    vit = timm.create_model(NAME)
+def give(monkeypatch: pytest.MonkeyPatch) -> Give:
+    """Has timm give a model for a name, as if it were trained."""
+    make, given = timm.create_model, dict[str, torch.nn.Module]()
 
-    def create_model(name: str, pretrained: bool) -> Any:
-        assert name == NAME and pretrained
-        return vit
+    def create_model(name: str, pretrained: bool = False) -> Any:
+        return given[name] if pretrained else make(name)
 
     monkeypatch.setattr(timm, "create_model", create_model)
+    return given.__setitem__
+
+
+@pytest.fixture
+def trained(give: Give) -> torch.nn.Module:
+    """A ViT that timm gives as if it were trained."""
+    torch.manual_seed(0)
+    vit: torch.nn.Module = timm.create_model(NAME)
+    give(NAME, vit)
     return vit
 
 
@@ -63,10 +73,9 @@ def test_any_input_size_does(trained: torch.nn.Module) -> None:
     ],
 )
 def test_an_encoder_that_segmenter_does_not_have_goes_by_timms_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, backbone: str, size: tuple[int, int]
+    give: Give, name: str, backbone: str, size: tuple[int, int]
 ) -> None:
-    create_model = timm.create_model
-    monkeypatch.setattr(timm, "create_model", lambda name, **options: create_model(name))
+    give(name, timm.create_model(name))
     tensors, info = read_weights(f"timm:{name}")
     assert (info.model, info.image_size) == (f"{backbone}+mask_transformer", size)
     encoder = find_model(info.model).encoder(size)
@@ -74,15 +83,10 @@ def test_an_encoder_that_segmenter_does_not_have_goes_by_timms_name(
 
 
 def test_patches_are_resampled_to_those_of_another_backbone(
-    monkeypatch: pytest.MonkeyPatch,
+    give: Give,
 ) -> None:
-    vit = timm.create_model("vit_small_patch14_reg4_dinov2", img_size=56)
-    create_model = timm.create_model
-    monkeypatch.setattr(
-        timm,
-        "create_model",
-        lambda name, **options: vit if options.get("pretrained") else create_model(name),
-    )
+    vit = timm.models.vit_small_patch14_reg4_dinov2(img_size=56)
+    give("vit_small_patch14_reg4_dinov2", vit)
     recipe = recipe_for("vit_small_patch14_reg4_dinov2", "model.image_size=[64, 96]")
     model, info = make_model(recipe.override("model.name=eomt_s16", "model.classes=5"))
     assert (info.model, model.grid, model.encoder.patch_size) == ("eomt_s16", (4, 6), 16)
@@ -115,12 +119,10 @@ def test_an_encoder_alone_is_not_converted(trained: torch.nn.Module, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_encoder_that_no_model_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    vit, create_model = timm.create_model("vit_tiny_patch16_224", depth=3), timm.create_model
-    answer = {"mine": vit}
-    monkeypatch.setattr(
-        timm, "create_model", lambda name, **options: answer.get(name) or create_model(name)
-    )
+def test_an_encoder_that_no_model_has_is_named(
+    give: Give,
+) -> None:
+    give("mine", timm.models.vit_tiny_patch16_224(depth=3))
     with pytest.raises(ModelError, match=r"timm:mine: expected .* got width 192, 3 blocks"):
         read_weights("timm:mine")
 

@@ -14,12 +14,23 @@ from torch import Tensor
 
 from mpm_deploy.builder.build import make_model
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.named import facts_of
 from mpm_deploy.models.weights.classes import names_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
 from mpm_deploy.models.weights.readers.transformers_config import read_config
-from mpm_deploy.models.weights.readers.vits import facts_of, named_backbone
+from mpm_deploy.models.weights.readers.vits import named_backbone
 from mpm_deploy.recipe import load_recipe
-from tests.models.weights.readers.tiny import CLASSES, MODELS, eager, images_for, model_of, save
+from tests.models.weights.readers.tiny import (
+    CLASSES,
+    MODELS,
+    assert_equal,
+    eager,
+    images_for,
+    model_of,
+    refused,
+    renamed,
+    save,
+)
 
 TOLERANCE = 1e-4  # of numbers with deviation 1, in float32; measured are 4e-6 at most
 
@@ -102,19 +113,11 @@ def test_scores_are_those_of_transformers(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", RENAMED)
 def test_names_of_every_release_are_known(tmp_path: Path, kind: str) -> None:
     folder = save(model_of(kind), tmp_path)
+    path = folder / "model.safetensors"
     before, _ = read_weights(folder)
-
-    def rename(tensors: dict[str, Tensor]) -> None:
-        for name in list(tensors):
-            renamed = name
-            for old, new in RENAMED[kind].items():
-                renamed = renamed.replace(old, new)
-            tensors[renamed] = tensors.pop(name)
-
-    change_tensors(folder, rename)
+    save_file(renamed(load_file(path), RENAMED[kind]), path)
     after, _ = read_weights(folder)
-    assert after.keys() == before.keys()
-    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert_equal(after, before)
 
 
 def test_the_layers_of_a_swiglu_may_lie_apart(tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_the_layers_of_a_swiglu_may_lie_apart(tmp_path: Path) -> None:
 
     change_tensors(folder, rename)
     after, _ = read_weights(folder)
-    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert_equal(after, before)
 
 
 def test_the_encoder_of_a_classifier_is_read(tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ def test_shards_are_one_model(tmp_path: Path) -> None:
     folder = save(model, tmp_path / "shards", max_shard_size="200KB")
     assert len([*folder.glob("model-*.safetensors")]) > 2
     shards, _ = read_weights(folder)
-    assert all(torch.equal(shards[name], whole[name]) for name in whole)
+    assert_equal(shards, whole)
 
 
 def test_the_tensors_of_a_folder_may_be_named(eomt: Path) -> None:
@@ -213,7 +216,7 @@ def test_converted_weights_keep_the_heads_options(eomt: Path, tmp_path: Path) ->
     convert_weights(eomt, tmp_path / "it.safetensors")
     tensors, info = read_weights(eomt)
     converted, info_of_converted = read_weights(tmp_path / "it.safetensors")
-    assert all(torch.equal(converted[name], tensors[name]) for name in tensors)
+    assert_equal(converted, tensors)
     assert (info_of_converted.head, info_of_converted.input) == (info.head, info.input)
 
 
@@ -249,16 +252,6 @@ def test_published_shapes_have_their_names(
 # ---- bad input ----
 
 
-def refused(folder: Path) -> ModelError:
-    """The error of reading it: one line, with the folder's name and a cure."""
-    with pytest.raises(ModelError) as caught:
-        read_weights(folder)
-    error = caught.value
-    assert error.problem.startswith(str(folder))
-    assert "\n" not in error.problem and error.hint
-    return error
-
-
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
@@ -268,7 +261,7 @@ def refused(folder: Path) -> ModelError:
         ({"image_size": 128}, "image_size: expected patches 16, which the tensors have, got 64"),
         ({"num_register_tokens": 0}, "num_register_tokens: expected special_tokens 5"),
         ({"mlp_ratio": 2}, "mlp_ratio: expected mlp_width 256, which the tensors have, got 128"),
-        ({"use_swiglu_ffn": True}, "mlp_ratio: expected mlp_width 256"),
+        ({"use_swiglu_ffn": True}, "use_swiglu_ffn: expected gated_mlp False"),
         ({"num_queries": 8}, "num_queries: expected queries 7, which the tensors have, got 8"),
         ({"num_blocks": 3}, "num_blocks: expected query_blocks 4, which the tensors have, got 3"),
         ({"num_upscale_blocks": 3}, "num_upscale_blocks: expected upscaling 2"),
@@ -284,7 +277,8 @@ def refused(folder: Path) -> ModelError:
             "num_hidden_layers: expected 1 to 65536, got 1000000000000",
         ),
         ({"num_hidden_layers": 10**30}, "expected JSON: 1000000000000000000000000000000 is out of"),
-        ({"num_upscale_blocks": 10**6}, "num_upscale_blocks: expected 1 to 65536"),
+        ({"num_upscale_blocks": 10**6}, "num_upscale_blocks: expected 1 to 5"),
+        ({"num_register_tokens": -1}, "num_register_tokens: expected 0 to 65536, got -1"),
         ({"num_blocks": 6}, "num_blocks: expected 1 to 5, got 6"),
         ({"hidden_size": "64"}, "hidden_size: expected a whole number, got '64'"),
         ({"hidden_size": None}, "hidden_size: expected a whole number, got None"),
@@ -331,7 +325,9 @@ def test_what_is_no_configuration_is_refused(eomt: Path, text: str, problem: str
 )
 def test_a_preparation_that_nobody_can_do_is_refused(eomt: Path, text: str, problem: str) -> None:
     (eomt / "preprocessor_config.json").write_text(text)
-    assert f"preprocessor_config.json: {problem}" in refused(eomt).problem
+    error = refused(eomt)
+    assert f"preprocessor_config.json: {problem}" in error.problem
+    assert "take config.json" not in (error.hint or "")
 
 
 def test_missing_and_unexpected_names_are_listed(eomt: Path) -> None:
@@ -344,6 +340,12 @@ def test_missing_and_unexpected_names_are_listed(eomt: Path) -> None:
         "expected the tensors of the network in config.json, got others: missing "
         "['layers.3.attention.v_proj.bias', 'query.weight'], unexpected ['layers.3.more']"
     ) in refused(eomt).problem
+
+
+def test_one_missing_tensor_does_not_rename_the_others(eomt: Path) -> None:
+    missing = "layers.0.attention.q_proj.weight"
+    change_tensors(eomt, lambda tensors: tensors.pop(missing))
+    assert f"got others: missing ['{missing}'], unexpected none" in refused(eomt).problem
 
 
 def test_another_shape_is_refused(eomt: Path) -> None:
@@ -372,6 +374,14 @@ def test_a_damaged_file_is_refused(eomt: Path) -> None:
     path = eomt / "model.safetensors"
     path.write_bytes(path.read_bytes()[:5000])
     assert "expected a safetensors file" in refused(eomt).problem
+
+
+@pytest.mark.parametrize("named", ["", "model.safetensors"])
+def test_a_missing_configuration_is_named(eomt: Path, named: str) -> None:
+    (eomt / "config.json").unlink()
+    with pytest.raises(ModelError, match="cannot be read") as caught:
+        read_weights(eomt / named)
+    assert "config.json" in (caught.value.hint or "")
 
 
 def test_missing_tensors_are_named(eomt: Path) -> None:

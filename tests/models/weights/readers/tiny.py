@@ -1,21 +1,24 @@
-"""Small models of `transformers` with random weights, and our eager model of what was saved."""
+"""Small models of `transformers` with random weights, and what reading them makes or refuses."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import pytest
 import torch
-import transformers
 from torch import Tensor, nn
 
 from mpm_deploy.builder.build import make_model
-from mpm_deploy.models.encoders.named import NamedVits, vit_shape
+from mpm_deploy.errors import ModelError
 from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.weights.files import read_weights
 from mpm_deploy.recipe import load_recipe
+from tests.models.weights.readers.tiny_vits import DEPTH, HEADS_OF_A_BLOCK, WIDTH
 
-WIDTH, DEPTH, HEADS_OF_A_BLOCK = 64, 5, 2
+transformers = pytest.importorskip("transformers")
+
 CLASSES, QUERIES = 5, 7
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_SIZE = (WIDTH, DEPTH, HEADS_OF_A_BLOCK)
 _SHAPE = {
     "hidden_size": WIDTH,
     "num_hidden_layers": DEPTH,
@@ -25,29 +28,6 @@ _SHAPE = {
 }
 _ROTARY = {"patch_size": 16, "image_size": 64, "intermediate_size": 256, "num_register_tokens": 4}
 _EOMT = {"patch_size": 16, "image_size": 64, "num_queries": QUERIES, "num_labels": CLASSES}
-
-
-class TinyVits(NamedVits):
-    """The shapes of DINOv2's and DINOv3's families, 64 wide and 5 deep."""
-
-    shapes: ClassVar = {
-        f"tiny{patch}_{tokens}_{gated}": vit_shape(
-            _SIZE,
-            patch,
-            tokens,
-            1e-6,
-            layer_scale=True,
-            **({"gated_mlp": True, "mlp_width": 176} if gated else {}),
-        )
-        for patch in (14, 16)
-        for tokens in (1, 5)
-        for gated in (False, True)
-    } | {
-        f"tiny_rotary_{gated}": vit_shape(
-            _SIZE, 16, 5, 1e-5, layer_scale=True, rotary_base=100.0, gated_mlp=gated
-        )
-        for gated in (False, True)
-    }
 
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -95,3 +75,39 @@ def images_for(model: Segmenter) -> tuple[Tensor, Tensor]:
     images = torch.randint(0, 256, (2, 3, *model.image_size), generator=generator)
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
     return images.to(torch.uint8), (images / 255 - mean) / std
+
+
+def renamed(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors with parts of their names exchanged, one after the other."""
+    theirs = {}
+    for name, tensor in tensors.items():
+        for old, new in names.items():
+            name = name.replace(old, new)
+        theirs[name] = tensor
+    return theirs
+
+
+def with_fused_qkv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with one ``attn.qkv`` in place of three projections."""
+    left = dict(tensors)
+    for name in [name for name in left if "q_proj" in name]:
+        parts = [left.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
+        left[name.replace("attention.q_proj", "attn.qkv")] = torch.cat(parts)
+    return left
+
+
+def assert_equal(got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Both have the same names, and under each the same numbers."""
+    assert got.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(got[name], tensor), name
+
+
+def refused(source: Path, place: Path | None = None) -> ModelError:
+    """The error of reading it: one line, which begins with ``place`` or itself, and a cure."""
+    with pytest.raises(ModelError) as caught:
+        read_weights(source)
+    error = caught.value
+    assert error.problem.startswith(str(place or source))
+    assert "\n" not in error.problem and error.hint
+    return error

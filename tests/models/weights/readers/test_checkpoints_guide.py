@@ -1,17 +1,16 @@
 """What the guide to checkpoints names is read, by the very names, from small files of each kind."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from mpm_deploy.families import ENCODERS
 from mpm_deploy.models.weights.files import read_weights
 from tests.models import official
 from tests.models.weights.readers import test_dinov2, test_eomt
-from tests.models.weights.readers.tiny import TinyVits, model_of, save
+from tests.models.weights.readers.tiny import model_of, save
 from tests.support.scripts import ROOT
 
 
@@ -39,13 +38,6 @@ SOURCES: dict[str, Callable[[Path], object]] = {
     "dinov2_vits14_voc2012_ms_head.pth": write_ms,
     "dinov3_small": lambda path: save(model_of("DINOv3"), path),
 }
-
-
-@pytest.fixture(autouse=True)
-def tiny_vits() -> Iterator[None]:
-    ENCODERS.add("tiny", TinyVits)
-    yield
-    ENCODERS.remove("tiny")
 
 
 def test_every_source_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
