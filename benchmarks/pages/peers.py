@@ -1,10 +1,11 @@
 """Writes what other engines reached: the fastest into the README, and all on a page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from benchmarks.bench.tables import as_text, indented, verdicts_table
 from benchmarks.pages.common import PAGES, Record, commits, read, records, written
+from benchmarks.peers.models import MODELS
 from benchmarks.peers.results import ModelResult, headline
 from benchmarks.peers.tables import engines_table, notes, title
 from mpm_deploy.support.schema import read_structure
@@ -34,14 +35,19 @@ def readme() -> str:
     """Write every machine's fastest engines with the demo model; nothing before there
     is a record.
     """
-    machines = _machines(_fastest, models=1)
+    machines = _machines(_fastest, {"demo"})
     return "".join([*machines, MORE, "\n"]) if machines else ""
 
 
-def _machines(of_one: Callable[[ModelResult], str], models: int | None = None) -> list[str]:
-    """Write the introduction, and a part for each machine, of its first models."""
-    kept = [read(path) for path in records("cpu_peers-*")]
-    parts = [_of_machine({**each, "models": each["models"][:models]}, of_one) for each in kept]
+def _machines(
+    of_one: Callable[[ModelResult], str], wanted: Set[str] = frozenset(MODELS)
+) -> list[str]:
+    """Write the introduction, and a part for each machine that has timed some of these models."""
+    parts = []
+    for record in map(read, records("cpu_peers-*")):
+        models = [model for model in record["models"] if model["subject"] in wanted]
+        if models:
+            parts.append(_of_machine({**record, "models": models}, of_one))
     return [INTRODUCTION, *parts] if parts else []
 
 

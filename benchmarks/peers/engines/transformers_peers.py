@@ -56,7 +56,8 @@ class LabelMaps(nn.Module):
 
         super().__init__()
         self.reference, self.size = reference, size
-        self.processor = EomtImageProcessor(size={"height": size[0], "width": size[1]})
+        edges = {"shortest_edge": min(size), "longest_edge": None}
+        self.processor = EomtImageProcessor(size=edges)
 
     def forward(self, images: Tensor) -> Tensor:
         outputs = self.reference.outputs(images)
