@@ -155,7 +155,7 @@ def make_model(recipe: Recipe, own: OwnModel | None = None) -> tuple[Segmenter, 
             "mpm_deploy.models.OwnModel(vit, GridHead(head), classes=..., mean=..., std=...)",
         )
     model, weights = _make_named(recipe) if own is None else own.make(recipe.merge)
-    _check_no_gaps(_completed(recipe, weights), model.image_size)
+    _check_no_gaps(completed(recipe, weights), model.image_size)
     dtype = getattr(torch, recipe.backend.dtype)
     return model.to(recipe.backend.device).compute_in(dtype), weights
 
@@ -164,7 +164,7 @@ def _make_named(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
     """Make the model of a recipe's ``[model]`` table."""
     wanted = recipe.model
     tensors, weights = _weights_of(recipe)
-    recipe = _completed(recipe, weights)
+    recipe = completed(recipe, weights)
     model = create(
         weights.model,
         classes=len(weights.classes),
@@ -184,7 +184,7 @@ def _make_named(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
     return model, weights
 
 
-def _completed(recipe: Recipe, weights: WeightsInfo) -> Recipe:
+def completed(recipe: Recipe, weights: WeightsInfo) -> Recipe:
     """Return the recipe with an input table that says what its weights were tested with."""
     return replace(recipe, input=recipe.input.completed(weights.tested_input))
 
@@ -296,7 +296,7 @@ def _write_verified(
 def _describe(
     recipe: Recipe, model: Segmenter, weights: WeightsInfo, compiled: Compiled
 ) -> Manifest:
-    recipe, parts = _completed(recipe, weights), parts_of(weights.model)
+    recipe, parts = completed(recipe, weights), parts_of(weights.model)
     encoder = model.encoder
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Manifest(

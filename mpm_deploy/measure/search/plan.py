@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.build import completed, make_model
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.images.decode import has_images
 from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
@@ -58,9 +58,10 @@ def make_plan(
     say: Say = progress or (lambda _: None)
     recipe, output = as_recipe(recipe), Path(output)
     model, weights = make_model(recipe.full_token())
+    recipe = completed(recipe, weights)
     variants = all_variants(recipe, len(model.encoder.blocks), methods, schedules)
     make_folder(output)
-    opened, truth = _open_dataset(recipe, dataset, root, output, settings, say)
+    opened, truth = _open_dataset(recipe, weights.sha256, dataset, root, output, settings, say)
     sweeper = Sweeper(recipe, weights.sha256, opened, truth, output, settings, say)
     return Plan(recipe, variants, opened, sweeper)
 
@@ -129,6 +130,7 @@ def sweep(
 
 def _open_dataset(
     recipe: Recipe,
+    weights: str | None,
     dataset: Dataset | str | Path,
     root: str | Path | None,
     output: Path,
@@ -142,7 +144,7 @@ def _open_dataset(
     if root is not None or not has_images(folder):
         return open_dataset(str(dataset), root), "labels"
     own = label_images(
-        full_token_artifact(recipe, output, say),
+        full_token_artifact(recipe, weights, output, say),
         folder,
         output / "full_token_labels",
         limit=settings.limit,

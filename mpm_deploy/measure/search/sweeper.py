@@ -82,6 +82,7 @@ class Sweeper:
         progress: Say,
     ) -> None:
         self._recipe = recipe
+        self._weights = weights
         self._dataset = dataset
         self._folder = folder
         self._settings = settings
@@ -131,7 +132,7 @@ class Sweeper:
             return self._row(merge, artifact, against=reference)[0]
 
     def _full_token(self) -> Path:
-        return full_token_artifact(self._recipe, self._folder, self._say)
+        return full_token_artifact(self._recipe, self._weights, self._folder, self._say)
 
     def _row(
         self, merge: MergeRecipe, artifact: Path, against: Path | None
@@ -160,8 +161,14 @@ class Sweeper:
         write_sweep(self._folder / FILE, self.sweep)
 
 
-def full_token_artifact(recipe: Recipe, folder: Path, progress: Say) -> Path:
+def full_token_artifact(recipe: Recipe, weights: str | None, folder: Path, progress: Say) -> Path:
     """Return the full-token artifact of a recipe in a folder; build it where it is missing.
+
+    Args:
+        recipe: The recipe, with all that its weights say of the input.
+        weights: SHA-256 of its weights; None where they are random.
+        folder: The folder, which is made where it is not there.
+        progress: Told each step of a build as it begins.
 
     Raises:
         InputError: The folder cannot be made.
@@ -171,10 +178,8 @@ def full_token_artifact(recipe: Recipe, folder: Path, progress: Say) -> Path:
     path = folder / f"full_token{recipe.backend.member.suffix}"
     if path.is_file():
         manifest = read_manifest(path)
-        if (manifest.recipe, manifest.created_by.torch) == (
-            full_token.to_dict(),
-            torch.__version__,
-        ):
+        kept = (manifest.recipe, manifest.weights.sha256, manifest.created_by.torch)
+        if kept == (full_token.to_dict(), weights, torch.__version__):
             return path
     make_folder(folder)
     return build(full_token, path, lambda step: progress(f"full-token: {step}"))

@@ -135,11 +135,18 @@ def test_rows_of_other_settings_are_not_mixed(start: Start, tmp_path: Path) -> N
 
 def test_an_artifact_of_another_recipe_is_not_taken_for_the_full_token_one(tmp_path: Path) -> None:
     told: list[str] = []
-    path = full_token_artifact(RECIPE, tmp_path, told.append)
+    path = full_token_artifact(RECIPE, None, tmp_path, told.append)
     built = path.stat().st_mtime_ns
-    assert full_token_artifact(RECIPE, tmp_path, told.append).stat().st_mtime_ns == built
+    assert full_token_artifact(RECIPE, None, tmp_path, told.append).stat().st_mtime_ns == built
     other = replace(RECIPE, model=replace(RECIPE.model, classes=5))
-    assert full_token_artifact(other, tmp_path, told.append).stat().st_mtime_ns > built
+    assert full_token_artifact(other, None, tmp_path, told.append).stat().st_mtime_ns > built
+
+
+def test_nor_is_one_of_other_weights_under_the_same_name(tmp_path: Path) -> None:
+    path = full_token_artifact(RECIPE, None, tmp_path, lambda _: None)
+    built = path.stat().st_mtime_ns
+    trained_again = full_token_artifact(RECIPE, "0" * 64, tmp_path, lambda _: None)
+    assert trained_again == path and path.stat().st_mtime_ns > built
 
 
 def test_first_sight_is_what_the_artifact_says(start: Start, dataset: Dataset) -> None:
