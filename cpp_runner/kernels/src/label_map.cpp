@@ -171,18 +171,19 @@ INLINE void interpolate_down(const float* corners, std::int64_t classes, std::in
   }
 }
 
-// Copies the first `count` of `lanes` values.
-template <typename Label>
+// Copies the first `count` of some values.
+template <std::int64_t values, typename Label>
 INLINE void store(const Label* from, std::int64_t count, Label* to) {
-  if (count == lanes) {
-    std::memcpy(to, from, lanes * sizeof(Label));
+  if (count == values) {
+    std::memcpy(to, from, values * sizeof(Label));
   } else {
     for (std::int64_t lane = 0; lane < count; ++lane) to[lane] = from[lane];
   }
 }
 
 // The best class of some pixels that lie side by side in one cell. All pointers but the first
-// three are to `lanes` values.
+// three are to four values for each of the vectors.
+template <std::int64_t vectors>
 INLINE void find_best(const float* left, const float* right, const std::int32_t* classes,
                       std::int64_t count, const float* low_weight, const float* high_weight,
                       std::int32_t* winners) {
@@ -205,21 +206,22 @@ INLINE void find_best(const float* left, const float* right, const std::int32_t*
   std::memcpy(winners, winner, sizeof winner);
 }
 
-// Labels the pixels of one cell in one row, `out`.
-template <typename Label>
+// Labels the pixels of one cell in one row, `out`, as many at a time as some vectors hold.
+template <std::int64_t vectors, typename Label>
 INLINE void label_run(const Workspace& work, std::int64_t count, const Axis& across,
                       const Run& columns, Label* out) {
+  constexpr std::int64_t pixels = 4 * vectors;
   const float* left = work.sides.data();
   const float* right = left + work.classes.size();
-  for (std::int64_t x = columns.begin; x < columns.end; x += lanes) {
-    std::int32_t winners[lanes];
-    find_best(left, right, work.classes.data(), count, across.low_weight.data() + x,
-              across.high_weight.data() + x, winners);
-    Label labels[lanes];
-    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+  for (std::int64_t x = columns.begin; x < columns.end; x += pixels) {
+    std::int32_t winners[pixels];
+    find_best<vectors>(left, right, work.classes.data(), count, across.low_weight.data() + x,
+                       across.high_weight.data() + x, winners);
+    Label labels[pixels];
+    for (std::int64_t lane = 0; lane < pixels; ++lane) {
       labels[lane] = static_cast<Label>(winners[lane]);
     }
-    store(labels, std::min(columns.end - x, lanes), out + x);
+    store<pixels>(labels, std::min(columns.end - x, pixels), out + x);
   }
 }
 
@@ -234,7 +236,11 @@ INLINE void label_rows(const Rows& rows, const Axis& down, const Run& pixel_rows
       const auto row = static_cast<std::size_t>(y);
       interpolate_down(work.corners.data(), rows.classes, count, down.low_weight[row],
                        down.high_weight[row], work.sides.data());
-      label_run(work, count, across, columns, labels + y * width);
+      if (columns.end - columns.begin <= 4) {  // scores that are finer than patches
+        label_run<1>(work, count, across, columns, labels + y * width);
+      } else {
+        label_run<vectors>(work, count, across, columns, labels + y * width);
+      }
     }
   }
 }
