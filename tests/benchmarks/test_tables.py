@@ -16,11 +16,13 @@ from mpm_deploy.support.schema import read_structure, to_mapping
 from tests.benchmarks.made_up import RESULT, engine
 
 
-def record() -> dict[str, object]:
+def record(subject: str) -> dict[str, object]:
     """As `write_result` keeps it."""
-    judged = to_mapping(RESULT) | {"verdicts": to_mapping(list(verdicts(RESULT, Goals(5, 1.5))))}
+    judged = to_mapping(replace(RESULT, subject=subject)) | {
+        "verdicts": to_mapping(list(verdicts(RESULT, Goals(5, 1.5))))
+    }
     return {
-        "models": [judged],
+        "models": [to_mapping(judged)],
         "packages": {"torch": "2.15"},
         "machine": {"cpu": "a processor", "cores": 2},
         "commit": "0123456789ab",
@@ -83,8 +85,11 @@ def test_the_page_shows_every_engine_and_the_readme_the_fastest(
 ) -> None:
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     assert (peers.readme(), peers.pages()) == ("", {})
-    (tmp_path / "cpu_peers-a-processor-2.json").write_text(json.dumps(record()))
+    (tmp_path / "cpu_peers-a-processor-2.json").write_text(json.dumps(record("demo")))
+    (tmp_path / "cpu_peers-other-4.json").write_text(json.dumps(record("seg_t16_mask")))
     readme, text = peers.readme(), peers.pages()[peers.PAGE]
+    assert readme.count("commit 0123456789ab") == 1  # of the machine that has timed the demo
+    assert text.count("commit 0123456789ab") == 2
     assert "mpm-deploy cpu_portable_fp32, Python" in readme and "missed" not in readme
     lines = {line.split("  ")[2]: line for line in text.splitlines() if "float32  " in line}
     assert set(lines) == {"mpm-deploy cpu_portable_fp32, Python", "OpenVINO", "PyTorch eager"}
