@@ -1,14 +1,12 @@
 """Name shapes of ViTs, so that a recipe can ask for one by a word."""
 
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
-from mpm_deploy.models.encoders.base import EncoderFamily, Readout
 from mpm_deploy.models.encoders.config import EncoderConfig
-from mpm_deploy.models.encoders.vit import Encoder
-from mpm_deploy.models.reductions import Method
+from mpm_deploy.models.encoders.vit import VitFamily
 
 # Width, depth and heads of the sizes that papers call T, S, B and L.
 TINY, SMALL, BASE, LARGE = (192, 12, 3), (384, 12, 6), (768, 12, 12), (1024, 24, 16)
@@ -16,7 +14,7 @@ TINY, SMALL, BASE, LARGE = (192, 12, 3), (384, 12, 6), (768, 12, 12), (1024, 24,
 _LEFT_TO_FAMILIES = ("image_size", "norm_epsilon", "position_resize")
 
 
-class NamedVits(EncoderFamily, ABC):
+class NamedVits(VitFamily, ABC):
     """A family of ViTs, each of which has one shape at inputs of any size.
 
     Attributes:
@@ -30,17 +28,8 @@ class NamedVits(EncoderFamily, ABC):
         return tuple(cls.shapes)
 
     @classmethod
-    def patch_size(cls, backbone: str) -> int:
-        return cls.shapes[backbone].patch_size
-
-    @classmethod
-    def config(cls, backbone: str, image_size: tuple[int, int]) -> EncoderConfig:
-        """Return a backbone's shape at ``image_size`` (height, width) pixels.
-
-        Raises:
-            ModelError: A size that is not whole patches.
-        """
-        return replace(cls.shapes[backbone], image_size=image_size)
+    def shape(cls, backbone: str) -> EncoderConfig:
+        return cls.shapes[backbone]
 
     @classmethod
     def find(cls, config: EncoderConfig) -> str | None:
@@ -48,16 +37,6 @@ class NamedVits(EncoderFamily, ABC):
         facts = facts_of(config)
         alike = (name for name, shape in cls.shapes.items() if facts_of(shape) == facts)
         return next(alike, None)
-
-    def make(
-        self,
-        backbone: str,
-        image_size: tuple[int, int],
-        schedule: Sequence[int],
-        method: Method,
-        readout: Readout,
-    ) -> Encoder:
-        return Encoder(self.config(backbone, image_size), schedule, method, readout)
 
 
 def facts_of(shape: EncoderConfig) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from mpm_deploy.errors import MissingPackageError, ModelError
-from mpm_deploy.models.encoders.base import EncoderFamily, Readout
+from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
-from mpm_deploy.models.encoders.vit import Encoder
+from mpm_deploy.models.encoders.vit import Encoder, VitFamily
 from mpm_deploy.models.reductions import Method
 from mpm_deploy.support.refusal import line_of
 
@@ -31,7 +31,7 @@ _ROTARY = {
 }
 
 
-class TimmVit(EncoderFamily):
+class TimmVit(VitFamily):
     """The plain ViTs that timm can make, by timm's names, with a tag or without.
 
     They are too many for a list, and which are plain is known once one is made.
@@ -54,8 +54,8 @@ class TimmVit(EncoderFamily):
         return super().has(backbone.partition(".")[0])
 
     @classmethod
-    def patch_size(cls, backbone: str) -> int:
-        return _shape(backbone).patch_size
+    def shape(cls, backbone: str) -> EncoderConfig:
+        return _shape(backbone)
 
     @classmethod
     def find(cls, config: EncoderConfig, name: str) -> str | None:
@@ -67,19 +67,8 @@ class TimmVit(EncoderFamily):
         if not cls.has(backbone):
             return None
         one_patch = (config.patch_size, config.patch_size)
-        alike = replace(config, image_size=one_patch) == _shape(backbone)
+        alike = replace(config, image_size=one_patch) == cls.shape(backbone)
         return backbone if alike else None
-
-    def make(
-        self,
-        backbone: str,
-        image_size: tuple[int, int],
-        schedule: Sequence[int],
-        method: Method,
-        readout: Readout,
-    ) -> Encoder:
-        config = replace(_shape(backbone), image_size=image_size)
-        return Encoder(config, schedule, method, readout)
 
 
 @cache

@@ -3,7 +3,9 @@
 images (B, 3, H, W) ─▶ patches ─▶ rows (T, C), offsets ─▶ block 0 ─▶ block 1 ─▶ merge ─▶ block 2 ...
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.base import PackedEncoder, Readout
+from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder, Readout
 from mpm_deploy.models.encoders.block import Block
 from mpm_deploy.models.encoders.config import (
     EncoderConfig,
@@ -166,6 +168,30 @@ class Encoder(PackedEncoder):
         cut = images.reshape(images.shape[0], 3, down, side, across, side)
         pixels = cut.permute(0, 2, 4, 1, 3, 5).reshape(images.shape[0], down * across, -1)
         return functional.linear(pixels, self.patch_embed.weight.flatten(1), self.patch_embed.bias)
+
+
+class VitFamily(EncoderFamily, ABC):
+    """A family of ViTs that differ in their shapes alone."""
+
+    @classmethod
+    @abstractmethod
+    def shape(cls, backbone: str) -> EncoderConfig:
+        """Return a backbone's shape at an input of one patch."""
+
+    @classmethod
+    def patch_size(cls, backbone: str) -> int:
+        return cls.shape(backbone).patch_size
+
+    def make(
+        self,
+        backbone: str,
+        image_size: tuple[int, int],
+        schedule: Sequence[int],
+        method: Method,
+        readout: Readout,
+    ) -> Encoder:
+        config = replace(self.shape(backbone), image_size=image_size)
+        return Encoder(config, schedule, method, readout)
 
 
 def _block(config: EncoderConfig) -> Block:

@@ -36,7 +36,7 @@ def test_positions_are_resized_as_transformers_does_with_registers(grid):
     tokens = torch.zeros(1, 1 + grid[0] * grid[1], 8)
     expected = theirs.interpolate_pos_encoding(tokens, grid[0] * 14, grid[1] * 14)[0, 1:]
     position = theirs.position_embeddings[0, 1:]
-    how = Dinov2.config("vit_small_patch14_reg4_dinov2", (14, 14)).position_resize
+    how = Dinov2.shape("vit_small_patch14_reg4_dinov2").position_resize
     resized = resize_position(position, (5, 5), grid, how)
     torch.testing.assert_close(resized, expected, atol=1e-6, rtol=0)
 
@@ -48,14 +48,14 @@ def test_without_registers_the_new_grid_counts_as_a_tenth_of_a_patch_larger(grid
     picture = positions(source).T.reshape(1, 8, *source)
     factors = ((grid[0] + 0.1) / 37, (grid[1] + 0.1) / 37)
     expected = functional.interpolate(picture, scale_factor=factors, mode="bicubic")
-    how = Dinov2.config("vit_small_patch14_dinov2", (14, 14)).position_resize
+    how = Dinov2.shape("vit_small_patch14_dinov2").position_resize
     resized = resize_position(positions(source), source, grid, how)
     assert torch.equal(resized, expected[0].flatten(1).T)
 
 
 def test_segmenters_positions_are_resized_linearly():
     ramp = torch.arange(4.0).repeat_interleave(4)[:, None]
-    how = PlainVit.config("vit_tiny_patch16", (16, 16)).position_resize
+    how = PlainVit.shape("vit_tiny_patch16").position_resize
     assert torch.equal(resize_position(ramp, (4, 4), (4, 4), how), ramp)
     finer = resize_position(ramp, (4, 4), (8, 4), how)[:, 0].view(8, 4)
     assert torch.equal(finer[:, 0], torch.tensor([0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]))
