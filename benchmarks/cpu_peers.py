@@ -47,8 +47,8 @@ from benchmarks.peers.results import ModelResult
 from benchmarks.peers.tables import engines_table, notes, title
 from benchmarks.peers.targets import verdicts
 from benchmarks.record import IMAGES, RESULTS, ROOT
-from mpm_deploy.artifact.host import cpu_name
 from mpm_deploy.images.decode import find_images
+from mpm_deploy.support.processor import cpu_name
 from mpm_deploy.support.schema import read_structure, to_mapping
 
 _WARMUP_IMAGES = 3

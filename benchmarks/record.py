@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from mpm_deploy.artifact.host import cpu_name
 from mpm_deploy.measure.speed.engine import PROGRAM
 from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.processor import cpu_name
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

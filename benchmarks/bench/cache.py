@@ -10,9 +10,9 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.record import ROOT
-from mpm_deploy.artifact.host import cpu_name
 from mpm_deploy.builder.build import build
 from mpm_deploy.recipe import Recipe, load_recipe
+from mpm_deploy.support.processor import cpu_name
 
 FOLDER = ROOT / "build" / "benchmarks"
 PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf")

@@ -10,9 +10,7 @@ import torch
 
 from mpm_deploy.artifact import Manifest, Requires
 from mpm_deploy.errors import HostError, InputError
-
-_CPUINFO = Path("/proc/cpuinfo")
-_BOARD = Path("/proc/device-tree/model")
+from mpm_deploy.support.processor import host_cpu_isa
 
 _RECIPE_FOR = {"cpu": "cpu_fp32", "cuda": "h100_bf16"}
 _TORCH_FOR_CUDA = "install a torch that is built for CUDA"
@@ -66,29 +64,6 @@ def parse_device(name: str) -> torch.device:
     if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", name):
         raise InputError(f"device: expected 'cpu', 'cuda' or 'cuda:1', got {name!r}")
     return torch.device(name)
-
-
-def host_cpu_isa(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
-    """Return the flags that cpuinfo lists; empty where it lists none."""
-    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", _read(cpuinfo), re.MULTILINE)
-    return frozenset(flags.group(1).split()) if flags else frozenset()
-
-
-def cpu_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:
-    """Return a name for the processor.
-
-    On x86, cpuinfo has its name. On Arm it has numbers, and the board stands for it: the kernel of
-    a Raspberry Pi names it there too, others in ``board``.
-    """
-    lines = re.findall(r"^([^:\n]*?)\s*: (.*)$", _read(cpuinfo), re.MULTILINE)
-    facts = dict(reversed(lines))  # of a key that each core has, the first core's
-    name = facts.get("model name") or facts.get("Model") or _read(board).rstrip("\0")
-    if name:
-        return name
-    if "CPU implementer" not in facts or "CPU part" not in facts:
-        return platform.machine()
-    part = f"implementer {facts['CPU implementer']}, part {facts['CPU part']}"
-    return f"{platform.machine()}, {part}"
 
 
 def _missing_device(
@@ -154,10 +129,3 @@ def _version_misfit(versions: Mapping[str, str]) -> str | None:
     if built is None or here is None or built.partition(".")[0] == here.partition(".")[0]:
         return None
     return f"built with CUDA {built}, and torch {torch.__version__} here brings CUDA {here}"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

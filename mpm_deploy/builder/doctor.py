@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from mpm_deploy.artifact.host import host_cpu_isa
 from mpm_deploy.builder import resources
 from mpm_deploy.errors import MpmError
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import Recipe, builtin_recipes
 from mpm_deploy.support.cores import available_cores
+from mpm_deploy.support.processor import host_cpu_isa
 
 Topic = Literal["run", "build", "C++ program", "recipe"]
 

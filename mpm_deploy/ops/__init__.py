@@ -4,7 +4,7 @@
 that says how, and the plain one is their test::
 
     attention/         reference   one fused call where all lengths are equal, else image by image
-                       per_head    two products a head; what Inductor compiles for a CPU
+                       per_head    two products a head; compiled for a CPU that is not Intel's
                        flash       PyTorch's flash kernels on packed rows, for a GPU
     nearest_neighbor/  reference   all similarities of an image, then the best of each row
                        triton      the best so far, block by block of columns; for a GPU

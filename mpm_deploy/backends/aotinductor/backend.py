@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.artifact.host import host_cpu_isa
 from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
 from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
@@ -27,6 +26,7 @@ from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
+from mpm_deploy.support.processor import host_cpu_isa
 from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.temporary_folder import check_temporary_folder
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mpm_deploy.artifact import Manifest, read_manifest
-from mpm_deploy.artifact.host import cpu_name
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.speed.engine import PROGRAM, Engine
@@ -40,6 +39,7 @@ from mpm_deploy.run.results import StageTimes
 from mpm_deploy.support.contention import Contention
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.numbers import whole_number, whole_number_or_none, whole_numbers
+from mpm_deploy.support.processor import cpu_name
 from mpm_deploy.support.schema import read_structure
 
 Answer = dict[str, Any]

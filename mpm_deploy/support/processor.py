@@ -1,0 +1,43 @@
+"""Tell what this machine's processor is and can, as Linux describes it."""
+
+import platform
+import re
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+_BOARD = Path("/proc/device-tree/model")
+
+
+def host_cpu_isa(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
+    """Return the flags that cpuinfo lists; empty where it lists none."""
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", _read(cpuinfo), re.MULTILINE)
+    return frozenset(flags.group(1).split()) if flags else frozenset()
+
+
+def cpu_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:
+    """Return a name for the processor.
+
+    On x86, cpuinfo has its name. On Arm it has numbers, and the board stands for it: the kernel of
+    a Raspberry Pi names it there too, others in ``board``.
+    """
+    lines = re.findall(r"^([^:\n]*?)\s*: (.*)$", _read(cpuinfo), re.MULTILINE)
+    facts = dict(reversed(lines))  # of a key that each core has, the first core's
+    name = facts.get("model name") or facts.get("Model") or _read(board).rstrip("\0")
+    if name:
+        return name
+    if "CPU implementer" not in facts or "CPU part" not in facts:
+        return platform.machine()
+    part = f"implementer {facts['CPU implementer']}, part {facts['CPU part']}"
+    return f"{platform.machine()}, {part}"
+
+
+def is_intel(cpuinfo: Path = _CPUINFO) -> bool:
+    """Tell whether the processor is one of Intel's, which some libraries are made for."""
+    return re.search(r"^vendor_id\s*: GenuineIntel$", _read(cpuinfo), re.MULTILINE) is not None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

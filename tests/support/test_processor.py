@@ -1,0 +1,59 @@
+"""What processors are called, and what they can."""
+
+from pathlib import Path
+
+import pytest
+
+from mpm_deploy.support.processor import cpu_name, host_cpu_isa, is_intel
+
+X86 = "processor\t: 0\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: another\n"
+ARM = "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n\n"
+
+
+def test_flags_are_those_of_the_first_core(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"flags\t\t: fpu avx2\n{X86}flags\t\t: fpu\n")
+    assert host_cpu_isa(cpuinfo) == {"fpu", "avx2"}
+    cpuinfo.write_text(ARM)
+    assert host_cpu_isa(cpuinfo) == {"fp", "asimd"}
+    assert host_cpu_isa(tmp_path / "nothing") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "board", "expected"),
+    [
+        (X86, None, "AMD EPYC"),
+        (
+            f"{ARM}Model\t\t: Raspberry Pi 5 Model B Rev 1.0\n",
+            "no",
+            "Raspberry Pi 5 Model B Rev 1.0",
+        ),
+        (ARM, "Some Board\0", "Some Board"),
+        (ARM, None, "aarch64, implementer 0x41, part 0xd0b"),
+        ("", None, "aarch64"),
+        (None, None, "aarch64"),
+    ],
+)
+def test_a_processor_is_called_by_its_name_or_its_boards(
+    cpuinfo: str | None,
+    board: str | None,
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    for name, text in (("cpuinfo", cpuinfo), ("board", board)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    assert cpu_name(tmp_path / "cpuinfo", tmp_path / "board") == expected
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [("vendor_id\t: GenuineIntel\n", True), ("vendor_id\t: AuthenticAMD\n", False), (ARM, False)],
+)
+def test_processors_of_intel_are_told_from_others(
+    cpuinfo: str, expected: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{cpuinfo}")
+    assert is_intel(tmp_path / "cpuinfo") == expected
