@@ -112,7 +112,7 @@ def names_in(wheel: Path) -> set[str]:
 def assert_holds_the_package(wheel: Path) -> None:
     """Every module, kernel and recipe, and beside the package only what describes it."""
     names = names_in(wheel)
-    for suffix in ("py", "cpp"):
+    for suffix in ("py", "cpp", "h"):
         sources = (ROOT / "mpm_deploy").rglob(f"*.{suffix}")
         assert {str(path.relative_to(ROOT)) for path in sources} <= names
     assert {f"mpm_deploy/recipes/{recipe}.toml" for recipe in RECIPES} <= names

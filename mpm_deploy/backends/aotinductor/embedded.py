@@ -18,7 +18,8 @@ from unittest import mock
 
 import torch
 
-import mpm_deploy.ops.attention.weights  # noqa: F401  declares the operator
+import mpm_deploy.ops.attention.weights
+import mpm_deploy.ops.blending.kernel  # noqa: F401  like the one above, declares an operator
 from mpm_deploy.errors import BuildError
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -31,6 +32,10 @@ _DECLARATIONS = {
         AOTITorchError aoti_torch_cpu_attention_weights(
             AtenTensorHandle scores, double scale, AtenTensorHandle* key_log_weight,
             AtenTensorHandle* weights, AtenTensorHandle* sums)
+    """,
+    "blend": """
+        AOTITorchError aoti_torch_cpu_blend(
+            AtenTensorHandle cells, AtenTensorHandle by_direction, AtenTensorHandle* blended)
     """,
 }
 

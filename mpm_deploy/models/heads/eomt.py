@@ -9,7 +9,6 @@ patches ─▶ blocks    ─▶ finer grid (4 h, 4 w, C) ┴▶ sigmoid ──�
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,6 +18,7 @@ from mpm_deploy.models.heads.base import Decoder, Head
 from mpm_deploy.models.packing import first_rows
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
+from mpm_deploy.ops.blending import blend
 from mpm_deploy.support.family import require
 
 MOST_UPSCALING = 5
@@ -159,48 +159,4 @@ class TwiceAsFine(nn.Module):
 
     def blend(self, split: Tensor) -> Tensor:
         """Lay the four out and blend neighbors: ``(B, h, w, 4 C)`` -> ``(B, 2 h, 2 w, C)``."""
-        images, down, across, width = split.shape
-        cells = split.reshape(images, down, across, 2, 2, width // 4).transpose(2, 3)
-        places = cells.reshape(images, 2 * down, 2 * across, width // 4)
-        return self.norm(self._blended(places))
-
-    def _blended(self, places: Tensor) -> Tensor:
-        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-            return _blend_neighbors(places, self.blending.weight)
-        return convolved(places, self.blending.weight)
-
-
-def _blend_neighbors(places: Tensor, weight: Tensor) -> Tensor:
-    blend = sum_of_shifts if torch.compiler.is_exporting() else convolved
-    return blend(places, weight)
-
-
-def convolved(places: Tensor, weight: Tensor) -> Tensor:
-    """Sum every place and its eight neighbors, weighted for each channel: a depthwise convolution.
-
-    Args:
-        places: ``(B, h, w, C)``; around them are zeros.
-        weight: ``(C, 1, 3, 3)``.
-
-    Returns:
-        ``(B, h, w, C)``.
-    """
-    channels_first = places.permute(0, 3, 1, 2)
-    blended = functional.conv2d(channels_first, weight, padding=1, groups=weight.shape[0])
-    return blended.permute(0, 2, 3, 1)
-
-
-def sum_of_shifts(places: Tensor, weight: Tensor) -> Tensor:
-    """Do what `convolved` does, as a sum of nine shifted grids.
-
-    A compiler makes one loop of it that leaves the channels where they are. A convolution it calls,
-    with a copy to another layout before and after, which took half the time of EoMT's head.
-    """
-    down, across = places.shape[1], places.shape[2]
-    framed = functional.pad(places, [0, 0, 1, 1, 1, 1])  # (B, h + 2, w + 2, C)
-    blended = torch.zeros_like(places)
-    for row in range(3):
-        for column in range(3):
-            shifted = framed[:, row : row + down, column : column + across]
-            blended = blended + shifted * weight[:, 0, row, column]
-    return blended
+        return self.norm(blend(split, self.blending.weight))

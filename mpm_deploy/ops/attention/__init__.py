@@ -1,9 +1,9 @@
 """Choose the version of attention over packed tokens that a model gets.
 
-    CPU, eager or scripted            reference
-    CPU, compiled, one of Intel's     reference, which is one fused kernel for an image
-    CPU, compiled, another            per_head
-    GPU                               flash
+CPU, eager or scripted            reference
+CPU, compiled, one of Intel's     reference, which is one fused kernel for an image
+CPU, compiled, another            per_head
+GPU                               flash
 """
 
 import torch

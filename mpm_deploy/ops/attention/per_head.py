@@ -4,10 +4,10 @@
     (n, D) (D, n)      (n, n)                                    (n, D)
 
 The scores of one head are 4 MB at 1,024 tokens in float32 and stay in the caches, where those of
-all heads would not. A fused kernel never stores them, but PyTorch's multiplies by MKL, which is made
-for processors of Intel. On one of AMD this takes half its time in float32 and a third in bfloat16;
-on one of Intel with AMX, 1.02 to 1.6 times its time in float32 and 1.06 to 2.1 times in bfloat16
-(3 and 12 heads of 64, 250 to 1,129 rows, one core and two).
+all heads would not. A fused kernel never stores them, but PyTorch's multiplies by MKL, which is
+made for processors of Intel. On one of AMD this takes half its time in float32 and a third in
+bfloat16; on one of Intel with AMX, 1.02 to 1.6 times its time in float32 and 1.06 to 2.1 times in
+bfloat16 (3 and 12 heads of 64, 250 to 1,129 rows, one core and two).
 """
 
 from itertools import pairwise

@@ -9,7 +9,7 @@ from torch.nn import functional
 from mpm_deploy.images.decode import decode, find_images
 from mpm_deploy.models import create
 from mpm_deploy.models.heads import LinearDecoder, MaskTransformer
-from mpm_deploy.models.heads.eomt import EomtDecoder, convolved, sum_of_shifts
+from mpm_deploy.models.heads.eomt import EomtDecoder
 from mpm_deploy.models.packing import equal_offsets, patch_rows
 from mpm_deploy.models.reductions import Packed
 from mpm_deploy.models.weights.files import head_of, load_into, read_weights
@@ -131,12 +131,3 @@ def test_masks_interpolated_first_as_the_authors_do_give_nearly_the_same_labels(
         classes = class_logits.softmax(dim=2)[:, :, :-1]
         theirs = torch.einsum("bqk,bqhw->bkhw", classes, fine).argmax(dim=1)
     assert (label_map(scores, info.image_size) == theirs).double().mean() > 0.99
-
-
-def test_a_sum_of_shifts_is_the_convolution():
-    generator = torch.Generator().manual_seed(0)
-    for grid in ((1, 1), (2, 3), (8, 5)):
-        places = torch.randn(2, *grid, 4, generator=generator, dtype=torch.float64)
-        weight = torch.randn(4, 1, 3, 3, generator=generator, dtype=torch.float64)
-        expected = convolved(places, weight)
-        torch.testing.assert_close(sum_of_shifts(places, weight), expected, atol=1e-12, rtol=0)

@@ -1,0 +1,72 @@
+// Tensors by AOTInductor's C interface; a call that fails throws ShimFailed. Nothing here has a
+// name outside its file: two models in one process may hold code for different processors.
+#pragma once
+
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace {
+
+class ShimFailed {};
+
+void check(AOTITorchError error) {
+  if (error != AOTI_TORCH_SUCCESS) throw ShimFailed{};
+}
+
+template <typename Value>
+Value* data(AtenTensorHandle tensor) {
+  void* pointer = nullptr;
+  check(aoti_torch_get_data_ptr(tensor, &pointer));
+  return static_cast<Value*>(pointer);
+}
+
+template <std::size_t dimensions>
+using Sizes = std::array<std::int64_t, dimensions>;
+
+template <std::size_t dimensions>
+Sizes<dimensions> contiguous_strides(const Sizes<dimensions>& sizes) {
+  Sizes<dimensions> strides;
+  std::int64_t stride = 1;
+  for (std::size_t i = dimensions; i-- > 0; stride *= sizes[i]) strides[i] = stride;
+  return strides;
+}
+
+// The sizes of a contiguous tensor; another one is a failure.
+template <std::size_t dimensions>
+Sizes<dimensions> sizes_of(AtenTensorHandle tensor) {
+  std::int64_t *given_sizes = nullptr, *given_strides = nullptr;
+  check(aoti_torch_get_sizes(tensor, &given_sizes));
+  check(aoti_torch_get_strides(tensor, &given_strides));
+  Sizes<dimensions> sizes;
+  std::copy_n(given_sizes, dimensions, sizes.begin());
+  const auto strides = contiguous_strides(sizes);
+  for (std::size_t i = 0; i < dimensions; ++i) {
+    if (sizes[i] != 1 && given_strides[i] != strides[i]) throw ShimFailed{};
+  }
+  return sizes;
+}
+
+// Whether a tensor is of bfloat16; what is neither that nor float32 is a failure.
+bool is_bfloat16(AtenTensorHandle tensor) {
+  std::int32_t dtype = 0;
+  check(aoti_torch_get_dtype(tensor, &dtype));
+  const bool narrow = dtype == aoti_torch_dtype_bfloat16();
+  if (!narrow && dtype != aoti_torch_dtype_float32()) throw ShimFailed{};
+  return narrow;
+}
+
+template <std::size_t dimensions>
+AtenTensorHandle empty(const Sizes<dimensions>& sizes, bool bfloat16) {
+  const auto strides = contiguous_strides(sizes);
+  const auto dtype = bfloat16 ? aoti_torch_dtype_bfloat16() : aoti_torch_dtype_float32();
+  AtenTensorHandle tensor = nullptr;
+  check(aoti_torch_empty_strided(dimensions, sizes.data(), strides.data(), dtype,
+                                 aoti_torch_device_type_cpu(), 0, &tensor));
+  return tensor;
+}
+
+}  // namespace
