@@ -24,6 +24,7 @@ from mpm_deploy.serve.responses import OUTPUTS, describe_outputs, respond
 Outcome = TypeVar("Outcome")
 Asked = tuple[PreparedImage, tuple[Output, ...]]  # an image, and what to make of it
 
+_FEW = 1 << 12  # numbers that are soon an array
 _GPU_PATIENCE = 0.002  # seconds; a call of a GPU takes that long for one image as for several
 
 
@@ -85,7 +86,10 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
             RefusedError: More images than there is room for.
             Whatever the model raises.
         """
-        images, names = images_of(payload), outputs_of(payload)
+        names = outputs_of(payload)
+        numbers = sum(len(tensor.data or ()) for tensor in payload.inputs)  # and no bytes
+        read = partial(images_of, payload)
+        images = read() if numbers <= _FEW else await self.aside(read)
         outputs = tuple({output: None for name in names for output in OUTPUTS[name]})
         with self._places.bring(len(images) - 1):
             works = [self._segment(*numbered, outputs) for numbered in enumerate(images, start=1)]

@@ -73,7 +73,7 @@ def respond(
     Raises:
         InputError: One tensor cannot hold the outputs of all images, which differ in size.
     """
-    outputs = [_output(name, results, palette, _is_binary(request, name)) for name in names]
+    outputs = [_output(name, results, palette, is_binary(request, name)) for name in names]
     return InferResponse(
         response_id=request.id or str(uuid4()),
         model_name=request.model_name,
@@ -119,13 +119,13 @@ _ARRAYS: dict[str, Callable[[Result], Array]] = {
 def _with_form(request: InferRequest) -> list[RequestedOutput] | None:
     """Say of each requested output how it is sent: what it says itself, or else the request."""
     return request.request_outputs and [
-        RequestedOutput(output.name, {"binary_data": _is_binary(request, output.name)})
+        RequestedOutput(output.name, {"binary_data": is_binary(request, output.name)})
         for output in request.request_outputs
     ]
 
 
-def _is_binary(request: InferRequest, name: str) -> bool:
-    """Tell whether an output is sent as bytes: by gRPC always, in REST where it is asked for."""
+def is_binary(request: InferRequest, name: str) -> bool:
+    """Tell whether an output is sent as bytes: by gRPC always, in REST where that is asked for."""
     if request.from_grpc:
         return True
     own = [o.binary_data for o in request.request_outputs or () if o.name == name]

@@ -21,10 +21,13 @@ from mpm_deploy.serve.metrics import counted
 from mpm_deploy.serve.places import Places
 from mpm_deploy.serve.plane import Plane
 from mpm_deploy.serve.refusals import RefusedError, Status, sentence_of, status_of
-from mpm_deploy.serve.rest_body import read_request
+from mpm_deploy.serve.requests import outputs_of
+from mpm_deploy.serve.responses import is_binary
+from mpm_deploy.serve.rest_body import json_end, read_request
 
 Outcome = TypeVar("Outcome")
 
+_SHORT = 1 << 16  # bytes of JSON that take less time than to have another thread read them
 _TOLD = (MpmError, InvalidInput, InferenceError, ClientDisconnect, Exception)
 
 
@@ -98,10 +101,13 @@ class RestEndpoints:
         model = self._plane.model(name)
         with counted(name, "rest"), self._places.enter():
             body = await _read(request, self._max_bytes)
-            json_length = request.headers.get(INFERENCE_CONTENT_LENGTH_HEADER)
-            asked = await model.aside(partial(read_request, body, json_length, name))
+            end = json_end(body, request.headers.get(INFERENCE_CONTENT_LENGTH_HEADER))
+            read = partial(read_request, body, end, name)
+            asked = read() if end <= _SHORT else await model.aside(read)
             response, _ = await _unless_gone(request, self._plane.infer(name, asked))
-            return await model.aside(partial(_http, response))
+            write = partial(_http, response)
+            is_bytes = all(is_binary(asked, output) for output in outputs_of(asked))
+            return write() if is_bytes else await model.aside(write)
 
 
 async def _read(request: Request, most: int) -> bytes:

@@ -27,18 +27,37 @@ class _Asked(InferenceRequest):  # type: ignore[misc]
     inputs: list[_Input]
 
 
-def read_request(body: bytes, json_length: str | None, model_name: str) -> InferRequest:
+def json_end(body: bytes, header: str | None) -> int:
+    """Return where the JSON of a body ends.
+
+    Args:
+        body: All of it.
+        header: What the header says of that; None where there is none, and the body is JSON.
+
+    Raises:
+        InputError: The header says no length that the body has.
+    """
+    if header is None:
+        return len(body)
+    if not (header.isascii() and header.isdecimal()) or int(header) > len(body):
+        raise InputError(
+            f"{_HEADER}: expected the length of the JSON, at most {len(body)}, got {shown(header)}",
+            "leave it out where nothing follows the JSON",
+        )
+    return int(header)
+
+
+def read_request(body: bytes, end: int, model_name: str) -> InferRequest:
     """Read a request.
 
     Args:
         body: All of it.
-        json_length: What the header of that name says; None where there is none.
+        end: Where its JSON ends.
         model_name: The model that is asked.
 
     Raises:
         InputError: It is no request of the protocol.
     """
-    end = len(body) if json_length is None else _length(json_length, len(body))
     asked = _parse(body[:end])
     raw: list[bytes | None] = []
     for tensor in asked.inputs:
@@ -71,15 +90,6 @@ def _parse(text: bytes) -> _Asked:
             f"bytes behind the JSON need the header {_HEADER}",
         ) from error
     return asked
-
-
-def _length(text: str, most: int) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) > most:
-        raise InputError(
-            f"{_HEADER}: expected the length of the JSON, at most {most}, got {shown(text)}",
-            "leave it out where nothing follows the JSON",
-        )
-    return int(text)
 
 
 def _binary_size(tensor: _Input, left: int) -> int | None:
