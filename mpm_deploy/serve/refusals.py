@@ -16,6 +16,7 @@ class Status(Enum):
     ANSWERED = (HTTPStatus.OK, grpc.StatusCode.OK)
     BAD = (HTTPStatus.BAD_REQUEST, grpc.StatusCode.INVALID_ARGUMENT)
     UNKNOWN = (HTTPStatus.NOT_FOUND, grpc.StatusCode.NOT_FOUND)
+    LATE = (HTTPStatus.REQUEST_TIMEOUT, grpc.StatusCode.DEADLINE_EXCEEDED)
     TOO_LARGE = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, grpc.StatusCode.RESOURCE_EXHAUSTED)
     FULL = (HTTPStatus.TOO_MANY_REQUESTS, grpc.StatusCode.RESOURCE_EXHAUSTED)
     GONE = (499, grpc.StatusCode.CANCELLED)  # the status that nginx logs; nobody reads it

@@ -38,12 +38,14 @@ class RestEndpoints:
         plane: The models.
         places: Where images are counted.
         max_bytes: The size of the largest request.
+        patience: Seconds that a request may take to arrive.
     """
 
-    def __init__(self, plane: Plane, places: Places, max_bytes: int) -> None:
+    def __init__(self, plane: Plane, places: Places, max_bytes: int, patience: float) -> None:
         self._plane = plane
         self._places = places
         self._max_bytes = max_bytes
+        self._patience = patience
 
     def application(self) -> FastAPI:
         """Return the application that has all addresses."""
@@ -100,7 +102,7 @@ class RestEndpoints:
         """Answer with the outputs that are asked for."""
         model = self._plane.model(name)
         with counted(name, "rest"), self._places.enter():
-            body = await _read(request, self._max_bytes)
+            body = await self._arrival(request)
             end = json_end(body, request.headers.get(INFERENCE_CONTENT_LENGTH_HEADER))
             read = partial(read_request, body, end, name)
             asked = read() if end <= _SHORT else await model.aside(read)
@@ -109,14 +111,26 @@ class RestEndpoints:
             is_bytes = all(is_binary(asked, output) for output in outputs_of(asked))
             return write() if is_bytes else await model.aside(write)
 
+    async def _arrival(self, request: Request) -> bytes:
+        """Return the body of a request, which holds a place while it arrives.
+
+        Raises:
+            RefusedError: It is too large, or too slow.
+            ClientDisconnect: Its sender has gone.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                return await _read(request, self._max_bytes)
+        except TimeoutError as error:
+            raise RefusedError(
+                Status.LATE,
+                f"expected the whole request within {self._patience:g} seconds, got less",
+                "send it again, or smaller images",
+            ) from error
+
 
 async def _read(request: Request, most: int) -> bytes:
-    """Read the body of a request.
-
-    Raises:
-        RefusedError: It is larger than allowed.
-        ClientDisconnect: Its sender has gone.
-    """
+    """Read the body of a request, and no more of it than is allowed."""
     announced = request.headers.get("content-length", "0")
     parts, size = [], int(announced) if announced.isdecimal() else 0
     if size <= most:

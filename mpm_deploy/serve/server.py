@@ -32,6 +32,7 @@ class Settings(NamedTuple):
         places: Images in the server at once; who comes past that is told so.
         max_bytes: The size of the largest request.
         batch: Images a call of a model; None is as many as suit the device.
+        patience: Seconds that a request over HTTP may take to arrive.
         grace: Seconds that requests in hand have to be done when the server stops.
     """
 
@@ -41,6 +42,7 @@ class Settings(NamedTuple):
     places: int = 64
     max_bytes: int = 64 << 20
     batch: int | None = None
+    patience: float = 30.0
     grace: float = 30.0
 
 
@@ -90,10 +92,10 @@ async def _listen(
     address = f"{settings.host}:{settings.grpc_port}"
     rpc, grpc_port = grpc_server(plane, places, settings.max_bytes, address)
     with _listening(settings.host, settings.port) as listener:
-        app = RestEndpoints(plane, places, settings.max_bytes).application()
+        endpoints = RestEndpoints(plane, places, settings.max_bytes, settings.patience)
         rest = _RestServer(
             uvicorn.Config(
-                app,
+                endpoints.application(),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -1,5 +1,6 @@
 """The command: what it takes, what it says without its packages, how it ends."""
 
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mpm_deploy.errors import MissingPackageError
+from mpm_deploy.measure.speed.engine import PROGRAM
 from mpm_deploy.serve import packages
 from tests.cli.running import run
 
@@ -65,3 +67,23 @@ def test_a_file_may_have_an_equals_sign(tmp_path: Path, capsys: pytest.CaptureFi
     file.write_text("no artifact")
     assert run("serve", f"name={file}") == 1
     assert str(file) in capsys.readouterr().err
+
+
+@installed
+def test_a_port_that_is_taken(artifact: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        others = {"--port": "--grpc-port", "--grpc-port": "--port"}
+        servers = {
+            option: subprocess.Popen(
+                [*PROGRAM, "serve", str(artifact), f"{option}={port}", f"{other}=0"],
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for option, other in others.items()
+        }
+        for option, server in servers.items():
+            _, said = server.communicate(timeout=60)
+            assert server.returncode == 1
+            assert f"127.0.0.1:{port}" in said
+            assert said.endswith(f"  hint: name a free port: {option} 0 takes any\n")

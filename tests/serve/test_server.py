@@ -253,14 +253,28 @@ def test_whoever_goes_leaves_their_place(client: Client, server: Server) -> None
     assert _has(server, f'{{model="toy",outcome="gone",protocol="{client.protocol}"}} 1.0')
 
 
-def test_a_client_may_go_amid_its_request(server: Server) -> None:
+def begun(server: Server) -> http.client.HTTPConnection:
+    """A request whose first byte has arrived."""
     connection = http.client.HTTPConnection("127.0.0.1", server.rest, timeout=SOON)
     connection.putrequest("POST", "/v2/models/toy/infer")
     connection.putheader("Content-Length", "1000")
     connection.endheaders(b"{")
     until(partial(_has, server, "mpm_images_in_hand 1.0"))
-    connection.close()
+    return connection
+
+
+def test_a_client_may_go_amid_its_request(server: Server) -> None:
+    begun(server).close()
     until(partial(_has, server, "mpm_images_in_hand 0.0"))
+
+
+def test_a_request_that_does_not_arrive_leaves_its_place(server: Server) -> None:
+    connection = begun(server)
+    response = connection.getresponse()
+    assert response.status == 408
+    assert b"expected the whole request within 1 seconds" in response.read()
+    connection.close()
+    assert _has(server, "mpm_images_in_hand 0.0")
 
 
 def test_metrics_tell_stages_tokens_and_requests(server: Server) -> None:

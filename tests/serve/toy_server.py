@@ -14,7 +14,7 @@ from mpm_deploy.backends import OpenArtifact
 from mpm_deploy.serve.server import Settings, serve
 from tests.support.toy import MANIFEST, ToyProgram
 
-PLACES, MAX_BYTES = 4, 1 << 16
+SETTINGS = Settings(port=0, grpc_port=0, places=4, max_bytes=1 << 16, patience=1)
 
 
 class GatedProgram(ToyProgram):
@@ -57,8 +57,7 @@ async def run(runner: Runner, program: GatedProgram) -> None:
             say(sum(program.batches))
 
     threading.Thread(target=obey, daemon=True).start()
-    settings = Settings(port=0, grpc_port=0, places=PLACES, max_bytes=MAX_BYTES)
-    await serve({"toy": runner}, settings, stop, lambda ports: say(*ports))
+    await serve({"toy": runner}, SETTINGS, stop, lambda ports: say(*ports))
 
 
 def main() -> None:
