@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(runners: Mapping[str, Runner], arguments: argparse.Namespace) -> None:
-    from mpm_deploy.serve.server import Settings, serve
+    from mpm_deploy.serve.server import Settings, address_of, serve
 
     settings = Settings(
         host=arguments.host,
@@ -127,8 +127,8 @@ async def _serve(runners: Mapping[str, Runner], arguments: argparse.Namespace) -
             loop.call_soon_threadsafe(stop.set)
 
     def started(ports: Ports) -> None:
-        host, names = settings.host, ", ".join(runners)
-        talk(f"serving {names} at http://{host}:{ports.rest}, gRPC at {host}:{ports.grpc}")
+        rest, grpc = (address_of(settings.host, port) for port in ports)
+        talk(f"serving {', '.join(runners)} at http://{rest}, gRPC at {grpc}")
 
     for number in _STOPPING:  # from here on a signal is how it ends, and no interruption
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -44,8 +44,9 @@ def describe_outputs(manifest: Manifest) -> list[dict[str, Any]]:
     """Describe the outputs of a model, as its metadata do; -1 is any number."""
     classes = len(manifest.model.classes)
     label_type = "INT16" if classes > _INT16_CLASSES else "UINT8"
-    grid = (manifest.outputs[manifest.output_index("scores")].shape[1:]
-            if manifest.input.fit == "resize" else (-1, -1))  # fmt: skip
+    is_resized = manifest.input.fit == "resize"  # else the grid is as large as the image
+    scores = manifest.outputs[manifest.output_index("scores")].shape
+    grid = scores[1:] if is_resized else (-1, -1)
     shapes: dict[str, tuple[str, Sequence[int]]] = {
         "label_map": ("BYTES", [-1]),
         "labels": (label_type, [-1, -1, -1]),

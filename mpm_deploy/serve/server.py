@@ -53,6 +53,11 @@ class Ports(NamedTuple):
     grpc: int
 
 
+def address_of(host: str, port: int) -> str:
+    """Return host and port as addresses have them, where a host may have colons itself."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 async def serve(
     runners: Mapping[str, Runner],
     settings: Settings,
@@ -89,7 +94,7 @@ async def _listen(
     stop: asyncio.Event,
     started: Callable[[Ports], None],
 ) -> None:
-    address = f"{settings.host}:{settings.grpc_port}"
+    address = address_of(settings.host, settings.grpc_port)
     rpc, grpc_port = grpc_server(plane, places, settings.max_bytes, address)
     with _listening(settings.host, settings.port) as listener:
         endpoints = RestEndpoints(plane, places, settings.max_bytes, settings.patience)
@@ -128,4 +133,6 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         cause = error if isinstance(error, OSError) else OSError(str(error))
         cure = "name a free port: --port 0 takes any"
-        raise refusal(InputError, f"{host}:{port}: cannot listen there", cause, cure) from error
+        raise refusal(
+            InputError, f"{address_of(host, port)}: cannot listen there", cause, cure
+        ) from error
