@@ -12,6 +12,7 @@ from benchmarks import (
     label_map,
     memory,
     rotary_positions,
+    serving,
     speed,
     transformers_agreement,
     windows,
@@ -21,7 +22,7 @@ MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
         *(speed, memory, label_map, windows, rotary_positions),
-        *(transformers_agreement, cpu_peers),
+        *(transformers_agreement, serving, cpu_peers),
     )
 }
 

@@ -78,7 +78,7 @@ COMMANDS = Family(
         for name in (
             *("recipes", "models", "convert", "build", "inspect", "sign", "verify", "run"),
             *("bench", "eval", "profile", "sweep", "advise"),
-            *("visualize", "report", "doctor", "worker"),
+            *("visualize", "report", "serve", "doctor", "worker"),
         )
     },
 )

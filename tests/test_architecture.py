@@ -26,7 +26,7 @@ FLOORS = [
     {"models"},
     {"backends"},
     {"builder", "run"},
-    {"measure"},
+    {"measure", "serve"},
     {"show"},
     {"cli"},
 ]

@@ -4,6 +4,7 @@ label map     NAME.png, whose palette is the classes' colors
 class scores  NAME.npy beside it
 """
 
+import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +54,13 @@ def write_label_map(path: Path, labels: NDArray[np.integer], palette: Sequence[C
     """
     with written_atomically(path) as temporary:
         _as_picture(labels, palette).save(temporary)
+
+
+def encode_label_map(labels: NDArray[np.integer], palette: Sequence[Color]) -> bytes:
+    """Return the bytes of the file that `write_label_map` writes of the same."""
+    file = io.BytesIO()
+    _as_picture(labels, palette).save(file, "PNG")
+    return file.getvalue()
 
 
 def write_scores(path: Path, scores: NDArray[np.float32]) -> None:
