@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from benchmarks import (
+    archives,
     cpu_peers,
     label_map,
     memory,
@@ -21,7 +22,7 @@ MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
         *(speed, memory, label_map, windows, rotary_positions),
-        *(transformers_agreement, cpu_peers),
+        *(transformers_agreement, archives, cpu_peers),
     )
 }
 

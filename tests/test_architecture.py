@@ -26,6 +26,7 @@ FLOORS = [
     {"models"},
     {"backends"},
     {"builder", "run"},
+    {"serve"},
     {"measure"},
     {"show"},
     {"cli"},
