@@ -83,7 +83,7 @@ class Place:
             raise refusal(InputError, what, error, "name a folder of images") from error
         paths = [PurePosixPath(file.path) for file in found if file.type != FileType.Directory]
         names = [path.relative_to(self.folder) for path in paths]
-        return sorted(str(name) for name in names if not name.match(".*"))
+        return sorted(str(name) for name in names if not any(p.startswith(".") for p in name.parts))
 
     def read(self, name: str) -> bytes:
         with self.filesystem.open_input_stream(f"{self.folder}/{name}", compression=None) as file:
