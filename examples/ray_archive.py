@@ -14,6 +14,7 @@ the index holds is not done again: whatever ended it, the same command goes on f
 import argparse
 import hashlib
 import io
+import os
 import secrets
 import sys
 import time
@@ -367,6 +368,9 @@ def archive(arguments: argparse.Namespace) -> int:
     talk(f"{len(missing)} of {len(images)} images to do")
     artifact = str(Path(arguments.artifact).absolute())
     job = Job(artifact, source, output, arguments.batch, arguments.cpus, arguments.gpus)
+    os.environ.setdefault(
+        "RAY_IGNORE_UNHANDLED_ERRORS", "1"
+    )  # of a second actor, as of a full disk
     ray.init(arguments.address, log_to_driver=False, include_dashboard=False)
     code = fill(index, Pool(job, missing, arguments.actors or job.room()))
     talk(f"{len(index.done)} images in {output.folder}/index; {index.errors} new ones have errors")
