@@ -34,6 +34,7 @@ try:
 except ImportError:
     sys.exit("error: ray_archive.py needs Ray\n  hint: pip install 'mpm-deploy[ray]'")
 
+from mpm_deploy.cli.console import DONE, INTERRUPTED, SKIPPED, fail, talk
 from mpm_deploy.cli.signals import Interruption
 from mpm_deploy.errors import HostError, InputError, MpmError
 from mpm_deploy.images.decode import image_suffixes
@@ -45,7 +46,6 @@ IMAGES_A_TASK = 32  # an actor that dies has at most so many in hand
 FILES_AT_ONCE = 8  # that an actor reads and writes
 ROWS_A_PART = 1000
 MOST_DEATHS = 3
-DONE, SKIPPED, INTERRUPTED = 0, 3, 130
 
 
 @dataclass(frozen=True)
@@ -329,10 +329,6 @@ class Pool:
             self._waiting.extendleft(task.after_death())
 
 
-def talk(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -350,7 +346,7 @@ def main() -> None:
     try:
         sys.exit(archive(arguments))
     except MpmError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(fail(error.problem, error.hint))
 
 
 def archive(arguments: argparse.Namespace) -> int:

@@ -26,6 +26,8 @@ pytest.importorskip("ray", reason="pip install 'mpm-deploy[ray]'")
 
 import pyarrow
 import pyarrow.parquet as pq
+from fsspec.implementations.memory import MemoryFileSystem
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.cluster_utils import Cluster
 
 EXAMPLE = load_script("examples/ray_archive.py")
@@ -216,6 +218,18 @@ def test_places_are_paths_or_uris_and_list_what_is_not_hidden(tmp_path: Path) ->
         EXAMPLE.Place.of("nothing://photos")
 
 
+def test_a_place_of_any_file_system_is_written_read_and_listed() -> None:
+    """As an object store is, whose folders are there with what lies in them."""
+    memory = PyFileSystem(FSSpecHandler(MemoryFileSystem()))
+    place = EXAMPLE.Place(memory, "/bucket/archive")
+    place.write("label_maps/a/b.jpg.png", b"content")
+    assert place.files() == ["label_maps/a/b.jpg.png"]
+    assert place.read("label_maps/a/b.jpg.png") == b"content"
+    index = EXAMPLE.Index(place, seconds=0)
+    index.add(pyarrow.table({"path": ["a.jpg"], "error": pyarrow.nulls(1, pyarrow.string())}))
+    assert EXAMPLE.Index(place, seconds=0).done == {"a.jpg"}
+
+
 def test_a_source_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="photos: cannot be read"):
         EXAMPLE.Place.of(str(tmp_path / "photos")).files()
@@ -250,11 +264,14 @@ def test_rows_that_are_written_twice_are_there_once(
     assert EXAMPLE.Index(place, seconds=1).done == {"a.jpg"}
 
 
-def test_label_maps_do_not_become_images(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_label_maps_do_not_become_images(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["ray_archive.py", "none.pt2", str(archive), str(archive / "output")]
     monkeypatch.setattr(sys, "argv", words)
-    with pytest.raises(SystemExit, match="expected an output that does not lie in"):
+    with pytest.raises(SystemExit, match="1"):
         EXAMPLE.main()
+    assert "expected an output that does not lie in" in capsys.readouterr().err
 
 
 def test_without_ray_one_sentence_names_the_cure(tmp_path: Path) -> None:
