@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from benchmarks import (
+    archives,
     cpu_peers,
     label_map,
     memory,
@@ -22,7 +23,7 @@ MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
         *(speed, memory, label_map, windows, rotary_positions),
-        *(transformers_agreement, serving, cpu_peers),
+        *(transformers_agreement, serving, archives, cpu_peers),
     )
 }
 

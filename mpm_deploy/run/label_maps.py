@@ -53,14 +53,14 @@ def write_label_map(path: Path, labels: NDArray[np.integer], palette: Sequence[C
         InputError: The folder does not exist or cannot be written.
     """
     with written_atomically(path) as temporary:
-        _as_picture(labels, palette).save(temporary)
+        temporary.write_bytes(encode_label_map(labels, palette))
 
 
 def encode_label_map(labels: NDArray[np.integer], palette: Sequence[Color]) -> bytes:
-    """Return the bytes of the file that `write_label_map` writes of the same."""
-    file = io.BytesIO()
-    _as_picture(labels, palette).save(file, "PNG")
-    return file.getvalue()
+    """Return the bytes of the PNG that `write_label_map` writes."""
+    content = io.BytesIO()
+    _as_picture(labels, palette).save(content, "png")
+    return content.getvalue()
 
 
 def write_scores(path: Path, scores: NDArray[np.float32]) -> None:

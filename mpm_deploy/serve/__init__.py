@@ -1,4 +1,7 @@
-"""Serves artifacts to the clients of others, in the Open Inference Protocol (KServe's V2).
+"""Offers a Runner to others: to the clients of a server, and to the machines of a cluster.
+
+server   requests in the Open Inference Protocol (KServe's V2) in, label maps out
+ray      batches of Ray Data in, the same with label maps out
 
     REST ─┐                ┌▶ decode ─┐              ┌▶ decode …
           ├─▶ places ─▶ model         ├─▶ batcher ─▶ Runner ─▶ response
