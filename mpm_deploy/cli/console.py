@@ -199,9 +199,9 @@ def status() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr, which is told what is done and what there is in all; nothing
-    where stderr is no terminal.
+def progress(unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a progress bar on stderr, which is told what is done and what there is in all, if
+    that is known; nothing where stderr is no terminal.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
