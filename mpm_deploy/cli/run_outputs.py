@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from mpm_deploy.artifact import Manifest
@@ -48,7 +50,7 @@ class RunOutputs:
         self.written = self.skipped = 0
         _check(arguments, source, self._is_video)
         self._targets = _targets(self._output, source) if not self._is_video else []
-        self._lines: _JsonLines | None = None
+        self._put: Callable[[Line], None] | None = None
         self._video: OverlayVideo | None = None
 
     @contextmanager
@@ -59,8 +61,8 @@ class RunOutputs:
             if self._source.has_frames:
                 stack.callback(self._tell_losses)
             if self._json is not None:
-                self._lines = stack.enter_context(_json_lines(self._json))
-                self._lines.put(head_line(artifact, self._source, self._classes))
+                self._put = stack.enter_context(_json_lines(self._json))
+                self._put(head_line(artifact, self._source, self._classes))
                 stack.callback(self._end_lines)
             if self._is_video and self._output is not None:
                 self._video = OverlayVideo(self._output, self._palette)
@@ -79,8 +81,8 @@ class RunOutputs:
         reason = self._write_files(index, outcome) if outcome.ok else outcome.reason
         self.skipped += reason is not None
         self.written += reason is None
-        if self._lines is not None:
-            self._lines.put(_line(index, outcome, reason, len(self._classes)))
+        if self._put is not None:
+            self._put(_line(index, outcome, reason, len(self._classes)))
         return reason
 
     def said(self) -> str:
@@ -103,8 +105,8 @@ class RunOutputs:
         return self._targets[index - 1]
 
     def _end_lines(self) -> None:
-        if self._lines is not None:
-            self._lines.put(end_line(self.written, self.skipped, self._source))
+        if self._put is not None:
+            self._put(end_line(self.written, self.skipped, self._source))
 
     def _tell_losses(self) -> None:
         lost = self._source.losses
@@ -116,48 +118,23 @@ class RunOutputs:
             talk(f"opened again {lost.reconnects} times")
 
 
-class _JsonLines:
-    """Lines of JSON, each whole as soon as it is put."""
-
-    def __init__(self, target: str) -> None:
-        self._target = target
-        self._file = None if target == _STDOUT else Path(target).open("w", encoding="utf-8")
-
-    def put(self, line: Line) -> None:
-        """Write a line.
-
-        Raises:
-            InputError: It cannot be written.
-        """
-        if self._file is None:
-            say(json.dumps(line))
-            return
-        try:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is None:
-            return
-        try:
-            self._file.close()
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def _refused(self, error: OSError) -> InputError:
-        return refusal(InputError, f"{self._target}: cannot write there", error)
-
-
 @contextmanager
-def _json_lines(target: str) -> Iterator[_JsonLines]:
-    lines = _JsonLines(target)
+def _json_lines(target: str) -> Iterator[Callable[[Line], None]]:
+    """Give what writes a line of JSON, whole before it returns, to a file or to stdout."""
+    if target == _STDOUT:
+        yield lambda line: say(json.dumps(line))
+        return
+    with Path(target).open("wb", buffering=0) as file:  # nothing is left to write at its end
+        yield partial(_put, target, file)
+
+
+def _put(target: str, file: FileIO, line: Line) -> None:
     try:
-        yield lines
-    finally:
-        lines.close()
+        left = memoryview(json.dumps(line).encode() + b"\n")
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        raise refusal(InputError, f"{target}: cannot write there", error) from error
 
 
 def _line(index: int, outcome: Result | Skipped, reason: str | None, classes: int) -> Line:
@@ -208,8 +185,8 @@ def _check(arguments: Namespace, source: Source, is_video: bool) -> None:
 
 def _check_lies_outside(output: Path, sources: Sequence[str]) -> None:
     """Refuse an output folder inside an input folder: the next run would take label maps for it."""
-    for folder in map(os.path.realpath, sources):
-        if os.path.isdir(folder) and Path(folder) in Path(os.path.realpath(output)).parents:
+    for folder in (Path(source).resolve() for source in sources):
+        if folder.is_dir() and folder in output.resolve().parents:
             raise InputError(
                 f"{output}: expected an output folder outside {folder}, which is read with all "
                 "folders in it",

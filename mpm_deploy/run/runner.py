@@ -159,7 +159,7 @@ class Runner:
 
     def run(
         self,
-        images: str | os.PathLike[str] | Source | Iterable[ImageLike],
+        images: str | os.PathLike[str] | Iterable[ImageLike | Frame],
         batch_size: int = 1,
         on_error: Literal["skip", "raise"] = "skip",
         outputs: Collection[Output] = LABELS,
@@ -185,8 +185,8 @@ class Runner:
 
         Raises:
             InputError: ``batch_size`` below 1, another ``on_error``, an output that there is not,
-                nothing to read at that place or one image instead of them; or the Runner is closed, or
-                this is another process than the one it was first used in, after a fork.
+                nothing to read at that place or one image instead of them; or the Runner is closed,
+                or this is another process than the one it was first used in, after a fork.
             MissingPackageError: It is a video, and PyAV is not installed.
             Whatever ``images`` raises, and with ``on_error="raise"`` what the first image does that
             cannot be used; what came before is given first.
@@ -211,7 +211,11 @@ class Runner:
         return self._prepare(image, self._take(image))
 
     def _take(self, image: ImageLike | Frame) -> Taken | Frame:
-        return image if isinstance(image, Frame) else take(image, self.channels, self._memory.max_pixels)
+        return (
+            image
+            if isinstance(image, Frame)
+            else take(image, self.channels, self._memory.max_pixels)
+        )
 
     def _prepare(self, source: ImageLike | Frame, taken: Taken | Frame) -> PreparedImage:
         with self._memory.room() as admit:

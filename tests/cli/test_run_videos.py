@@ -1,5 +1,6 @@
 """``mpm-deploy run`` on videos and cameras: what it writes, and what is left when it is ended."""
 
+import errno
 import json
 import os
 import resource
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from mpm_deploy import Runner
 from tests.cli.running import run
 from tests.conftest import CLASSES
 from tests.run.sources.camera import camera, wait_for
-from tests.run.sources.clips_made import pictures, write_clip
+from tests.run.sources.clips_made import damage, pictures, write_clip
 
 FRAMES = 6
 
@@ -36,8 +38,13 @@ def lines_of(file: Path) -> list[dict[str, Any]]:
 
 
 def played(file: Path) -> list[av.VideoFrame]:
+    """The frames that a player shows, which passes over a last one that is cut off."""
+    frames = []
     with av.open(str(file)) as video:
-        return list(video.decode(video=0))
+        for packet in video.demux(video=0):
+            with suppress(av.error.InvalidDataError):
+                frames += packet.decode()
+    return frames
 
 
 def test_label_maps_and_lines(
@@ -120,11 +127,9 @@ def test_folders_in_folders_keep_their_places(
 def test_a_broken_frame_is_told_and_the_exit_code_says_so(
     artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "a.mjpeg"
-    write_clip(path, list(pictures(5)), codec="mjpeg", pixels="yuvj420p", form="mjpeg")
-    parts = path.read_bytes().split(b"\xff\xd8")
-    parts[3] = parts[3][: len(parts[3]) // 4]
-    path.write_bytes(b"\xff\xd8".join(parts))
+    path = tmp_path / "a.mkv"
+    write_clip(path, list(pictures(5)), options={"g": "1"})
+    damage(path, 2)
     assert run("run", artifact, path, "-o", tmp_path / "out") == 3
     assert "1 frames could not be decoded" in capsys.readouterr().err
 
@@ -194,7 +199,7 @@ def test_a_killed_process_leaves_a_video_that_plays(artifact: Path, tmp_path: Pa
         wait_for(enough(lines), 60)
         process.kill()
         process.communicate(timeout=30)
-    assert len(played(video)) >= 40
+    assert len(played(video)) >= 48
     assert len(lines_of(lines)) > 60
 
 
@@ -202,7 +207,7 @@ def test_a_full_disk_is_told_and_what_is_written_plays(artifact: Path, tmp_path:
     video = tmp_path / "a.mp4"
     noise = np.random.default_rng(0).integers(0, 256, (200, 48, 64, 3), dtype=np.uint8)
     write_clip(tmp_path / "noise.mkv", list(noise))
-    limit = 300_000  # bytes a file
+    limit = 120_000  # bytes a file
 
     def shrink() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -210,5 +215,5 @@ def test_a_full_disk_is_told_and_what_is_written_plays(artifact: Path, tmp_path:
     process = start(artifact, tmp_path / "noise.mkv", "-o", video, preexec_fn=shrink)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert f"error: {video}: cannot write there: {os.strerror(27)}" in errors, errors
+    assert f"error: {video}: cannot write there: {os.strerror(errno.EFBIG)}" in errors, errors
     assert len(played(video)) >= 48

@@ -85,7 +85,7 @@ class Decoder:
             raise self._unreadable(error) from error
         if not self._given:
             raise InputError(
-                f"{self.name}: not one frame in it can be decoded ({self._losses.broken} are broken)",
+                f"{self.name}: not one frame in it can be decoded, {self._losses.broken} are broken",
                 "the file is cut off or damaged: copy it again",
             )
 
@@ -93,7 +93,7 @@ class Decoder:
         """Close the file or the connection."""
         self._container.close()
 
-    def _decoded(self, packet: "Packet") -> "Iterator[tuple[float, VideoFrame]]":
+    def _decoded(self, packet: "Packet[VideoStream]") -> "Iterator[tuple[float, VideoFrame]]":
         try:
             pictures = packet.decode()
         except self._av.FFmpegError:
@@ -107,12 +107,13 @@ class Decoder:
                 self._given += 1
 
     def _time_of(self, picture: "VideoFrame") -> float:
-        if picture.time is None:
+        seconds: float | None = picture.time  # PyAV says of its type that there always is one
+        if seconds is None:
             rate = self._stream.average_rate
             self._last = self._last + float(1 / rate) if self._given and rate else self._last
         else:
-            self._first = picture.time if self._first is None else self._first
-            self._last = picture.time - self._first
+            self._first = seconds if self._first is None else self._first
+            self._last = seconds - self._first
         return self._last
 
     def _unreadable(self, error: Any) -> InputError:

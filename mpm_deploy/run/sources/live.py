@@ -62,10 +62,12 @@ class Live(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         self._thread.start()
+        begin: float | None = None
         try:
             for index, (seconds, picture) in enumerate(self._frames, start=1):
-                yield frame_of(self.name, index, seconds, picture)
+                begin = seconds if begin is None else begin
                 self._count()
+                yield frame_of(self.name, index, seconds - begin, picture)
         finally:
             self._count()
 
@@ -119,17 +121,14 @@ class Live(Source):
             self._decoder.close()
 
     def _endless(self) -> "Iterator[tuple[float, VideoFrame]]":
-        """Yield pictures with the seconds since the first one came, through all that breaks."""
-        begin: float | None = None
+        """Yield pictures with the seconds of a clock when they came, through all that breaks."""
         waits = self._waits()
         while not self._closed.is_set():
             reason = "it ended"
             try:
                 for _, picture in self._decoder:
                     waits = self._waits()
-                    now = time.monotonic()
-                    begin = now if begin is None else begin
-                    yield now - begin, picture
+                    yield time.monotonic(), picture
                 if not self._options.reconnect:
                     return
             except InputError as error:

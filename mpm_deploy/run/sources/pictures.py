@@ -1,6 +1,6 @@
 """Turn what a decoder gives into RGB, by the rule of `docs/formats/video.md`.
 
-    decoded picture ─▶ FFmpeg's filter graph ─▶ RGB ─▶ upright, by the display matrix
+decoded picture ─▶ FFmpeg's filter graph ─▶ RGB ─▶ upright, by the display matrix
 """
 
 import threading
@@ -45,8 +45,8 @@ class _Converters(threading.local):
     graph: "Graph"
 
     def convert(self, picture: "VideoFrame") -> "VideoFrame":
-        kind = (picture.width, picture.height, picture.format.name)
-        kind += (picture.colorspace, picture.color_range)
+        size, colors = (picture.width, picture.height), (picture.colorspace, picture.color_range)
+        kind = (size, picture.format.name, colors)
         if kind != self.kind:
             self.graph, self.kind = _graph_for(picture), kind
         self.graph.vpush(picture)
@@ -71,7 +71,7 @@ def rgb_of(picture: "VideoFrame") -> Pixels:
     from av.error import FFmpegError
 
     try:
-        pixels = _converters.convert(picture).to_ndarray()
+        pixels: Any = _converters.convert(picture).to_ndarray()
     except (FFmpegError, ValueError) as error:
         raise ImageError(f"its colors, {picture.format.name}, cannot be converted") from error
     return turn_upright(Raster(pixels, orientation_of(picture)))

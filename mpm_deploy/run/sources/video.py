@@ -1,6 +1,5 @@
 """Reads video files, frame by frame."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +29,7 @@ class Video(Source):
     @staticmethod
     def takes(place: str) -> bool:
         """Tell by its suffix whether a file is a video."""
-        return place.lower().endswith(SUFFIXES) and not os.path.isdir(place)
+        return place.lower().endswith(SUFFIXES) and not Path(place).is_dir()
 
     @classmethod
     def open(cls, place: str, options: SourceOptions) -> "Video":

@@ -17,7 +17,6 @@ from mpm_deploy.support.refusal import refusal
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
-    from av.video.stream import VideoStream
 
 SUFFIXES = (".mp4", ".mkv")
 
@@ -25,7 +24,10 @@ SUFFIXES = (".mp4", ".mkv")
 # each of which says what is in it. Matroska is made so.
 _OPTIONS = {".mp4": {"movflags": "frag_keyframe+empty_moov+default_base_moof"}, ".mkv": {}}
 _FLUSHED = {"flush_packets": "1"}
-_ENCODERS = {"libx264": {"preset": "veryfast", "crf": "20"}, "mpeg4": {"qscale": "3"}}
+_ENCODERS = {
+    "libx264": {"preset": "veryfast", "tune": "zerolatency", "crf": "20"},  # holds no frame back
+    "mpeg4": {"qscale": "3"},
+}
 _KEY_FRAMES = 48  # frames from one to the next: as much is lost when the process is killed
 _TICK = Fraction(1, 60_000)  # seconds; MPEG-4 has none shorter, and the common rates are multiples
 
@@ -52,7 +54,6 @@ class OverlayVideo:
         self._size = (0, 0)  # width, height
         self._last = -1  # ticks
         self._container: OutputContainer | None = None
-        self._stream: VideoStream
 
     def write(self, pixels: NDArray[np.uint8], labels: Labels, seconds: float) -> None:
         """Draw the next frame.
@@ -90,15 +91,16 @@ class OverlayVideo:
         name = next(name for name in _ENCODERS if name in self._av.codecs_available)
         options = {**_OPTIONS[suffix], **_FLUSHED}
         self._container = self._told(self._av.open, str(self._path), "w", options=options)
-        self._stream = self._container.add_stream(name, options=_ENCODERS[name])
+        self._stream: Any = self._container.add_stream(name, options=_ENCODERS[name])
         self._stream.width, self._stream.height = self._size
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.gop_size = _KEY_FRAMES
         self._stream.codec_context.time_base = _TICK
 
     def _encode(self, frame: Any) -> None:
-        for packet in self._told(self._stream.encode, frame):
-            self._told(self._container.mux, packet)
+        container, stream = self._container, self._stream
+        for packet in self._told(stream.encode, frame):
+            self._told(container.mux, packet)  # type: ignore[union-attr]
 
     def _told(self, work: Any, *arguments: Any, **options: Any) -> Any:
         """Do work of FFmpeg's, and tell what the operating system refused to it."""

@@ -4,7 +4,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from PIL import Image
@@ -87,6 +87,40 @@ def camera(**options: float) -> Iterator[Camera]:
         yield opened
     finally:
         opened.close()
+
+
+@contextmanager
+def served(data: bytes, length: bool) -> Iterator[str]:
+    """The address of some bytes, whose length is told or not."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            first, _, _ = (
+                self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+            )
+            begin = int(first) if length else 0
+            self.send_response(206 if begin else 200)
+            if length:
+                self.send_header("Accept-Ranges", "bytes")
+                self.send_header("Content-Length", str(len(data) - begin))
+                self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
+            else:
+                self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+            with suppress(OSError):  # it has seen enough
+                self.wfile.write(data[begin:] if length else chunk)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    ThreadingHTTPServer.daemon_threads = True
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/clip"
+        server.shutdown()
 
 
 def number_on(pixels: object) -> int:

@@ -1,4 +1,4 @@
-"""Clips that tests write, and those that lie in ``clips/``: ``python -m tests.run.sources.clips_made``."""
+"""Clips that tests write, and those in ``clips/``: ``python -m tests.run.sources.clips_made``."""
 
 import hashlib
 import json
@@ -60,6 +60,16 @@ def write_clip(
         output.mux(stream.encode(None))
 
 
+def damage(path: Path, number: int) -> None:
+    """Overwrite most of a packet in a file."""
+    with av.open(str(path)) as clip:
+        packet = [bytes(packet) for packet in clip.demux(video=0)][number]
+    data = path.read_bytes()
+    at = data.index(packet)
+    middle = packet[:40] + bytes(range(256)) * (len(packet) // 256 + 1)
+    path.write_bytes(data[:at] + middle[: len(packet)] + data[at + len(packet) :])
+
+
 def turn(path: Path, matrix: tuple[int, ...]) -> None:
     """Write a display matrix into an MP4 of one track."""
     data = bytearray(path.read_bytes())
@@ -82,7 +92,9 @@ def write_sound(path: Path) -> None:
 def hashes(path: Path) -> list[str]:
     """SHA-256 of the RGB of each frame."""
     with av.open(str(path)) as clip:
-        return [hashlib.sha256(rgb_of(frame).tobytes()).hexdigest() for frame in clip.decode(video=0)]
+        return [
+            hashlib.sha256(rgb_of(frame).tobytes()).hexdigest() for frame in clip.decode(video=0)
+        ]
 
 
 def main() -> None:
@@ -90,11 +102,17 @@ def main() -> None:
     CLIPS.mkdir(exist_ok=True)
     frames, dense = list(pictures(4)), {"crf": "12", "bf": "0"}
     limited = {"color_range": 1}
-    write_clip(CLIPS / "limited_601.mp4", frames, options=dense, colors={**limited, "colorspace": 6})
-    write_clip(CLIPS / "limited_709.mp4", frames, options=dense, colors={**limited, "colorspace": 1})
+    write_clip(
+        CLIPS / "limited_601.mp4", frames, options=dense, colors={**limited, "colorspace": 6}
+    )
+    write_clip(
+        CLIPS / "limited_709.mp4", frames, options=dense, colors={**limited, "colorspace": 1}
+    )
     write_clip(CLIPS / "untagged.mkv", frames, options=dense)
     odd = [picture[:37, :51] for picture in frames]
-    write_clip(CLIPS / "full_odd.mkv", odd, codec="mjpeg", pixels="yuvj420p", options={"qscale": "3"})
+    write_clip(
+        CLIPS / "full_odd.mkv", odd, codec="mjpeg", pixels="yuvj420p", options={"qscale": "3"}
+    )
     write_clip(CLIPS / "ten_bits.mp4", frames, options=dense, pixels="yuv420p10le")
     write_clip(CLIPS / "turned.mp4", frames, options=dense)
     turn(CLIPS / "turned.mp4", QUARTER_TURN)

@@ -14,7 +14,8 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 PIPELINE = (
     "( videotestsrc is-live=true pattern=ball"
-    " ! video/x-raw,width=64,height=48,framerate=50/1 ! jpegenc ! rtpjpegpay name=pay0 )"
+    " ! video/x-raw,format=I420,width=64,height=48,framerate=50/1"
+    " ! jpegenc ! rtpjpegpay name=pay0 )"
 )
 
 
@@ -28,7 +29,8 @@ def main() -> None:
     factory.set_shared(True)
     server.get_mount_points().add_factory("/test", factory)
     server.attach(None)
-    print(server.get_bound_port(), flush=True)
+    sys.stdout.write(f"{server.get_bound_port()}\n")
+    sys.stdout.flush()
     GLib.MainLoop().run()
 
 

@@ -14,7 +14,7 @@ from mpm_deploy.run.runner import Runner
 from mpm_deploy.run.sources import Frame, Source, open_source, open_sources
 from mpm_deploy.run.sources.decoder import without_password
 from mpm_deploy.run.sources.source import SourceOptions
-from tests.run.sources.camera import Camera, camera, number_on, wait_for
+from tests.run.sources.camera import Camera, camera, number_on, served, wait_for
 from tests.run.sources.clips_made import pictures, write_clip
 from tests.support.toy import MANIFEST, ToyProgram
 
@@ -99,9 +99,11 @@ def test_a_server_that_stays_away_is_an_error_behind_the_frames() -> None:
     assert "user:***@" in caught.value.problem and "secret" not in str(caught.value)
 
 
-def test_without_reconnecting_the_end_of_a_stream_is_the_end() -> None:
-    with camera() as there, open_source(there.address, **{**QUICK, "reconnect": 0}) as source:
-        there.frames_each = there.sent + 20
+def test_without_reconnecting_the_end_of_a_stream_is_the_end(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.ts", list(pictures(20)), form="mpegts")
+    data = (tmp_path / "clip.ts").read_bytes()
+    with served(data, length=False) as address, open_source(address, reconnect=0) as source:
+        assert source.live
         assert list(frames(source))
 
 
@@ -111,7 +113,7 @@ def test_a_stream_that_falls_silent_broke() -> None:
         found = frames(source)
         next(found)
         there.silent = True
-        with pytest.raises(InputError, match="nothing came for 0.5 seconds"):
+        with pytest.raises(InputError, match=r"nothing came for 0.5 seconds"):
             for _ in found:
                 pass
 
@@ -131,22 +133,11 @@ def test_a_camera_that_is_not_there_says_so() -> None:
 
 
 def test_a_recording_at_an_address_is_read_whole(tmp_path: Path) -> None:
-    from functools import partial
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
     write_clip(tmp_path / "clip.mp4", list(pictures(20)))
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_address[1]}/clip.mp4"
-        with open_source(address) as source:
-            assert not source.live and source.total == 20
-            assert len(list(source)) == 20 and source.losses.dropped == 0
-        server.shutdown()
+    data = (tmp_path / "clip.mp4").read_bytes()
+    with served(data, length=True) as address, open_source(address) as source:
+        assert not source.live and source.total == 20
+        assert len(list(source)) == 20 and source.losses.dropped == 0
 
 
 def test_a_camera_runs_alone(tmp_path: Path) -> None:

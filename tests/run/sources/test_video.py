@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from mpm_deploy.run import runner as runner_module
 from mpm_deploy.run.results import Result
 from mpm_deploy.run.runner import Runner
 from mpm_deploy.run.sources import Frame, open_source
-from tests.run.sources.clips_made import pictures, write_clip, write_sound
+from tests.run.sources.clips_made import damage, pictures, write_clip, write_sound
 from tests.support.toy import MANIFEST, ToyProgram
 
 
@@ -55,7 +56,7 @@ def test_times_are_the_frames_own(tmp_path: Path) -> None:
 def test_frames_without_a_time_follow_one_another(tmp_path: Path) -> None:
     write_clip(tmp_path / "a.h264", list(pictures(4)), form="h264", options={"bf": "0"})
     times = [frame.time for frame in frames_of(tmp_path / "a.h264")]
-    assert times[0] == 0 and all(later > earlier for earlier, later in zip(times, times[1:]))  # noqa: B905
+    assert times[0] == 0 and all(earlier < later for earlier, later in pairwise(times))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -97,12 +98,9 @@ def test_a_frame_larger_than_allowed_is_skipped(
 
 
 def test_broken_frames_are_left_out_and_counted(tmp_path: Path) -> None:
-    """Of JPEGs, of which each is a frame of its own, the third is cut short."""
-    path = tmp_path / "a.mjpeg"
-    write_clip(path, list(pictures(5)), codec="mjpeg", pixels="yuvj420p", form="mjpeg")
-    parts = path.read_bytes().split(b"\xff\xd8")
-    parts[3] = parts[3][: len(parts[3]) // 4]
-    path.write_bytes(b"\xff\xd8".join(parts))
+    path = tmp_path / "a.mkv"
+    write_clip(path, list(pictures(5)), options={"g": "1"})  # each decodes by itself
+    damage(path, 2)
     with open_source(path) as source:
         assert len(list(source)) == 4
         assert source.losses.broken == 1
