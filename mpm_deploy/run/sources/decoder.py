@@ -85,7 +85,7 @@ class Decoder:
             raise self._unreadable(error) from error
         if not self._given:
             raise InputError(
-                f"{self.name}: not one frame in it can be decoded, {self._losses.broken} are broken",
+                f"{self.name}: not one frame in it can be decoded",
                 "the file is cut off or damaged: copy it again",
             )
 

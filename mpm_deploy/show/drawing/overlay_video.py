@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ from mpm_deploy.run.sources.decoder import require_av
 from mpm_deploy.show.drawing.labels import Labels, overlay
 from mpm_deploy.support.files import check_can_write
 from mpm_deploy.support.refusal import refusal
-
-if TYPE_CHECKING:
-    from av.container import OutputContainer
 
 SUFFIXES = (".mp4", ".mkv")
 
@@ -53,7 +50,8 @@ class OverlayVideo:
         self._palette = palette
         self._size = (0, 0)  # width, height
         self._last = -1  # ticks
-        self._container: OutputContainer | None = None
+        self._container: Any = None  # PyAV's, from the first frame on
+        self._stream: Any = None
 
     def write(self, pixels: NDArray[np.uint8], labels: Labels, seconds: float) -> None:
         """Draw the next frame.
@@ -91,7 +89,7 @@ class OverlayVideo:
         name = next(name for name in _ENCODERS if name in self._av.codecs_available)
         options = {**_OPTIONS[suffix], **_FLUSHED}
         self._container = self._told(self._av.open, str(self._path), "w", options=options)
-        self._stream: Any = self._container.add_stream(name, options=_ENCODERS[name])
+        self._stream = self._container.add_stream(name, options=_ENCODERS[name])
         self._stream.width, self._stream.height = self._size
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.gop_size = _KEY_FRAMES
@@ -100,7 +98,7 @@ class OverlayVideo:
     def _encode(self, frame: Any) -> None:
         container, stream = self._container, self._stream
         for packet in self._told(stream.encode, frame):
-            self._told(container.mux, packet)  # type: ignore[union-attr]
+            self._told(container.mux, packet)
 
     def _told(self, work: Any, *arguments: Any, **options: Any) -> Any:
         """Do work of FFmpeg's, and tell what the operating system refused to it."""
