@@ -43,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", action="store_true", help="write class scores too, beside each label map"
     )
+    parser.set_defaults(refuse=parser.error)
     add_max_pixels_option(parser)
     add_stride_option(parser)
     add_trust_option(parser)
@@ -57,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     from mpm_deploy.run.runner import Runner
     from mpm_deploy.run.sources import SourceOptions, open_sources
 
+    if arguments.output is None and arguments.json is None:
+        arguments.refuse("nothing is to be written: one of -o/--output and --json is required")
     options = SourceOptions(
         arguments.recursive, arguments.reconnect, arguments.reconnect_wait, arguments.timeout
     )

@@ -39,7 +39,7 @@ class RunOutputs:
         source: What is run on.
 
     Raises:
-        InputError: Nothing is to be written, or it cannot be where it is to be.
+        InputError: They make no sense together, or cannot be written.
     """
 
     def __init__(self, arguments: Namespace, source: Source) -> None:
@@ -161,11 +161,6 @@ def _names_a_video(output: Path) -> bool:
 def _check(arguments: Namespace, source: Source, is_video: bool) -> None:
     """Refuse what makes no sense together, and what cannot be written, before the work begins."""
     output: Path | None = arguments.output
-    if output is None and arguments.json is None:
-        raise InputError(
-            "nothing is to be written: expected -o or --json",
-            "-o FOLDER for label maps, -o FILE.mp4 for a video, --json - for lines",
-        )
     if is_video and not source.has_frames:
         raise InputError(
             f"{output}: expected a folder for the label maps of images, got a video's name",

@@ -137,7 +137,6 @@ def test_a_broken_frame_is_told_and_the_exit_code_says_so(
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["{clip}"], "nothing is to be written: expected -o or --json"),
         (["{images}", "-o", "{tmp}/a.mp4"], "expected a folder for the label maps of images"),
         (["{clip}", "-o", "{tmp}/a.mp4", "--scores"], "--scores: expected a folder"),
         (["{clip}", "--json", "{tmp}/none/a"], "cannot write there: no such folder"),
