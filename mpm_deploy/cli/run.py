@@ -85,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
                     name = name_of(outcome.source) if outcome.ok else outcome.path
                     warn_of_skipped(name, reason)
                 tell(index, source.total)
+                if outputs.nobody_reads():
+                    break
             warn_of_random(runner.manifest.weights.origin)
         talk(outputs.said())
         return SKIPPED if outputs.skipped or source.losses.broken else DONE

@@ -17,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 
 from mpm_deploy.artifact import Manifest
-from mpm_deploy.cli.console import say, talk
+from mpm_deploy.cli.console import say, stdout_is_read, talk
 from mpm_deploy.errors import InputError
 from mpm_deploy.run.frame_lines import Line, end_line, head_line, result_line, skipped_line
 from mpm_deploy.run.label_maps import Color, label_map_names, write_label_map, write_scores
@@ -84,6 +84,10 @@ class RunOutputs:
         if self._put is not None:
             self._put(_line(index, outcome, reason, len(self._classes)))
         return reason
+
+    def nobody_reads(self) -> bool:
+        """Tell whether all that is written goes to a stdout whose reader is gone."""
+        return self._output is None and self._json == _STDOUT and not stdout_is_read()
 
     def said(self) -> str:
         """Say in words what there is now."""

@@ -191,6 +191,16 @@ def test_a_signal_ends_the_outputs_of_a_camera(
     assert end["images"] == len(seen) == len(played(video))
 
 
+def test_a_reader_of_a_camera_that_has_seen_enough_ends_the_run(artifact: Path) -> None:
+    with camera() as there:
+        process = start(artifact, there.address, "--json", "-", stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["live"]
+        process.stdout.close()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+
+
 def test_a_killed_process_leaves_a_video_that_plays(artifact: Path, tmp_path: Path) -> None:
     lines, video = tmp_path / "a.jsonl", tmp_path / "a.mp4"
     with camera() as there:

@@ -1,9 +1,9 @@
 """Decodes the video of a file, an address or a device, by FFmpeg's libraries."""
 
+import re
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from mpm_deploy.errors import InputError, MissingPackageError
 from mpm_deploy.run.sources.source import Losses
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
 
 _MOST_THREADS = 16  # more decode no faster
+_PASSWORD = re.compile(r"^(\w+://[^/@:]*):[^/]*@")
 
 
 class Decoder:
@@ -110,7 +111,7 @@ class Decoder:
         seconds: float | None = picture.time  # PyAV says of its type that there always is one
         if seconds is None:
             rate = self._stream.average_rate
-            self._last = self._last + float(1 / rate) if self._given and rate else self._last
+            self._last = self._last + 1 / float(rate) if self._given and rate else self._last
         else:
             self._first = seconds if self._first is None else self._first
             self._last = seconds - self._first
@@ -153,5 +154,4 @@ def require_av(name: str) -> ModuleType:
 
 def without_password(address: str) -> str:
     """Return an address as messages and files may show it."""
-    password = urlsplit(address).password
-    return address if password is None else address.replace(f":{password}@", ":***@", 1)
+    return _PASSWORD.sub(r"\1:***@", address)

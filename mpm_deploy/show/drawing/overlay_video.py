@@ -88,7 +88,8 @@ class OverlayVideo:
         self._size = (width + width % 2, height + height % 2)
         name = next(name for name in _ENCODERS if name in self._av.codecs_available)
         options = {**_OPTIONS[suffix], **_FLUSHED}
-        self._container = self._told(self._av.open, str(self._path), "w", options=options)
+        # A name with a colon in it would be an address.
+        self._container = self._told(self._av.open, f"file:{self._path}", "w", options=options)
         self._stream = self._container.add_stream(name, options=_ENCODERS[name])
         self._stream.width, self._stream.height = self._size
         self._stream.pix_fmt = "yuv420p"

@@ -150,7 +150,8 @@ def test_a_camera_runs_alone(tmp_path: Path) -> None:
     ("address", "shown"),
     [
         ("rtsp://user:p%40ss@host:554/a", "rtsp://user:***@host:554/a"),
-        ("rtsp://host/a:b@c", "rtsp://host/a:b@c"),
+        ("rtsp://user:p@ss:w@host/a", "rtsp://user:***@host/a"),
+        ("rtsp://host:554/a:b@c", "rtsp://host:554/a:b@c"),
         ("/dev/video0", "/dev/video0"),
     ],
 )
