@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import FileIO
@@ -92,7 +92,7 @@ class RunOutputs:
     def said(self) -> str:
         """Say in words what there is now."""
         if self._output is None:
-            return f"{self.written} lines in {self._json}"
+            return f"{self.written} lines in {'stdout' if self._json == _STDOUT else self._json}"
         what = "frames" if self._is_video else "label maps"
         return f"{self.written} {what} in {self._output}"
 
@@ -174,8 +174,11 @@ def _check(arguments: Namespace, source: Source, is_video: bool) -> None:
         raise InputError(
             "--scores: expected a folder, where class scores go beside label maps", "-o FOLDER"
         )
-    if arguments.json not in (None, _STDOUT):
-        check_can_write(Path(arguments.json))
+    files = [] if arguments.json in (None, _STDOUT) else [Path(arguments.json)]
+    if output is not None and is_video:
+        files.append(output)
+    _check_keeps(arguments.sources, files, "output would overwrite an input")
+    check_can_write(*files)
     if output is not None and not is_video:
         check_output_folder(output, [Path(place) for place in arguments.sources])
         if arguments.recursive:
@@ -199,11 +202,13 @@ def _targets(output: Path | None, source: Source) -> list[Path]:
         return []
     names = label_map_names(source.paths, source.folders)
     targets = [output / name for name in names]
-    inputs = {os.path.realpath(image) for image in source.paths}
-    for target in targets:
-        if os.path.realpath(target) in inputs:
-            raise InputError(
-                f"{target}: this label map would overwrite an input image",
-                "name another folder for the label maps",
-            )
+    _check_keeps(source.paths, targets, "label map would overwrite an input image")
     return targets
+
+
+def _check_keeps(inputs: Iterable[str | Path], targets: Iterable[Path], what: str) -> None:
+    """Refuse to write over an input."""
+    kept = {os.path.realpath(path) for path in inputs}
+    for target in targets:
+        if os.path.realpath(target) in kept:
+            raise InputError(f"{target}: this {what}", "name another place for what is written")

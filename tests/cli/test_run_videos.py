@@ -141,6 +141,8 @@ def test_a_broken_frame_is_told_and_the_exit_code_says_so(
         (["{clip}", "-o", "{tmp}/a.mp4", "--scores"], "--scores: expected a folder"),
         (["{clip}", "--json", "{tmp}/none/a"], "cannot write there: no such folder"),
         (["{clip}", "-o", "{tmp}/none/a.mp4"], "cannot write there: no such folder"),
+        (["{clip}", "-o", "{clip}"], "clip.mp4: this output would overwrite an input"),
+        (["{clip}", "--json", "{clip}"], "clip.mp4: this output would overwrite an input"),
         (["{clip}", "{clip}", "-o", "{tmp}/out"], "expected a video or a camera alone"),
         (["{images}", "--recursive", "-o", "{images}/out"], "expected an output folder outside"),
     ],

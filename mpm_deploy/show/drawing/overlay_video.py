@@ -12,7 +12,6 @@ from PIL import Image
 from mpm_deploy.errors import InputError
 from mpm_deploy.run.sources.decoder import require_av
 from mpm_deploy.show.drawing.labels import Labels, overlay
-from mpm_deploy.support.files import check_can_write
 from mpm_deploy.support.refusal import refusal
 
 SUFFIXES = (".mp4", ".mkv")
@@ -39,13 +38,11 @@ class OverlayVideo:
         palette: Red, green, blue of each class.
 
     Raises:
-        InputError: It cannot be written there.
         MissingPackageError: PyAV is not installed.
     """
 
     def __init__(self, path: Path, palette: Sequence[tuple[int, int, int]]) -> None:
         self._av = require_av(str(path))
-        check_can_write(path)
         self._path = path
         self._palette = palette
         self._size = (0, 0)  # width, height
