@@ -138,6 +138,7 @@ def test_public_names() -> None:
         "evaluate",
         "load_recipe",
         "mutual_pair_merge",
+        "open_source",
         "patch",
         "read_manifest",
         "sweep",

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,10 +23,10 @@ from mpm_deploy.images.decode import (
     ImageLike,
     Taken,
     decode,
-    find_images,
     take,
 )
 from mpm_deploy.images.formats import MAX_PIXELS
+from mpm_deploy.images.formats.raster import Admit
 from mpm_deploy.images.pixels import ChannelOrder
 from mpm_deploy.run.decode_memory import DecodeMemory
 from mpm_deploy.run.image_fit import image_fit_of
@@ -40,6 +40,7 @@ from mpm_deploy.run.outputs import (
 )
 from mpm_deploy.run.pipeline import completed, in_batches, prefetch
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, name_of
+from mpm_deploy.run.sources import Frame, Source, open_source
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.home_process import HomeProcess
@@ -158,7 +159,7 @@ class Runner:
 
     def run(
         self,
-        images: str | os.PathLike[str] | Iterable[ImageLike],
+        images: str | os.PathLike[str] | Iterable[ImageLike | Frame],
         batch_size: int = 1,
         on_error: Literal["skip", "raise"] = "skip",
         outputs: Collection[Output] = LABELS,
@@ -166,9 +167,10 @@ class Runner:
         """Segment many images: workers decode ahead while the model runs.
 
         Args:
-            images: A folder, or images in any form that a call takes; read lazily, some batches
-                ahead. Each is taken hold of before the next one is asked for: a generator may give
-                one array again and again, with other pixels in it.
+            images: A folder, a video, an address, a camera, or what else `open_source` takes and
+                gives; or images in any form that a call takes. They are read lazily, some batches
+                ahead, and of a live source none ahead. Each is taken hold of before the next one is
+                asked for: a generator may give one array again and again, with other pixels in it.
             batch_size: Images a model call, or windows where these slide over images: those of
                 several images fill a batch together. The last one takes what is left.
             on_error: What an image does that cannot be decoded, or that the model or the memory
@@ -183,8 +185,9 @@ class Runner:
 
         Raises:
             InputError: ``batch_size`` below 1, another ``on_error``, an output that there is not,
-                no images in the folder or one image instead of them; or the Runner is closed, or
-                this is another process than the one it was first used in, after a fork.
+                nothing to read at that place or one image instead of them; or the Runner is closed,
+                or this is another process than the one it was first used in, after a fork.
+            MissingPackageError: It is a video, and PyAV is not installed.
             Whatever ``images`` raises, and with ``on_error="raise"`` what the first image does that
             cannot be used; what came before is given first.
         """
@@ -193,7 +196,7 @@ class Runner:
             raise InputError(f"on_error: expected 'skip' or 'raise', got {on_error!r}")
         outputs = taken_outputs(outputs)
         self._check_open()
-        items = find_images(Path(images)) if isinstance(images, str | os.PathLike) else images
+        items = open_source(images) if isinstance(images, str | os.PathLike) else images
         _check_are_many(items)
         results = self._run(items, batch_size, outputs)
         return results if on_error == "skip" else _raising(results)
@@ -207,13 +210,17 @@ class Runner:
         """
         return self._prepare(image, self._take(image))
 
-    def _take(self, image: ImageLike) -> Taken:
-        return take(image, self.channels, self._memory.max_pixels)
+    def _take(self, image: ImageLike | Frame) -> Taken | Frame:
+        return (
+            image
+            if isinstance(image, Frame)
+            else take(image, self.channels, self._memory.max_pixels)
+        )
 
-    def _prepare(self, source: ImageLike, taken: Taken) -> PreparedImage:
+    def _prepare(self, source: ImageLike | Frame, taken: Taken | Frame) -> PreparedImage:
         with self._memory.room() as admit:
             begin = time.perf_counter()
-            pixels = taken if isinstance(taken, Tensor) else decode(taken, admit)
+            pixels = _pixels(taken, admit)
             decoded = time.perf_counter()
             fitted = self._fit(pixels)
             end = time.perf_counter()
@@ -283,17 +290,22 @@ class Runner:
         self.close()
 
     def _run(
-        self, images: Iterable[ImageLike], batch_size: int, outputs: Collection[Output]
+        self, images: Iterable[ImageLike | Frame], batch_size: int, outputs: Collection[Output]
     ) -> Generator[Result | Skipped, None, None]:
         label = partial(self._submit_label, outputs=outputs)
-        ahead = self.workers + _BATCHES_IN_FLIGHT * batch_size
-        with closing(prefetch(self._submit_load, images, ahead)) as loaded:
+        is_live = isinstance(images, Source) and images.live  # what waits grows old
+        batches_ahead = 1 if is_live else _BATCHES_IN_FLIGHT
+        ahead = 1 if is_live else self.workers + _BATCHES_IN_FLIGHT * batch_size
+        with (
+            images if isinstance(images, Source) else nullcontext(),
+            closing(prefetch(self._submit_load, images, ahead)) as loaded,
+        ):
             items = windows_of(loaded)
             batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
-                closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
+                closing(prefetch(self._submit_score, batches, batches_ahead)) as scored,
                 closing(
-                    prefetch(label, gather(chain.from_iterable(scored)), _BATCHES_IN_FLIGHT)
+                    prefetch(label, gather(chain.from_iterable(scored)), batches_ahead)
                 ) as outcomes,
             ):
                 for ready in outcomes:
@@ -301,7 +313,7 @@ class Runner:
                         yield outcome
                         self._check_home()
 
-    def _submit_load(self, image: ImageLike) -> Future[PreparedImage | Skipped]:
+    def _submit_load(self, image: ImageLike | Frame) -> Future[PreparedImage | Skipped]:
         """Take an image, which the caller may change once this returns, and load it."""
         self._check_open()
         try:
@@ -310,7 +322,9 @@ class Runner:
             return completed(Skipped.of(image, error))
         return self._decoders.submit(self._prepare_or_skip, image, taken)
 
-    def _prepare_or_skip(self, source: ImageLike, taken: Taken) -> PreparedImage | Skipped:
+    def _prepare_or_skip(
+        self, source: ImageLike | Frame, taken: Taken | Frame
+    ) -> PreparedImage | Skipped:
         try:
             return self._prepare(source, taken)
         except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
@@ -435,6 +449,13 @@ def _prepare_thread(threads: int, device: torch.device) -> None:
     set_intra_op_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_stream(torch.cuda.Stream(device))
+
+
+def _pixels(taken: Taken | Frame, admit: Admit) -> Tensor:
+    """Return ``(3, height, width)`` uint8 RGB."""
+    if isinstance(taken, Tensor):
+        return taken
+    return taken.decode(admit) if isinstance(taken, Frame) else decode(taken, admit)
 
 
 def _check_are_many(images: Any) -> None:
