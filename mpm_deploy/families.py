@@ -77,7 +77,7 @@ COMMANDS = Family(
         name: f"mpm_deploy.cli.{name}"
         for name in (
             *("recipes", "models", "convert", "build", "inspect", "sign", "verify", "run"),
-            *("bench", "eval", "profile", "sweep", "advise"),
+            *("export", "bench", "eval", "profile", "sweep", "advise"),
             *("visualize", "report", "doctor", "worker"),
         )
     },
