@@ -88,8 +88,8 @@ COMMANDS = Family(
         name: f"mpm_deploy.cli.{name}"
         for name in (
             *("recipes", "models", "convert", "build", "inspect", "sign", "verify", "run"),
-            *("bench", "eval", "profile", "sweep", "advise"),
-            *("visualize", "report", "serve", "doctor", "worker"),
+            *("serve", "export", "bench", "eval", "profile", "sweep", "advise"),
+            *("visualize", "report", "doctor", "worker"),
         )
     },
 )

@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -65,7 +65,8 @@ class Runner:
     Threads may share a Runner: each may call it, or iterate a `run` of its own. Images are decoded
     side by side; the model belongs to one thread of the Runner, so that calls to it queue there.
     The threads start at the first use, in the process that it is in: a Runner that is open and
-    unused may be used after a fork, on a CPU.
+    unused may be used after a fork, on a CPU. Pickled or copied it is another one on the same file,
+    opened with the same arguments where it is unpickled.
 
     Args:
         artifact: A ``.pt`` or ``.pt2``; or a model that is open already, as `open_eager` gives it.
@@ -115,10 +116,23 @@ class Runner:
             raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
         if not isinstance(artifact, str | os.PathLike | OpenArtifact):
             raise InputError(f"artifact: expected a path, got {type(artifact).__name__}")
+        self._again: partial[Runner] | None = None
         if isinstance(artifact, OpenArtifact):
             self.artifact, opened = Path("eager"), artifact
         else:
             self.artifact, opened = Path(artifact), open_artifact(artifact, device, trust)
+            self._again = partial(
+                type(self),
+                self.artifact.absolute(),
+                device=device,
+                threads=threads,
+                workers=workers,
+                label_size=label_size,
+                stride=stride,
+                channels=channels,
+                max_pixels=max_pixels,
+                trust=None if trust is None else Path(trust).absolute(),
+            )
         self.label_size = label_size
         self.channels: ChannelOrder = channels
         self._memory = DecodeMemory(whole_number_or_none("max_pixels", max_pixels) or MAX_PIXELS)
@@ -400,19 +414,37 @@ class Runner:
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
         return torch.stack(list(images), out=batch).to(self.device, non_blocking=pinned)
 
-    def __reduce__(self) -> NoReturn:
-        raise InputError(
-            f"{self.artifact}: a Runner cannot be pickled or copied",
-            "open one in each process: Runner(artifact)",
-        )
+    def __reduce__(self) -> "tuple[Callable[..., Runner], tuple[partial[Runner], str]]":
+        self._check_not_closed()
+        if self._again is None:
+            raise InputError(
+                f"{self.artifact}: a Runner of a model without a file cannot be pickled or copied",
+                "build an artifact, or open the model in each process",
+            )
+        return _reopen, (self._again, self.manifest.payload_sha256)
 
     def _check_open(self) -> None:
+        self._check_not_closed()
+        self._check_home()
+
+    def _check_not_closed(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
-        self._check_home()
 
     def _check_home(self) -> None:
         self._home.check(f"{self.artifact}: this Runner was opened")
+
+
+def _reopen(again: partial[Runner], payload_sha256: str) -> Runner:
+    """Open the file of a pickled Runner, if it is still what that one had open."""
+    runner = again()
+    if runner.manifest.payload_sha256 != payload_sha256:
+        runner.close()
+        raise ArtifactError(
+            f"{runner.artifact}: expected the file that the pickled Runner had open, got another",
+            "put that file back, or pickle a Runner that is opened on this one",
+        )
+    return runner
 
 
 class Clock:
