@@ -39,6 +39,12 @@ void show_at(int descriptor) {
 
 void talk(const std::string& line) { std::cerr << printable(line) << '\n'; }
 
+void say_skipped(const std::vector<Skipped>& skipped) {
+  for (const Skipped& image : skipped) {
+    talk("skipped " + image.path.string() + ": " + image.reason);
+  }
+}
+
 void show(const std::string& data) {
   const std::string text = printable(data);
   const bool is_written = std::fwrite(text.data(), 1, text.size(), data_stream) == text.size() &&
