@@ -117,6 +117,11 @@ void add_sources(CLI::App& command, Arguments& arguments) {
 void add_run(CLI::App& command, Arguments& arguments) {
   add_runner(command, arguments);
   add_sources(command, arguments);
+  command.parse_complete_callback([&arguments] {
+    if (arguments.output || arguments.json) return;
+    throw CLI::ValidationError("nothing is to be written",
+                               "one of -o/--output and --json is required");
+  });
   command.add_option("-o,--output", arguments.output, "Where the label maps go, NAME.png each")
       ->type_name("DIR");
   command

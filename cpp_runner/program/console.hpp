@@ -28,4 +28,7 @@ void say_skipped(const std::vector<Skipped>& skipped);
 // written, as on a full disk.
 void show(const std::string& data);
 
+// Whether its reader still takes data: it may have seen enough, and gone.
+bool is_stdout_read();
+
 }  // namespace mpm::program

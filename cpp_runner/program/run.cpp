@@ -21,6 +21,7 @@ void write_all(const Runner& runner, const Arguments& arguments, const Inputs& i
     outputs.write(*item);
     progress.advance();
     check_signals();
+    if (outputs.nobody_reads()) return;
   }
   check_signals();  // that ended the source
 }

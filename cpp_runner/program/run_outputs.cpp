@@ -50,10 +50,6 @@ void check_lies_outside(const fs::path& output, const std::vector<std::string>& 
 }
 
 void check(const Arguments& arguments) {
-  if (!arguments.output && !arguments.json) {
-    throw InputError("nothing is to be written: expected --output or --json",
-                     "--output FOLDER for label maps, --json - for lines");
-  }
   if (arguments.scores && !arguments.output) {
     throw InputError("--scores: expected a folder, where class scores go beside label maps",
                      "--output FOLDER");
@@ -121,6 +117,10 @@ void RunOutputs::end() {
   if (lines_) lines_->put(end_line(written_, skipped_.size(), losses));
   say_skipped(skipped_);
   if (inputs_.has_frames) tell_losses();
+}
+
+bool RunOutputs::nobody_reads() const {
+  return !arguments_.output && *arguments_.json == stdout_name && !is_stdout_read();
 }
 
 std::string RunOutputs::said() const {

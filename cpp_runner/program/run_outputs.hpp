@@ -32,7 +32,7 @@ class JsonLines {
 
 class RunOutputs {
  public:
-  // Throws InputError: nothing is to be written, or it cannot be where it is to be.
+  // Throws InputError: what is to be written makes no sense, or cannot be where it is to be.
   RunOutputs(const Arguments& arguments, const Inputs& inputs);
 
   // Makes folders and files. Throws InputError.
@@ -43,6 +43,8 @@ class RunOutputs {
   // Writes the last line, and says what was skipped and what was lost.
   void end();
 
+  // Whether all goes to a stdout whose reader is gone.
+  bool nobody_reads() const;
   std::string said() const;  // how much there is now, and where
   bool is_all() const { return skipped_.empty() && inputs_.source->losses().broken == 0; }
 

@@ -104,6 +104,7 @@ TEST_SUITE("video") {
 
   TEST_CASE("a password is not shown") {
     CHECK(without_password("rtsp://me:secret@camera/a@b:c") == "rtsp://me:***@camera/a@b:c");
+    CHECK(without_password("rtsp://me:p@ss:w@camera/a") == "rtsp://me:***@camera/a");
     for (const char* place : {"rtsp://me@camera:554/a", "rtsp://camera:554/a@b", "a:b@c.mp4"})
       CHECK(without_password(place) == place);
   }

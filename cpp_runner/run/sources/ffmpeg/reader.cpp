@@ -184,7 +184,7 @@ class Reader : public FrameReader {
 
   double frame_duration() const override {
     const AVRational rate = stream_.avg_frame_rate;
-    return rate.num > 0 && rate.den > 0 ? av_q2d(av_inv_q(rate)) : 0;
+    return rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) : 0;
   }
 
   std::int64_t broken() const override { return broken_; }
