@@ -53,10 +53,15 @@ Loader Runner::loader() const { return {image_fit_, options_.label_size, memory_
 
 Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size,
                       const Outputs& outputs) const {
+  return stream_from(open_files(std::move(files)), batch_size, outputs);
+}
+
+Stream Runner::stream_from(std::shared_ptr<Source> source, int batch_size,
+                           const Outputs& outputs) const {
   check_batch_size(batch_size);
   const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
   look_at_threads();
-  return Stream(std::make_unique<Stream::Pipeline>(model_, loader(), std::move(files), batch_size,
+  return Stream(std::make_unique<Stream::Pipeline>(model_, loader(), std::move(source), batch_size,
                                                    outputs, workers));
 }
 

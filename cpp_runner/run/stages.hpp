@@ -26,9 +26,11 @@ class Loader {
   // Throws ImageError.
   PreparedImage load(const std::filesystem::path& file) const;
   PreparedImage load(const Image& image) const;
-  PreparedOrSkipped load_or_skip(const std::filesystem::path& file) const;
+  PreparedOrSkipped load_or_skip(const SourceImage& image) const;
 
  private:
+  PreparedImage load(const SourceImage& image) const;
+
   std::shared_ptr<const ImageFit> image_fit_;
   LabelSize label_size_;
   std::shared_ptr<DecodeMemory> memory_;

@@ -218,7 +218,7 @@ TEST_SUITE("runner") {
     const auto skipped = [&](std::shared_ptr<const ImageFit> fit) {
       return std::get<Skipped>(Loader(std::move(fit), LabelSize::image,
                                       std::make_shared<DecodeMemory>(default_max_pixels))
-                                   .load_or_skip(file));
+                                   .load_or_skip({file}));
     };
     struct NoMemory : ImageFit {
       ImageWindows fit(const Image&) const override { throw std::bad_alloc(); }

@@ -33,10 +33,11 @@ struct FittedImage {
   std::vector<std::uint8_t> planes;  // (3, H, W)
 };
 
-// The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their names; those whose names
-// begin with a dot are left out, sub-folders are not entered. One file or pipe is taken whatever
-// its name. Throws InputError: nothing there.
-std::vector<std::filesystem::path> find_images(const std::filesystem::path& path);
+// The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their paths, and those in the
+// folders inside it where that is asked for; what has a name that begins with a dot is left out.
+// One file or pipe is taken whatever its name. Throws InputError: nothing there.
+std::vector<std::filesystem::path> find_images(const std::filesystem::path& path,
+                                               bool recursive = false);
 
 // Pixels of the largest image that is decoded, unless more are allowed: cameras of 100 megapixels
 // give up to 102 million.

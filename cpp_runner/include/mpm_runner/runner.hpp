@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mpm_runner/model.hpp"
+#include "mpm_runner/source.hpp"
 #include "mpm_runner/stream.hpp"
 #include "mpm_runner/windows.hpp"
 
@@ -61,6 +62,9 @@ class Runner {
   // bytes for each class and pixel of the resized image. Throws InputError: a batch size below 1.
   Stream stream(std::vector<std::filesystem::path> files, int batch_size = 1,
                 const Outputs& outputs = {}) const;
+  // The same with what a source gives, which nobody else asks any more: frames of a video, say.
+  Stream stream_from(std::shared_ptr<Source> source, int batch_size = 1,
+                     const Outputs& outputs = {}) const;
 
  private:
   Loader loader() const;
