@@ -1,6 +1,7 @@
 #include "run/pipeline.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "support/threads.hpp"
 
@@ -12,24 +13,24 @@ constexpr std::size_t batches_waiting = 1;    // after a stage, for the next one
 constexpr std::size_t batches_in_flight = 2;  // one in the model, one ready to follow it
 
 // Images at once, from decoded to scored.
-std::size_t in_flight(std::size_t files, int workers, int batch_size) {
+std::size_t in_flight(std::size_t images, int workers, int batch_size) {
   const std::size_t wanted =
       static_cast<std::size_t>(workers) + batches_in_flight * static_cast<std::size_t>(batch_size);
-  return std::max<std::size_t>(1, std::min(wanted, files));
+  return std::max<std::size_t>(1, std::min(wanted, images));
 }
 
 }  // namespace
 
 Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
-                           std::vector<std::filesystem::path> files, int batch_size,
-                           const Outputs& outputs, int workers)
+                           std::vector<ImageSource> images, int batch_size, const Outputs& outputs,
+                           int workers)
     : model_(std::move(model)),
       loader_(std::move(loader)),
-      files_(std::move(files)),
+      images_(std::move(images)),
       batch_size_(batch_size),
       outputs_(outputs),
-      loaded_(files_.size(), workers, in_flight(files_.size(), workers, batch_size),
-              [this](std::size_t index) { return load_file(index); }),
+      loaded_(images_.size(), workers, in_flight(images_.size(), workers, batch_size),
+              [this](std::size_t index) { return load_image(index); }),
       copied_(batches_waiting, [this] { return next_copied(); }),
       scored_(batches_waiting, [this] { return next_scored(); }),
       labeled_(batches_waiting, [this] { return next_labeled(); }) {
@@ -58,9 +59,9 @@ std::optional<Stream::Item> Stream::Pipeline::next() {
 // Each thread that calls a large operator gets a pool of its own from OpenMP. Where all pools
 // together have more threads than there are cores, they go to sleep after every operator, and the
 // model takes twice as long: hence one thread, and no pool, for resizing.
-PreparedOrSkipped Stream::Pipeline::load_file(std::size_t index) const {
+PreparedOrSkipped Stream::Pipeline::load_image(std::size_t index) {
   use_intra_op_threads(1);
-  return loader_.load_or_skip(files_[index]);
+  return loader_.load_or_skip(std::exchange(images_[index], {}));
 }
 
 std::optional<WindowOrSkipped> Stream::Pipeline::next_window() {

@@ -20,16 +20,15 @@ namespace mpm {
 // Each stage has threads of its own and asks the one before it.
 class Stream::Pipeline {
  public:
-  Pipeline(std::shared_ptr<const Model> model, Loader loader,
-           std::vector<std::filesystem::path> files, int batch_size, const Outputs& outputs,
-           int workers);
+  Pipeline(std::shared_ptr<const Model> model, Loader loader, std::vector<ImageSource> images,
+           int batch_size, const Outputs& outputs, int workers);
   ~Pipeline();
 
   std::optional<Item> next();
   bool is_elsewhere() const { return home_.is_elsewhere(); }
 
  private:
-  PreparedOrSkipped load_file(std::size_t index) const;
+  PreparedOrSkipped load_image(std::size_t index);
   std::optional<WindowOrSkipped> next_window();
   Items next_batch();
   std::optional<Copied> next_copied();
@@ -39,7 +38,7 @@ class Stream::Pipeline {
   const HomeProcess home_;
   const std::shared_ptr<const Model> model_;
   const Loader loader_;
-  const std::vector<std::filesystem::path> files_;
+  std::vector<ImageSource> images_;  // each until it is loaded
   const int batch_size_;
   const Outputs outputs_;
   std::atomic<bool> is_left_ = false;

@@ -162,23 +162,34 @@ PreparedImage Loader::load(const Image& image) const {
   return {{}, std::move(fitted.windows), std::move(fitted.grid), size, 0, watch.lap()};
 }
 
-PreparedImage Loader::load(const std::filesystem::path& file) const {
+PreparedImage Loader::load_file(const auto& file) const {
   DecodeMemory::Room room(*memory_);
   Stopwatch watch;
   const Image image = decode_admitted(
       file, [&](std::uint64_t width, std::uint64_t height) { room.admit(width, height); });
   const double decode_ms = watch.lap();
   PreparedImage loaded = load(image);
-  loaded.source = file;
   loaded.decode_ms = decode_ms;
   return loaded;
 }
 
-PreparedOrSkipped Loader::load_or_skip(const std::filesystem::path& file) const {
+PreparedImage Loader::load(std::span<const std::uint8_t> file_bytes) const {
+  return load_file(file_bytes);
+}
+
+PreparedImage Loader::load(const std::filesystem::path& file) const {
+  PreparedImage loaded = load_file(file);
+  loaded.source = file;
+  return loaded;
+}
+
+PreparedOrSkipped Loader::load_or_skip(const ImageSource& source) const {
   try {
-    return load(file);
+    return std::visit([this](const auto& image) { return load(image); }, source);
   } catch (const std::exception& error) {
-    return Skipped{file, without_prefix(reason_of(error), file.string() + ": ")};
+    const auto* file = std::get_if<std::filesystem::path>(&source);
+    if (file == nullptr) return Skipped{{}, reason_of(error)};
+    return Skipped{*file, without_prefix(reason_of(error), file->string() + ": ")};
   }
 }
 
