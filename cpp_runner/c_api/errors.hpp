@@ -43,7 +43,10 @@ T& given(T* pointer, const char* name) {
 template <typename T, typename Make>
 mpm_code made(T** target, const char* name, mpm_error** error, const Make& make) noexcept {
   if (target != nullptr) *target = nullptr;
-  return guarded(error, [&] { given(target, name) = make().release(); });
+  return guarded(error, [&] {
+    T*& place = given(target, name);
+    place = make().release();
+  });
 }
 
 }  // namespace mpm::c_api
