@@ -1,6 +1,7 @@
 #include "run/pipeline.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "support/threads.hpp"
 

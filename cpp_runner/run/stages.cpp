@@ -149,19 +149,29 @@ PreparedImage Loader::load(const Image& image) const {
   return {{}, std::move(fitted.windows), std::move(fitted.grid), size, 0, watch.lap()};
 }
 
-PreparedImage Loader::load(const std::filesystem::path& file) const {
+PreparedImage Loader::load_file(const auto& file) const {
   DecodeMemory::Room room(*memory_);
   Stopwatch watch;
   const Image image = decode_admitted(
       file, [&](std::uint64_t width, std::uint64_t height) { room.admit(width, height); });
   const double decode_ms = watch.lap();
   PreparedImage loaded = load(image);
-  loaded.source = file;
   loaded.decode_ms = decode_ms;
   return loaded;
 }
 
+PreparedImage Loader::load(std::span<const std::uint8_t> file_bytes) const {
+  return load_file(file_bytes);
+}
+
+PreparedImage Loader::load(const std::filesystem::path& file) const {
+  PreparedImage loaded = load_file(file);
+  loaded.source = file;
+  return loaded;
+}
+
 PreparedImage Loader::load(const SourceImage& image) const {
+  if (image.bytes) return load(*image.bytes);
   if (!image.pixels) return load(image.name);
   DecodeMemory::Room room(*memory_);
   room.admit(static_cast<std::uint64_t>(image.size.width),

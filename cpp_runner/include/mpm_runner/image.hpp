@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <variant>
 #include <vector>
 
 namespace mpm {
@@ -26,6 +27,9 @@ struct Image {
   std::vector<std::uint8_t> pixels;  // (height, width, 3)
   ChannelOrder channels = ChannelOrder::rgb;
 };
+
+// An image in any of the ways that it may come: its file, the bytes of one, or its pixels.
+using ImageSource = std::variant<std::filesystem::path, std::vector<std::uint8_t>, Image>;
 
 // RGB as the model takes it, at the model's input size or on the way to its windows.
 struct FittedImage {

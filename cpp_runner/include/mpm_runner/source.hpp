@@ -22,11 +22,12 @@ namespace mpm {
 
 // An image on its way into a stream.
 struct SourceImage {
-  std::filesystem::path name;          // the file, or "street.mp4, frame 12"
+  std::filesystem::path name;          // the file, "street.mp4, frame 12", or nothing
   std::int64_t index = 1;              // among those that its source gave, from 1
   std::optional<double> time = {};     // of a frame: seconds since its source's first
   Size size = {};                      // of a frame, before it is turned upright
   std::function<Image()> pixels = {};  // of a frame: asked on a worker, may throw ImageError
+  std::optional<std::vector<std::uint8_t>> bytes = {};  // of a file that is in memory
 };
 
 // What a source did not give.
@@ -65,6 +66,9 @@ struct VideoOptions {
 
 // Files, which are decoded as a stream comes to them.
 std::shared_ptr<Source> open_files(std::vector<std::filesystem::path> files);
+
+// Images that come in any way.
+std::shared_ptr<Source> open_images(std::vector<ImageSource> images);
 
 // Whether that names a video or a camera, and no images: an address, as rtsp:// or https://; a
 // device, as /dev/video0; a file with the suffix of a video, as .mp4.
