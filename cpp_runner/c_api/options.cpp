@@ -1,7 +1,7 @@
 #include "c_api/options.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <cstddef>
 #include <string>
 
 namespace mpm::c_api {
@@ -9,7 +9,8 @@ namespace mpm::c_api {
 namespace {
 
 constexpr std::size_t smallest = sizeof(mpm_runner_options);  // of the first version
-constexpr std::size_t largest = 4096;                         // of any: a larger size was never set
+static_assert(smallest == offsetof(mpm_runner_options, reserved) + sizeof(std::int32_t));
+constexpr std::size_t largest = 4096;  // of any: a larger size was never set
 
 // What a caller of another version has set, as this one knows it.
 mpm_runner_options known(const mpm_runner_options& given) {
@@ -19,7 +20,8 @@ mpm_runner_options known(const mpm_runner_options& given) {
                      "mpm_runner_options options = {.size = sizeof options};");
   }
   const auto* bytes = reinterpret_cast<const unsigned char*>(&given);
-  if (std::any_of(bytes + sizeof given, bytes + given.size, [](auto byte) { return byte != 0; })) {
+  const auto* first_unknown = bytes + offsetof(mpm_runner_options, reserved);
+  if (std::any_of(first_unknown, bytes + given.size, [](auto byte) { return byte != 0; })) {
     throw InputError("options: one is set that this library, of ABI " +
                          std::to_string(MPM_ABI_VERSION) + ", does not know",
                      "update libmpm_runner, or leave that option out");

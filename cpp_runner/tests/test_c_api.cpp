@@ -376,6 +376,11 @@ TEST_SUITE("c_api") {
     later.unknown = 1;
     check_refused(opened(later.known),
                   "options: one is set that this library, of ABI 1, does not know");
+    later = {{}, 0};
+    later.known.size = sizeof later.known;
+    later.known.reserved = 1;
+    check_refused(opened(later.known),
+                  "options: one is set that this library, of ABI 1, does not know");
     later.known.size = 0;
     check_refused(opened(later.known), "options: expected their size, " +
                                            std::to_string(sizeof later.known) + ", got 0");

@@ -23,7 +23,8 @@
 //
 // Errors: a function that can fail returns a code, and sets `error` to one with the same code, or
 // to NULL where all is well, whatever it was before. `error` itself may be NULL. What was to be
-// made is NULL then. No exception leaves this interface, and no function ends the process.
+// made is NULL then. No exception leaves this interface; the library ends no process, prints
+// nothing and handles no signal.
 //
 // Text is UTF-8 and ends with a zero; in error messages, what is not UTF-8 is escaped. Paths are
 // the file system's bytes.
@@ -94,6 +95,7 @@ typedef struct mpm_runner_options {
   int32_t stride;      // pixels from one window to the next; default: the artifact's
   int32_t max_pixels;  // of the largest image that is decoded; default: 128 million
   mpm_label_size label_size;  // default: MPM_LABEL_SIZE_IMAGE
+  int32_t reserved;           // 0: no option of a later version lies in a gap of this one
 } mpm_runner_options;
 
 // An open artifact.
