@@ -31,7 +31,7 @@ def frames(source: Source) -> Iterator[Frame]:
 
 
 def test_a_slow_reader_gets_the_newest_frames() -> None:
-    with camera() as there, open_source(there.address, **QUICK) as source:
+    with camera(rate=25) as there, open_source(there.address, **QUICK) as source:
         assert source.live and source.total is None
         seen = []
         for frame in frames(source):
@@ -40,24 +40,24 @@ def test_a_slow_reader_gets_the_newest_frames() -> None:
             assert (now - number_on(frame.pixels)) % 256 < 12, "an old frame"
             if len(seen) == 4:
                 break
-            time.sleep(0.4)  # of 20 frames
+            time.sleep(0.6)  # of 15 frames
         assert [index for index, _ in seen] == [1, 2, 3, 4]
-        assert seen[0][1] == 0 and 1.0 < seen[-1][1] < 3.0
-    assert source.losses.dropped > 30
+        assert seen[0][1] == 0 and seen[-1][1] > 1.5
+    assert source.losses.dropped > 20
 
 
 def test_a_runner_holds_no_more_than_one_frame_of_a_live_source(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(runner_module, "open_artifact", lambda *_: (MANIFEST, ToyProgram()))
-    with camera() as there, Runner("toy.pt") as runner:
+    with camera(rate=25) as there, Runner("toy.pt") as runner:
         source = open_source(there.address, **QUICK)
         results = runner.run(source)
         for _ in range(4):
             result = next(results)
             assert result.ok and isinstance(result.source, Frame)
             assert (there.sent - number_on(result.source.pixels)) % 256 < 12
-            time.sleep(0.4)
+            time.sleep(0.6)
         results.close()
         wait_for(lambda: "mpm-live" not in {thread.name for thread in threading.enumerate()})
 
