@@ -109,7 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(runners: Mapping[str, Runner], arguments: argparse.Namespace) -> None:
-    from mpm_deploy.serve.server import Settings, address_of, serve
+    from mpm_deploy.serve.listener import address_of
+    from mpm_deploy.serve.server import Settings, serve
 
     settings = Settings(
         host=arguments.host,

@@ -1,7 +1,6 @@
 """A server: REST and gRPC on the same models, until it is told to stop."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
@@ -9,8 +8,8 @@ from typing import NamedTuple
 
 import uvicorn
 
-from mpm_deploy.errors import InputError
 from mpm_deploy.run.runner import Runner
+from mpm_deploy.serve.listener import address_of, listen
 from mpm_deploy.serve.metrics import IN_HAND
 from mpm_deploy.serve.model import ServedModel
 from mpm_deploy.serve.places import Places
@@ -18,7 +17,6 @@ from mpm_deploy.serve.plane import Models, Plane
 from mpm_deploy.serve.rest import RestEndpoints
 from mpm_deploy.serve.rpc import grpc_server
 from mpm_deploy.support.cores import available_cores
-from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.threads import set_intra_op_threads
 
 
@@ -51,11 +49,6 @@ class Ports(NamedTuple):
 
     rest: int
     grpc: int
-
-
-def address_of(host: str, port: int) -> str:
-    """Return host and port as addresses have them, where a host may have colons itself."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def serve(
@@ -96,7 +89,7 @@ async def _listen(
 ) -> None:
     address = address_of(settings.host, settings.grpc_port)
     rpc, grpc_port = grpc_server(plane, places, settings.max_bytes, address)
-    with _listening(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         endpoints = RestEndpoints(plane, places, settings.max_bytes, settings.patience)
         rest = _RestServer(
             uvicorn.Config(
@@ -124,15 +117,3 @@ class _RestServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        cause = error if isinstance(error, OSError) else OSError(str(error))
-        cure = "name a free port: --port 0 takes any"
-        raise refusal(
-            InputError, f"{address_of(host, port)}: cannot listen there", cause, cure
-        ) from error
