@@ -91,7 +91,13 @@ JsonLines::JsonLines(const fs::path& target) : target_(target), is_stdout_(targe
 void JsonLines::put(const Json& line) {
   const std::string text = dump(line) + "\n";
   if (is_stdout_) return show(text);
-  if (!(file_ << text << std::flush)) throw cannot_write(target_, errno);
+  if (!(file_ << text << std::flush)) {
+    const InputError refused = cannot_write(target_, errno);
+    std::error_code error;
+    fs::resize_file(target_, whole_, error);  // a part of a line is no line
+    throw refused;
+  }
+  whole_ += text.size();
 }
 
 RunOutputs::RunOutputs(const Arguments& arguments, const Inputs& inputs)
