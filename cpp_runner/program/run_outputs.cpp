@@ -20,16 +20,18 @@ namespace {
 
 constexpr auto stdout_name = "-";
 
-void check_keeps_inputs(const std::vector<fs::path>& images, const fs::path& folder,
-                        const std::vector<std::string>& names) {
-  std::set<fs::path> inputs;
+// Refuses to write over an input.
+template <typename Input>
+void check_keeps(const std::vector<Input>& inputs, const std::vector<fs::path>& targets,
+                 const std::string& what) {
+  std::set<fs::path> kept;
   std::error_code error;
-  for (const fs::path& image : images) inputs.insert(fs::weakly_canonical(image, error));
-  inputs.erase(fs::path());  // of a pipe or a link to itself: no file that could be overwritten
-  for (const std::string& name : names) {
-    if (inputs.contains(fs::weakly_canonical(folder / name, error))) {
-      throw InputError((folder / name).string() + ": this label map would overwrite an input image",
-                       "name another folder for the label maps");
+  for (const auto& input : inputs) kept.insert(fs::weakly_canonical(input, error));
+  kept.erase(fs::path());  // of a pipe or a link to itself: no file that could be overwritten
+  for (const fs::path& target : targets) {
+    if (kept.contains(fs::weakly_canonical(target, error))) {
+      throw InputError(target.string() + ": this " + what,
+                       "name another place for what is written");
     }
   }
 }
@@ -49,13 +51,26 @@ void check_lies_outside(const fs::path& output, const std::vector<std::string>& 
   }
 }
 
+// Python's program writes videos.
+void check_is_folder(const fs::path& output) {
+  std::error_code error;
+  const std::string suffix = output.extension().string();
+  if ((suffix != ".mp4" && suffix != ".mkv") || fs::is_directory(output, error)) return;
+  throw InputError(output.string() + ": expected a folder for label maps, got a video's name",
+                   "name a folder; `mpm-deploy run` makes videos");
+}
+
 void check(const Arguments& arguments) {
   if (arguments.scores && !arguments.output) {
     throw InputError("--scores: expected a folder, where class scores go beside label maps",
                      "--output FOLDER");
   }
-  if (arguments.json && *arguments.json != stdout_name) check_can_write(*arguments.json);
+  if (arguments.json && *arguments.json != stdout_name) {
+    check_keeps(arguments.sources, {*arguments.json}, "output would overwrite an input");
+    check_can_write(*arguments.json);
+  }
   if (!arguments.output) return;
+  check_is_folder(*arguments.output);
   check_output_folder(*arguments.output, {arguments.sources.begin(), arguments.sources.end()});
   if (arguments.recursive) check_lies_outside(*arguments.output, arguments.sources);
 }
@@ -76,7 +91,13 @@ JsonLines::JsonLines(const fs::path& target) : target_(target), is_stdout_(targe
 void JsonLines::put(const Json& line) {
   const std::string text = dump(line) + "\n";
   if (is_stdout_) return show(text);
-  if (!(file_ << text << std::flush)) throw cannot_write(target_, errno);
+  if (!(file_ << text << std::flush)) {
+    const InputError refused = cannot_write(target_, errno);
+    std::error_code error;
+    fs::resize_file(target_, whole_, error);  // a part of a line is no line
+    throw refused;
+  }
+  whole_ += text.size();
 }
 
 RunOutputs::RunOutputs(const Arguments& arguments, const Inputs& inputs)
@@ -84,7 +105,9 @@ RunOutputs::RunOutputs(const Arguments& arguments, const Inputs& inputs)
   check(arguments);
   if (!arguments.output || inputs.has_frames) return;
   names_ = label_map_names(inputs.images, inputs.folders);
-  check_keeps_inputs(inputs.images, *arguments.output, names_);
+  std::vector<fs::path> targets;
+  for (const std::string& name : names_) targets.push_back(*arguments.output / name);
+  check_keeps(inputs.images, targets, "label map would overwrite an input image");
 }
 
 void RunOutputs::open(const Manifest& manifest) {
@@ -125,7 +148,9 @@ bool RunOutputs::nobody_reads() const {
 
 std::string RunOutputs::said() const {
   if (!arguments_.output) {
-    return std::to_string(written_) + " lines in " + arguments_.json->string();
+    const fs::path& json = *arguments_.json;
+    return std::to_string(written_) + " lines in " +
+           (json == stdout_name ? "stdout" : json.string());
   }
   return std::to_string(written_) + " label maps in " + arguments_.output->string();
 }

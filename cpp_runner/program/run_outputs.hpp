@@ -28,6 +28,7 @@ class JsonLines {
   const std::filesystem::path target_;
   const bool is_stdout_;
   std::ofstream file_;
+  std::uintmax_t whole_ = 0;  // bytes of whole lines
 };
 
 class RunOutputs {

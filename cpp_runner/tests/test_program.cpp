@@ -143,6 +143,10 @@ TEST_SUITE("program") {
             std::string::npos);
       CHECK(run_program(words + "in/out " + here + "/in --recursive").errors.find("outside") !=
             std::string::npos);
+      CHECK(run_program(words + "a.mp4 " + here + "/in").errors.find("a video's name") !=
+            std::string::npos);
+      CHECK(run_program("run a.pt " + here + "/in/a.jpg --json " + here + "/in/a.jpg")
+                .errors.find("would overwrite an input") != std::string::npos);
       CHECK(run_program(words + "two a.mp4 b.mp4").errors.find("a camera alone") !=
             std::string::npos);
     }
