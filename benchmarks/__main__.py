@@ -13,6 +13,7 @@ from benchmarks import (
     label_map,
     memory,
     rotary_positions,
+    serving,
     speed,
     transformers_agreement,
     windows,
@@ -22,7 +23,7 @@ MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
         *(speed, memory, label_map, windows, rotary_positions),
-        *(transformers_agreement, archives, cpu_peers),
+        *(transformers_agreement, serving, archives, cpu_peers),
     )
 }
 

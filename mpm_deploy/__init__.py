@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mpm_deploy.recipe import Recipe, load_recipe
     from mpm_deploy.run.results import Result, Skipped
     from mpm_deploy.run.runner import Runner
+    from mpm_deploy.run.sources import open_source
 
 __version__ = "0.1.0"
 
@@ -63,6 +64,7 @@ __all__ = [
     "evaluate",
     "load_recipe",
     "mutual_pair_merge",
+    "open_source",
     "patch",
     "read_manifest",
     "sweep",
@@ -82,6 +84,7 @@ _HOME = {
     "evaluate": "measure.accuracy.evaluate",
     "load_recipe": "recipe",
     "mutual_pair_merge": "models.reductions",
+    "open_source": "run.sources",
     "patch": "models.patch",
     "read_manifest": "artifact",
     "sweep": "measure.search.plan",

@@ -15,6 +15,9 @@
 A message says where, what was expected and what came; ``hint`` says the cure.
 """
 
+import copyreg
+from typing import Any
+
 
 class MpmError(Exception):
     """An error with a cure.
@@ -28,6 +31,10 @@ class MpmError(Exception):
         super().__init__(problem, hint)
         self.problem = problem
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process as it is, also where a subclass is made of other arguments."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
     def __str__(self) -> str:
         return self.problem if self.hint is None else f"{self.problem}\n  hint: {self.hint}"

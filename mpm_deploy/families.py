@@ -70,6 +70,17 @@ IMAGE_FORMATS = Family(
     },
 )
 
+# In the order in which they are asked whether a place is theirs; the last one takes any.
+SOURCES = Family(
+    "sources",
+    "source",
+    {
+        "live": "mpm_deploy.run.sources.live:Live",
+        "video": "mpm_deploy.run.sources.video:Video",
+        "files": "mpm_deploy.run.sources.files:Files",
+    },
+)
+
 COMMANDS = Family(
     "commands",
     "command",
@@ -77,7 +88,7 @@ COMMANDS = Family(
         name: f"mpm_deploy.cli.{name}"
         for name in (
             *("recipes", "models", "convert", "build", "inspect", "sign", "verify", "run"),
-            *("bench", "eval", "profile", "sweep", "advise"),
+            *("serve", "export", "bench", "eval", "profile", "sweep", "advise"),
             *("visualize", "report", "doctor", "worker"),
         )
     },

@@ -79,7 +79,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
-def _built_once(recipe: Recipe, path: Path) -> Path:
+def built_once(recipe: Recipe, path: Path) -> Path:
     """An artifact that the first process to need it builds, while others wait."""
     with FileLock(f"{path}.lock"):
         return path if path.exists() else build(recipe, path)
@@ -90,19 +90,19 @@ def recipe_and_artifact(request: pytest.FixtureRequest, shared_folder: Path) -> 
     """A small artifact of each recipe for a CPU."""
     recipe = small_recipe(request.param)
     suffix = get_backend(recipe.backend.name).suffix
-    return recipe, _built_once(recipe, shared_folder / f"{recipe.name}{suffix}")
+    return recipe, built_once(recipe, shared_folder / f"{recipe.name}{suffix}")
 
 
 @pytest.fixture(scope="session")
 def artifact(shared_folder: Path) -> Path:
     """A small TorchScript artifact with merging."""
-    return _built_once(small_recipe(), shared_folder / "merged.pt")
+    return built_once(small_recipe(), shared_folder / "merged.pt")
 
 
 @pytest.fixture(scope="session")
 def full_token_artifact(shared_folder: Path) -> Path:
     """The same model without merging."""
-    return _built_once(small_recipe().full_token(), shared_folder / "full.pt")
+    return built_once(small_recipe().full_token(), shared_folder / "full.pt")
 
 
 @pytest.fixture(scope="session")

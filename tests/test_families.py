@@ -37,6 +37,8 @@ toy = tests.support.toy_members:ToyBackend
 toy = tests.support.toy_members:ToyDataset
 [mpm_deploy.image_formats]
 PPM = tests.support.toy_members:PPM
+[mpm_deploy.sources]
+toy = tests.support.toy_members:ToySource
 [mpm_deploy.commands]
 word = tests.support.toy_members:COMMAND
 """
@@ -143,6 +145,12 @@ def test_it_runs_on_images_of_a_toy_format(built: Path, toys: Path, run: Run) ->
     run("run", built, toys / "images" / "a.ppm", "-o", toys / "label_maps")
     with Image.open(toys / "label_maps" / "a.png") as label_map:
         assert label_map.size == (70, 50)
+
+
+def test_it_runs_on_a_toy_source(built: Path, run: Run) -> None:
+    _, *frames, end = map(json.loads, run("run", built, "toy:3", "--json", "-").splitlines())
+    assert [frame["time"] for frame in frames] == [0, 1, 2]
+    assert end["images"] == 3
 
 
 def test_it_is_timed_evaluated_and_reported(built: Path, toys: Path, run: Run) -> None:

@@ -134,6 +134,7 @@ Manifest parse_manifest(const std::string& text, const std::string& where) {
   check_format(json, where);
   try {
     Manifest manifest;
+    manifest.json = text;
     read_structure(json, "", manifest);
     check_values(manifest);
     return manifest;

@@ -33,13 +33,25 @@ bool is_file(const fs::directory_entry& entry) {
   return entry.is_regular_file(error) || (entry.is_symlink(error) && !entry.exists(error));
 }
 
-std::vector<fs::path> list_images(const fs::path& folder) {
+// A link to a folder may lead in a circle.
+bool is_folder(const fs::directory_entry& entry) {
+  std::error_code error;
+  return entry.is_directory(error) && !entry.is_symlink(error);
+}
+
+void add_images(const fs::path& folder, bool recursive, std::vector<fs::path>& files) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const fs::path& path = entry.path();
+    if (is_hidden(path)) continue;
+    if (has_image_suffix(path) && is_file(entry)) files.push_back(path);
+    if (recursive && is_folder(entry)) add_images(path, recursive, files);
+  }
+}
+
+std::vector<fs::path> list_images(const fs::path& folder, bool recursive) {
   std::vector<fs::path> files;
   try {
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      const fs::path& file = entry.path();
-      if (has_image_suffix(file) && !is_hidden(file) && is_file(entry)) files.push_back(file);
-    }
+    add_images(folder, recursive, files);
   } catch (const fs::filesystem_error& error) {
     throw refusal<InputError>(folder.string() + ": cannot be read", error.code().value(), cure);
   }
@@ -48,13 +60,13 @@ std::vector<fs::path> list_images(const fs::path& folder) {
 
 }  // namespace
 
-std::vector<fs::path> find_images(const fs::path& path) {
+std::vector<fs::path> find_images(const fs::path& path, bool recursive) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (error.value() == ENOENT) throw InputError(path.string() + ": no such file or folder", cure);
   if (error) throw refusal<InputError>(path.string() + ": cannot be read", error.value(), cure);
   if (!fs::is_directory(status)) return {path};
-  std::vector<fs::path> files = list_images(path);
+  std::vector<fs::path> files = list_images(path, recursive);
   if (files.empty()) {
     throw InputError(path.string() + ": no image in this folder (expected .jpg, .jpeg, .png)",
                      "name a folder that holds JPEG or PNG files");

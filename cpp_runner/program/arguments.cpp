@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <set>
@@ -32,6 +34,25 @@ const CLI::Validator is_count(
                                              : "expected a whole number from 1 up, got " + text;
     },
     "N");
+
+const CLI::Validator is_whole(
+    [](const std::string& text) { return text == "0" ? std::string() : is_count(text); }, "N");
+
+const CLI::Validator is_given(
+    [](const std::string& text) {
+      return text.empty() ? "expected a path or an address, got an empty one" : std::string();
+    },
+    "");
+
+const CLI::Validator is_seconds(
+    [](const std::string& text) {
+      char* end = nullptr;
+      const double seconds = std::strtod(text.c_str(), &end);
+      const bool is_right =
+          end != text.c_str() && *end == '\0' && seconds > 0 && std::isfinite(seconds);
+      return is_right ? std::string() : "expected seconds, above 0, got " + text;
+    },
+    "SECONDS");
 
 CLI::Option* add_number(CLI::App& app, const char* name, std::optional<int>& value,
                         const char* help) {
@@ -66,14 +87,48 @@ void add_folder(CLI::App& command, Arguments& arguments) {
   add_number(command, "--limit", arguments.limit, "Only the first N images of the folder");
 }
 
+void add_sources(CLI::App& command, Arguments& arguments) {
+  command
+      .add_option(
+          "sources", arguments.sources,
+          "Images, folders of them, patterns, - for a list of paths on stdin; or one video, "
+          "address (rtsp, rtmp, http, https) or camera (/dev/video0)")
+      ->required()
+      ->check(is_given)
+      ->type_name("SOURCE");
+  command.add_flag("--recursive", arguments.recursive, "Take folders in folders too");
+  command
+      .add_option("--reconnect", arguments.video.reconnect,
+                  "How often in a row to open a stream again that broke; default: 10")
+      ->check(is_whole)
+      ->type_name("N");
+  command
+      .add_option("--reconnect-wait", arguments.video.reconnect_wait,
+                  "The longest wait before that, from 1 second doubling; default: 30")
+      ->check(is_seconds)
+      ->type_name("SECONDS");
+  command
+      .add_option("--timeout", arguments.video.timeout,
+                  "A stream that gives nothing for that long broke; default: 10")
+      ->check(is_seconds)
+      ->type_name("SECONDS");
+}
+
 void add_run(CLI::App& command, Arguments& arguments) {
   add_runner(command, arguments);
-  command.add_option("images", arguments.images, "Images, and folders of images")
-      ->required()
-      ->type_name("IMAGE_OR_FOLDER");
+  add_sources(command, arguments);
+  command.parse_complete_callback([&arguments] {
+    if (arguments.output || arguments.json) return;
+    throw CLI::ValidationError("nothing is to be written",
+                               "one of -o/--output and --json is required");
+  });
   command.add_option("-o,--output", arguments.output, "Where the label maps go, NAME.png each")
-      ->required()
       ->type_name("DIR");
+  command
+      .add_option("--json", arguments.json,
+                  "A JSON line for each image or frame: time, share of each class, tokens kept")
+      ->check(is_given)
+      ->type_name("FILE|-");
   command.add_flag("--scores", arguments.scores, "Write class scores too, NAME.npy each");
   command.add_option("--batch", arguments.batch_size, "Images or windows a call")
       ->check(is_count)
@@ -145,7 +200,9 @@ Arguments parse_arguments(int argc, char** argv) {
       arguments.command = command;
     });
   };
-  add_run(*add("run", "Write a label map for each image", Command::run), arguments);
+  add_run(*add("run", "Write a label map for each image, or what is seen in a video or by a camera",
+               Command::run),
+          arguments);
   add_bench(*add("bench", "Measure images a second, end to end and model alone", Command::bench),
             arguments);
   add_worker(*add("worker", "Time passes on request, see worker.hpp", Command::worker)->group(""),

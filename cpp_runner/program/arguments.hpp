@@ -15,17 +15,19 @@ struct Arguments {
   Command command = Command::bench;
   std::filesystem::path artifact;
   RunnerOptions runner;
+  std::optional<std::filesystem::path> json;  // of run and bench
 
   // of run
-  std::vector<std::filesystem::path> images;  // and folders of images
-  std::filesystem::path output;
+  std::vector<std::string> sources;
+  bool recursive = false;
+  VideoOptions video;
+  std::optional<std::filesystem::path> output;
   bool scores = false;
   int batch_size = 1;
 
   // of bench and worker
   std::filesystem::path folder;
   std::vector<int> batch_sizes{1, 2, 32};
-  std::optional<std::filesystem::path> json;
   std::optional<int> limit;
   std::optional<int> warmup;   // batches
   std::optional<int> answers;  // the descriptor that a worker's go to

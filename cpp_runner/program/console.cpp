@@ -17,6 +17,7 @@ namespace mpm::program {
 namespace {
 
 std::FILE* data_stream = stdout;
+bool is_read = true;
 
 }  // namespace
 
@@ -39,13 +40,23 @@ void show_at(int descriptor) {
 
 void talk(const std::string& line) { std::cerr << printable(line) << '\n'; }
 
+void say_skipped(const std::vector<Skipped>& skipped) {
+  for (const Skipped& image : skipped) {
+    talk("skipped " + image.path.string() + ": " + image.reason);
+  }
+}
+
 void show(const std::string& data) {
   const std::string text = printable(data);
   const bool is_written = std::fwrite(text.data(), 1, text.size(), data_stream) == text.size() &&
                           std::fflush(data_stream) == 0;
-  if (is_written || errno == EPIPE) return;
+  if (is_written) return;
+  is_read = false;
+  if (errno == EPIPE) return;
   throw Error(std::string("stdout: cannot write there: ") + std::strerror(errno),
               "send it where there is room; files that were asked for are written");
 }
+
+bool is_stdout_read() { return is_read; }
 
 }  // namespace mpm::program

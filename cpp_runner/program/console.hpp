@@ -1,6 +1,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
+
+#include "mpm_runner/result.hpp"
 
 namespace mpm::program {
 
@@ -18,8 +21,14 @@ void show_at(int descriptor);
 // Prints a line to stderr.
 void talk(const std::string& line);
 
+// Names what was skipped, and why.
+void say_skipped(const std::vector<Skipped>& skipped);
+
 // Prints data to stdout; a reader that has seen enough is no error. Throws Error: stdout cannot be
 // written, as on a full disk.
 void show(const std::string& data);
+
+// Whether its reader still takes data: it may have seen enough, and gone.
+bool is_stdout_read();
 
 }  // namespace mpm::program

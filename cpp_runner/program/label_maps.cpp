@@ -78,14 +78,18 @@ bool write_png(const fs::path& path, const Picture& picture) {
 
 }  // namespace
 
-std::vector<std::string> label_map_names(const std::vector<fs::path>& images) {
-  std::map<std::string, int> stems;
-  for (const fs::path& image : images) ++stems[image.stem().string()];
+std::vector<std::string> label_map_names(const std::vector<fs::path>& images,
+                                         std::vector<fs::path> folders) {
+  folders.resize(images.size());
+  std::map<fs::path, int> stems;
+  for (std::size_t i = 0; i < images.size(); ++i) ++stems[folders[i] / images[i].stem()];
   std::vector<std::string> names;
   std::map<std::string, const fs::path*> owners;
-  for (const fs::path& image : images) {
-    const bool is_alone = stems[image.stem().string()] == 1;
-    names.push_back((is_alone ? image.stem() : image.filename()).string() + ".png");
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const fs::path& image = images[i];
+    const bool is_alone = stems[folders[i] / image.stem()] == 1;
+    const fs::path name = is_alone ? image.stem() : image.filename();
+    names.push_back((folders[i] / name).string() + ".png");
     const auto [owner, is_new] = owners.emplace(names.back(), &image);
     if (!is_new) {
       throw InputError(owner->second->string() + " and " + image.string() +

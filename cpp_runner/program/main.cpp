@@ -1,6 +1,6 @@
-// cpp_runner: an artifact over a folder of images.
+// cpp_runner: an artifact over images, videos and cameras.
 //
-//               ┌─▶ run ─────▶ label maps, class scores with --scores
+//               ┌─▶ run ─────▶ label maps, class scores with --scores, lines with --json
 //   arguments ──┼─▶ bench ───▶ table on stdout, report with --json
 //               └─▶ worker ──▶ answers, for mpm-deploy bench --program
 
@@ -23,23 +23,15 @@ namespace mpm::program {
 
 namespace {
 
-int say_skipped(const std::vector<Skipped>& skipped) {
-  for (const Skipped& image : skipped) {
-    talk("skipped " + image.path.string() + ": " + image.reason);
-  }
-  return skipped.empty() ? exit_done : exit_skipped;
-}
-
 void say_random(bool is_random) {
   if (is_random) talk("The weights are random: speeds are real, label maps mean nothing.");
 }
 
 int run_command(const Arguments& arguments) {
   const Written written = run(arguments);
-  const int code = say_skipped(written.skipped);
   say_random(written.is_random);
-  talk(std::to_string(written.label_maps) + " label maps in " + arguments.output.string());
-  return code;
+  talk(written.said);
+  return written.is_all ? exit_done : exit_skipped;
 }
 
 int bench_command(const Arguments& arguments) {
@@ -52,7 +44,8 @@ int bench_command(const Arguments& arguments) {
   }
   say_random(report.artifact.manifest.weights.is_random());
   if (const auto contended = contention_sentence(report.results)) talk(*contended);
-  return say_skipped(report.skipped);
+  say_skipped(report.skipped);
+  return report.skipped.empty() ? exit_done : exit_skipped;
 }
 
 int worker_command(const Arguments& arguments) {

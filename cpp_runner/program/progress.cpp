@@ -10,11 +10,11 @@ namespace {
 
 constexpr std::chrono::seconds patience{2};
 constexpr std::chrono::milliseconds redraw_every{100};
-constexpr std::size_t width = 40;
+constexpr int width = 40;
 
 }  // namespace
 
-Progress::Progress(std::string title, std::size_t total)
+Progress::Progress(std::string title, std::optional<std::int64_t> total)
     : title_(std::move(title)), total_(total), is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
@@ -31,13 +31,18 @@ void Progress::advance() {
 }
 
 void Progress::draw() const {
-  std::string bar;
-  for (std::size_t i = 0; i < width; ++i) bar += i * total_ < done_ * width ? "━" : " ";
   const std::chrono::duration<double> passed = Clock::now() - begin_;
-  const double left =
-      passed.count() / static_cast<double>(done_) * static_cast<double>(total_ - done_);
-  std::fprintf(stderr, "\r\x1b[K%s %s %zu/%zu, %.0f s left", title_.c_str(), bar.c_str(), done_,
-               total_, left);
+  const auto done = static_cast<double>(done_);
+  if (total_) {
+    const auto total = static_cast<double>(*total_);
+    std::string bar;
+    for (int i = 0; i < width; ++i) bar += i * total < done * width ? "━" : " ";
+    std::fprintf(stderr, "\r\x1b[K%s %s %.0f/%.0f, %.0f s left", title_.c_str(), bar.c_str(), done,
+                 total, passed.count() / done * (total - done));
+  } else {
+    std::fprintf(stderr, "\r\x1b[K%s %.0f, %.1f a second", title_.c_str(), done,
+                 done / passed.count());
+  }
   std::fflush(stderr);
 }
 

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace mpm::program {
@@ -9,7 +11,8 @@ namespace mpm::program {
 // A bar on stderr for what takes longer than two seconds; silent where that is no terminal.
 class Progress {
  public:
-  Progress(std::string title, std::size_t total);
+  // total: none where nobody knows it.
+  Progress(std::string title, std::optional<std::int64_t> total);
   ~Progress();  // wipes the bar away
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -22,11 +25,11 @@ class Progress {
   void draw() const;
 
   const std::string title_;
-  const std::size_t total_;
+  const std::optional<std::int64_t> total_;
   const bool is_terminal_;
   const Clock::time_point begin_ = Clock::now();
   Clock::time_point drawn_ = begin_;
-  std::size_t done_ = 0;
+  std::int64_t done_ = 0;
   bool is_visible_ = false;
 };
 

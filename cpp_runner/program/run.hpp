@@ -1,20 +1,20 @@
 #pragma once
 
-#include <vector>
+#include <string>
 
 #include "arguments.hpp"
 
 namespace mpm::program {
 
-// What was written of a folder, and with what.
+// What a run came to.
 struct Written {
-  std::size_t label_maps = 0;
-  std::vector<Skipped> skipped;
+  std::string said;        // in words, where what is
+  bool is_all = true;      // nothing was skipped, and no frame was broken
   bool is_random = false;  // the weights
 };
 
-// Writes the label map of every image, and its class scores where they are asked for. Throws Error;
-// and Exit at a signal, when the label maps that are there are whole.
+// Writes what was asked for of every image or frame, and says what was skipped and what was lost.
+// Throws Error; and Exit at a signal, when what is there is whole.
 Written run(const Arguments& arguments);
 
 }  // namespace mpm::program

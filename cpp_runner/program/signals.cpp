@@ -32,6 +32,8 @@ void note_signals() {
   }
 }
 
+bool has_signal() { return noted != 0; }
+
 void check_signals() {
   if (const int number = noted) throw Exit{exit_signal + number};
 }

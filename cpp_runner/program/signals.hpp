@@ -10,4 +10,7 @@ void note_signals();
 // Throws Exit where a signal was noted.
 void check_signals();
 
+// Whether one came.
+bool has_signal();
+
 }  // namespace mpm::program

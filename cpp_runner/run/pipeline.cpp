@@ -1,6 +1,7 @@
 #include "run/pipeline.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "support/threads.hpp"
 
@@ -11,25 +12,28 @@ namespace {
 constexpr std::size_t batches_waiting = 1;    // after a stage, for the next one
 constexpr std::size_t batches_in_flight = 2;  // one in the model, one ready to follow it
 
-// Images at once, from decoded to scored.
-std::size_t in_flight(std::size_t files, int workers, int batch_size) {
+// Images at once, from decoded to scored; of a live source to given.
+std::size_t in_flight(const Source& source, int workers, int batch_size) {
+  const std::size_t batches = batches_in_flight * static_cast<std::size_t>(batch_size);
   const std::size_t wanted =
-      static_cast<std::size_t>(workers) + batches_in_flight * static_cast<std::size_t>(batch_size);
-  return std::max<std::size_t>(1, std::min(wanted, files));
+      source.is_live() ? batches : static_cast<std::size_t>(workers) + batches;
+  return std::max<std::size_t>(1, std::min<std::size_t>(wanted, source.total().value_or(wanted)));
 }
 
 }  // namespace
 
 Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
-                           std::vector<std::filesystem::path> files, int batch_size,
-                           const Outputs& outputs, int workers)
+                           std::shared_ptr<Source> source, int batch_size, const Outputs& outputs,
+                           int workers)
     : model_(std::move(model)),
       loader_(std::move(loader)),
-      files_(std::move(files)),
+      source_(std::move(source)),
       batch_size_(batch_size),
       outputs_(outputs),
-      loaded_(files_.size(), workers, in_flight(files_.size(), workers, batch_size),
-              [this](std::size_t index) { return load_file(index); }),
+      room_(static_cast<std::ptrdiff_t>(in_flight(*source_, workers, batch_size))),
+      loaded_(
+          workers, in_flight(*source_, workers, batch_size), [this] { return take(); },
+          [this](const SourceImage& image) { return load(image); }),
       copied_(batches_waiting, [this] { return next_copied(); }),
       scored_(batches_waiting, [this] { return next_scored(); }),
       labeled_(batches_waiting, [this] { return next_labeled(); }) {
@@ -39,6 +43,8 @@ Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
 // What waits for a stage before it is woken; the threads end with the members.
 Stream::Pipeline::~Pipeline() {
   is_left_ = true;
+  source_->stop();
+  room_.release();
   loaded_.stop();
   copied_.stop();
   scored_.stop();
@@ -52,15 +58,22 @@ std::optional<Stream::Item> Stream::Pipeline::next() {
     ready_ = std::move(*items);
     given_ = 0;
   }
+  if (source_->is_live()) room_.release();
   return std::move(ready_[given_++]);
+}
+
+std::optional<SourceImage> Stream::Pipeline::take() {
+  if (source_->is_live()) room_.acquire();
+  if (is_left_) return std::nullopt;
+  return source_->next();
 }
 
 // Each thread that calls a large operator gets a pool of its own from OpenMP. Where all pools
 // together have more threads than there are cores, they go to sleep after every operator, and the
 // model takes twice as long: hence one thread, and no pool, for resizing.
-PreparedOrSkipped Stream::Pipeline::load_file(std::size_t index) const {
+PreparedOrSkipped Stream::Pipeline::load(const SourceImage& image) const {
   use_intra_op_threads(1);
-  return loader_.load_or_skip(files_[index]);
+  return loader_.load_or_skip(image);
 }
 
 std::optional<WindowOrSkipped> Stream::Pipeline::next_window() {
@@ -78,14 +91,18 @@ std::optional<WindowOrSkipped> Stream::Pipeline::next_window() {
 }
 
 // Up to batch_size windows, with skipped images among them so that the order is kept; skipped ones
-// go alone where no batch has begun.
+// go alone where no batch has begun. What the source throws comes behind what it gave before.
 Items Stream::Pipeline::next_batch() {
   Items batch;
   int filled = 0;
-  while (std::optional<WindowOrSkipped> item = next_window()) {
-    filled += std::holds_alternative<Window>(*item);
-    batch.push_back(std::move(*item));
-    if (filled == 0 || filled == batch_size_) break;
+  try {
+    while (std::optional<WindowOrSkipped> item = next_window()) {
+      filled += std::holds_alternative<Window>(*item);
+      batch.push_back(std::move(*item));
+      if (filled == 0 || filled == batch_size_) break;
+    }
+  } catch (...) {  // and is thrown again when more is asked for
+    if (batch.empty()) throw;
   }
   return batch;
 }

@@ -4,8 +4,10 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <semaphore>
 #include <vector>
 
+#include "mpm_runner/source.hpp"
 #include "mpm_runner/stream.hpp"
 #include "run/producer.hpp"
 #include "run/read_ahead.hpp"
@@ -14,22 +16,23 @@
 
 namespace mpm {
 
-//   files ─▶ workers: decode, fit ─▶ batches of windows: copy ─▶ scores ─▶ label maps ─▶ results
-//            at most `ahead` at once                  one waits   one waits   one waits
+//   source ─▶ workers: decode, fit ─▶ batches of windows: copy ─▶ scores ─▶ label maps ─▶ results
+//             at most `ahead` at once                  one waits   one waits   one waits
 //
-// Each stage has threads of its own and asks the one before it.
+// Each stage has threads of its own and asks the one before it. Of a live source fewer are under
+// way: what waits grows old.
 class Stream::Pipeline {
  public:
-  Pipeline(std::shared_ptr<const Model> model, Loader loader,
-           std::vector<std::filesystem::path> files, int batch_size, const Outputs& outputs,
-           int workers);
+  Pipeline(std::shared_ptr<const Model> model, Loader loader, std::shared_ptr<Source> source,
+           int batch_size, const Outputs& outputs, int workers);
   ~Pipeline();
 
   std::optional<Item> next();
   bool is_elsewhere() const { return home_.is_elsewhere(); }
 
  private:
-  PreparedOrSkipped load_file(std::size_t index) const;
+  std::optional<SourceImage> take();
+  PreparedOrSkipped load(const SourceImage& image) const;
   std::optional<WindowOrSkipped> next_window();
   Items next_batch();
   std::optional<Copied> next_copied();
@@ -39,7 +42,7 @@ class Stream::Pipeline {
   const HomeProcess home_;
   const std::shared_ptr<const Model> model_;
   const Loader loader_;
-  const std::vector<std::filesystem::path> files_;
+  const std::shared_ptr<Source> source_;
   const int batch_size_;
   const Outputs outputs_;
   std::atomic<bool> is_left_ = false;
@@ -47,7 +50,8 @@ class Stream::Pipeline {
   std::size_t given_ = 0;
   std::deque<Window> waiting_;  // of the image that the next batch begins with
   Gatherer gatherer_;
-  ReadAhead<PreparedOrSkipped> loaded_;
+  std::counting_semaphore<> room_;  // for images of a live source under way
+  ReadAhead<SourceImage, PreparedOrSkipped> loaded_;
   Producer<Copied> copied_;
   Producer<std::vector<ScoredBatch>> scored_;
   Producer<std::vector<Item>> labeled_;

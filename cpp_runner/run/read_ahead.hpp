@@ -7,21 +7,25 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace mpm {
 
-// Items 0 .. count-1 made by worker threads ahead of whoever asks for them, in order, at most
-// `ahead` of them at once.
+// What is taken from a source, one after another, and made into items by worker threads ahead of
+// whoever asks for them, in order, at most `ahead` of them at once.
 //
 //   made:   0 1 2 3 . . . .        next() gives 3, workers are on 4 .. 3 + ahead
 //
-// What make(index) throws ends the work and is thrown again by next().
-template <typename T>
+// What taking or making throws ends the work, and is thrown by every next() behind the items taken
+// before.
+template <typename Taken, typename Item>
 class ReadAhead {
  public:
-  ReadAhead(std::size_t count, int workers, std::size_t ahead, std::function<T(std::size_t)> make)
-      : count_(count), make_(std::move(make)), slots_(ahead) {
+  // take: the next one, or nothing after the last; called by one thread at a time.
+  ReadAhead(int workers, std::size_t ahead, std::function<std::optional<Taken>()> take,
+            std::function<Item(Taken)> make)
+      : take_(std::move(take)), make_(std::move(make)), slots_(ahead) {
     try {
       for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
     } catch (...) {  // no thread is left: those that are there end
@@ -33,70 +37,103 @@ class ReadAhead {
   ~ReadAhead() { join(); }
 
   // The next item in order; nothing after the last, or when stopped.
-  std::optional<T> next() {
+  std::optional<Item> next() {
     std::unique_lock lock(mutex_);
-    if (taken_ == count_) return std::nullopt;
-    std::optional<T>& slot = slots_[taken_ % slots_.size()];
-    made_.wait(lock, [&] { return slot || stopped_; });
-    if (failure_) std::rethrow_exception(failure_);
-    if (stopped_) return std::nullopt;
-    std::optional<T> item = std::exchange(slot, std::nullopt);
-    ++taken_;
+    std::optional<Outcome>& slot = slots_[given_ % slots_.size()];
+    made_.wait(lock, [&] { return slot || stopped_ || (ended_ && given_ == taken_); });
+    if (stopped_ || !slot) return std::nullopt;
+    if (const auto* failure = std::get_if<std::exception_ptr>(&*slot)) {
+      std::rethrow_exception(*failure);
+    }
+    std::optional<Item> item = std::get<Item>(std::move(*slot));
+    slot.reset();
+    ++given_;
     freed_.notify_one();
     return item;
   }
 
   // Nothing more is begun; a next() that waits returns.
-  void stop() { stop(nullptr); }
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    made_.notify_all();
+    freed_.notify_all();
+  }
 
  private:
+  using Outcome = std::variant<Item, std::exception_ptr>;
+  using Begun = std::pair<std::size_t, Taken>;
+
   void join() {
     stop();
     for (std::thread& thread : threads_) thread.join();
   }
 
   void work() {
-    while (const std::optional<std::size_t> index = begin_one()) {
+    while (std::optional<Begun> begun = begin_one()) {
       try {
-        put(*index, make_(*index));
+        put(begun->first, make_(std::move(begun->second)));
       } catch (...) {  // not understood here, only carried over
-        stop(std::current_exception());
+        fail(begun->first, std::current_exception());
       }
     }
   }
 
-  void put(std::size_t index, T item) {
+  // A thread at a time: what is taken later has a later place.
+  std::optional<Begun> begin_one() {
+    const std::lock_guard turn(turn_);
+    if (!has_room()) return std::nullopt;
+    try {
+      std::optional<Taken> taken = take_();
+      if (taken) return Begun(place(), std::move(*taken));
+      end();
+    } catch (...) {
+      fail(place(), std::current_exception());
+    }
+    return std::nullopt;
+  }
+
+  // Waits for room; false where nothing more is to be begun.
+  bool has_room() {
+    std::unique_lock lock(mutex_);
+    freed_.wait(lock, [&] { return stopped_ || ended_ || taken_ < given_ + slots_.size(); });
+    return !stopped_ && !ended_;
+  }
+
+  std::size_t place() {
     const std::lock_guard lock(mutex_);
-    slots_[index % slots_.size()] = std::move(item);
+    return taken_++;
+  }
+
+  void put(std::size_t index, Outcome outcome) {
+    const std::lock_guard lock(mutex_);
+    slots_[index % slots_.size()] = std::move(outcome);
     made_.notify_one();
   }
 
-  void stop(std::exception_ptr failure) {
+  void fail(std::size_t index, std::exception_ptr failure) {
+    put(index, std::move(failure));
+    end();
+  }
+
+  void end() {
     const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = std::move(failure);
-    stopped_ = true;
+    ended_ = true;
     made_.notify_all();
     freed_.notify_all();
   }
 
-  std::optional<std::size_t> begin_one() {
-    std::unique_lock lock(mutex_);
-    freed_.wait(lock,
-                [&] { return stopped_ || begun_ == count_ || begun_ < taken_ + slots_.size(); });
-    if (stopped_ || begun_ == count_) return std::nullopt;
-    return begun_++;
-  }
-
-  const std::size_t count_;
-  const std::function<T(std::size_t)> make_;
+  const std::function<std::optional<Taken>()> take_;
+  const std::function<Item(Taken)> make_;
+  std::mutex turn_;  // of the thread that takes
   std::mutex mutex_;
   std::condition_variable made_;
   std::condition_variable freed_;
-  std::vector<std::optional<T>> slots_;  // item i waits in slot i % ahead
-  std::size_t begun_ = 0;
+  std::vector<std::optional<Outcome>> slots_;  // item i waits in slot i % ahead
   std::size_t taken_ = 0;
+  std::size_t given_ = 0;
+  bool ended_ = false;  // nothing more is taken
   bool stopped_ = false;
-  std::exception_ptr failure_;
   std::vector<std::thread> threads_;
 };
 

@@ -1,6 +1,7 @@
 #include "mpm_runner/runner.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "run/pipeline.hpp"
 #include "run/stages.hpp"
@@ -45,6 +46,10 @@ Result Runner::run(const std::filesystem::path& file, const Outputs& outputs) co
   return infer(*model_, loader().load(file), outputs);
 }
 
+Result Runner::run(std::span<const std::uint8_t> file_bytes, const Outputs& outputs) const {
+  return infer(*model_, loader().load(file_bytes), outputs);
+}
+
 Result Runner::run(const Image& image, const Outputs& outputs) const {
   return infer(*model_, loader().load(image), outputs);
 }
@@ -53,10 +58,21 @@ Loader Runner::loader() const { return {image_fit_, options_.label_size, memory_
 
 Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size,
                       const Outputs& outputs) const {
+  return stream_from(open_files(std::move(files)), batch_size, outputs);
+}
+
+Stream Runner::stream_of(std::vector<ImageSource>&& images, int batch_size,
+                         const Outputs& outputs) const {
+  check_batch_size(batch_size);
+  return stream_from(open_images(std::move(images)), batch_size, outputs);
+}
+
+Stream Runner::stream_from(std::shared_ptr<Source> source, int batch_size,
+                           const Outputs& outputs) const {
   check_batch_size(batch_size);
   const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
   look_at_threads();
-  return Stream(std::make_unique<Stream::Pipeline>(model_, loader(), std::move(files), batch_size,
+  return Stream(std::make_unique<Stream::Pipeline>(model_, loader(), std::move(source), batch_size,
                                                    outputs, workers));
 }
 

@@ -1,30 +1,15 @@
 #include "run/stages.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "images/decode.hpp"
 #include "support/refusal.hpp"
+#include "support/stopwatch.hpp"
 
 namespace mpm {
 
 namespace {
-
-class Stopwatch {
- public:
-  // Milliseconds since the last lap.
-  double lap() {
-    const auto now = Clock::now();
-    const std::chrono::duration<double, std::milli> passed = now - last_;
-    last_ = now;
-    return passed.count();
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point last_ = Clock::now();
-};
 
 std::string without_prefix(const std::string& text, const std::string& prefix) {
   return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
@@ -131,6 +116,8 @@ ResultOrSkipped make_outputs_or_skip(const Model& model, const CompleteOrSkipped
 // many.
 void complete(Result& result, const CompleteImage& whole, double labels_ms, std::size_t images) {
   result.source = whole.image->source;
+  result.index = whole.image->index;
+  result.time = whole.image->time;
   result.windows = window_results(whole);
   for (const WindowResult& window : result.windows) append(window, result);
   result.stages_ms = times_of(whole, result.share_ms);
@@ -162,23 +149,50 @@ PreparedImage Loader::load(const Image& image) const {
   return {{}, std::move(fitted.windows), std::move(fitted.grid), size, 0, watch.lap()};
 }
 
-PreparedImage Loader::load(const std::filesystem::path& file) const {
+PreparedImage Loader::load_file(const auto& file) const {
   DecodeMemory::Room room(*memory_);
   Stopwatch watch;
   const Image image = decode_admitted(
       file, [&](std::uint64_t width, std::uint64_t height) { room.admit(width, height); });
   const double decode_ms = watch.lap();
   PreparedImage loaded = load(image);
-  loaded.source = file;
   loaded.decode_ms = decode_ms;
   return loaded;
 }
 
-PreparedOrSkipped Loader::load_or_skip(const std::filesystem::path& file) const {
+PreparedImage Loader::load(std::span<const std::uint8_t> file_bytes) const {
+  return load_file(file_bytes);
+}
+
+PreparedImage Loader::load(const std::filesystem::path& file) const {
+  PreparedImage loaded = load_file(file);
+  loaded.source = file;
+  return loaded;
+}
+
+PreparedImage Loader::load(const SourceImage& image) const {
+  if (image.bytes) return load(*image.bytes);
+  if (!image.pixels) return load(image.name);
+  DecodeMemory::Room room(*memory_);
+  room.admit(static_cast<std::uint64_t>(image.size.width),
+             static_cast<std::uint64_t>(image.size.height));
+  Stopwatch watch;
+  const Image pixels = image.pixels();
+  const double decode_ms = watch.lap();
+  PreparedImage loaded = load(pixels);
+  loaded.source = image.name;
+  loaded.decode_ms = decode_ms;
+  return loaded;
+}
+
+PreparedOrSkipped Loader::load_or_skip(const SourceImage& image) const {
   try {
-    return load(file);
+    PreparedImage loaded = load(image);
+    loaded.index = image.index;
+    loaded.time = image.time;
+    return loaded;
   } catch (const std::exception& error) {
-    return Skipped{file, without_prefix(reason_of(error), file.string() + ": ")};
+    return Skipped{image.name, without_prefix(reason_of(error), image.name.string() + ": ")};
   }
 }
 

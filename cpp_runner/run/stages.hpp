@@ -3,6 +3,7 @@
 // From a file to windows that are ready for the model, and from batches of those to results.
 
 #include <memory>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -25,10 +26,15 @@ class Loader {
 
   // Throws ImageError.
   PreparedImage load(const std::filesystem::path& file) const;
+  PreparedImage load(std::span<const std::uint8_t> file_bytes) const;
   PreparedImage load(const Image& image) const;
-  PreparedOrSkipped load_or_skip(const std::filesystem::path& file) const;
+  PreparedOrSkipped load_or_skip(const SourceImage& image) const;
 
  private:
+  PreparedImage load(const SourceImage& image) const;
+  // file: a path or bytes.
+  PreparedImage load_file(const auto& file) const;
+
   std::shared_ptr<const ImageFit> image_fit_;
   LabelSize label_size_;
   std::shared_ptr<DecodeMemory> memory_;

@@ -22,6 +22,8 @@ struct PreparedImage {
   Size label_size;                   // of the label map to come
   double decode_ms = 0;
   double fit_ms = 0;
+  std::int64_t index = 0;  // as in Result
+  std::optional<double> time = {};
 };
 
 // One window of an image, on its way to the model.

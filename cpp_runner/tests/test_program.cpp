@@ -29,8 +29,9 @@ TEST_SUITE("program") {
   TEST_CASE("wrong usage exits 2") {
     for (const char* words :
          {"", "a.pt", "a.pt x --batch 0", "a.pt x --batch 1,x", "a.pt x --device gpu",
-          "a.pt x --what", "a.pt x --threads -1", "a.pt x --against b.pt", "run a.pt x",
-          "a.pt x --output o --label-size both", "a.pt x --output o --json j", "worker"}) {
+          "a.pt x --what", "a.pt x --threads -1", "a.pt x --against b.pt", "run a.pt",
+          "a.pt x --output o --label-size both", "a.pt x --output o --timeout 0",
+          "run a.pt '' --output o", "a.pt x --output o --reconnect -1", "worker"}) {
       CAPTURE(words);
       const ProgramRun run = run_program(words);
       CHECK(run.exit_code == 2);
@@ -117,6 +118,33 @@ TEST_SUITE("program") {
         CHECK(std::distance(fs::directory_iterator(folder / "out"), {}) == 6);
         fs::remove_all(folder / "out");
       }
+    }
+  }
+
+  TEST_CASE("run takes folders in folders, patterns, and a list on stdin") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::string here = folder.path().string();
+      fs::create_directories(folder / "in/deep/.hidden");
+      const FileBytes jpeg = encode_jpeg(make_scene({37, 70}));
+      for (const char* name : {"in/a.jpg", "in/b.jpg", "in/deep/a.jpg", "in/deep/.hidden/c.jpg"}) {
+        write_bytes(folder / name, jpeg);
+      }
+      const std::string words = "run " + artifact.string() + " --json - -o " + here + "/";
+      CHECK(run_program(words + "deep " + here + "/in --recursive").exit_code == 0);
+      CHECK(fs::exists(folder / "deep/deep/a.png"));
+      CHECK(std::distance(fs::recursive_directory_iterator(folder / "deep"), {}) == 4);
+      CHECK(run_program(words + "pattern '" + here + "/in/[b-z]*'").exit_code == 0);
+      CHECK(std::distance(fs::directory_iterator(folder / "pattern"), {}) == 1);
+      const std::string list = "find " + here + "/in -name a.jpg -path '*in/a*' -print0 | ";
+      CHECK(run_program(words + "list -", list).output.find(here + "/in/a.jpg") !=
+            std::string::npos);
+      CHECK(run_program(words + "none '" + here + "/*.gif'").errors.find("no file matches") !=
+            std::string::npos);
+      CHECK(run_program(words + "in/out " + here + "/in --recursive").errors.find("outside") !=
+            std::string::npos);
+      CHECK(run_program(words + "two a.mp4 b.mp4").errors.find("a camera alone") !=
+            std::string::npos);
     }
   }
 

@@ -61,15 +61,15 @@ TEST_SUITE("queues") {
   }
 
   TEST_CASE("read-ahead keeps order whoever is slow, and stays within its bound") {
-    constexpr std::size_t ahead = 5;
-    std::atomic<std::size_t> taken = 0;
+    constexpr int ahead = 5;
+    std::atomic<int> taken = 0;
     std::atomic<bool> in_bounds = true;
-    ReadAhead<std::size_t> items(200, 4, ahead, [&](std::size_t index) {
-      if (index >= taken + ahead + 1) in_bounds = false;
-      if (index % 7 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      return index;
+    ReadAhead<int, int> items(4, ahead, numbers(200), [&](int number) {
+      if (number >= taken + ahead + 1) in_bounds = false;
+      if (number % 7 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      return number;
     });
-    for (std::size_t i = 0; i < 200; ++i) {
+    for (int i = 0; i < 200; ++i) {
       CHECK(items.next() == i);
       taken = i + 1;
     }
@@ -78,18 +78,34 @@ TEST_SUITE("queues") {
   }
 
   TEST_CASE("read-ahead may be left early, and of nothing gives nothing") {
-    const auto same = [](std::size_t index) { return index; };
-    ReadAhead<std::size_t> left(1000, 3, 4, same);
-    CHECK(left.next() == 0u);
-    ReadAhead<std::size_t> none(0, 2, 4, same);
+    const auto same = [](int number) { return number; };
+    ReadAhead<int, int> left(3, 4, numbers(1000), same);
+    CHECK(left.next() == 0);
+    ReadAhead<int, int> none(2, 4, numbers(0), same);
     CHECK(none.next() == std::nullopt);
   }
 
-  TEST_CASE("what the work throws comes out of next") {
-    ReadAhead<int> items(10, 2, 4, [](std::size_t index) -> int {
-      if (index == 3) throw std::runtime_error("three");
-      return 0;
+  TEST_CASE("what the work throws comes out of next behind what was before, each time") {
+    ReadAhead<int, int> items(2, 4, numbers(10), [](int number) {
+      if (number == 3) throw std::runtime_error("three");
+      return number;
     });
+    for (int i = 0; i < 3; ++i) CHECK(items.next() == i);
+    CHECK_THROWS_WITH(take_all(items), "three");
+    CHECK_THROWS_WITH(take_all(items), "three");
+  }
+
+  TEST_CASE("what taking throws comes behind all that was taken, however slow it is") {
+    const auto three = [make = numbers(10)]() mutable {
+      const std::optional<int> number = make();
+      if (number == 3) throw std::runtime_error("three");
+      return number;
+    };
+    ReadAhead<int, int> items(2, 8, three, [](int number) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      return number;
+    });
+    for (int i = 0; i < 3; ++i) CHECK(items.next() == i);
     CHECK_THROWS_WITH(take_all(items), "three");
   }
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mpm_deploy.artifact import Manifest, asked_trust, read_manifest
 from mpm_deploy.artifact.host import parse_device
-from mpm_deploy.backends.base import Backend, Compiled, OpenArtifact, Program
+from mpm_deploy.backends.base import Backend, Compiled, OpenArtifact, Program, Servable
 from mpm_deploy.errors import HostError
 from mpm_deploy.families import BACKENDS
 
@@ -14,6 +14,7 @@ __all__ = [
     "Compiled",
     "OpenArtifact",
     "Program",
+    "Servable",
     "get_backend",
     "open_artifact",
 ]

@@ -8,7 +8,7 @@ Backend.load      file  ──▶ Program: scores, labels
 import re
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -156,6 +156,11 @@ def _let_malloc_keep_memory() -> None:
     torch.empty(31 << 20, dtype=torch.uint8, device="cpu")
 
 
+# A model as one function: images (B, 3, H, W) uint8 give labels (B, H, W), scores (B, K, h, w) and
+# merge maps (B, M, N).
+Servable = Callable[[Tensor], Sequence[Tensor]]
+
+
 class OpenArtifact(NamedTuple):
     """The program of an artifact, and the artifact's manifest."""
 
@@ -256,6 +261,19 @@ class Backend(ABC):
     @abstractmethod
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
         """Open the file, importing nothing but torch; its host has been checked before."""
+
+    def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
+        """Compile a model into a file of one function, and open that as a server of others does.
+
+        Such a server knows no artifacts, but torch's own loaders.
+
+        Raises:
+            BuildError: No server takes files of this backend.
+        """
+        raise BuildError(
+            f"recipe {recipe.name!r}: backend {self.name!r} makes no file that a server runs",
+            "build it with backend 'aotinductor' or 'torchscript'",
+        )
 
     def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
         """Refuse a file that a version of libtorch, such as ``"2.6"``, could not run.

@@ -21,6 +21,7 @@ from typing import Any
 from mpm_deploy import __version__
 from mpm_deploy.cli.console import (
     INTERRUPTED,
+    data_stream,
     fail,
     open_streams,
     say,
@@ -44,7 +45,7 @@ class _Parser(argparse.ArgumentParser):
         self.register("type", Path, _path)
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        (say if file is sys.stdout else talk)(message.removesuffix("\n"))
+        (say if file is data_stream() else talk)(message.removesuffix("\n"))
 
 
 def _path(text: str) -> Path:

@@ -57,15 +57,16 @@ def _is_own(stdout: TextIO) -> bool:
 
 
 class _Stdout:
-    """Holds where data go while `sys.stdout` is what libraries print to."""
+    """Holds where data go while `sys.stdout` is what libraries print to, and whether they do."""
 
     kept: TextIO | None = None
+    is_read = True
 
 
 @contextmanager
 def stdout_kept_for_data() -> Iterator[None]:
     """Have only `say` and `show` write to stdout; what is printed meanwhile goes to stderr."""
-    _Stdout.kept = sys.stdout
+    _Stdout.kept, _Stdout.is_read = sys.stdout, True
     try:
         with redirect_stdout(sys.stderr):
             yield
@@ -78,6 +79,11 @@ def data_stream() -> TextIO:
     return _Stdout.kept or sys.stdout
 
 
+def stdout_is_read() -> bool:
+    """Tell whether stdout still takes data: its reader may have seen enough, and gone."""
+    return _Stdout.is_read
+
+
 @contextmanager
 def _printing() -> Iterator[None]:
     """Tell why stdout cannot be written; that its reader has seen enough is no error."""
@@ -85,6 +91,7 @@ def _printing() -> Iterator[None]:
         yield
     except OSError as error:
         discard(data_stream())
+        _Stdout.is_read = False
         if not isinstance(error, BrokenPipeError):
             raise MpmError(
                 f"stdout: cannot write there: {error.strerror}",
@@ -199,9 +206,9 @@ def status() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr, which is told what is done and what there is in all; nothing
-    where stderr is no terminal.
+def progress(unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a progress bar on stderr, which is told what is done and what there is in all, if
+    that is known; nothing where stderr is no terminal.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn

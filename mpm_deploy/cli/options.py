@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,40 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the model")
 
 
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add what names images, videos and cameras, and the options that say how to read them."""
+    parser.add_argument(
+        "sources",
+        type=nonempty,
+        nargs="+",
+        metavar="SOURCE",
+        help="images, folders of them, patterns, - for a list of paths on stdin; or one video, "
+        "address (rtsp, rtmp, http, https) or camera (/dev/video0)",
+    )
+    parser.add_argument("--recursive", action="store_true", help="take folders in folders too")
+    parser.add_argument(
+        "--reconnect",
+        type=whole,
+        default=10,
+        metavar="N",
+        help="how often in a row to open a stream again that broke; default: 10",
+    )
+    parser.add_argument(
+        "--reconnect-wait",
+        type=seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="the longest wait before that, from 1 second doubling; default: 30",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="a stream that gives nothing for that long broke; default: 10",
+    )
+
+
 def add_max_pixels_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that says how large an image may be."""
     parser.add_argument(
@@ -102,6 +137,29 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
         "with --root",
     )
     parser.add_argument("--root", type=Path, metavar="DIR", help="the folder its layout begins in")
+
+
+def nonempty(text: str) -> str:
+    """Take any text but an empty one, as of a variable that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path or an address, got an empty one")
+    return text
+
+
+def seconds(text: str) -> float:
+    """Parse a number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds, above 0, got {text!r}")
+    return value
+
+
+def whole(text: str) -> int:
+    """Parse a whole number from 0 up."""
+    return 0 if text == "0" else positive(text)
 
 
 def positive(text: str) -> int:

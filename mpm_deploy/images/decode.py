@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,13 +42,14 @@ ImageLike = (
 Taken = Path | bytes | Tensor
 
 
-def find_images(path: str | Path) -> list[Path]:
-    """List the images of a folder, sorted by the bytes of their names, without sub-folders.
+def find_images(path: str | Path, recursive: bool = False) -> list[Path]:
+    """List the images of a folder, sorted by the bytes of their paths.
 
-    Files whose names begin with a dot are left out: other programs keep their notes there.
+    What has a name that begins with a dot is left out: other programs keep their notes there.
 
     Args:
         path: A folder; or one file or pipe, taken whatever its suffix.
+        recursive: Whether those in the folders inside it are listed too.
 
     Raises:
         InputError: Nothing there, or no ``.jpg``, ``.jpeg`` or ``.png`` in it.
@@ -58,7 +59,8 @@ def find_images(path: str | Path) -> list[Path]:
     try:
         if not stat.S_ISDIR(path.stat().st_mode):
             return [path]
-        files = [file for file in path.iterdir() if _is_image(file)]
+        folders = [path, *_folders_in(path)] if recursive else [path]
+        files = [file for folder in folders for file in folder.iterdir() if _is_image(file)]
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file or folder", cure) from error
     except OSError as error:
@@ -71,6 +73,14 @@ def find_images(path: str | Path) -> list[Path]:
             f"name a folder that holds {_format_names()} files",
         )
     return sorted(files, key=lambda file: bytes(file))
+
+
+def _folders_in(folder: Path) -> Iterator[Path]:
+    """Yield all folders inside one, but for hidden ones and links, which may lead in a circle."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+            yield path
+            yield from _folders_in(path)
 
 
 def image_suffixes() -> tuple[str, ...]:

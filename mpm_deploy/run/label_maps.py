@@ -19,17 +19,25 @@ from mpm_deploy.support.files import written_atomically
 Color = tuple[int, int, int]
 
 
-def label_map_names(images: Sequence[Path]) -> list[str]:
+def label_map_names(images: Sequence[Path], folders: Sequence[Path] | None = None) -> list[str]:
     """Choose the file name of each image's label map.
 
     It is the image's with ``.png`` in place of its suffix; images that share a stem keep their
     whole names: ``a.jpg, a.png, b.jpg`` give ``a.jpg.png, a.png.png, b.png``.
 
+    Args:
+        images: The images.
+        folders: The folder that each label map goes to, below that of all; None is none.
+
     Raises:
         InputError: Two images would still write the same file, as ``x/a.jpg`` and ``y/a.jpg``.
     """
-    stems = Counter(image.stem for image in images)
-    names = [f"{i.stem if stems[i.stem] == 1 else i.name}.png" for i in images]
+    placed = list(zip(images, folders or [Path()] * len(images), strict=True))
+    stems = Counter(folder / image.stem for image, folder in placed)
+    names = [
+        str(folder / f"{image.stem if stems[folder / image.stem] == 1 else image.name}.png")
+        for image, folder in placed
+    ]
     for name, count in Counter(names).items():
         if count > 1:
             same = [str(image) for image, other in zip(images, names, strict=True) if other == name]

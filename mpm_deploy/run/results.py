@@ -13,6 +13,7 @@ from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.images.windows import Size, WindowGrid
 from mpm_deploy.run.outputs import Output, Outputs
+from mpm_deploy.run.sources.frame import Frame
 from mpm_deploy.support.refusal import line_of, refusal_in
 
 
@@ -64,7 +65,7 @@ class Result:
 
     Attributes:
         ok: True, and False of `Skipped`: whether the image could be decoded.
-        source: The image, as it was given.
+        source: The image, as it was given, or a `Frame`, whose ``pixels`` are what was decoded.
         outputs: What was asked for, by name; `labels`, `scores` and `probabilities` give them too.
         windows: What the model did with each of its windows; one where ``fit`` is ``"resize"``.
         stages_ms: ``decode`` and ``fit`` of this image; ``copy``, ``scores`` and ``labels`` of its
@@ -77,12 +78,22 @@ class Result:
 
     ok: ClassVar[Literal[True]] = True
 
-    source: ImageLike
+    source: ImageLike | Frame
     outputs: Outputs
     windows: tuple[WindowResult, ...]
     stages_ms: StageTimes
     share_ms: StageTimes
     batch: int
+
+    @property
+    def index(self) -> int | None:
+        """The number of a frame, from 1; None of an image."""
+        return self.source.index if isinstance(self.source, Frame) else None
+
+    @property
+    def time(self) -> float | None:
+        """Seconds from a video's first frame to this one; None of an image."""
+        return self.source.time if isinstance(self.source, Frame) else None
 
     @property
     def labels(self) -> NDArray[np.integer[Any]]:
@@ -169,13 +180,13 @@ class Skipped:
     error: Exception = field(compare=False, repr=False)
 
     @classmethod
-    def of(cls, image: ImageLike, error: Exception) -> "Skipped":
+    def of(cls, image: ImageLike | Frame, error: Exception) -> "Skipped":
         """Skip an image for what was raised in its place."""
         name = name_of(image)
         return cls(name, reason_of(error).removeprefix(f"{name}: "), error)
 
 
-def name_of(image: ImageLike) -> str:
+def name_of(image: ImageLike | Frame) -> str:
     """Return the path of an image, or where it has none a word for what it is. Raises nothing."""
     try:
         return _name_of(image)
@@ -183,9 +194,11 @@ def name_of(image: ImageLike) -> str:
         return type(image).__name__
 
 
-def _name_of(image: ImageLike) -> str:
+def _name_of(image: ImageLike | Frame) -> str:
     if isinstance(image, str | os.PathLike):
         return os.fsdecode(image)
+    if isinstance(image, Frame):
+        return image.name
     if isinstance(image, bytes | bytearray | memoryview):
         return f"{len(image)} bytes"
     if isinstance(image, Image.Image):
@@ -218,7 +231,7 @@ class PreparedImage:
         fit_ms: Time it took to fit.
     """
 
-    source: ImageLike
+    source: ImageLike | Frame
     windows: tuple[Tensor, ...]
     grid: WindowGrid | None
     size: Size

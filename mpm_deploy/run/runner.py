@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -23,10 +23,10 @@ from mpm_deploy.images.decode import (
     ImageLike,
     Taken,
     decode,
-    find_images,
     take,
 )
 from mpm_deploy.images.formats import MAX_PIXELS
+from mpm_deploy.images.formats.raster import Admit
 from mpm_deploy.images.pixels import ChannelOrder
 from mpm_deploy.run.decode_memory import DecodeMemory
 from mpm_deploy.run.image_fit import image_fit_of
@@ -40,6 +40,7 @@ from mpm_deploy.run.outputs import (
 )
 from mpm_deploy.run.pipeline import completed, in_batches, prefetch
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, name_of
+from mpm_deploy.run.sources import Frame, Source, open_source
 from mpm_deploy.run.window_batches import CompleteImage, ScoredBatch, Window, gather, windows_of
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.home_process import HomeProcess
@@ -64,7 +65,8 @@ class Runner:
     Threads may share a Runner: each may call it, or iterate a `run` of its own. Images are decoded
     side by side; the model belongs to one thread of the Runner, so that calls to it queue there.
     The threads start at the first use, in the process that it is in: a Runner that is open and
-    unused may be used after a fork, on a CPU.
+    unused may be used after a fork, on a CPU. Pickled or copied it is another one on the same file,
+    opened with the same arguments where it is unpickled.
 
     Args:
         artifact: A ``.pt`` or ``.pt2``; or a model that is open already, as `open_eager` gives it.
@@ -114,10 +116,23 @@ class Runner:
             raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
         if not isinstance(artifact, str | os.PathLike | OpenArtifact):
             raise InputError(f"artifact: expected a path, got {type(artifact).__name__}")
+        self._again: partial[Runner] | None = None
         if isinstance(artifact, OpenArtifact):
             self.artifact, opened = Path("eager"), artifact
         else:
             self.artifact, opened = Path(artifact), open_artifact(artifact, device, trust)
+            self._again = partial(
+                type(self),
+                self.artifact.absolute(),
+                device=device,
+                threads=threads,
+                workers=workers,
+                label_size=label_size,
+                stride=stride,
+                channels=channels,
+                max_pixels=max_pixels,
+                trust=None if trust is None else Path(trust).absolute(),
+            )
         self.label_size = label_size
         self.channels: ChannelOrder = channels
         self._memory = DecodeMemory(whole_number_or_none("max_pixels", max_pixels) or MAX_PIXELS)
@@ -158,7 +173,7 @@ class Runner:
 
     def run(
         self,
-        images: str | os.PathLike[str] | Iterable[ImageLike],
+        images: str | os.PathLike[str] | Iterable[ImageLike | Frame],
         batch_size: int = 1,
         on_error: Literal["skip", "raise"] = "skip",
         outputs: Collection[Output] = LABELS,
@@ -166,9 +181,10 @@ class Runner:
         """Segment many images: workers decode ahead while the model runs.
 
         Args:
-            images: A folder, or images in any form that a call takes; read lazily, some batches
-                ahead. Each is taken hold of before the next one is asked for: a generator may give
-                one array again and again, with other pixels in it.
+            images: A folder, a video, an address, a camera, or what else `open_source` takes and
+                gives; or images in any form that a call takes. They are read lazily, some batches
+                ahead, and of a live source none ahead. Each is taken hold of before the next one is
+                asked for: a generator may give one array again and again, with other pixels in it.
             batch_size: Images a model call, or windows where these slide over images: those of
                 several images fill a batch together. The last one takes what is left.
             on_error: What an image does that cannot be decoded, or that the model or the memory
@@ -183,8 +199,9 @@ class Runner:
 
         Raises:
             InputError: ``batch_size`` below 1, another ``on_error``, an output that there is not,
-                no images in the folder or one image instead of them; or the Runner is closed, or
-                this is another process than the one it was first used in, after a fork.
+                nothing to read at that place or one image instead of them; or the Runner is closed,
+                or this is another process than the one it was first used in, after a fork.
+            MissingPackageError: It is a video, and PyAV is not installed.
             Whatever ``images`` raises, and with ``on_error="raise"`` what the first image does that
             cannot be used; what came before is given first.
         """
@@ -193,7 +210,7 @@ class Runner:
             raise InputError(f"on_error: expected 'skip' or 'raise', got {on_error!r}")
         outputs = taken_outputs(outputs)
         self._check_open()
-        items = find_images(Path(images)) if isinstance(images, str | os.PathLike) else images
+        items = open_source(images) if isinstance(images, str | os.PathLike) else images
         _check_are_many(items)
         results = self._run(items, batch_size, outputs)
         return results if on_error == "skip" else _raising(results)
@@ -207,13 +224,17 @@ class Runner:
         """
         return self._prepare(image, self._take(image))
 
-    def _take(self, image: ImageLike) -> Taken:
-        return take(image, self.channels, self._memory.max_pixels)
+    def _take(self, image: ImageLike | Frame) -> Taken | Frame:
+        return (
+            image
+            if isinstance(image, Frame)
+            else take(image, self.channels, self._memory.max_pixels)
+        )
 
-    def _prepare(self, source: ImageLike, taken: Taken) -> PreparedImage:
+    def _prepare(self, source: ImageLike | Frame, taken: Taken | Frame) -> PreparedImage:
         with self._memory.room() as admit:
             begin = time.perf_counter()
-            pixels = taken if isinstance(taken, Tensor) else decode(taken, admit)
+            pixels = _pixels(taken, admit)
             decoded = time.perf_counter()
             fitted = self._fit(pixels)
             end = time.perf_counter()
@@ -283,17 +304,22 @@ class Runner:
         self.close()
 
     def _run(
-        self, images: Iterable[ImageLike], batch_size: int, outputs: Collection[Output]
+        self, images: Iterable[ImageLike | Frame], batch_size: int, outputs: Collection[Output]
     ) -> Generator[Result | Skipped, None, None]:
         label = partial(self._submit_label, outputs=outputs)
-        ahead = self.workers + _BATCHES_IN_FLIGHT * batch_size
-        with closing(prefetch(self._submit_load, images, ahead)) as loaded:
+        is_live = isinstance(images, Source) and images.live  # what waits grows old
+        batches_ahead = 1 if is_live else _BATCHES_IN_FLIGHT
+        ahead = 1 if is_live else self.workers + _BATCHES_IN_FLIGHT * batch_size
+        with (
+            images if isinstance(images, Source) else nullcontext(),
+            closing(prefetch(self._submit_load, images, ahead)) as loaded,
+        ):
             items = windows_of(loaded)
             batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
-                closing(prefetch(self._submit_score, batches, _BATCHES_IN_FLIGHT)) as scored,
+                closing(prefetch(self._submit_score, batches, batches_ahead)) as scored,
                 closing(
-                    prefetch(label, gather(chain.from_iterable(scored)), _BATCHES_IN_FLIGHT)
+                    prefetch(label, gather(chain.from_iterable(scored)), batches_ahead)
                 ) as outcomes,
             ):
                 for ready in outcomes:
@@ -301,7 +327,7 @@ class Runner:
                         yield outcome
                         self._check_home()
 
-    def _submit_load(self, image: ImageLike) -> Future[PreparedImage | Skipped]:
+    def _submit_load(self, image: ImageLike | Frame) -> Future[PreparedImage | Skipped]:
         """Take an image, which the caller may change once this returns, and load it."""
         self._check_open()
         try:
@@ -310,7 +336,9 @@ class Runner:
             return completed(Skipped.of(image, error))
         return self._decoders.submit(self._prepare_or_skip, image, taken)
 
-    def _prepare_or_skip(self, source: ImageLike, taken: Taken) -> PreparedImage | Skipped:
+    def _prepare_or_skip(
+        self, source: ImageLike | Frame, taken: Taken | Frame
+    ) -> PreparedImage | Skipped:
         try:
             return self._prepare(source, taken)
         except Exception as error:  # noqa: BLE001 - of this image alone: the others go on
@@ -386,19 +414,37 @@ class Runner:
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
         return torch.stack(list(images), out=batch).to(self.device, non_blocking=pinned)
 
-    def __reduce__(self) -> NoReturn:
-        raise InputError(
-            f"{self.artifact}: a Runner cannot be pickled or copied",
-            "open one in each process: Runner(artifact)",
-        )
+    def __reduce__(self) -> "tuple[Callable[..., Runner], tuple[partial[Runner], str]]":
+        self._check_not_closed()
+        if self._again is None:
+            raise InputError(
+                f"{self.artifact}: a Runner of a model without a file cannot be pickled or copied",
+                "build an artifact, or open the model in each process",
+            )
+        return _reopen, (self._again, self.manifest.payload_sha256)
 
     def _check_open(self) -> None:
+        self._check_not_closed()
+        self._check_home()
+
+    def _check_not_closed(self) -> None:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
-        self._check_home()
 
     def _check_home(self) -> None:
         self._home.check(f"{self.artifact}: this Runner was opened")
+
+
+def _reopen(again: partial[Runner], payload_sha256: str) -> Runner:
+    """Open the file of a pickled Runner, if it is still what that one had open."""
+    runner = again()
+    if runner.manifest.payload_sha256 != payload_sha256:
+        runner.close()
+        raise ArtifactError(
+            f"{runner.artifact}: expected the file that the pickled Runner had open, got another",
+            "put that file back, or pickle a Runner that is opened on this one",
+        )
+    return runner
 
 
 class Clock:
@@ -435,6 +481,13 @@ def _prepare_thread(threads: int, device: torch.device) -> None:
     set_intra_op_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_stream(torch.cuda.Stream(device))
+
+
+def _pixels(taken: Taken | Frame, admit: Admit) -> Tensor:
+    """Return ``(3, height, width)`` uint8 RGB."""
+    if isinstance(taken, Tensor):
+        return taken
+    return taken.decode(admit) if isinstance(taken, Frame) else decode(taken, admit)
 
 
 def _check_are_many(images: Any) -> None:

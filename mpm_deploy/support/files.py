@@ -27,9 +27,27 @@ def written_atomically(target: Path) -> Iterator[Path]:
     with _temporary_beside(target) as temporary:
         yield temporary
         _let_all_read(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync(temporary)
         temporary.replace(target)
+
+
+@contextmanager
+def folder_written_atomically(target: Path) -> Iterator[Path]:
+    """Give a new folder to write into, and rename it to ``target`` when the block ends well.
+
+    It lies in a folder beside the target; after an error nothing is left of it.
+
+    Raises:
+        InputError: It cannot be written there, or something lies there: says why.
+    """
+    with _temporary_beside(target) as temporary:
+        temporary.mkdir()
+        yield temporary
+        for path in temporary.rglob("*"):
+            if path.is_file():
+                _let_all_read(path)
+                _sync(path)
+        temporary.rename(target)
 
 
 def check_can_write(*targets: Path | None, begins: bytes = b"") -> None:
@@ -91,6 +109,11 @@ def _let_all_read(file: Path) -> None:
     """
     with suppress(OSError):
         file.chmod(0o644)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def _check_is_no_other_thing(target: Path) -> None:

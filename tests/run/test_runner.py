@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mpm_deploy.backends import OpenArtifact
 from mpm_deploy.errors import ArtifactError, ImageError, InputError, ModelError, MpmError
 from mpm_deploy.images.decode import decode, fit
 from mpm_deploy.ops.label_map.reference import label_map
@@ -392,10 +393,18 @@ def test_one_image_is_not_taken_for_many(runner: Runner, form: str) -> None:
     assert len(list(runner.run(np.stack([frame, frame])))) == 2
 
 
-def test_a_runner_cannot_be_pickled(runner: Runner) -> None:
-    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(InputError, match=r"toy\.pt: a Runner cannot be pickled or copied"):
-            copied(runner)
+def test_a_runner_of_no_file_cannot_be_pickled(program: ToyProgram) -> None:
+    with Runner(OpenArtifact(MANIFEST, program)) as runner:
+        for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(InputError, match="a Runner of a model without a file cannot be"):
+                copied(runner)
+
+
+def test_a_closed_runner_cannot_be_pickled(program: ToyProgram) -> None:
+    runner = Runner("toy.pt")
+    runner.close()
+    with pytest.raises(InputError, match=r"toy\.pt: this Runner is closed"):
+        pickle.dumps(runner)
 
 
 def test_leaving_a_run_early_leaves_no_thread(program: ToyProgram, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from mpm_deploy.errors import InputError
 from mpm_deploy.support.files import (
     check_can_write,
     check_output_folder,
+    folder_written_atomically,
     make_folder,
     written_atomically,
 )
@@ -33,6 +34,34 @@ def test_an_error_leaves_what_was_there(tmp_path):
         raise RuntimeError
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_appears_when_the_block_ends(tmp_path):
+    target = tmp_path / "it"
+    with folder_written_atomically(target) as temporary:
+        (temporary / "in").mkdir()
+        (temporary / "in" / "it.txt").write_text("whole")
+        assert not target.exists()
+    assert (target / "in" / "it.txt").read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_error_leaves_no_folder(tmp_path):
+    with pytest.raises(RuntimeError), folder_written_atomically(tmp_path / "it") as temporary:
+        (temporary / "it.txt").write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_not_put_in_anothers_place(tmp_path):
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it" / "others.txt").write_text("kept")
+    with (
+        pytest.raises(InputError, match="it: cannot write there: Directory not empty"),
+        folder_written_atomically(tmp_path / "it"),
+    ):
+        pass
+    assert (tmp_path / "it" / "others.txt").read_text() == "kept"
 
 
 def test_a_missing_folder_is_an_input_error(tmp_path):

@@ -1,7 +1,7 @@
 """A toy member of every family: all that a new member has to bring."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +26,7 @@ from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Method, Packed, Reduction
 from mpm_deploy.models.reductions.base import ImageReduction
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.run.sources import Frame, Source, SourceOptions
 from mpm_deploy.support.family import require
 
 # ---- a reduction: every ``stride`` tokens in a row become one, between attention and MLP ----
@@ -169,6 +170,24 @@ def write_ppm(path: Path, pixels: np.ndarray) -> None:
     """Write ``(height, width, 3)`` uint8."""
     height, width = pixels.shape[:2]
     path.write_bytes(b"P6 %d %d 255\n" % (width, height) + pixels.tobytes())
+
+
+# ---- a source: "toy:3" is three frames, a second apart ----
+
+
+class ToySource(Source):
+    @staticmethod
+    def takes(place: str) -> bool:
+        return place.startswith("toy:")
+
+    @classmethod
+    def open(cls, place: str, options: SourceOptions) -> "ToySource":
+        return cls(place, total=int(place.removeprefix("toy:")))
+
+    def __iter__(self) -> Iterator[Frame]:
+        for number in range(self.total or 0):
+            pixels = np.full((50, 70, 3), number, np.uint8)
+            yield Frame(self.name, number + 1, float(number), (50, 70), pixels.copy)
 
 
 # ---- a command ----

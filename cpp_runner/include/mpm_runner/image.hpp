@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <variant>
 #include <vector>
 
 namespace mpm {
@@ -27,16 +28,20 @@ struct Image {
   ChannelOrder channels = ChannelOrder::rgb;
 };
 
+// An image in any of the ways that it may come: its file, the bytes of one, or its pixels.
+using ImageSource = std::variant<std::filesystem::path, std::vector<std::uint8_t>, Image>;
+
 // RGB as the model takes it, at the model's input size or on the way to its windows.
 struct FittedImage {
   Size size;
   std::vector<std::uint8_t> planes;  // (3, H, W)
 };
 
-// The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their names; those whose names
-// begin with a dot are left out, sub-folders are not entered. One file or pipe is taken whatever
-// its name. Throws InputError: nothing there.
-std::vector<std::filesystem::path> find_images(const std::filesystem::path& path);
+// The .jpg, .jpeg and .png files of a folder, sorted by the bytes of their paths, and those in the
+// folders inside it where that is asked for; what has a name that begins with a dot is left out.
+// One file or pipe is taken whatever its name. Throws InputError: nothing there.
+std::vector<std::filesystem::path> find_images(const std::filesystem::path& path,
+                                               bool recursive = false);
 
 // Pixels of the largest image that is decoded, unless more are allowed: cameras of 100 megapixels
 // give up to 102 million.

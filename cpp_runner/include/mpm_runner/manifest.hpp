@@ -118,6 +118,7 @@ struct Agreement {
 };
 
 struct Manifest {
+  std::string json;  // all of it, as the file has it
   std::string format;
   CreatedBy created_by;
   std::string recipe;  // the recipe as built, JSON text

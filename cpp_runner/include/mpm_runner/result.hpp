@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,7 +72,9 @@ struct WindowResult {
 };
 
 struct Result {
-  std::filesystem::path source;  // empty where the image came as pixels
+  std::filesystem::path source;     // empty where the image came as pixels; "a.mp4, frame 12"
+  std::int64_t index = 0;           // of a stream's: among what its source gave, from 1
+  std::optional<double> time = {};  // of a frame: seconds since the first one of its source
   LabelMap labels;  // this, scores and probabilities are empty where they were not asked for
   // The scores that the label map is made of, as they are. The grid is that of the model's patches;
   // where windows slide over the image it is that of the resized image's pixels, and the scores are

@@ -9,10 +9,12 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "mpm_runner/model.hpp"
+#include "mpm_runner/source.hpp"
 #include "mpm_runner/stream.hpp"
 #include "mpm_runner/windows.hpp"
 
@@ -53,6 +55,7 @@ class Runner {
 
   // Throws ImageError: the file cannot be decoded, or as `fit`.
   Result run(const std::filesystem::path& file, const Outputs& outputs = {}) const;
+  Result run(std::span<const std::uint8_t> file_bytes, const Outputs& outputs = {}) const;
   Result run(const Image& image, const Outputs& outputs = {}) const;
 
   // Runs many files; those that cannot be decoded come out as Skipped. A batch is so many images,
@@ -61,6 +64,13 @@ class Runner {
   // bytes for each class and pixel of the resized image. Throws InputError: a batch size below 1.
   Stream stream(std::vector<std::filesystem::path> files, int batch_size = 1,
                 const Outputs& outputs = {}) const;
+  // The same with what a source gives, which nobody else asks any more: frames of a video, say.
+  Stream stream_from(std::shared_ptr<Source> source, int batch_size = 1,
+                     const Outputs& outputs = {}) const;
+  // As `stream`, of images that come in any way; they are left where they are if the batch size is
+  // below 1.
+  Stream stream_of(std::vector<ImageSource>&& images, int batch_size = 1,
+                   const Outputs& outputs = {}) const;
 
  private:
   Loader loader() const;

@@ -76,7 +76,7 @@ struct Workspace {
         survivors(across * count),
         classes(count),
         corners(4 * count),
-        sides(2 * count) {}
+        sides(2 * vectors * count) {}
 
   // Of a row of cells.
   std::vector<float> extremes;           // (across + 1): the lower or the higher of two rows
@@ -88,7 +88,7 @@ struct Workspace {
   // Of one cell's survivors.
   std::vector<std::int32_t> classes;  // (K,)
   std::vector<float> corners;         // (4, K): top left, top right, bottom left, bottom right
-  std::vector<float> sides;           // (2, K): left and right, at one row of pixels
+  std::vector<float> sides;           // (rows, 2, K): left and right, at each row of pixels
 };
 
 INLINE float lower(float a, float b) { return b < a ? b : a; }
@@ -181,66 +181,80 @@ INLINE void store(const Label* from, std::int64_t count, Label* to) {
   }
 }
 
-// The best class of some pixels that lie side by side in one cell. All pointers but the first
-// three are to four values for each of the vectors.
-template <std::int64_t vectors>
-INLINE void find_best(const float* left, const float* right, const std::int32_t* classes,
-                      std::int64_t count, const float* low_weight, const float* high_weight,
-                      std::int32_t* winners) {
-  FourFloats low[vectors], high[vectors], best[vectors];
-  FourIntegers winner[vectors];
+// The best class of pixels of one cell: some rows, and in each some vectors of four side by side.
+// Their comparisons wait for nothing but the same pixels' before.
+template <std::int64_t rows, std::int64_t vectors>
+INLINE void find_best(const Workspace& work, std::int64_t count, const float* low_weight,
+                      const float* high_weight, std::int32_t* winners) {
+  const auto room = static_cast<std::int64_t>(work.classes.size());
+  const float* sides = work.sides.data();
+  const std::int32_t* classes = work.classes.data();
+  FourFloats low[vectors], high[vectors], best[rows][vectors];
+  FourIntegers winner[rows][vectors];
   std::memcpy(low, low_weight, sizeof low);
   std::memcpy(high, high_weight, sizeof high);
-  for (std::int64_t v = 0; v < vectors; ++v) {
-    best[v] = left[0] * low[v] + right[0] * high[v];
-    winner[v] = FourIntegers{} + classes[0];
+  const auto value = [&](std::int64_t i, std::int64_t r, std::int64_t v) INLINE_LAMBDA {
+    return sides[2 * r * room + i] * low[v] + sides[(2 * r + 1) * room + i] * high[v];
+  };
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t v = 0; v < vectors; ++v) {
+      best[r][v] = value(0, r, v);
+      winner[r][v] = FourIntegers{} + classes[0];
+    }
   }
   for (std::int64_t i = 1; i < count; ++i) {
-    for (std::int64_t v = 0; v < vectors; ++v) {
-      const FourFloats value = left[i] * low[v] + right[i] * high[v];
-      const FourIntegers better = value > best[v];
-      best[v] = better ? value : best[v];
-      winner[v] = better ? FourIntegers{} + classes[i] : winner[v];
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t v = 0; v < vectors; ++v) {
+        const FourFloats candidate = value(i, r, v);
+        const FourIntegers better = candidate > best[r][v];
+        best[r][v] = better ? candidate : best[r][v];
+        winner[r][v] = better ? FourIntegers{} + classes[i] : winner[r][v];
+      }
     }
   }
   std::memcpy(winners, winner, sizeof winner);
 }
 
-// Labels the pixels of one cell in one row, `out`, as many at a time as some vectors hold.
-template <std::int64_t vectors, typename Label>
-INLINE void label_run(const Workspace& work, std::int64_t count, const Axis& across,
-                      const Run& columns, Label* out) {
+// Labels one cell, so many pixels at a time: rows below one another, vectors of four side by side.
+template <std::int64_t rows, std::int64_t vectors, typename Label>
+INLINE void label_cell(Workspace& work, std::int64_t count, const Axis& down, const Run& pixel_rows,
+                       const Axis& across, const Run& columns, Label* labels) {
+  static_assert(rows * vectors * 4 == lanes);
   constexpr std::int64_t pixels = 4 * vectors;
-  const float* left = work.sides.data();
-  const float* right = left + work.classes.size();
-  for (std::int64_t x = columns.begin; x < columns.end; x += pixels) {
-    std::int32_t winners[pixels];
-    find_best<vectors>(left, right, work.classes.data(), count, across.low_weight.data() + x,
-                       across.high_weight.data() + x, winners);
-    Label labels[pixels];
-    for (std::int64_t lane = 0; lane < pixels; ++lane) {
-      labels[lane] = static_cast<Label>(winners[lane]);
+  const auto room = static_cast<std::int64_t>(work.classes.size());
+  const std::int64_t width = across.runs.back().end;
+  for (std::int64_t y = pixel_rows.begin; y < pixel_rows.end; y += rows) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const auto row = static_cast<std::size_t>(y + r);
+      interpolate_down(work.corners.data(), room, count, down.low_weight[row],
+                       down.high_weight[row], work.sides.data() + 2 * r * room);
     }
-    store<pixels>(labels, std::min(columns.end - x, pixels), out + x);
+    for (std::int64_t x = columns.begin; x < columns.end; x += pixels) {
+      std::int32_t winners[lanes];
+      find_best<rows, vectors>(work, count, across.low_weight.data() + x,
+                               across.high_weight.data() + x, winners);
+      Label found[lanes];
+      for (std::int64_t lane = 0; lane < lanes; ++lane) {
+        found[lane] = static_cast<Label>(winners[lane]);
+      }
+      for (std::int64_t r = 0; r < std::min(pixel_rows.end - y, rows); ++r) {
+        store<pixels>(found + r * pixels, std::min(columns.end - x, pixels),
+                      labels + (y + r) * width + x);
+      }
+    }
   }
 }
 
 template <typename Label>
 INLINE void label_rows(const Rows& rows, const Axis& down, const Run& pixel_rows,
                        const Axis& across, Workspace& work, Label* labels) {
-  const std::int64_t width = across.runs.back().end;
   find_survivors(rows, work);
   for (const Run& columns : across.runs) {
     const std::int64_t count = gather(rows, columns, work);
-    for (std::int64_t y = pixel_rows.begin; y < pixel_rows.end; ++y) {
-      const auto row = static_cast<std::size_t>(y);
-      interpolate_down(work.corners.data(), rows.classes, count, down.low_weight[row],
-                       down.high_weight[row], work.sides.data());
-      if (columns.end - columns.begin <= 4) {  // scores that are finer than patches
-        label_run<1>(work, count, across, columns, labels + y * width);
-      } else {
-        label_run<vectors>(work, count, across, columns, labels + y * width);
-      }
+    if (columns.end - columns.begin <= 4) {  // scores that are finer than patches
+      label_cell<vectors, 1>(work, count, down, pixel_rows, across, columns, labels);
+    } else {
+      label_cell<1, vectors>(work, count, down, pixel_rows, across, columns, labels);
     }
   }
 }

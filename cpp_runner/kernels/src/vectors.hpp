@@ -21,6 +21,7 @@
 #define VECTORISED
 #endif
 #define INLINE [[gnu::always_inline]] inline
+#define INLINE_LAMBDA __attribute__((always_inline))
 
 namespace mpm::kernels {
 

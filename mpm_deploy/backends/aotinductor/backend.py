@@ -20,7 +20,14 @@ from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
 from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
-from mpm_deploy.backends.base import Backend, Compiled, Program, uncompilable, unloadable
+from mpm_deploy.backends.base import (
+    Backend,
+    Compiled,
+    Program,
+    Servable,
+    uncompilable,
+    unloadable,
+)
 from mpm_deploy.errors import ArtifactError, BuildError, HostError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
@@ -80,6 +87,7 @@ _CURE = (
     "by torch.where; or take TorchScript, which keeps such lines: recipe cpu_portable_fp32"
 )
 
+_LOADERS_OWN_ENTRY = "model"  # which torch's loader opens when it is told no name
 _TYPICAL_TOKENS = 640  # that an image keeps
 _TYPICAL_BATCH = 32  # images at once, for which kernels for a GPU are tuned
 
@@ -93,6 +101,18 @@ class _Labels(nn.Module):
 
     def forward(self, scores: Tensor, canvas: Tensor) -> Tensor:
         return label_map(scores, (canvas.shape[0], canvas.shape[1]))
+
+
+class _Servable(nn.Module):
+    """The model and the label map as one function; a server calls no two."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        scores, merge_maps = self.model(images)
+        return label_map(scores, (images.shape[2], images.shape[3])), scores, merge_maps
 
 
 class _AotInductorProgram(Program):
@@ -185,6 +205,18 @@ class AotInductor(Backend):
         except (OSError, RuntimeError) as error:
             _check_unpacked(path)
             raise unloadable(path, manifest, error) from error
+
+    def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
+        from torch._inductor.package.package import package_aoti
+
+        device = torch.device(recipe.backend.device)
+        (images, _), shapes = _examples(model.image_size, _batch_range(recipe), device)
+        with torch.no_grad(), _compiler_options(device) as options:
+            entry = _compile_entry(recipe, _Servable(model), (images,), shapes[:1], options)
+            entries: Any = {_LOADERS_OWN_ENTRY: entry}
+            package_aoti(str(path), entries)
+        opened: Servable = torch._inductor.aoti_load_package(str(path))
+        return opened
 
 
 def _check_unpacked(path: Path) -> None:

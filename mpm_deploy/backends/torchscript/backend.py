@@ -12,7 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.backends.base import Backend, Compiled, Program, uncompilable, unloadable
+from mpm_deploy.backends.base import (
+    Backend,
+    Compiled,
+    Program,
+    Servable,
+    uncompilable,
+    unloadable,
+)
 from mpm_deploy.backends.torchscript.operators import missing_operators, versions
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map.pruned import label_map
@@ -43,6 +50,14 @@ class _Entries(nn.Module):
     @torch.jit.export
     def labels(self, scores: Tensor, height: int, width: int) -> Tensor:
         return label_map(scores, (height, width))
+
+
+class _Servable(_Entries):
+    """Both in a row as the module's own call; a server knows no methods."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        scores, merge_maps = self.scores(images)
+        return self.labels(scores, images.shape[2], images.shape[3]), scores, merge_maps
 
 
 class _TorchScriptProgram(Program):
@@ -88,7 +103,7 @@ class TorchScript(Backend):
             )
 
     def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
-        script = _scripted(model, recipe)
+        script = _scripted(_Entries(model), recipe)
         if self.libtorch is not None:
             missing = missing_operators(script, self.libtorch)
             if missing:
@@ -96,8 +111,7 @@ class TorchScript(Backend):
                     f"recipe {recipe.name!r}: {_lacking(self.libtorch, missing)}",
                     "write the model with older ones, or promise nothing: --set backend.libtorch=",
                 )
-        # Where it fails to write a file by itself, torch aborts the process.
-        path.write_bytes(script.save_to_buffer())
+        _write(script, path)
         requires = Requires(
             backend="torchscript",
             device=recipe.backend.device,
@@ -116,6 +130,12 @@ class TorchScript(Backend):
         # is no switch for one module.
         torch._C._jit_set_profiling_mode(False)
         return _TorchScriptProgram(_load(path, manifest, device), manifest, device)
+
+    def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
+        _write(_scripted(_Servable(model), recipe), path)
+        with _deprecation_accepted():
+            opened: Servable = torch.jit.load(path, map_location=recipe.backend.device).eval()
+        return opened
 
     def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
         missing = missing_operators(_load(path, manifest, torch.device("cpu")), libtorch)
@@ -137,10 +157,10 @@ class _PathOfBytes(os.PathLike[bytes]):
         return self._bytes
 
 
-def _scripted(model: nn.Module, recipe: Recipe) -> torch.jit.ScriptModule:
+def _scripted(entries: _Entries, recipe: Recipe) -> torch.jit.ScriptModule:
     try:
         with _deprecation_accepted():
-            script: torch.jit.ScriptModule = torch.jit.script(_Entries(model).eval())
+            script: torch.jit.ScriptModule = torch.jit.script(entries.eval())
     except OSError as error:
         if error.errno is not None:  # that of `inspect` has none
             raise
@@ -152,6 +172,11 @@ def _scripted(model: nn.Module, recipe: Recipe) -> torch.jit.ScriptModule:
     except (RuntimeError, torch.jit.frontend.FrontendError) as error:
         raise uncompilable(recipe, "TorchScript", error, _CURE) from error
     return script
+
+
+def _write(script: torch.jit.ScriptModule, path: Path) -> None:
+    # Where it fails to write a file by itself, torch aborts the process.
+    path.write_bytes(script.save_to_buffer())
 
 
 def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.ScriptModule:

@@ -1,0 +1,107 @@
+#include "inputs.hpp"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <iterator>
+#include <sstream>
+
+#include "mpm_runner/error.hpp"
+#include "mpm_runner/image.hpp"
+#include "run/sources/frame_reader.hpp"
+#include "run/sources/names.hpp"
+#include "signals.hpp"
+
+namespace mpm::program {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr auto stdin_name = "-";
+
+bool is_pattern(const std::string& place) {
+  std::error_code error;
+  return place.find_first_of("*?[") != std::string::npos &&
+         !fs::exists(fs::symlink_status(place, error));
+}
+
+// Sorted by the bytes of their paths, without folders.
+std::vector<fs::path> matching(const std::string& pattern) {
+  glob_t found{};
+  std::vector<fs::path> files;
+  if (glob(pattern.c_str(), GLOB_NOESCAPE, nullptr, &found) == 0) {
+    files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  }
+  globfree(&found);
+  std::error_code error;
+  std::erase_if(files, [&](const fs::path& file) { return fs::is_directory(file, error); });
+  if (files.empty()) {
+    throw InputError(pattern + ": no file matches this pattern", "try it with `ls`");
+  }
+  std::ranges::sort(files, {}, [](const fs::path& file) { return file.native(); });
+  return files;
+}
+
+std::vector<fs::path> listed(std::istream& list) {
+  const std::string text{std::istreambuf_iterator<char>(list), {}};
+  const char separator = text.find('\0') == std::string::npos ? '\n' : '\0';
+  std::istringstream names(text);
+  std::vector<fs::path> files;
+  for (std::string name; std::getline(names, name, separator);) {
+    if (!name.empty()) files.emplace_back(name);
+  }
+  if (files.empty()) {
+    throw InputError("stdin: expected a list of paths, a line each, got none", "ls *.jpg | ...");
+  }
+  return files;
+}
+
+std::vector<fs::path> find(const std::string& place, bool recursive, std::istream& list) {
+  if (place == stdin_name) return listed(list);
+  if (is_pattern(place)) return matching(place);
+  return find_images(place, recursive);
+}
+
+Inputs open_images(const Arguments& arguments, std::istream& list) {
+  Inputs inputs;
+  std::error_code error;
+  for (const std::string& place : arguments.sources) {
+    const bool is_inside = arguments.recursive && fs::is_directory(place, error);
+    inputs.name += (inputs.name.empty() ? "" : " ") + place;
+    for (const fs::path& image : find(place, arguments.recursive, list)) {
+      inputs.images.push_back(image);
+      const fs::path folder = image.parent_path().lexically_relative(place);
+      inputs.folders.push_back(is_inside && folder != "." ? folder : fs::path());
+    }
+  }
+  inputs.source = open_files(inputs.images);
+  return inputs;
+}
+
+Inputs open_frames(const Arguments& arguments) {
+  const std::string& place = arguments.sources.front();
+  VideoOptions options = arguments.video;
+  options.is_stopped = has_signal;
+  silence_decoders();
+  try {
+    return {without_password(place), open_video(place, options), true, {}, {}};
+  } catch (const InputError&) {
+    check_signals();  // one that ended a wait is the reason
+    throw;
+  }
+}
+
+}  // namespace
+
+Inputs open_inputs(const Arguments& arguments, std::istream& list) {
+  const std::vector<std::string>& places = arguments.sources;
+  const auto video = std::ranges::find_if(places, is_video);
+  if (video == places.end()) return open_images(arguments, list);
+  if (places.size() == 1) return open_frames(arguments);
+  throw InputError(without_password(*video) + ": expected a video or a camera alone, got " +
+                       std::to_string(places.size()) + " sources",
+                   "run each by itself");
+}
+
+}  // namespace mpm::program

@@ -1,0 +1,67 @@
+#pragma once
+
+// What a run makes of each image or frame, in every form that was asked for: label maps and class
+// scores with --output, a line each with --json.
+
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+#include "inputs.hpp"
+#include "json.hpp"
+#include "mpm_runner/manifest.hpp"
+#include "mpm_runner/stream.hpp"
+
+namespace mpm::program {
+
+// Lines of JSON, each whole as soon as it is put; on stdout where the target is "-".
+class JsonLines {
+ public:
+  // Throws InputError: it cannot be written.
+  explicit JsonLines(const std::filesystem::path& target);
+  // Throws InputError, or Error: it cannot be written on.
+  void put(const Json& line);
+
+ private:
+  const std::filesystem::path target_;
+  const bool is_stdout_;
+  std::ofstream file_;
+};
+
+class RunOutputs {
+ public:
+  // Throws InputError: what is to be written makes no sense, or cannot be where it is to be.
+  RunOutputs(const Arguments& arguments, const Inputs& inputs);
+
+  // Makes folders and files. Throws InputError.
+  void open(const Manifest& manifest);
+  // The next image or frame; what cannot be written of it is skipped. Throws InputError: lines
+  // cannot be written on.
+  void write(const Stream::Item& item);
+  // Writes the last line, and says what was skipped and what was lost.
+  void end();
+
+  // Whether all goes to a stdout whose reader is gone.
+  bool nobody_reads() const;
+  std::string said() const;  // how much there is now, and where
+  bool is_all() const { return skipped_.empty() && inputs_.source->losses().broken == 0; }
+
+ private:
+  // Gives what the item came to: a result that is written, or why not.
+  std::optional<Skipped> write_files(const Stream::Item& item) const;
+  std::string label_map_name() const;
+  void tell_losses() const;
+
+  const Arguments& arguments_;
+  const Inputs& inputs_;
+  std::vector<std::string> names_;  // of the label maps of images
+  std::optional<JsonLines> lines_;
+  std::vector<Color> palette_;
+  std::int64_t index_ = 0;  // of what is written now, from 1
+  std::int64_t written_ = 0;
+  std::vector<Skipped> skipped_;
+};
+
+}  // namespace mpm::program

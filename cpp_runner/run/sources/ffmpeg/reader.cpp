@@ -1,0 +1,234 @@
+extern "C" {
+#include <libavdevice/avdevice.h>
+#include <libavutil/log.h>
+}
+
+#include <algorithm>
+#include <chrono>
+#include <span>
+#include <utility>
+
+#include "images/formats/orientation.hpp"
+#include "mpm_runner/model.hpp"
+#include "run/sources/ffmpeg/display_matrix.hpp"
+#include "run/sources/ffmpeg/handles.hpp"
+#include "run/sources/ffmpeg/rgb_filter.hpp"
+#include "run/sources/frame_reader.hpp"
+#include "run/sources/names.hpp"
+
+namespace mpm {
+
+namespace ffmpeg {
+
+namespace {
+
+constexpr int most_threads = 16;  // more decode no faster
+constexpr auto cure = "`ffprobe` says what it is: it may be cut off, of another kind, or not there";
+
+// Ends a wait that is too long, or that is asked to end: FFmpeg looks here while it waits.
+class Patience {
+ public:
+  explicit Patience(const VideoOptions& options)
+      : longest_(options.timeout), is_stopped_(options.is_stopped) {}
+
+  void begin() { begin_ = Clock::now(); }
+  bool is_stopped() const { return is_stopped_(); }
+  AVIOInterruptCB callback() { return {&is_at_end, this}; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static int is_at_end(void* patience) {
+    const auto& self = *static_cast<const Patience*>(patience);
+    return self.is_stopped() || Clock::now() - self.begin_ > self.longest_;
+  }
+
+  const std::chrono::duration<double> longest_;
+  const std::function<bool()> is_stopped_;
+  Clock::time_point begin_ = Clock::now();
+};
+
+// Options for opening a place, by FFmpeg's names.
+class OpenOptions {
+ public:
+  explicit OpenOptions(const std::string& place) {
+    // Passes firewalls, and loses no packets.
+    if (is_address(place)) av_dict_set(&options_, "rtsp_transport", "tcp", 0);
+    // What a file names inside of it, as a playlist does, is not opened: it may be anywhere.
+    else if (!is_device(place))
+      av_dict_set(&options_, "protocol_whitelist", "file", 0);
+  }
+  ~OpenOptions() { av_dict_free(&options_); }
+  OpenOptions(const OpenOptions&) = delete;
+  OpenOptions& operator=(const OpenOptions&) = delete;
+
+  AVDictionary** get() { return &options_; }
+
+ private:
+  AVDictionary* options_ = nullptr;
+};
+
+// A file's name may look like an address, as "a:b.mp4".
+std::string url_of(const std::string& place) {
+  return is_address(place) || is_device(place) ? place : "file:" + place;
+}
+
+auto* camera_format() {
+  avdevice_register_all();
+  return av_find_input_format("v4l2");
+}
+
+Format open_format(const std::string& place, Patience& patience) {
+  AVFormatContext* opening = there(avformat_alloc_context());  // freed where opening fails
+  opening->interrupt_callback = patience.callback();
+  OpenOptions options(place);
+  const int opened = avformat_open_input(
+      &opening, url_of(place).c_str(), is_device(place) ? camera_format() : nullptr, options.get());
+  if (opened < 0) throw failure("cannot be read as a video", opened, cure);
+  Format format(opening);
+  const int found = avformat_find_stream_info(format.get(), nullptr);
+  if (found < 0) throw failure("cannot be read as a video", found, cure);
+  return format;
+}
+
+// A song's cover is no video.
+bool is_moving(const AVStream& stream) {
+  return stream.codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
+         (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) == 0;
+}
+
+// The first video; packets of all others are left out.
+AVStream& video_stream(AVFormatContext& format) {
+  const std::span streams(format.streams, format.nb_streams);
+  for (AVStream* stream : streams) stream->discard = AVDISCARD_ALL;
+  const auto found = std::ranges::find_if(streams, [](auto* stream) { return is_moving(*stream); });
+  if (found == streams.end()) {
+    throw ImageError("no video in it", "name a file or an address that has pictures");
+  }
+  (*found)->discard = AVDISCARD_DEFAULT;
+  return **found;
+}
+
+// at_once: a frame is given as soon as it is there, not once threads are busy with those behind it.
+Decoder open_decoder(const AVStream& stream, bool at_once) {
+  const AVCodecParameters& parameters = *stream.codecpar;
+  const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
+  if (codec == nullptr) {
+    throw ImageError(
+        std::string("this FFmpeg cannot decode ") + avcodec_get_name(parameters.codec_id),
+        "convert the video, as into H.264");
+  }
+  Decoder decoder(there(avcodec_alloc_context3(codec)));
+  check(avcodec_parameters_to_context(decoder.get(), &parameters), "cannot be decoded");
+  decoder->pkt_timebase = stream.time_base;
+  decoder->thread_type = at_once ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE;
+  decoder->thread_count = std::min(available_cores(), most_threads);
+  check(avcodec_open2(decoder.get(), codec, nullptr), "cannot be decoded");
+  return decoder;
+}
+
+// A filter belongs to one thread; each that asks for pixels has one.
+Image to_rgb(const AVFrame& picture) {
+  thread_local RgbFilter filter;
+  return filter.image(picture);
+}
+
+class DecodedFrame : public Frame {
+ public:
+  DecodedFrame(Picture picture, const AVStream& stream)
+      : picture_(std::move(picture)),
+        time_base_(stream.time_base),
+        orientation_(orientation_of(*picture_, stream)) {}
+
+  std::optional<double> time() const override {
+    const std::int64_t stamp = picture_->best_effort_timestamp;
+    if (stamp == AV_NOPTS_VALUE) return std::nullopt;
+    return static_cast<double>(stamp) * time_base_.num / time_base_.den;
+  }
+
+  Size size() const override { return {picture_->height, picture_->width}; }
+  Image image() const override { return turn_upright({to_rgb(*picture_), orientation_}); }
+
+ private:
+  const Picture picture_;
+  const AVRational time_base_;
+  const int orientation_;
+};
+
+class Reader : public FrameReader {
+ public:
+  Reader(const std::string& place, const VideoOptions& options)
+      : patience_(options),
+        format_(open_format(place, patience_)),
+        stream_(video_stream(*format_)),
+        decoder_(open_decoder(stream_, is_address(place) || is_device(place))) {}
+
+  std::unique_ptr<Frame> next() override {
+    for (;;) {
+      Picture picture(there(av_frame_alloc()));
+      const int got = avcodec_receive_frame(decoder_.get(), picture.get());
+      if (got == AVERROR_EOF) return end();
+      if (got == 0 && is_whole(*picture)) {
+        return std::make_unique<DecodedFrame>(std::move(picture), stream_);
+      }
+      if (got != AVERROR(EAGAIN)) ++broken_;
+      if (got < 0) feed();
+    }
+  }
+
+  bool is_endless() const override { return format_->duration <= 0 && stream_.duration <= 0; }
+
+  std::optional<std::int64_t> total() const override {
+    return stream_.nb_frames > 0 ? std::optional(stream_.nb_frames) : std::nullopt;
+  }
+
+  double frame_duration() const override {
+    const AVRational rate = stream_.avg_frame_rate;
+    return rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) : 0;
+  }
+
+  std::int64_t broken() const override { return broken_; }
+
+ private:
+  static bool is_whole(const AVFrame& picture) {
+    return picture.decode_error_flags == 0 && (picture.flags & AV_FRAME_FLAG_CORRUPT) == 0;
+  }
+
+  // A packet to the decoder; or word that none comes, for it to give what it still has.
+  void feed() {
+    patience_.begin();
+    do {
+      av_packet_unref(packet_.get());
+      reading_ = av_read_frame(format_.get(), packet_.get());
+    } while (reading_ == 0 && packet_->stream_index != stream_.index);
+    const int sent = avcodec_send_packet(decoder_.get(), reading_ < 0 ? nullptr : packet_.get());
+    av_packet_unref(packet_.get());
+    if (sent < 0 && sent != AVERROR_EOF) ++broken_;
+  }
+
+  std::unique_ptr<Frame> end() {
+    const int reading = std::exchange(reading_, AVERROR_EOF);
+    if (reading == AVERROR_EOF || patience_.is_stopped()) return nullptr;
+    throw failure("cannot be read on", reading, cure);
+  }
+
+  Patience patience_;
+  const Format format_;
+  const AVStream& stream_;
+  const Decoder decoder_;
+  const Packet packet_{there(av_packet_alloc())};
+  int reading_ = 0;  // what reading the last packet gave
+  std::int64_t broken_ = 0;
+};
+
+}  // namespace
+
+}  // namespace ffmpeg
+
+std::unique_ptr<FrameReader> open_frames(const std::string& place, const VideoOptions& options) {
+  return std::make_unique<ffmpeg::Reader>(place, options);
+}
+
+void silence_decoders() { av_log_set_level(AV_LOG_QUIET); }
+
+}  // namespace mpm

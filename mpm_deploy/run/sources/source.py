@@ -1,0 +1,96 @@
+"""Define what a source gives, and how it may be read."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from mpm_deploy.errors import InputError
+from mpm_deploy.images.decode import ImageLike
+from mpm_deploy.run.sources.frame import Frame
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How to read sources; each kind takes what it has a use for.
+
+    Attributes:
+        recursive: Whether images in the folders inside a folder are taken too.
+        reconnect: How often in a row a live source that broke is opened again; 0 is never.
+        reconnect_wait: The longest wait before it is, in seconds: waits double from 1 second on.
+        timeout: Seconds without a frame after which a live source counts as broken.
+
+    Raises:
+        InputError: A number below what it can be.
+    """
+
+    recursive: bool = False
+    reconnect: int = 10
+    reconnect_wait: float = 30.0
+    timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        _require(self.reconnect >= 0, "reconnect", "0 or more", self.reconnect)
+        _require(self.reconnect_wait > 0, "reconnect_wait", "above 0", self.reconnect_wait)
+        _require(self.timeout > 0, "timeout", "above 0", self.timeout)
+
+
+@dataclass
+class Losses:
+    """Counts what a source did not give.
+
+    Attributes:
+        dropped: Frames of a live source that a newer one took the place of.
+        broken: Frames that could not be decoded.
+        reconnects: How often a live source that broke was opened again.
+    """
+
+    dropped: int = 0
+    broken: int = 0
+    reconnects: int = 0
+
+
+@dataclass(eq=False)
+class Source(ABC):
+    """Images or frames in order, read lazily and once.
+
+    Attributes:
+        name: What it is, in words; no password is in it.
+        total: How many there will be, where that is known.
+        live: Whether they are of now: no more than one waits.
+        has_frames: Whether these are frames, and no files.
+        losses: What has been lost so far.
+    """
+
+    name: str
+    total: int | None = None
+    live: bool = False
+    has_frames: bool = True
+    losses: Losses = field(default_factory=Losses)
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[ImageLike | Frame]:
+        """Yield what a Runner takes.
+
+        Raises:
+            InputError: Nothing was in it, or it broke for good; what came before is given first.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Let go of what is open. More calls do nothing."""
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _require(holds: bool, name: str, expected: str, value: float) -> None:
+    if not holds:
+        raise InputError(f"{name}: expected {expected}, got {value}")

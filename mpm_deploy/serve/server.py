@@ -1,0 +1,119 @@
+"""A server: REST and gRPC on the same models, until it is told to stop."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, contextmanager
+from typing import NamedTuple
+
+import uvicorn
+
+from mpm_deploy.run.runner import Runner
+from mpm_deploy.serve.listener import address_of, listen
+from mpm_deploy.serve.metrics import IN_HAND
+from mpm_deploy.serve.model import ServedModel
+from mpm_deploy.serve.places import Places
+from mpm_deploy.serve.plane import Models, Plane
+from mpm_deploy.serve.rest import RestEndpoints
+from mpm_deploy.serve.rpc import grpc_server
+from mpm_deploy.support.cores import available_cores
+from mpm_deploy.support.threads import set_intra_op_threads
+
+
+class Settings(NamedTuple):
+    """How a server serves.
+
+    Attributes:
+        host: The address to listen at; ``"0.0.0.0"`` are all of this machine.
+        port: The port of REST; 0 is any that is free.
+        grpc_port: The port of gRPC, likewise.
+        places: Images in the server at once; who comes past that is told so.
+        max_bytes: The size of the largest request.
+        batch: Images a call of a model; None is as many as suit the device.
+        patience: Seconds that a request over HTTP may take to arrive.
+        grace: Seconds that requests in hand have to be done when the server stops.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grpc_port: int = 8081
+    places: int = 64
+    max_bytes: int = 64 << 20
+    batch: int | None = None
+    patience: float = 30.0
+    grace: float = 30.0
+
+
+class Ports(NamedTuple):
+    """Where a server listens."""
+
+    rest: int
+    grpc: int
+
+
+async def serve(
+    runners: Mapping[str, Runner],
+    settings: Settings,
+    stop: asyncio.Event,
+    started: Callable[[Ports], None] = lambda ports: None,
+) -> None:
+    """Serve models until ``stop`` is set; then finish what was begun, and take nothing new.
+
+    Args:
+        runners: The artifacts by the names that clients know, open.
+        settings: How.
+        stop: Ends it.
+        started: Told once requests are taken.
+
+    Raises:
+        InputError: It cannot listen where it is to.
+    """
+    places, models = Places(settings.places), Models()
+    IN_HAND.set_function(lambda: places.taken)
+    async with AsyncExitStack() as stack:
+        threads = stack.enter_context(
+            ThreadPoolExecutor(available_cores(), "mpm-serve", set_intra_op_threads, (1,))
+        )
+        for name, runner in runners.items():
+            model = ServedModel(name, runner, places, threads, settings.batch)
+            models.update(await stack.enter_async_context(model))
+        await _listen(Plane(models, places), places, settings, stop, started)
+
+
+async def _listen(
+    plane: Plane,
+    places: Places,
+    settings: Settings,
+    stop: asyncio.Event,
+    started: Callable[[Ports], None],
+) -> None:
+    address = address_of(settings.host, settings.grpc_port)
+    rpc, grpc_port = grpc_server(plane, places, settings.max_bytes, address)
+    with listen(settings.host, settings.port) as listener:
+        endpoints = RestEndpoints(plane, places, settings.max_bytes, settings.patience)
+        rest = _RestServer(
+            uvicorn.Config(
+                endpoints.application(),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=int(settings.grace),
+            )
+        )
+        serving = asyncio.create_task(rest.serve(sockets=[listener]))
+        await rpc.start()
+        started(Ports(listener.getsockname()[1], grpc_port))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        places.close()
+        rest.should_exit = True
+        await asyncio.gather(serving, rpc.stop(settings.grace))
+
+
+class _RestServer(uvicorn.Server):
+    """A server that leaves signals to whoever runs it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
