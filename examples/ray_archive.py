@@ -35,6 +35,7 @@ except ImportError:
     sys.exit("error: ray_archive.py needs Ray\n  hint: pip install 'mpm-deploy[ray]'")
 
 from mpm_deploy.cli.console import DONE, INTERRUPTED, SKIPPED, fail, talk
+from mpm_deploy.cli.options import positive
 from mpm_deploy.cli.signals import Interruption
 from mpm_deploy.errors import HostError, InputError, MpmError
 from mpm_deploy.images.decode import image_suffixes
@@ -46,6 +47,8 @@ IMAGES_A_TASK = 32  # an actor that dies has at most so many in hand
 FILES_AT_ONCE = 8  # that an actor reads and writes
 ROWS_A_PART = 1000
 MOST_DEATHS = 3
+# Without an address Ray also takes a cluster that was here once, and waits for it for ever.
+ALONE = os.environ.get("RAY_ADDRESS", "local")
 
 
 @dataclass(frozen=True)
@@ -248,7 +251,7 @@ class Job:
         needs = {"CPU": self.cpus, "GPU": self.gpus}
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         room = sum(
-            int(min(node.get(name, 0) / need for name, need in needs.items() if need))
+            int(min((node.get(name, 0) / need for name, need in needs.items() if need), default=0))
             for node in nodes
         )
         if not room:
@@ -275,9 +278,9 @@ class Task:
 class Pool:
     """Actors that answer images, each image once.
 
-    Ray itself restarts none and repeats nothing: it would wait for the cores of a node that is
-    gone. Where an actor dies, others do what it had in hand, and a new one starts where there is
-    room for it, be that on a node yet to come.
+    Ray itself restarts none and repeats nothing: it would do so without end where an image is what
+    actors die of. Where one dies, others do what it had in hand, and a new one starts where there
+    is room for it, be that on a node yet to come.
     """
 
     def __init__(self, job: Job, images: list[str], actors: int) -> None:
@@ -287,6 +290,7 @@ class Pool:
         self._actor = ray.remote(num_cpus=job.cpus, num_gpus=job.gpus)(Archivist)
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, Task | None]] = {}  # without a task: it is opening
+        self._stillborn = 0  # actors that died at opening, one after the other
         for _ in range(min(actors, len(self._waiting))):
             self._start()
 
@@ -308,6 +312,7 @@ class Pool:
                 raise error.cause from None
             else:
                 self._idle.append(actor)
+                self._stillborn = 0
                 if rows is not None:
                     yield rows
 
@@ -323,10 +328,17 @@ class Pool:
     def _bury(self, task: Task | None) -> None:
         """Replace an actor that died."""
         talk("an actor died, or its node: others do what it had in hand")
-        self._job.room()
-        self._start()
         if task is not None:
             self._waiting.extendleft(task.after_death())
+        else:
+            self._stillborn += 1
+        if self._stillborn == MOST_DEATHS:
+            raise HostError(
+                f"{self._job.artifact}: {MOST_DEATHS} actors died while they opened it",
+                "open it on a node by itself: mpm-deploy run",
+            )
+        self._job.room()
+        self._start()
 
 
 def main() -> None:
@@ -337,8 +349,8 @@ def main() -> None:
     parser.add_argument("source")
     parser.add_argument("output")
     parser.add_argument("--address", help="of a cluster; else RAY_ADDRESS, or this machine alone")
-    parser.add_argument("--actors", type=int, help="default: as many as the nodes have room for")
-    parser.add_argument("--batch", type=int, default=1, help="images a model call")
+    parser.add_argument("--actors", type=positive, help="default: what the nodes have room for")
+    parser.add_argument("--batch", type=positive, default=1, help="images a model call")
     parser.add_argument("--cpus", type=float, default=1, help="of an actor")
     parser.add_argument("--gpus", type=float, default=0, help="of an actor")
     parser.add_argument("--seconds", type=float, default=30, help="of work that a part holds")
@@ -364,10 +376,9 @@ def archive(arguments: argparse.Namespace) -> int:
     talk(f"{len(missing)} of {len(images)} images to do")
     artifact = str(Path(arguments.artifact).absolute())
     job = Job(artifact, source, output, arguments.batch, arguments.cpus, arguments.gpus)
-    os.environ.setdefault(
-        "RAY_IGNORE_UNHANDLED_ERRORS", "1"
-    )  # of a second actor, as of a full disk
-    ray.init(arguments.address, log_to_driver=False, include_dashboard=False)
+    # A full disk fails several actors, and one of them is told.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    ray.init(arguments.address or ALONE, log_to_driver=False, include_dashboard=False)
     code = fill(index, Pool(job, missing, arguments.actors or job.room()))
     talk(f"{len(index.done)} images in {output.folder}/index; {index.errors} new ones have errors")
     return code

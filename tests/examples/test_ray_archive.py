@@ -129,7 +129,7 @@ def test_the_driver_is_ended_and_killed_and_goes_on(
     cluster: Cluster, artifact: Path, archive: Path, tmp_path: Path
 ) -> None:
     job = Job(cluster, artifact, archive, tmp_path)
-    job.wait_for_images(50)
+    job.wait_for_images(80)  # more than two actors have in hand: some rows have arrived
     job.process.send_signal(signal.SIGTERM)
     code, said = job.end()
     assert code == 143, said
@@ -137,7 +137,7 @@ def test_the_driver_is_ended_and_killed_and_goes_on(
     assert 0 < len(ended) < COUNT
 
     job = Job(cluster, artifact, archive, tmp_path, seconds=0)
-    job.wait_for_images(len(ended) + 100)
+    job.wait_for_images(len(ended) + 130)  # the first job's may be there too
     job.process.kill()
     job.end()
     killed = rows_of(tmp_path)

@@ -44,6 +44,7 @@ def test_a_batch_gets_what_the_runner_gives(artifact: Path, image_folder: Path) 
             assert row["error"] is None
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
 def test_arrays_are_images_too(artifact: Path, image_folder: Path) -> None:
     file = find_images(image_folder)[0]
     pixels = decode(file).permute(1, 2, 0).numpy()  # (height, width, 3)
