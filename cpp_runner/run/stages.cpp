@@ -174,8 +174,10 @@ PreparedImage Loader::load(const SourceImage& image) const {
   if (image.bytes) return load(*image.bytes);
   if (!image.pixels) return load(image.name);
   DecodeMemory::Room room(*memory_);
-  room.admit(static_cast<std::uint64_t>(image.size.width),
-             static_cast<std::uint64_t>(image.size.height));
+  if (image.size) {
+    room.admit(static_cast<std::uint64_t>(image.size->width),
+               static_cast<std::uint64_t>(image.size->height));
+  }
   Stopwatch watch;
   const Image pixels = image.pixels();
   const double decode_ms = watch.lap();

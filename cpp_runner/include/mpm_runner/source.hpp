@@ -25,7 +25,7 @@ struct SourceImage {
   std::filesystem::path name;          // the file, "street.mp4, frame 12", or nothing
   std::int64_t index = 1;              // among those that its source gave, from 1
   std::optional<double> time = {};     // of a frame: seconds since its source's first
-  Size size = {};                      // of a frame, before it is turned upright
+  std::optional<Size> size = {};       // of a frame that is to be decoded, before it is turned
   std::function<Image()> pixels = {};  // of a frame: asked on a worker, may throw ImageError
   std::optional<std::vector<std::uint8_t>> bytes = {};  // of a file that is in memory
 };
