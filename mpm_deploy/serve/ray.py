@@ -124,7 +124,7 @@ def _opened_here(artifact: str | Path, options: dict[str, Any]) -> Runner:
         raise type(error)(f"node {platform.node()}: {error.problem}", error.hint) from error
 
 
-def _as_table(batch: Mapping[str, Any]) -> "pyarrow.Table":
+def _as_table(batch: dict[str, Any]) -> "pyarrow.Table":
     """Make a table of columns as Ray makes blocks of them: they may hold arrays."""
     from ray.data.block import BlockAccessor
 
