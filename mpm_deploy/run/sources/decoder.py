@@ -1,7 +1,7 @@
 """Decodes the video of a file, an address or a device, by FFmpeg's libraries."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +10,7 @@ from mpm_deploy.run.sources.source import Losses
 from mpm_deploy.support.cores import available_cores
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame, VideoStream
+    from av import VideoFrame, VideoStream
 
 _MOST_THREADS = 16  # more decode no faster
 _PASSWORD = re.compile(r"^(\w+://[^/@:]*):[^/]*@")
@@ -81,8 +81,9 @@ class Decoder:
         """
         try:
             for packet in self._container.demux(self._stream):
-                yield from self._decoded(packet)
+                yield from self._pictures(packet.decode)
         except self._av.FFmpegError as error:
+            yield from self._pictures(self._stream.codec_context.decode)  # that it still holds
             raise self._unreadable(error) from error
         if not self._given:
             raise InputError(
@@ -94,9 +95,11 @@ class Decoder:
         """Close the file or the connection."""
         self._container.close()
 
-    def _decoded(self, packet: "Packet[VideoStream]") -> "Iterator[tuple[float, VideoFrame]]":
+    def _pictures(
+        self, decode: "Callable[[], list[VideoFrame]]"
+    ) -> "Iterator[tuple[float, VideoFrame]]":
         try:
-            pictures = packet.decode()
+            pictures = decode()
         except self._av.FFmpegError:
             self._losses.broken += 1
             return
@@ -126,10 +129,12 @@ class Decoder:
         )
 
     def _find_video(self) -> "VideoStream":
-        streams = self._container.streams
-        if streams.video and streams.video[0].codec_context:
-            return cast("VideoStream", streams.video[0])
-        kinds = sorted({stream.type for stream in streams if stream.codec_context})
+        streams = [stream for stream in self._container.streams if stream.codec_context]
+        cover = self._av.stream.Disposition.attached_pic  # of a song: one picture, and no video
+        for stream in streams:
+            if stream.type == "video" and not stream.disposition & cover:
+                return cast("VideoStream", stream)
+        kinds = sorted({stream.type for stream in streams if stream.type != "video"})
         self._container.close()
         raise InputError(
             f"{self.name}: no video in it can be decoded, only {' and '.join(kinds) or 'nothing'}",

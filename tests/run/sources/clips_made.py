@@ -78,10 +78,16 @@ def turn(path: Path, matrix: tuple[int, ...]) -> None:
     path.write_bytes(data)
 
 
-def write_sound(path: Path) -> None:
-    """Write a tenth of a second of silence."""
+def write_sound(path: Path, cover: NDArray[np.uint8] | None = None) -> None:
+    """Write a tenth of a second of silence, with a cover picture ``(height, width, 3)`` if any."""
     with av.open(str(path), "w") as output:
         stream = output.add_stream("aac", rate=8000)
+        if cover is not None:
+            picture = output.add_stream("mjpeg", rate=1)
+            picture.height, picture.width, picture.pix_fmt = *cover.shape[:2], "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic
+            output.mux(picture.encode(av.VideoFrame.from_ndarray(cover)))
+            output.mux(picture.encode(None))
         frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
         frame.sample_rate = 8000
         frame.planes[0].update(bytes(frame.planes[0].buffer_size))

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,8 +121,9 @@ def test_an_mp4_without_its_end_says_so(clip: Path) -> None:
         open_source(clip)
 
 
-def test_a_file_of_sound_alone_says_so(tmp_path: Path) -> None:
-    write_sound(tmp_path / "a.mp4")
+@pytest.mark.parametrize("cover", [None, next(pictures(1))], ids=["bare", "cover"])
+def test_a_file_of_sound_alone_says_so(cover: Any, tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.mp4", cover)
     with pytest.raises(InputError, match=r"a.mp4: no video in it can be decoded, only audio"):
         open_source(tmp_path / "a.mp4")
 
