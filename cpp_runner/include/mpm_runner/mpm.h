@@ -175,7 +175,8 @@ void mpm_images_free(mpm_images* images);
 typedef struct mpm_stream mpm_stream;
 
 // Begins to run all images of a list, batch_size at a time, and leaves the list empty, to be filled
-// anew. Errors: HOST: no thread or memory; INPUT: a batch size below 1.
+// anew. Errors: HOST: no thread or memory, and the list may be empty; INPUT: a batch size below 1,
+// and the list is as it was.
 mpm_code mpm_runner_stream(const mpm_runner* runner, mpm_images* images, int32_t batch_size,
                            mpm_outputs outputs, mpm_stream** stream, mpm_error** error);
 // Waits for the next result, in the order of the list; NULL after the last, with MPM_OK. An image
