@@ -33,6 +33,7 @@ from ray.cluster_utils import Cluster
 EXAMPLE = load_script("examples/ray_archive.py")
 COLUMNS = ["path", "size", "sha256", "label_map", "class_shares", "tokens_kept", "error"]
 COUNT = 300  # images of the archive
+BROKEN = "more/001.jpg"  # the one that is no image
 STORE = {"object_store_memory": 80 << 20}  # the least there may be
 PATIENCE = 120.0  # seconds, on a machine that does much else
 
@@ -56,7 +57,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
         picture = Image.fromarray(pixels).resize((96, 64))
         picture.save(folder / ("more" if number % 2 else "") / f"{number:03}.jpg")
-    (folder / "more" / "001.jpg").write_bytes(b"no image")
+    (folder / BROKEN).write_bytes(b"no image")
     (folder / "notes.txt").write_text("no image either")
     return folder
 
@@ -110,7 +111,7 @@ def check_whole(output: Path, archive: Path) -> None:
     named = {row["label_map"] for row in rows.values() if row["label_map"]}
     written = EXAMPLE.Place.of(str(output / "label_maps")).files()  # a killed writer's are hidden
     assert named == {f"label_maps/{name}" for name in written}
-    assert [path for path, row in rows.items() if row["error"]] == ["more/001.jpg"]
+    assert [path for path, row in rows.items() if row["error"]] == [BROKEN]
 
 
 def test_a_node_is_killed(cluster: Cluster, artifact: Path, archive: Path, tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_the_driver_is_ended_and_killed_and_goes_on(
     assert ended.items() <= killed.items()
 
     code, said = Job(cluster, artifact, archive, tmp_path).end()
-    assert code == 3, said
+    assert code == (0 if BROKEN in killed else 3), said  # it is told by the job that meets it
     assert f"{COUNT - len(killed)} of {COUNT} images to do" in said
     check_whole(tmp_path, archive)
     assert killed.items() <= rows_of(tmp_path).items()
