@@ -11,6 +11,7 @@ from mpm_deploy.backends.aotinductor import embedded
 from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.errors import BuildError
 from mpm_deploy.ops.attention.weights import attention_weights
+from tests.support.compiled import compiled_with_kernels
 
 SCALE = 0.125
 # Float32: the exponent itself is rounded, to 4e-6 where it is -60. Bfloat16 has 8 bits.
@@ -42,12 +43,7 @@ def compiled(dtype: torch.dtype, tmp_path_factory: pytest.TempPathFactory) -> Ca
         (torch.zeros(5, 7, dtype=dtype), torch.zeros(7)),
         dynamic_shapes=({0: rows, 1: columns}, {0: columns}),
     )
-    path = tmp_path_factory.mktemp("weighs") / "weighs.pt2"
-    with embedded_kernels() as options:
-        torch._inductor.aoti_compile_and_package(
-            exported, package_path=str(path), inductor_configs=options
-        )
-    return torch._inductor.aoti_load_package(str(path))
+    return compiled_with_kernels(exported, tmp_path_factory.mktemp("weighs"))
 
 
 @pytest.mark.filterwarnings("ignore")  # Inductor's own

@@ -1,17 +1,18 @@
 """Attention head by head against the plain version, eager and compiled."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
-from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
 from mpm_deploy.ops import attention as chosen
 from mpm_deploy.ops.attention import per_head
 from mpm_deploy.ops.attention.reference import attention as plain
 from mpm_deploy.ops.inner_products import inner_products
 from tests.ops.attention.test_reference import random_log_weights, random_qkv
+from tests.support.compiled import compiled_with_kernels, targets
 from tests.support.packed import offsets_of
 
 TOLERANCE = {torch.float32: 2e-6, torch.float64: 1e-13, torch.bfloat16: 2e-2}
@@ -61,7 +62,7 @@ def test_eager_models_get_the_plain_version() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("intel", [False, True], ids=["another", "intel"])
 def test_exported_and_compiled_it_stays_the_same(
-    intel: bool, dtype: torch.dtype, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    intel: bool, dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chosen, "is_intel", lambda: intel)
     q, k, v = random_qkv(40, dtype)
@@ -69,16 +70,10 @@ def test_exported_and_compiled_it_stays_the_same(
     rows = torch.export.Dim("rows", min=2, max=2048)
     shapes = ({0: rows}, {0: rows}, {0: rows}, {0: rows})
     exported = torch.export.export(Attends(), (q, k, v, weights), dynamic_shapes=shapes)
-    targets = {str(node.target) for node in exported.graph.nodes}
-    assert ("mpm.inner_products.default" in targets) is not intel
-    assert ("mpm.attention_weights.default" in targets) is not intel
+    ours = {"mpm.inner_products.default", "mpm.attention_weights.default"}
+    assert ours & targets(exported) == (set() if intel else ours)
 
-    lower_inner_products()
-    with embedded_kernels() as options:
-        package = torch._inductor.aoti_compile_and_package(
-            exported, package_path=f"{tmp_path}/a.pt2", inductor_configs=options
-        )
-    compiled = torch._inductor.aoti_load_package(package)
+    compiled = compiled_with_kernels(exported, tmp_path)
 
     for count in (40, 33):
         q, k, v = random_qkv(count, dtype)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.ops import blending
 from mpm_deploy.ops.blending import kernel, reference, shifts
+from tests.support.compiled import compiled_with_kernels, targets
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2.0**-7}
 WIDTHS = (1, 5, 16, 19, 40)  # of a channel alone, less than a register, one, one and a rest, ...
@@ -51,7 +51,7 @@ def test_what_has_no_kernel_is_exported_as_shifts(dtype: torch.dtype) -> None:
     cells, weight = random_cells(1, (2, 2), 4, dtype)
     exported = torch.export.export(Blends(), ([cells], [weight]))
     assert not kernel.suits(cells)
-    assert "mpm.blend.default" not in {str(node.target) for node in exported.graph.nodes}
+    assert "mpm.blend.default" not in targets(exported)
 
 
 @pytest.fixture(scope="module", params=list(TOLERANCE), ids=str)
@@ -70,13 +70,8 @@ def compiled(dtype: torch.dtype, tmp_path_factory: pytest.TempPathFactory) -> Ca
     exported = torch.export.export(
         Blends(), (cells, weights), dynamic_shapes=(sizes, [None] * len(WIDTHS))
     )
-    assert "mpm.blend.default" in {str(node.target) for node in exported.graph.nodes}
-    path = tmp_path_factory.mktemp("blends") / "blends.pt2"
-    with embedded_kernels() as options:
-        torch._inductor.aoti_compile_and_package(
-            exported, package_path=str(path), inductor_configs=options
-        )
-    return torch._inductor.aoti_load_package(str(path))
+    assert "mpm.blend.default" in targets(exported)
+    return compiled_with_kernels(exported, tmp_path_factory.mktemp("blends"))
 
 
 @pytest.mark.filterwarnings("ignore")  # Inductor's own
