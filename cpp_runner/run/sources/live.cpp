@@ -37,7 +37,9 @@ std::optional<SourceImage> Live::next() {
   if (!newest_ && error_) throw *error_;
   if (!newest_) return std::nullopt;
   Newest taken = *std::exchange(newest_, std::nullopt);
-  return frame_image(name_, ++given_, taken.time, std::move(taken.frame));
+  if (!begin_) begin_ = taken.came;
+  const std::chrono::duration<double> time = taken.came - *begin_;
+  return frame_image(name_, ++given_, time.count(), std::move(taken.frame));
 }
 
 void Live::stop() {
@@ -87,13 +89,11 @@ std::optional<std::string> Live::relay(const Open& open) {
 }
 
 void Live::put(std::unique_ptr<Frame> frame, std::int64_t broken) {
-  const auto now = Clock::now();
-  if (!begin_) begin_ = now;
   failures_ = 0;
   const std::lock_guard lock(mutex_);
   losses_.broken += broken;
   losses_.dropped += newest_.has_value();
-  newest_ = {std::move(frame), std::chrono::duration<double>(now - *begin_).count()};
+  newest_ = {std::move(frame), Clock::now()};
   changed_.notify_all();
 }
 

@@ -47,7 +47,7 @@ class Live : public Source {
 
   struct Newest {
     std::unique_ptr<Frame> frame;
-    double time;
+    Clock::time_point came;
   };
 
   void work();
@@ -65,6 +65,7 @@ class Live : public Source {
   const Reconnecting reconnecting_;
   const std::shared_ptr<Stop> stop_;
   std::int64_t given_ = 0;
+  std::optional<Clock::time_point> begin_;  // when the first frame that was given came
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -74,8 +75,7 @@ class Live : public Source {
   bool is_over_ = false;
 
   // of the thread
-  std::optional<Clock::time_point> begin_;  // when the first frame came
-  int failures_ = 0;                        // in a row
+  int failures_ = 0;  // in a row
   std::thread thread_;
 };
 
