@@ -6,9 +6,7 @@ a head ─▶ a line an image or frame ─▶ an end, which a killed process doe
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mpm_deploy.run.results import Result, name_of
+from mpm_deploy.run.results import Result, class_shares, name_of
 from mpm_deploy.run.sources import Source
 
 SCHEMA = "mpm-frames/1"
@@ -29,12 +27,11 @@ def head_line(artifact: Path, source: Source, classes: tuple[str, ...]) -> Line:
 
 def result_line(index: int, result: Result, classes: int) -> Line:
     """Say when an image or frame is, which share of it each class has, and what was merged."""
-    counts = np.bincount(result.labels.ravel(), minlength=classes)  # (classes,)
     return {
         "index": index,
         "name": name_of(result.source),
         "time": result.time,
-        "shares": (counts / result.labels.size).tolist(),
+        "shares": class_shares(result, classes),
         "tokens_kept": list(result.tokens_kept),
     }
 

@@ -186,6 +186,12 @@ class Skipped:
         return cls(name, reason_of(error).removeprefix(f"{name}: "), error)
 
 
+def class_shares(result: Result, classes: int) -> list[float]:
+    """Return what share of the label map's pixels has each of so many classes."""
+    counts = np.bincount(result.labels.ravel(), minlength=classes)  # (classes,)
+    return [*map(float, counts / result.labels.size)]
+
+
 def name_of(image: ImageLike | Frame) -> str:
     """Return the path of an image, or where it has none a word for what it is. Raises nothing."""
     try:

@@ -21,13 +21,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from mpm_deploy.errors import InputError, MissingPackageError, MpmError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.run.label_maps import encode_label_map
-from mpm_deploy.run.results import Result
+from mpm_deploy.run.results import Result, class_shares
 from mpm_deploy.run.runner import Runner
 
 if TYPE_CHECKING:
@@ -106,11 +105,9 @@ class BatchRunner:
 
     def _row(self, result: Result) -> Row:
         classes = self._model.classes
-        counts = np.bincount(result.labels.ravel(), minlength=len(classes))
-        shares = counts / result.labels.size
         return {
             "label_map": encode_label_map(result.labels, self._model.palette),
-            "class_shares": dict(zip(classes, shares.tolist(), strict=True)),
+            "class_shares": dict(zip(classes, class_shares(result, len(classes)), strict=True)),
             "tokens_kept": result.tokens_kept,
             "error": None,
         }

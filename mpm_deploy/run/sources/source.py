@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.run.sources.frame import Frame
+from mpm_deploy.support.family import require
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class SourceOptions:
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        _require(self.reconnect >= 0, "reconnect", "0 or more", self.reconnect)
-        _require(self.reconnect_wait > 0, "reconnect_wait", "above 0", self.reconnect_wait)
-        _require(self.timeout > 0, "timeout", "above 0", self.timeout)
+        require(self.reconnect >= 0, "reconnect", "0 or more", self.reconnect)
+        require(self.reconnect_wait > 0, "reconnect_wait", "above 0", self.reconnect_wait)
+        require(self.timeout > 0, "timeout", "above 0", self.timeout)
 
 
 @dataclass
@@ -89,8 +89,3 @@ class Source(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _require(holds: bool, name: str, expected: str, value: float) -> None:
-    if not holds:
-        raise InputError(f"{name}: expected {expected}, got {value}")
