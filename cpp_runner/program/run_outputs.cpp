@@ -104,18 +104,17 @@ RunOutputs::RunOutputs(const Arguments& arguments, const Inputs& inputs)
     : arguments_(arguments), inputs_(inputs) {
   check(arguments);
   if (!arguments.output || inputs.has_frames) return;
-  names_ = label_map_names(inputs.images, inputs.folders);
-  std::vector<fs::path> targets;
-  for (const std::string& name : names_) targets.push_back(*arguments.output / name);
-  check_keeps(inputs.images, targets, "label map would overwrite an input image");
+  for (const std::string& name : label_map_names(inputs.images, inputs.folders)) {
+    targets_.push_back(*arguments.output / name);
+  }
+  check_keeps(inputs.images, targets_, "label map would overwrite an input image");
 }
 
 void RunOutputs::open(const Manifest& manifest) {
   palette_ = manifest.model.palette;
   if (arguments_.output) {
     std::set<fs::path> folders{*arguments_.output};
-    for (const std::string& name : names_)
-      folders.insert((*arguments_.output / name).parent_path());
+    for (const fs::path& target : targets_) folders.insert(target.parent_path());
     for (const fs::path& folder : folders) make_folder(folder);
   }
   if (!arguments_.json) return;
@@ -159,7 +158,7 @@ std::optional<Skipped> RunOutputs::write_files(const Stream::Item& item) const {
   const auto* result = std::get_if<Result>(&item);
   if (result == nullptr) return std::get<Skipped>(item);
   if (!arguments_.output) return std::nullopt;
-  fs::path target = *arguments_.output / label_map_name();
+  fs::path target = label_map_path();
   try {
     write_label_map(target, result->labels, palette_);
     if (arguments_.scores) write_scores(target.replace_extension(".npy"), result->scores);
@@ -169,8 +168,9 @@ std::optional<Skipped> RunOutputs::write_files(const Stream::Item& item) const {
   return std::nullopt;
 }
 
-std::string RunOutputs::label_map_name() const {
-  return inputs_.has_frames ? frame_name(index_) : names_.at(static_cast<std::size_t>(index_ - 1));
+fs::path RunOutputs::label_map_path() const {
+  if (inputs_.has_frames) return *arguments_.output / frame_name(index_);
+  return targets_.at(static_cast<std::size_t>(index_ - 1));
 }
 
 void RunOutputs::tell_losses() const {

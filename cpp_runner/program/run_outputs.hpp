@@ -52,12 +52,12 @@ class RunOutputs {
  private:
   // Gives what the item came to: a result that is written, or why not.
   std::optional<Skipped> write_files(const Stream::Item& item) const;
-  std::string label_map_name() const;
+  std::filesystem::path label_map_path() const;
   void tell_losses() const;
 
   const Arguments& arguments_;
   const Inputs& inputs_;
-  std::vector<std::string> names_;  // of the label maps of images
+  std::vector<std::filesystem::path> targets_;  // the label maps of images
   std::optional<JsonLines> lines_;
   std::vector<Color> palette_;
   std::int64_t index_ = 0;  // of what is written now, from 1
