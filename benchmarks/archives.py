@@ -14,10 +14,8 @@ The target is of FPS, of each program by its faster way: 0.9 or more.
 import argparse
 import itertools
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -27,13 +25,13 @@ from benchmarks.bench.cache import merged
 from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import rows_table, verdicts_table
 from benchmarks.bench.targets import judge
+from benchmarks.bench.written import Written, write
 from benchmarks.record import IMAGES, ROOT
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.speed.engine import PROGRAM
 from mpm_deploy.support.cores import available_cores
 
 LEAST_OF_PLAIN = 0.9
-UNTIMED = 0.25  # of the label maps, while programs warm up
 RAY_ARCHIVE = ROOT / "examples" / "ray_archive.py"
 
 Row = dict[str, Any]
@@ -53,15 +51,6 @@ class Way:
         if self.program == "ray":
             return [sys.executable, str(RAY_ARCHIVE), *places, *self.options]
         return [*PROGRAM, "run", *places[:2], "-o", places[2], *self.options]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one turn took."""
-
-    fps: float
-    start_seconds: float
-    end_seconds: float
 
 
 def ways(cores: int) -> list[Way]:
@@ -86,14 +75,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> Iterator[Finding]:
     """Measure one row a way."""
     artifact = options.artifact or merged("cpu_fp32")
-    turns: dict[Way, list[Turn]] = {way: [] for way in ways(available_cores())}
+    turns: dict[Way, list[Written]] = {way: [] for way in ways(available_cores())}
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "archive")
         repeat(find_images(options.images), options.count, archive)
         for index in range(options.repeats):
             for way in turns:
                 output = Path(folder, f"{index}-{way.program}-{way.options[1]}")
-                turns[way].append(turn(way.command(artifact, archive, output), output))
+                turns[way].append(write(way.command(artifact, archive, output), output))
     rows = [row_of(way, taken) for way, taken in turns.items()]
     verdict = judge("Ray's FPS over the plain program's", LEAST_OF_PLAIN, ratios(turns))
     record = {"images": options.count, "rows": rows, "verdicts": [asdict(verdict)]}
@@ -107,27 +96,16 @@ def repeat(files: Sequence[Path], count: int, folder: Path) -> None:
         (folder / f"{number:05}{file.suffix}").symlink_to(file.resolve())
 
 
-def turn(command: Sequence[str], output: Path) -> Turn:
-    """Run a program, and look when it wrote label maps."""
-    begin = time.time()
-    subprocess.run(command, check=True, capture_output=True)
-    end = time.time()
-    written = sorted(path.stat().st_mtime for path in output.rglob("*.png"))
-    untimed = int(len(written) * UNTIMED)
-    timed = written[-1] - written[untimed]
-    return Turn((len(written) - untimed - 1) / timed, written[0] - begin, end - written[-1])
-
-
-def row_of(way: Way, taken: Sequence[Turn]) -> Row:
+def row_of(way: Way, taken: Sequence[Written]) -> Row:
     """Return the medians over the turns of a way."""
     medians = {
         field.name: statistics.median(getattr(turn, field.name) for turn in taken)
-        for field in fields(Turn)
+        for field in fields(Written)
     }
     return {"program": way.program, "cores": way.cores, **medians}
 
 
-def ratios(turns: Mapping[Way, Sequence[Turn]]) -> list[float]:
+def ratios(turns: Mapping[Way, Sequence[Written]]) -> list[float]:
     """Return Ray's FPS over the plain program's, turn by turn, each by its faster way."""
     best = {"plain": [], "ray": []}
     for program, values in best.items():

@@ -1,37 +1,19 @@
 """The benchmark of archives: what it measures, of a program that is made up."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.archives import Turn, Way, ratios, repeat, row_of, turn
-
-WRITER = """
-import sys, time
-from pathlib import Path
-
-time.sleep(0.2)
-for number in range(9):
-    Path(sys.argv[1], f"{number}.png").touch()
-    time.sleep(0.02)
-time.sleep(0.2)
-"""
-
-
-def test_a_turn_is_timed_by_when_label_maps_were_written(tmp_path: Path) -> None:
-    taken = turn([sys.executable, "-c", WRITER, str(tmp_path)], tmp_path)
-    assert 1 < taken.fps <= 55  # another program may keep this one waiting
-    assert taken.start_seconds > 0.19
-    assert taken.end_seconds > 0.19
+from benchmarks.archives import Way, ratios, repeat, row_of
+from benchmarks.bench.written import Written
 
 
 def test_ratios_are_of_each_programs_faster_way() -> None:
     turns = {
-        Way("plain", "all", ()): [Turn(10, 1, 0), Turn(12, 1, 0)],
-        Way("plain", "each", ()): [Turn(11, 1, 0), Turn(9, 1, 0)],
-        Way("ray", "all", ()): [Turn(9, 5, 1), Turn(10, 5, 1)],
-        Way("ray", "each", ()): [Turn(11, 7, 1), Turn(9, 6, 1)],
+        Way("plain", "all", ()): [Written(10, 1, 0), Written(12, 1, 0)],
+        Way("plain", "each", ()): [Written(11, 1, 0), Written(9, 1, 0)],
+        Way("ray", "all", ()): [Written(9, 5, 1), Written(10, 5, 1)],
+        Way("ray", "each", ()): [Written(11, 7, 1), Written(9, 6, 1)],
     }
     assert ratios(turns) == pytest.approx([11 / 11, 10 / 12])
     row = row_of(*[*turns.items()][3])
