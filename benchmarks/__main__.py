@@ -9,6 +9,7 @@ import sys
 
 from benchmarks import (
     archives,
+    c_interface,
     cpu_peers,
     label_map,
     memory,
@@ -16,6 +17,7 @@ from benchmarks import (
     serving,
     speed,
     transformers_agreement,
+    video,
     windows,
 )
 
@@ -23,7 +25,7 @@ MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
         *(speed, memory, label_map, windows, rotary_positions),
-        *(transformers_agreement, serving, archives, cpu_peers),
+        *(transformers_agreement, video, c_interface, serving, archives, cpu_peers),
     )
 }
 
