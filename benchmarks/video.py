@@ -78,9 +78,14 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
 
 def pictures(files: Sequence[Path], count: int) -> Iterator[Image.Image]:
     """Return so many pictures, as large as the first; some of them come again."""
-    size = Image.open(files[0]).size
-    each = [Image.open(file).convert("RGB").resize(size) for file in files]
-    return itertools.islice(itertools.cycle(each), count)
+    each = [picture(file) for file in files]
+    return itertools.islice(itertools.cycle(one.resize(each[0].size) for one in each), count)
+
+
+def picture(file: Path) -> Image.Image:
+    """Read a picture."""
+    with Image.open(file) as opened:
+        return opened.convert("RGB")
 
 
 def write_clip(shown: Iterator[Image.Image], path: Path) -> Path:
@@ -92,8 +97,8 @@ def write_clip(shown: Iterator[Image.Image], path: Path) -> Path:
         stream = container.add_stream("libx264", FRAMES_A_SECOND, {"preset": "veryfast"})
         stream.width, stream.height = first.size
         stream.pix_fmt = "yuv420p"
-        for number, picture in enumerate(itertools.chain([first], shown)):
-            frame = av.VideoFrame.from_image(picture)
+        for number, each in enumerate(itertools.chain([first], shown)):
+            frame = av.VideoFrame.from_image(each)
             frame.pts, frame.time_base = number, Fraction(1, FRAMES_A_SECOND)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -103,8 +108,8 @@ def write_clip(shown: Iterator[Image.Image], path: Path) -> Path:
 def write_folder(shown: Iterator[Image.Image], folder: Path) -> Path:
     """Write pictures as JPEGs."""
     folder.mkdir()
-    for number, picture in enumerate(shown):
-        picture.save(folder / f"{number:06}.jpg", quality=JPEG_QUALITY)
+    for number, each in enumerate(shown):
+        each.save(folder / f"{number:06}.jpg", quality=JPEG_QUALITY)
     return folder
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.bench.written import Written
-from benchmarks.video import pictures, speed_verdicts, steady, write_clip, write_folder
+from benchmarks.video import picture, pictures, speed_verdicts, steady, write_clip, write_folder
 
 PROGRAM = """
 import sys, time
@@ -34,14 +34,12 @@ def test_a_video_and_a_folder_show_the_same(files: list[Path], tmp_path: Path) -
     clip = write_clip(pictures(files, 3), tmp_path / "clip.mp4")
     with av.open(str(clip)) as container:
         frames = [frame.to_image() for frame in container.decode(video=0)]
-    shown = [Image.open(path) for path in sorted(folder.iterdir())]
+    shown = [picture(path) for path in sorted(folder.iterdir())]
     assert len(frames) == len(shown) == 3
-    for frame, picture in zip(frames, shown, strict=True):
-        assert frame.size == picture.size == (32, 16)
-        assert max(
-            abs(a - b)
-            for a, b in zip(frame.getpixel((5, 5)), picture.getpixel((5, 5)), strict=True)
-        ) < 8  # fmt: skip
+    for frame, same in zip(frames, shown, strict=True):
+        assert frame.size == same.size == (32, 16)
+        pixels = zip(frame.getpixel((5, 5)), same.getpixel((5, 5)), strict=True)
+        assert max(abs(a - b) for a, b in pixels) < 8  # what both kinds lose
 
 
 def test_a_video_is_judged_against_its_own_programs_folder() -> None:
