@@ -55,9 +55,10 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
     files = find_images(options.images)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        shown = pictures(files, options.frames)
-        sources = {"video": write_clip(shown, folder / "clip.mp4")}
-        sources["folder"] = write_folder(shown, folder / "pictures")
+        sources = {
+            "video": write_clip(pictures(files, options.frames), folder / "clip.mp4"),
+            "folder": write_folder(pictures(files, options.frames), folder / "pictures"),
+        }
         taken = take_turns(artifact, sources, folder, options.repeats)
         rows, verdicts = [*speed_rows(taken)], speed_verdicts(taken)
         record: Row = {"frames": options.frames, "repeats": options.repeats, "speed": rows}
