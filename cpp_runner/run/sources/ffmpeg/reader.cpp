@@ -48,25 +48,13 @@ class Patience {
   Clock::time_point begin_ = Clock::now();
 };
 
-// Options for opening a place, by FFmpeg's names.
-class OpenOptions {
- public:
-  explicit OpenOptions(const std::string& place) {
-    // Passes firewalls, and loses no packets.
-    if (is_address(place)) av_dict_set(&options_, "rtsp_transport", "tcp", 0);
-    // What a file names inside of it, as a playlist does, is not opened: it may be anywhere.
-    else if (!is_device(place))
-      av_dict_set(&options_, "protocol_whitelist", "file", 0);
-  }
-  ~OpenOptions() { av_dict_free(&options_); }
-  OpenOptions(const OpenOptions&) = delete;
-  OpenOptions& operator=(const OpenOptions&) = delete;
-
-  AVDictionary** get() { return &options_; }
-
- private:
-  AVDictionary* options_ = nullptr;
-};
+Options options_for(const std::string& place) {
+  // Passes firewalls, and loses no packets.
+  if (is_address(place)) return {{"rtsp_transport", "tcp"}};
+  if (is_device(place)) return {};
+  // What a file names inside of it, as a playlist does, is not opened: it may be anywhere.
+  return {{"protocol_whitelist", "file"}};
+}
 
 // A file's name may look like an address, as "a:b.mp4".
 std::string url_of(const std::string& place) {
@@ -81,7 +69,7 @@ auto* camera_format() {
 Format open_format(const std::string& place, Patience& patience) {
   AVFormatContext* opening = there(avformat_alloc_context());  // freed where opening fails
   opening->interrupt_callback = patience.callback();
-  OpenOptions options(place);
+  Options options = options_for(place);
   const int opened = avformat_open_input(
       &opening, url_of(place).c_str(), is_device(place) ? camera_format() : nullptr, options.get());
   if (opened < 0) throw failure("cannot be read as a video", opened, cure);
