@@ -171,7 +171,9 @@ TEST_SUITE("video") {
 
   TEST_CASE("a stream that nobody serves is refused, and one that is stopped ends") {
     CHECK_THROWS_AS(open_video("http://127.0.0.1:9/a", {.timeout = 2}), InputError);
-    CHECK_THROWS_AS(open_video("/dev/video987654"), InputError);
+    CHECK_THROWS_WITH_AS(open_video("/dev/video987654"),
+                         "/dev/video987654: cannot be read as a video: No such file or directory",
+                         InputError);
     const TemporaryFolder folder;
     const std::string file = (folder / "a.y4m").string();
     write_bytes(file, make_y4m({16, 32}, {{{16, 128, 128}}, {{16, 128, 128}}}));

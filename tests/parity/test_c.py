@@ -187,6 +187,7 @@ def test_a_debian_package_runs(cpp_command, artifact, image_folder, tmp_path) ->
     (package,) = tmp_path.glob("*.deb")
     needed = run("dpkg", "--field", package, "Depends")
     assert {"libc6", "libpng16-16", "libssl3"} <= set(re.findall(r"[\w.-]+", needed))
+    assert "libavdevice" not in needed  # it is of cameras alone, and opened with the first one
     run("dpkg", "--extract", package, tmp_path / "unpacked")
     prefix = tmp_path / "unpacked" / "usr"
     answer = run(prefix / "bin" / "cpp_runner", "run", artifact, image_folder, "-o", tmp_path / "o")

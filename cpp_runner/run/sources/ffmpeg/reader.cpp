@@ -1,3 +1,5 @@
+#include <dlfcn.h>
+
 extern "C" {
 #include <libavdevice/avdevice.h>
 #include <libavutil/log.h>
@@ -61,8 +63,20 @@ std::string url_of(const std::string& place) {
   return is_address(place) || is_device(place) ? place : "file:" + place;
 }
 
+// Makes cameras known. Their library is opened by the first one: with it come those that draw
+// windows and play sound, which nobody else waits for, or has to install.
+void register_cameras() {
+  constexpr auto name = "libavdevice.so." AV_STRINGIFY(LIBAVDEVICE_VERSION_MAJOR);
+  void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    throw ImageError(std::string("a camera is read by ") + name + ", which is not installed",
+                     "apt-get install libavdevice" AV_STRINGIFY(LIBAVDEVICE_VERSION_MAJOR));
+  }
+  reinterpret_cast<decltype(&avdevice_register_all)>(dlsym(library, "avdevice_register_all"))();
+}
+
 auto* camera_format() {
-  avdevice_register_all();
+  register_cameras();
   return av_find_input_format("v4l2");
 }
 
