@@ -8,19 +8,20 @@ namespace mpm::c_api {
 
 namespace {
 
-constexpr std::size_t smallest = sizeof(mpm_runner_options);  // of the first version
-static_assert(smallest == offsetof(mpm_runner_options, reserved) + sizeof(std::int32_t));
 constexpr std::size_t largest = 4096;  // of any: a larger size was never set
 
-// What a caller of another version has set, as this one knows it.
-mpm_runner_options known(const mpm_runner_options& given) {
-  if (given.size < smallest || given.size > largest) {
+// What a caller of another version has set, as this one knows it. Each ends with `reserved`, and
+// had that size in its first version.
+template <typename Given>
+Given known(const Given& given, const char* type) {
+  static_assert(sizeof(Given) == offsetof(Given, reserved) + sizeof(std::int32_t));
+  if (given.size < sizeof given || given.size > largest) {
     throw InputError("options: expected their size, " + std::to_string(sizeof given) + ", got " +
                          std::to_string(given.size),
-                     "mpm_runner_options options = {.size = sizeof options};");
+                     std::string(type) + " options = {.size = sizeof options};");
   }
   const auto* bytes = reinterpret_cast<const unsigned char*>(&given);
-  const auto* first_unknown = bytes + offsetof(mpm_runner_options, reserved);
+  const auto* first_unknown = bytes + offsetof(Given, reserved);
   if (std::any_of(first_unknown, bytes + given.size, [](auto byte) { return byte != 0; })) {
     throw InputError("options: one is set that this library, of ABI " +
                          std::to_string(MPM_ABI_VERSION) + ", does not know",
@@ -50,7 +51,7 @@ LabelSize label_size(mpm_label_size size) {
 
 RunnerOptions options_of(const mpm_runner_options* options) {
   if (options == nullptr) return {};
-  const mpm_runner_options set = known(*options);
+  const mpm_runner_options set = known(*options, "mpm_runner_options");
   return {
       .device = text<std::string>(set.device),
       .threads = number(set.threads),
@@ -60,6 +61,16 @@ RunnerOptions options_of(const mpm_runner_options* options) {
       .max_pixels = number(set.max_pixels),
       .trust = text<std::filesystem::path>(set.trust),
   };
+}
+
+VideoOptions options_of(const mpm_video_options* options) {
+  VideoOptions taken;
+  if (options == nullptr) return taken;
+  const mpm_video_options set = known(*options, "mpm_video_options");
+  if (set.reconnect != 0) taken.reconnect = set.reconnect == -1 ? 0 : set.reconnect;
+  if (set.reconnect_wait != 0) taken.reconnect_wait = set.reconnect_wait;
+  if (set.timeout != 0) taken.timeout = set.timeout;
+  return taken;
 }
 
 Outputs outputs_of(mpm_outputs outputs) {

@@ -43,6 +43,10 @@ const char* mpm_result_reason(const mpm_result* result) {
 
 const char* mpm_result_source(const mpm_result* result) { return result->result.source.c_str(); }
 
+int64_t mpm_result_index(const mpm_result* result) { return result->result.index; }
+
+double mpm_result_time(const mpm_result* result) { return result->result.time.value_or(-1); }
+
 int32_t mpm_result_height(const mpm_result* result) { return result->result.labels.size.height; }
 
 int32_t mpm_result_width(const mpm_result* result) { return result->result.labels.size.width; }

@@ -6,12 +6,14 @@
 #include "c_api/images.hpp"
 #include "c_api/options.hpp"
 #include "c_api/result.hpp"
+#include "run/window_batches.hpp"
 
 struct mpm_runner {
   mpm::Runner runner;
 };
 
 struct mpm_stream {
+  std::shared_ptr<mpm::Source> source;
   mpm::Stream stream;
 };
 
@@ -36,6 +38,13 @@ mpm_code run(const mpm_runner* runner, mpm_outputs outputs, mpm_result** result,
   return made(result, "result", error, [&] {
     return result_of(given(runner, "runner").runner.run(image(), outputs_of(outputs)));
   });
+}
+
+// Runs what a source gives.
+std::unique_ptr<mpm_stream> stream_of(const mpm_runner& runner, std::shared_ptr<mpm::Source> source,
+                                      std::int32_t batch_size, const mpm::Outputs& outputs) {
+  mpm::Stream stream = runner.runner.stream_from(source, batch_size, outputs);
+  return std::make_unique<mpm_stream>(mpm_stream{std::move(source), std::move(stream)});
 }
 
 }  // namespace
@@ -94,10 +103,23 @@ mpm_code mpm_runner_run_pixels(const mpm_runner* runner, const uint8_t* pixels, 
 mpm_code mpm_runner_stream(const mpm_runner* runner, mpm_images* images, int32_t batch_size,
                            mpm_outputs outputs, mpm_stream** stream, mpm_error** error) {
   return made(stream, "stream", error, [&] {
+    const mpm_runner& running = given(runner, "runner");
+    mpm_images& list = given(images, "images");
     const mpm::Outputs wanted = outputs_of(outputs);
-    return std::make_unique<mpm_stream>(
-        given(runner, "runner")
-            .runner.stream_of(std::move(given(images, "images").sources), batch_size, wanted));
+    mpm::check_batch_size(batch_size);  // before the list is emptied
+    return stream_of(running, mpm::open_images(std::move(list.sources)), batch_size, wanted);
+  });
+}
+
+mpm_code mpm_runner_stream_video(const mpm_runner* runner, const char* place,
+                                 const mpm_video_options* options, int32_t batch_size,
+                                 mpm_outputs outputs, mpm_stream** stream, mpm_error** error) {
+  return made(stream, "stream", error, [&] {
+    const mpm_runner& running = given(runner, "runner");
+    const mpm::Outputs wanted = outputs_of(outputs);
+    mpm::check_batch_size(batch_size);  // before a camera is opened
+    const auto video = mpm::open_video(&given(place, "place"), options_of(options));
+    return stream_of(running, video, batch_size, wanted);
   });
 }
 
@@ -106,6 +128,16 @@ mpm_code mpm_stream_next(mpm_stream* stream, mpm_result** result, mpm_error** er
     std::optional<mpm::Stream::Item> item = given(stream, "stream").stream.next();
     return item ? result_of(std::move(*item)) : nullptr;
   });
+}
+
+void mpm_stream_stop(mpm_stream* stream) { stream->source->stop(); }
+
+int64_t mpm_stream_dropped(const mpm_stream* stream) { return stream->source->losses().dropped; }
+
+int64_t mpm_stream_broken(const mpm_stream* stream) { return stream->source->losses().broken; }
+
+int64_t mpm_stream_reconnects(const mpm_stream* stream) {
+  return stream->source->losses().reconnects;
 }
 
 void mpm_stream_close(mpm_stream* stream) { delete stream; }

@@ -122,8 +122,10 @@ void add_run(CLI::App& command, Arguments& arguments) {
     throw CLI::ValidationError("nothing is to be written",
                                "one of -o/--output and --json is required");
   });
-  command.add_option("-o,--output", arguments.output, "Where the label maps go, NAME.png each")
-      ->type_name("DIR");
+  command
+      .add_option("-o,--output", arguments.output,
+                  "A folder for label maps, or of a video one with label maps over its frames")
+      ->type_name("DIR|FILE.mp4|FILE.mkv");
   command
       .add_option("--json", arguments.json,
                   "A JSON line for each image or frame: time, share of each class, tokens kept")

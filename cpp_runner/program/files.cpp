@@ -32,6 +32,15 @@ void write_file(const fs::path& path, std::initializer_list<std::string_view> pa
   if (!file) throw cannot_write(target, errno);
 }
 
+// So many bytes of a file, or as many as there are.
+std::string beginning(const fs::path& file, std::size_t bytes) {
+  std::string found(bytes, '\0');
+  std::ifstream reading(file, std::ios::binary);
+  reading.read(found.data(), static_cast<std::streamsize>(bytes));
+  found.resize(static_cast<std::size_t>(reading.gcount()));
+  return found;
+}
+
 void try_to_write(const fs::path& target) {
   constexpr std::size_t as_long_as_a_report = 1 << 16;
   const TemporaryFolder folder = folder_beside(target);
@@ -59,7 +68,7 @@ void write_bytes(const fs::path& target, std::initializer_list<std::string_view>
                    [&](const fs::path& temporary) { write_file(temporary, parts, target); });
 }
 
-void check_can_write(const fs::path& target) {
+void check_can_write(const fs::path& target, std::string_view begins) {
   std::error_code error;
   if (!fs::is_directory(fs::absolute(target).parent_path(), error)) {
     if (error && error != std::errc::no_such_file_or_directory) {
@@ -74,7 +83,8 @@ void check_can_write(const fs::path& target) {
                          (is_folder ? "a folder" : "a device or a pipe"),
                      "name another file");
   }
-  if (const int first = std::ifstream(target, std::ios::binary).get(); first >= 0 && first != '{') {
+  if (const std::string found = beginning(target, begins.size());
+      !found.empty() && found != begins) {
     throw InputError(
         target.string() +
             ": cannot write there: expected a new file or one of its kind, got another",

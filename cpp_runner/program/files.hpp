@@ -22,9 +22,10 @@ InputError cannot_write(const std::filesystem::path& target, int number);
 void write_bytes(const std::filesystem::path& target,
                  std::initializer_list<std::string_view> parts);
 
-// Says now, not after minutes of work, that a report cannot be written. Throws InputError: its
-// folder is missing, read-only or full; or what lies there is no file, or another than a report.
-void check_can_write(const std::filesystem::path& target);
+// Says now, not after minutes of work, that a file cannot be written. Throws InputError: its
+// folder is missing, read-only or full; or what lies there is no file, or one that does not begin
+// so: it is another's, as an input.
+void check_can_write(const std::filesystem::path& target, std::string_view begins = "");
 
 // Makes a folder for results and those above it, and tries to write there. Throws InputError: it
 // cannot be made or written.

@@ -1,13 +1,12 @@
 #include "inputs.hpp"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <iterator>
 #include <sstream>
 
 #include "mpm_runner/error.hpp"
 #include "mpm_runner/image.hpp"
+#include "patterns.hpp"
 #include "run/sources/frame_reader.hpp"
 #include "run/sources/names.hpp"
 #include "signals.hpp"
@@ -20,27 +19,16 @@ namespace {
 
 constexpr auto stdin_name = "-";
 
-bool is_pattern(const std::string& place) {
+// One without a match, whose name a file has, is that file.
+bool names_a_pattern(const std::string& place) {
   std::error_code error;
-  return place.find_first_of("*?[") != std::string::npos &&
-         !fs::exists(fs::symlink_status(place, error));
+  return is_pattern(place) && !fs::exists(fs::symlink_status(place, error));
 }
 
-// Sorted by the bytes of their paths, without folders.
 std::vector<fs::path> matching(const std::string& pattern) {
-  glob_t found{};
-  std::vector<fs::path> files;
-  if (glob(pattern.c_str(), GLOB_NOESCAPE, nullptr, &found) == 0) {
-    files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  }
-  globfree(&found);
-  std::error_code error;
-  std::erase_if(files, [&](const fs::path& file) { return fs::is_directory(file, error); });
-  if (files.empty()) {
-    throw InputError(pattern + ": no file matches this pattern", "try it with `ls`");
-  }
-  std::ranges::sort(files, {}, [](const fs::path& file) { return file.native(); });
-  return files;
+  std::vector<fs::path> files = files_matching(pattern);
+  if (!files.empty()) return files;
+  throw InputError(pattern + ": no file matches this pattern", "try it with `ls`");
 }
 
 std::vector<fs::path> listed(std::istream& list) {
@@ -59,7 +47,7 @@ std::vector<fs::path> listed(std::istream& list) {
 
 std::vector<fs::path> find(const std::string& place, bool recursive, std::istream& list) {
   if (place == stdin_name) return listed(list);
-  if (is_pattern(place)) return matching(place);
+  if (names_a_pattern(place)) return matching(place);
   return find_images(place, recursive);
 }
 

@@ -1,6 +1,6 @@
 // cpp_runner: an artifact over images, videos and cameras.
 //
-//               ┌─▶ run ─────▶ label maps, class scores with --scores, lines with --json
+//               ┌─▶ run ─────▶ label maps and class scores, or an overlay video; lines with --json
 //   arguments ──┼─▶ bench ───▶ table on stdout, report with --json
 //               └─▶ worker ──▶ answers, for mpm-deploy bench --program
 
@@ -35,7 +35,7 @@ int run_command(const Arguments& arguments) {
 }
 
 int bench_command(const Arguments& arguments) {
-  if (arguments.json) check_can_write(*arguments.json);
+  if (arguments.json) check_can_write(*arguments.json, "{");
   const Report report = bench(arguments);
   if (arguments.json) write_bytes(*arguments.json, {dump(to_json(report), 2), "\n"});
   show(results_table(report.results));

@@ -15,8 +15,7 @@ namespace {
 void write_all(const Runner& runner, const Arguments& arguments, const Inputs& inputs,
                RunOutputs& outputs) {
   Progress progress(inputs.has_frames ? "frames" : "images", inputs.source->total());
-  Stream stream =
-      runner.stream_from(inputs.source, arguments.batch_size, {.scores = arguments.scores});
+  Stream stream = runner.stream_from(inputs.source, arguments.batch_size, outputs.wanted());
   while (const std::optional<Stream::Item> item = stream.next()) {
     outputs.write(*item);
     progress.advance();

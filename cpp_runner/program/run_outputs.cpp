@@ -51,26 +51,30 @@ void check_lies_outside(const fs::path& output, const std::vector<std::string>& 
   }
 }
 
-// Python's program writes videos.
-void check_is_folder(const fs::path& output) {
-  std::error_code error;
-  const std::string suffix = output.extension().string();
-  if ((suffix != ".mp4" && suffix != ".mkv") || fs::is_directory(output, error)) return;
-  throw InputError(output.string() + ": expected a folder for label maps, got a video's name",
-                   "name a folder; `mpm-deploy run` makes videos");
+void check_makes_sense(const Arguments& arguments, bool has_frames, bool is_video) {
+  if (is_video && !has_frames) {
+    throw InputError(arguments.output->string() +
+                         ": expected a folder for the label maps of images, got a video's name",
+                     "name a folder; a video is made of a video or a camera");
+  }
+  if (arguments.scores && (!arguments.output || is_video)) {
+    throw InputError("--scores: expected a folder, where class scores go beside label maps",
+                     "-o FOLDER");
+  }
+  if (is_video && arguments.runner.label_size != LabelSize::image) {
+    throw InputError("--label-size: expected image, as label maps go over frames, got input",
+                     "name a folder for label maps of another size");
+  }
 }
 
-void check(const Arguments& arguments) {
-  if (arguments.scores && !arguments.output) {
-    throw InputError("--scores: expected a folder, where class scores go beside label maps",
-                     "--output FOLDER");
-  }
-  if (arguments.json && *arguments.json != stdout_name) {
-    check_keeps(arguments.sources, {*arguments.json}, "output would overwrite an input");
-    check_can_write(*arguments.json);
-  }
-  if (!arguments.output) return;
-  check_is_folder(*arguments.output);
+void check(const Arguments& arguments, bool has_frames, bool is_video) {
+  check_makes_sense(arguments, has_frames, is_video);
+  std::vector<fs::path> files;
+  if (arguments.json && *arguments.json != stdout_name) files.push_back(*arguments.json);
+  if (is_video) files.push_back(*arguments.output);
+  check_keeps(arguments.sources, files, "output would overwrite an input");
+  for (const fs::path& file : files) check_can_write(file);
+  if (!arguments.output || is_video) return;
   check_output_folder(*arguments.output, {arguments.sources.begin(), arguments.sources.end()});
   if (arguments.recursive) check_lies_outside(*arguments.output, arguments.sources);
 }
@@ -101,8 +105,10 @@ void JsonLines::put(const Json& line) {
 }
 
 RunOutputs::RunOutputs(const Arguments& arguments, const Inputs& inputs)
-    : arguments_(arguments), inputs_(inputs) {
-  check(arguments);
+    : arguments_(arguments),
+      inputs_(inputs),
+      is_video_(arguments.output && names_a_video(*arguments.output)) {
+  check(arguments, inputs.has_frames, is_video_);
   if (!arguments.output || inputs.has_frames) return;
   for (const std::string& name : label_map_names(inputs.images, inputs.folders)) {
     targets_.push_back(*arguments.output / name);
@@ -112,7 +118,9 @@ RunOutputs::RunOutputs(const Arguments& arguments, const Inputs& inputs)
 
 void RunOutputs::open(const Manifest& manifest) {
   palette_ = manifest.model.palette;
-  if (arguments_.output) {
+  if (is_video_) {
+    video_.emplace(*arguments_.output, palette_);
+  } else if (arguments_.output) {
     std::set<fs::path> folders{*arguments_.output};
     for (const fs::path& target : targets_) folders.insert(target.parent_path());
     for (const fs::path& folder : folders) make_folder(folder);
@@ -139,6 +147,7 @@ void RunOutputs::end() {
   if (lines_) lines_->put(end_line(written_, skipped_.size(), losses));
   say_skipped(skipped_);
   if (inputs_.has_frames) tell_losses();
+  if (video_) video_->close();
 }
 
 bool RunOutputs::nobody_reads() const {
@@ -151,19 +160,27 @@ std::string RunOutputs::said() const {
     return std::to_string(written_) + " lines in " +
            (json == stdout_name ? "stdout" : json.string());
   }
-  return std::to_string(written_) + " label maps in " + arguments_.output->string();
+  return std::to_string(written_) + (is_video_ ? " frames in " : " label maps in ") +
+         arguments_.output->string();
 }
 
-std::optional<Skipped> RunOutputs::write_files(const Stream::Item& item) const {
-  const auto* result = std::get_if<Result>(&item);
-  if (result == nullptr) return std::get<Skipped>(item);
-  if (!arguments_.output) return std::nullopt;
+std::optional<Skipped> RunOutputs::write_files(const Stream::Item& item) {
+  if (const auto* skipped = std::get_if<Skipped>(&item)) return *skipped;
+  const auto& result = std::get<Result>(item);
+  if (video_)
+    video_->write(result.image, result.labels, result.time.value());
+  else if (arguments_.output)
+    return write_label_map_of(result);
+  return std::nullopt;
+}
+
+std::optional<Skipped> RunOutputs::write_label_map_of(const Result& result) const {
   fs::path target = label_map_path();
   try {
-    write_label_map(target, result->labels, palette_);
-    if (arguments_.scores) write_scores(target.replace_extension(".npy"), result->scores);
+    write_label_map(target, result.labels, palette_);
+    if (arguments_.scores) write_scores(target.replace_extension(".npy"), result.scores);
   } catch (const InputError& error) {
-    return Skipped{result->source, error.problem()};
+    return Skipped{result.source, error.problem()};
   }
   return std::nullopt;
 }

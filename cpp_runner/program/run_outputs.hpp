@@ -1,7 +1,7 @@
 #pragma once
 
 // What a run makes of each image or frame, in every form that was asked for: label maps and class
-// scores with --output, a line each with --json.
+// scores with --output, or a video with label maps over its frames; a line each with --json.
 
 #include <fstream>
 #include <optional>
@@ -13,6 +13,7 @@
 #include "json.hpp"
 #include "mpm_runner/manifest.hpp"
 #include "mpm_runner/stream.hpp"
+#include "overlay_video.hpp"
 
 namespace mpm::program {
 
@@ -36,12 +37,15 @@ class RunOutputs {
   // Throws InputError: what is to be written makes no sense, or cannot be where it is to be.
   RunOutputs(const Arguments& arguments, const Inputs& inputs);
 
+  // What has to be made of each image or frame.
+  Outputs wanted() const { return {.scores = arguments_.scores, .image = is_video_}; }
   // Makes folders and files. Throws InputError.
   void open(const Manifest& manifest);
-  // The next image or frame; what cannot be written of it is skipped. Throws InputError: lines
-  // cannot be written on.
+  // The next image or frame; what cannot be written of it is skipped. Throws InputError: a file of
+  // all frames together cannot be written on.
   void write(const Stream::Item& item);
-  // Writes the last line, and says what was skipped and what was lost.
+  // Writes the last line and the video's end, and says what was skipped and what was lost. Throws
+  // InputError: they cannot be written.
   void end();
 
   // Whether all goes to a stdout whose reader is gone.
@@ -51,14 +55,17 @@ class RunOutputs {
 
  private:
   // Gives what the item came to: a result that is written, or why not.
-  std::optional<Skipped> write_files(const Stream::Item& item) const;
+  std::optional<Skipped> write_files(const Stream::Item& item);
+  std::optional<Skipped> write_label_map_of(const Result& result) const;
   std::filesystem::path label_map_path() const;
   void tell_losses() const;
 
   const Arguments& arguments_;
   const Inputs& inputs_;
+  const bool is_video_;                         // what --output names
   std::vector<std::filesystem::path> targets_;  // the label maps of images
   std::optional<JsonLines> lines_;
+  std::optional<OverlayVideo> video_;
   std::vector<Color> palette_;
   std::int64_t index_ = 0;  // of what is written now, from 1
   std::int64_t written_ = 0;

@@ -13,12 +13,6 @@ namespace {
 
 constexpr int most_workers = 8;
 
-void check_batch_size(int size) {
-  if (size < 1) {
-    throw InputError("batch_size: expected 1 or more, got " + std::to_string(size));
-  }
-}
-
 std::shared_ptr<DecodeMemory> make_memory(std::optional<int> max_pixels) {
   if (max_pixels && *max_pixels < 1) {
     throw InputError("max_pixels: expected 1 or more, got " + std::to_string(*max_pixels));
@@ -43,28 +37,24 @@ const Model& Runner::model() const { return *model_; }
 ImageWindows Runner::fit(const Image& image) const { return image_fit_->fit(image); }
 
 Result Runner::run(const std::filesystem::path& file, const Outputs& outputs) const {
-  return infer(*model_, loader().load(file), outputs);
+  return infer(*model_, loader(outputs).load(file), outputs);
 }
 
 Result Runner::run(std::span<const std::uint8_t> file_bytes, const Outputs& outputs) const {
-  return infer(*model_, loader().load(file_bytes), outputs);
+  return infer(*model_, loader(outputs).load(file_bytes), outputs);
 }
 
 Result Runner::run(const Image& image, const Outputs& outputs) const {
-  return infer(*model_, loader().load(image), outputs);
+  return infer(*model_, loader(outputs).load(image), outputs);
 }
 
-Loader Runner::loader() const { return {image_fit_, options_.label_size, memory_}; }
+Loader Runner::loader(const Outputs& outputs) const {
+  return {image_fit_, options_.label_size, memory_, outputs.image};
+}
 
 Stream Runner::stream(std::vector<std::filesystem::path> files, int batch_size,
                       const Outputs& outputs) const {
   return stream_from(open_files(std::move(files)), batch_size, outputs);
-}
-
-Stream Runner::stream_of(std::vector<ImageSource>&& images, int batch_size,
-                         const Outputs& outputs) const {
-  check_batch_size(batch_size);
-  return stream_from(open_images(std::move(images)), batch_size, outputs);
 }
 
 Stream Runner::stream_from(std::shared_ptr<Source> source, int batch_size,
@@ -72,8 +62,8 @@ Stream Runner::stream_from(std::shared_ptr<Source> source, int batch_size,
   check_batch_size(batch_size);
   const int workers = options_.workers.value_or(std::min(available_cores(), most_workers));
   look_at_threads();
-  return Stream(std::make_unique<Stream::Pipeline>(model_, loader(), std::move(source), batch_size,
-                                                   outputs, workers));
+  return Stream(std::make_unique<Stream::Pipeline>(model_, loader(outputs), std::move(source),
+                                                   batch_size, outputs, workers));
 }
 
 }  // namespace mpm

@@ -118,6 +118,7 @@ void complete(Result& result, const CompleteImage& whole, double labels_ms, std:
   result.source = whole.image->source;
   result.index = whole.image->index;
   result.time = whole.image->time;
+  result.image = whole.image->image;
   result.windows = window_results(whole);
   for (const WindowResult& window : result.windows) append(window, result);
   result.stages_ms = times_of(whole, result.share_ms);
@@ -146,7 +147,9 @@ PreparedImage Loader::load(const Image& image) const {
   Stopwatch watch;
   ImageWindows fitted = image_fit_->fit(image);
   const Size size = label_size_ == LabelSize::image ? image.size : fitted.size;
-  return {{}, std::move(fitted.windows), std::move(fitted.grid), size, 0, watch.lap()};
+  PreparedImage loaded{{}, std::move(fitted.windows), std::move(fitted.grid), size, 0, watch.lap()};
+  if (keeps_images_) loaded.image = image;
+  return loaded;
 }
 
 PreparedImage Loader::load_file(const auto& file) const {

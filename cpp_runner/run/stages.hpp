@@ -20,9 +20,13 @@ using ResultOrSkipped = std::variant<Result, Skipped>;
 // Decodes images and fits them to the model's input.
 class Loader {
  public:
+  // keeps_images: as they were before they were fitted, too.
   Loader(std::shared_ptr<const ImageFit> image_fit, LabelSize label_size,
-         std::shared_ptr<DecodeMemory> memory)
-      : image_fit_(std::move(image_fit)), label_size_(label_size), memory_(std::move(memory)) {}
+         std::shared_ptr<DecodeMemory> memory, bool keeps_images = false)
+      : image_fit_(std::move(image_fit)),
+        label_size_(label_size),
+        memory_(std::move(memory)),
+        keeps_images_(keeps_images) {}
 
   // Throws ImageError.
   PreparedImage load(const std::filesystem::path& file) const;
@@ -38,6 +42,7 @@ class Loader {
   std::shared_ptr<const ImageFit> image_fit_;
   LabelSize label_size_;
   std::shared_ptr<DecodeMemory> memory_;
+  bool keeps_images_;
 };
 
 Copied copy(const Model& model, Items items);

@@ -4,6 +4,12 @@
 
 namespace mpm {
 
+void check_batch_size(int size) {
+  if (size < 1) {
+    throw InputError("batch_size: expected 1 or more, got " + std::to_string(size));
+  }
+}
+
 std::vector<Window> windows_of(PreparedImage image) {
   const auto shared = std::make_shared<PreparedImage>(std::move(image));
   std::vector<Window> windows;

@@ -24,6 +24,7 @@ struct PreparedImage {
   double fit_ms = 0;
   std::int64_t index = 0;  // as in Result
   std::optional<double> time = {};
+  Image image = {};  // what it was made of, where that is asked for
 };
 
 // One window of an image, on its way to the model.
@@ -34,6 +35,9 @@ struct Window {
 
 using WindowOrSkipped = std::variant<Window, Skipped>;
 using Items = std::vector<WindowOrSkipped>;
+
+// Throws InputError: below 1.
+void check_batch_size(int size);
 
 std::vector<Window> windows_of(PreparedImage image);
 std::size_t count_windows(const Items& items);

@@ -62,6 +62,17 @@ std::string escaped(std::string_view bytes, std::string_view mark) {
   return text;
 }
 
+std::u32string characters_of(std::string_view bytes) {
+  std::u32string text;
+  while (!bytes.empty()) {
+    const auto [code, length] = first_of(bytes);
+    const auto byte = static_cast<std::uint8_t>(bytes[0]);
+    text += length == 0 ? 0xdc00U + byte : code;
+    bytes.remove_prefix(length == 0 ? 1 : length);
+  }
+  return text;
+}
+
 std::string printable(std::string_view bytes, std::string_view kept) {
   std::string text = escaped(bytes);
   for (std::size_t at = 0; at < text.size();) {

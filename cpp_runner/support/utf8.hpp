@@ -13,4 +13,7 @@ std::string escaped(std::string_view bytes, std::string_view mark = "\\udc");
 // terminal obeys, but for those that are kept.
 std::string printable(std::string_view bytes, std::string_view kept = "\n\t");
 
+// The text's characters; each byte that is not UTF-8 is one, U+DC80 and up as in Python.
+std::u32string characters_of(std::string_view bytes);
+
 }  // namespace mpm

@@ -37,8 +37,9 @@ TEST_SUITE("files") {
     }
     tests::write_bytes(folder / "there", FileBytes{'{', '}'});
     tests::write_bytes(folder / "photo.jpg", FileBytes{'h', 'i'});
-    check_can_write(folder / "there");
-    CHECK(refusal([&] { check_can_write(folder / "photo.jpg"); }).ends_with(", got another"));
+    check_can_write(folder / "there", "{");
+    CHECK(refusal([&] { check_can_write(folder / "photo.jpg", "{"); }).ends_with(", got another"));
+    check_can_write(folder / "photo.jpg");
     check_can_write(folder / "new");
     make_folder(folder / "made/here");
     CHECK(read_bytes(folder / "there") == FileBytes{'{', '}'});

@@ -49,10 +49,14 @@ TEST_SUITE("outputs") {
       CHECK(plain.labels.size == scene.size);
       CHECK(plain.scores.values.empty());
       CHECK(plain.probabilities.values.empty());
-      const Result other = runner.run(scene, {.labels = false, .probabilities = true});
+      CHECK(plain.image.pixels.empty());
+      const Result other =
+          runner.run(scene, {.labels = false, .probabilities = true, .image = true});
       CHECK(other.labels.labels.empty());
       CHECK(other.scores.values.empty());
       CHECK(other.probabilities.values.size() > 0);
+      CHECK(other.image.size == scene.size);
+      CHECK(other.image.pixels == scene.pixels);
       CHECK(other.merge_maps == plain.merge_maps);
     }
   }

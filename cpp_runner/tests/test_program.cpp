@@ -139,6 +139,8 @@ TEST_SUITE("program") {
       const std::string list = "find " + here + "/in -name a.jpg -path '*in/a*' -print0 | ";
       CHECK(run_program(words + "list -", list).output.find(here + "/in/a.jpg") !=
             std::string::npos);
+      CHECK(run_program(words + "any '" + here + "/in/**/a.jpg'")
+                .errors.find("label map a.jpg.png") != std::string::npos);
       CHECK(run_program(words + "none '" + here + "/*.gif'").errors.find("no file matches") !=
             std::string::npos);
       CHECK(run_program(words + "in/out " + here + "/in --recursive").errors.find("outside") !=

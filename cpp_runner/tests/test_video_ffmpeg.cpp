@@ -7,11 +7,13 @@
 #include <cmath>
 #include <span>
 #include <string>
+#include <tuple>
 
 #include "artifact/sha256.hpp"
 #include "artifacts.hpp"
 #include "images_made.hpp"
 #include "json.hpp"
+#include "mpm_runner/mpm.h"
 #include "mpm_runner/mpm_runner.hpp"
 #include "program_run.hpp"
 #include "run/sources/ffmpeg/display_matrix.hpp"
@@ -169,13 +171,44 @@ TEST_SUITE("video") {
 
   TEST_CASE("a stream that nobody serves is refused, and one that is stopped ends") {
     CHECK_THROWS_AS(open_video("http://127.0.0.1:9/a", {.timeout = 2}), InputError);
-    CHECK_THROWS_AS(open_video("/dev/video987654"), InputError);
+    CHECK_THROWS_WITH_AS(open_video("/dev/video987654"),
+                         "/dev/video987654: cannot be read as a video: No such file or directory",
+                         InputError);
     const TemporaryFolder folder;
     const std::string file = (folder / "a.y4m").string();
     write_bytes(file, make_y4m({16, 32}, {{{16, 128, 128}}, {{16, 128, 128}}}));
     const auto video = open_video(file);
     video->stop();
     CHECK(all_of(*video).empty());
+  }
+
+  TEST_CASE("a video from C gives its frames, until it is stopped") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::string file = (folder / "a.y4m").string();
+      constexpr std::int64_t frames = 60;
+      write_bytes(file, make_y4m({16, 32}, {frames, {{81, 90, 240}}}));
+      mpm_runner* runner = nullptr;
+      mpm_stream* stream = nullptr;
+      REQUIRE(mpm_runner_open(artifact.c_str(), nullptr, &runner, nullptr) == MPM_OK);
+      REQUIRE(mpm_runner_stream_video(runner, file.c_str(), nullptr, 1, MPM_LABELS, &stream,
+                                      nullptr) == MPM_OK);
+      mpm_runner_close(runner);
+      std::int64_t given = 0;
+      mpm_result* result = nullptr;
+      while (mpm_stream_next(stream, &result, nullptr) == MPM_OK && result != nullptr) {
+        CHECK(mpm_result_index(result) == ++given);
+        CHECK(mpm_result_time(result) == doctest::Approx(static_cast<double>(given - 1) / 25));
+        CHECK(mpm_result_width(result) == 32);
+        mpm_result_free(result);
+        mpm_stream_stop(stream);
+      }
+      CHECK(given >= 1);
+      CHECK(given < frames);
+      CHECK(mpm_stream_dropped(stream) + mpm_stream_broken(stream) ==
+            mpm_stream_reconnects(stream));
+      mpm_stream_close(stream);
+    }
   }
 
   TEST_CASE("a display matrix asks for what an orientation does") {
@@ -223,6 +256,29 @@ TEST_SUITE("video") {
       CHECK(sum == doctest::Approx(1));
       CHECK(lines[4] == Json::parse(R"({"images": 3, "skipped": 0, "dropped": 0, "broken": 0,
                                         "reconnects": 0})"));
+    }
+  }
+
+  TEST_CASE("the program writes a video that is read again, of even size") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      write_bytes(folder / "a.mp4", make_y4m({16, 32}, {4, {{81, 90, 240}}}));
+      write_bytes(folder / "b.mjpeg", make_mjpeg({{41, 63}, {64, 32}}));
+      for (const auto& [name, frames, size] :
+           {std::tuple("a.mp4", 4U, Size{16, 32}), {"b.mjpeg", 2U, Size{42, 64}}}) {
+        const std::string video = (folder / "out.mkv").string();
+        const ProgramRun run = run_program("run " + artifact.string() + " " +
+                                           (folder / name).string() + " -o " + video);
+        CAPTURE(run.errors);
+        CHECK(run.exit_code == 0);
+        CHECK(run.errors.find(std::to_string(frames) + " frames in " + video) != std::string::npos);
+        const std::vector<SourceImage> written = all_of(*open_video(video));
+        REQUIRE(written.size() == frames);
+        for (std::size_t i = 0; i < frames; ++i) {
+          CHECK(written[i].time.value() == doctest::Approx(static_cast<double>(i) / 25));
+          CHECK(written[i].pixels().size == size);
+        }
+      }
     }
   }
 }

@@ -34,6 +34,15 @@ def cpp_command() -> list[str]:
     return [str(CPP_RUNNER)]
 
 
+@pytest.fixture(scope="session")
+def cpp_video_command(cpp_command: list[str]) -> list[str]:
+    """The C++ program; one without FFmpeg's libraries skips, and says so."""
+    answer = subprocess.run([*cpp_command, "run", "a.pt", "a.mp4"], capture_output=True, text=True)
+    if "built without videos" in answer.stderr:
+        pytest.skip("build/cpp_runner is built without FFmpeg's libraries")
+    return cpp_command
+
+
 @pytest.fixture(params=["python", "cpp"])
 def command(request: pytest.FixtureRequest) -> list[str]:
     """Either program, to start it in a way of the test's own."""

@@ -4,6 +4,7 @@ The programs are those of ``docs/guides/c.md``.
 """
 
 import io
+import json
 import os
 import re
 import shutil
@@ -80,11 +81,12 @@ def installed(cpp_command: list[str], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def in_c(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Program]:
-    """Both programs in C of the guide."""
+    """The programs in C of the guide."""
     folder = tmp_path_factory.mktemp("c")
-    segment, many = re.findall(r"```c\n(.*?)```", GUIDE, re.DOTALL)
-    compiled("gcc", {"segment.c": segment, "many.c": many}, installed, folder)
-    return {name: program(folder / name) for name in ("segment", "many")}
+    sources = re.findall(r"```c\n(.*?)```", GUIDE, re.DOTALL)
+    names = ("segment", "many", "watch")
+    compiled("gcc", dict(zip((f"{n}.c" for n in names), sources, strict=True)), installed, folder)
+    return {name: program(folder / name) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,30 @@ def test_many_images_go_on_after_one_that_is_broken(in_c, artifact, image_folder
     assert lines[-1].startswith("480 x 640, tokens kept: ")
 
 
+def test_a_video_gives_the_frames_of_the_program(
+    in_c, artifact, cpp_video_command, cpp_runner, tmp_path
+) -> None:
+    pytest.importorskip("av", reason="PyAV, which makes the clip, is not installed")
+    from tests.run.sources.clips_made import pictures, write_clip
+
+    clip = tmp_path / "clip.mkv"
+    write_clip(clip, list(pictures(4)), times=[0, 0.04, 0.1, 0.5])
+    answer = in_c["watch"](artifact, clip)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == b"0 frames dropped\n"
+    head, *frames, _ = map(
+        json.loads, cpp_runner("run", artifact, clip, "--json", "-").stdout.splitlines()
+    )
+    assert answer.stdout.decode().splitlines() == [
+        f"frame {frame['index']}, {frame['time']:.3f} s: "
+        f"{100 * frame['shares'][0]:.1f} % {head['classes'][0]}"
+        for frame in frames
+    ]
+    missing = in_c["watch"](artifact, tmp_path / "none.mp4")
+    assert missing.returncode == 1
+    assert missing.stderr.startswith(f"error: {tmp_path}/none.mp4: cannot be read".encode())
+
+
 def test_errors_are_those_of_the_program(
     in_c, broken_artifacts, broken_folder, image_folder, artifact, cpp_runner, tmp_path
 ) -> None:
@@ -161,10 +187,11 @@ def test_a_debian_package_runs(cpp_command, artifact, image_folder, tmp_path) ->
     (package,) = tmp_path.glob("*.deb")
     needed = run("dpkg", "--field", package, "Depends")
     assert {"libc6", "libpng16-16", "libssl3"} <= set(re.findall(r"[\w.-]+", needed))
+    assert "libavdevice" not in needed  # it is of cameras alone, and opened with the first one
     run("dpkg", "--extract", package, tmp_path / "unpacked")
     prefix = tmp_path / "unpacked" / "usr"
     answer = run(prefix / "bin" / "cpp_runner", "run", artifact, image_folder, "-o", tmp_path / "o")
     assert answer == ""
-    (segment, _) = re.findall(r"```c\n(.*?)```", GUIDE, re.DOTALL)
+    segment, *_ = re.findall(r"```c\n(.*?)```", GUIDE, re.DOTALL)
     compiled("gcc", {"segment.c": segment}, prefix, tmp_path)
     assert_labels_are_the_runners(program(tmp_path / "segment"), artifact, image_folder)

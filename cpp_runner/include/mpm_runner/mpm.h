@@ -17,21 +17,22 @@
 // copied before a function returns, and stays the caller's.
 //
 // Threads: a runner may be used by any number of them at once. So may a result, which never
-// changes. A list of images and a stream are used by one thread at a time, whichever. No handle may
-// be given back while another thread uses it. A runner belongs to the process that first uses it:
-// after a fork a call says MPM_ERROR_INPUT there.
+// changes. A list of images and a stream are used by one thread at a time, whichever, but for what
+// says otherwise. No handle may be given back while another thread uses it. A runner belongs to the
+// process that first uses it: after a fork a call says MPM_ERROR_INPUT there.
 //
 // Errors: a function that can fail returns a code, and sets `error` to one with the same code, or
 // to NULL where all is well, whatever it was before. `error` itself may be NULL. What was to be
 // made is NULL then. No exception leaves this interface; the library ends no process, prints
-// nothing and handles no signal.
+// nothing and handles no signal. FFmpeg's libraries, which read videos, say on stderr what they
+// meet, until the program calls their av_log_set_level(AV_LOG_QUIET).
 //
 // Text is UTF-8 and ends with a zero; in error messages, what is not UTF-8 is escaped. Paths are
 // the file system's bytes.
 //
 // Compatibility: the library's soname is libmpm_runner.so.1, of MPM_ABI_VERSION. Within it,
-// functions, codes and options are added, and none is changed or taken away. No type but
-// mpm_runner_options has a layout that a caller needs to know.
+// functions, codes and options are added, and none is changed or taken away. No types but
+// mpm_runner_options and mpm_video_options have a layout that a caller needs to know.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -58,7 +59,7 @@ enum {
   MPM_ERROR_HOST = 2,        // it does not fit this machine, or the machine is short of something
   MPM_ERROR_MODEL = 3,       // the model gives no numbers
   MPM_ERROR_IMAGE = 4,       // an image that cannot be decoded
-  MPM_ERROR_INPUT = 5,       // an argument out of range, or NULL
+  MPM_ERROR_INPUT = 5,       // an argument out of range, or NULL; a video that cannot be read
   MPM_ERROR_UNEXPECTED = 6,  // a fault of this library: please report it
 };
 
@@ -179,19 +180,57 @@ typedef struct mpm_stream mpm_stream;
 // and the list is as it was.
 mpm_code mpm_runner_stream(const mpm_runner* runner, mpm_images* images, int32_t batch_size,
                            mpm_outputs outputs, mpm_stream** stream, mpm_error** error);
-// Waits for the next result, in the order of the list; NULL after the last, with MPM_OK. An image
-// that fails is no error here: its result has a reason, and the others go on. Errors: HOST; INPUT:
-// after a fork. Nothing follows an error.
+// Waits for the next result, in the order of the list or the video; NULL after the last, with
+// MPM_OK. An image that fails is no error here: its result has a reason, and the others go on.
+// Errors: HOST; INPUT: after a fork, or where a video cannot be read on. Nothing follows an error.
 mpm_code mpm_stream_next(mpm_stream* stream, mpm_result** result, mpm_error** error);
 // May be closed early: what is under way is finished, the rest is not begun.
 void mpm_stream_close(mpm_stream* stream);
+
+// --- a video, or a camera ---
+
+// How to read it. As with mpm_runner_options, 0 is the default of each.
+typedef struct mpm_video_options {
+  size_t size;            // sizeof(mpm_video_options)
+  double reconnect_wait;  // seconds at most until a live source that broke is opened again: waits
+                          // double from 1 second on; default: 30
+  double timeout;         // seconds without a frame after which it has broken; default: 10
+  int32_t reconnect;      // how often in a row it is opened again; default: 10; -1: never
+  int32_t reserved;       // 0
+} mpm_video_options;
+
+// Begins to run the frames of a video, batch_size at a time. place: a file; an address, as
+// rtsp://camera/street or https://...; a camera, /dev/video0. Of what is live, which nobody knows
+// the end of, each frame is the newest when the model is ready for it, and a larger batch waits for
+// more of them: docs/formats/video.md says which pixels and which time a frame has. options may be
+// NULL. Waits for what the video says of itself. Errors: HOST: no thread or memory, or a library
+// that was built without FFmpeg; INPUT: it cannot be opened, has no video, or an argument is out of
+// range.
+mpm_code mpm_runner_stream_video(const mpm_runner* runner, const char* place,
+                                 const mpm_video_options* options, int32_t batch_size,
+                                 mpm_outputs outputs, mpm_stream** stream, mpm_error** error);
+// By any thread: what waits for a frame returns, and after what is under way nothing more comes.
+void mpm_stream_stop(mpm_stream* stream);
+
+// What was lost so far; by any thread; 0 of a list. Frames of a live source that a newer one took
+// the place of.
+int64_t mpm_stream_dropped(const mpm_stream* stream);
+// Frames that could not be decoded.
+int64_t mpm_stream_broken(const mpm_stream* stream);
+// How often a live source that broke was opened again.
+int64_t mpm_stream_reconnects(const mpm_stream* stream);
 
 // --- the result ---
 
 // Why this image of a stream could not be run; NULL where it was. There is nothing else of it then.
 const char* mpm_result_reason(const mpm_result* result);
-// The path of the file; "" where the image came as bytes or pixels.
+// The path of the file; "" where the image came as bytes or pixels; "street.mp4, frame 12".
 const char* mpm_result_source(const mpm_result* result);
+// Its number among the images of its list or the frames of its video, from 1; 0 where it is of no
+// stream, and where there is a reason.
+int64_t mpm_result_index(const mpm_result* result);
+// Of a frame, seconds since the first one of its video; less than 0 of what is no frame.
+double mpm_result_time(const mpm_result* result);
 
 // The label map's size in pixels; 0 where it was not asked for.
 int32_t mpm_result_height(const mpm_result* result);

@@ -44,6 +44,7 @@ struct Outputs {
   bool labels = true;
   bool scores = false;
   bool probabilities = false;
+  bool image = false;
 };
 
 // merge_maps[m][i]: the token that patch i belongs to after merge m, patches row by row.
@@ -86,6 +87,8 @@ struct Result {
   // probabilities their shares. Resized bilinearly they still sum to 1 at every pixel, but where
   // classes are close another one than the label may then be the best.
   ScoreMap probabilities;
+  // What the label map is of: upright, before it is resized; empty where it was not asked for.
+  Image image;
   std::vector<WindowResult> windows;  // one where fit is "resize"
   std::vector<int> tokens_kept;       // after each merge, of all windows together
   // Of several windows the patches follow one another, and tokens are counted on from window to

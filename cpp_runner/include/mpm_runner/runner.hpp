@@ -64,16 +64,13 @@ class Runner {
   // bytes for each class and pixel of the resized image. Throws InputError: a batch size below 1.
   Stream stream(std::vector<std::filesystem::path> files, int batch_size = 1,
                 const Outputs& outputs = {}) const;
-  // The same with what a source gives, which nobody else asks any more: frames of a video, say.
+  // The same with what a source gives, which nobody else asks any more: frames of a video, or
+  // images that come in any way.
   Stream stream_from(std::shared_ptr<Source> source, int batch_size = 1,
                      const Outputs& outputs = {}) const;
-  // As `stream`, of images that come in any way; they are left where they are if the batch size is
-  // below 1.
-  Stream stream_of(std::vector<ImageSource>&& images, int batch_size = 1,
-                   const Outputs& outputs = {}) const;
 
  private:
-  Loader loader() const;
+  Loader loader(const Outputs& outputs) const;
 
   std::shared_ptr<const Model> model_;
   std::shared_ptr<const ImageFit> image_fit_;

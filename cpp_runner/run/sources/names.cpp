@@ -19,14 +19,14 @@ constexpr std::array<std::string_view, 21> suffixes{
     ".mp4", ".m4v", ".mov", ".mkv", ".webm",  ".avi",  ".ts",   ".m2ts", ".mts",  ".mpg", ".mpeg",
     ".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".mjpg", ".h264", ".264",  ".h265", ".hevc"};
 
+}  // namespace
+
 std::string in_lower_case(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char letter) {
     return static_cast<char>(std::tolower(letter));
   });
   return text;
 }
-
-}  // namespace
 
 bool is_address(const std::string& place) {
   const std::string lower = in_lower_case(place);

@@ -6,6 +6,8 @@
 
 namespace mpm {
 
+std::string in_lower_case(std::string text);
+
 // Whether it is an address, as rtsp://camera/street, and no name of a file.
 bool is_address(const std::string& place);
 

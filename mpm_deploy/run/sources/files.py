@@ -64,8 +64,11 @@ class Files(Source):
 
 
 def _matching(pattern: str) -> list[Path]:
-    """Find the files of a pattern, ``**`` for any folders, sorted by the bytes of their paths."""
-    found = map(Path, glob.iglob(pattern, recursive=True))  # noqa: PTH207 - an absolute one too
+    """Find the files of a pattern, ``**`` for any folders, each once, by the bytes of their paths.
+
+    `cpp_runner/program/patterns.cpp` reads patterns alike.
+    """
+    found = set(map(Path, glob.iglob(pattern, recursive=True)))  # noqa: PTH207 - an absolute one too
     paths = sorted((path for path in found if not path.is_dir()), key=bytes)
     if not paths:
         raise InputError(f"{pattern}: no file matches this pattern", "try it with `ls`")

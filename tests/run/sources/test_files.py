@@ -47,6 +47,7 @@ def test_a_link_that_leads_in_a_circle_is_passed_over(tree: Path) -> None:
 def test_a_pattern(tree: Path) -> None:
     assert names(open_source(f"{tree}/*.*"), tree) == ["a.png", "b.jpg"]
     assert names(open_source(f"{tree}/**/*.png"), tree) == ["a.png", "in/a.png"]
+    assert names(open_source(f"{tree}/**/**/a.png"), tree) == ["a.png", "in/a.png"]
     with pytest.raises(InputError, match="no file matches this pattern"):
         open_source(f"{tree}/*.tiff")
 

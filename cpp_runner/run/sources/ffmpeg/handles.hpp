@@ -8,9 +8,11 @@ extern "C" {
 #include <libavformat/avformat.h>
 }
 
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "mpm_runner/error.hpp"
 #include "support/refusal.hpp"
@@ -31,6 +33,22 @@ using Packet = std::unique_ptr<AVPacket, Release<av_packet_free>>;
 using Picture = std::unique_ptr<AVFrame, Release<av_frame_free>>;
 using Graph = std::unique_ptr<AVFilterGraph, Release<avfilter_graph_free>>;
 
+// Options by FFmpeg's names. A call takes out those that it knows.
+class Options {
+ public:
+  Options(std::initializer_list<std::pair<const char*, const char*>> options) {
+    for (const auto& [name, value] : options) av_dict_set(&held_, name, value, 0);
+  }
+  ~Options() { av_dict_free(&held_); }
+  Options(const Options&) = delete;
+  Options& operator=(const Options&) = delete;
+
+  AVDictionary** get() { return &held_; }
+
+ private:
+  AVDictionary* held_ = nullptr;
+};
+
 // What was allocated. Throws std::bad_alloc: it was not.
 template <typename T>
 T* there(T* allocated) {
@@ -39,15 +57,17 @@ T* there(T* allocated) {
 }
 
 // The error for what failed with this number.
-inline ImageError failure(const std::string& what, int number, const std::string& cure = {}) {
+template <typename Kind = ImageError>
+Kind failure(const std::string& what, int number, const std::string& cure = {}) {
   char text[AV_ERROR_MAX_STRING_SIZE] = {};
   av_strerror(number, text, sizeof text);
-  return ImageError(what + ": " + text, cure_of(AVUNERROR(number), cure));
+  return Kind(what + ": " + text, cure_of(AVUNERROR(number), cure));
 }
 
-// Throws ImageError: the number is that of a failure.
-inline void check(int number, const std::string& what) {
-  if (number < 0) throw failure(what, number);
+// Throws ImageError, or an error of that kind: the number is that of a failure.
+template <typename Kind = ImageError>
+void check(int number, const std::string& what) {
+  if (number < 0) throw failure<Kind>(what, number);
 }
 
 }  // namespace mpm::ffmpeg

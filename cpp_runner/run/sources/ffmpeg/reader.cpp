@@ -1,3 +1,5 @@
+#include <dlfcn.h>
+
 extern "C" {
 #include <libavdevice/avdevice.h>
 #include <libavutil/log.h>
@@ -48,40 +50,40 @@ class Patience {
   Clock::time_point begin_ = Clock::now();
 };
 
-// Options for opening a place, by FFmpeg's names.
-class OpenOptions {
- public:
-  explicit OpenOptions(const std::string& place) {
-    // Passes firewalls, and loses no packets.
-    if (is_address(place)) av_dict_set(&options_, "rtsp_transport", "tcp", 0);
-    // What a file names inside of it, as a playlist does, is not opened: it may be anywhere.
-    else if (!is_device(place))
-      av_dict_set(&options_, "protocol_whitelist", "file", 0);
-  }
-  ~OpenOptions() { av_dict_free(&options_); }
-  OpenOptions(const OpenOptions&) = delete;
-  OpenOptions& operator=(const OpenOptions&) = delete;
-
-  AVDictionary** get() { return &options_; }
-
- private:
-  AVDictionary* options_ = nullptr;
-};
+Options options_for(const std::string& place) {
+  // Passes firewalls, and loses no packets.
+  if (is_address(place)) return {{"rtsp_transport", "tcp"}};
+  if (is_device(place)) return {};
+  // What a file names inside of it, as a playlist does, is not opened: it may be anywhere.
+  return {{"protocol_whitelist", "file"}};
+}
 
 // A file's name may look like an address, as "a:b.mp4".
 std::string url_of(const std::string& place) {
   return is_address(place) || is_device(place) ? place : "file:" + place;
 }
 
+// Makes cameras known. Their library is opened by the first one: with it come those that draw
+// windows and play sound, which nobody else waits for, or has to install.
+void register_cameras() {
+  constexpr auto name = "libavdevice.so." AV_STRINGIFY(LIBAVDEVICE_VERSION_MAJOR);
+  void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    throw ImageError(std::string("a camera is read by ") + name + ", which is not installed",
+                     "apt-get install libavdevice" AV_STRINGIFY(LIBAVDEVICE_VERSION_MAJOR));
+  }
+  reinterpret_cast<decltype(&avdevice_register_all)>(dlsym(library, "avdevice_register_all"))();
+}
+
 auto* camera_format() {
-  avdevice_register_all();
+  register_cameras();
   return av_find_input_format("v4l2");
 }
 
 Format open_format(const std::string& place, Patience& patience) {
   AVFormatContext* opening = there(avformat_alloc_context());  // freed where opening fails
   opening->interrupt_callback = patience.callback();
-  OpenOptions options(place);
+  Options options = options_for(place);
   const int opened = avformat_open_input(
       &opening, url_of(place).c_str(), is_device(place) ? camera_format() : nullptr, options.get());
   if (opened < 0) throw failure("cannot be read as a video", opened, cure);
