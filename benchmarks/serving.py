@@ -6,6 +6,8 @@
                `mpm-deploy bench` says end to end, in turns
     steady     so many requests one after the other from each client: none fails, memory is flat
     overload   ten times the requests that it can answer: how soon it says that it cannot
+
+The targets: 0.9 of the FPS of `mpm-deploy bench`, none that fails and 1 % more memory, 100 ms.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,12 +31,18 @@ import torch
 
 from benchmarks.bench.cache import merged
 from benchmarks.bench.member import Finding, Member
-from benchmarks.bench.tables import rows_table
+from benchmarks.bench.tables import rows_table, verdicts_table
+from benchmarks.bench.targets import Verdict, judge
 from benchmarks.bench.turns import PAUSE_SECONDS, ratio
 from benchmarks.record import IMAGES
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.speed.engine import PROGRAM, Engine
+from mpm_deploy.measure.speed.report import Spread
+
+LEAST_OF_BENCH = 0.9
+MOST_MEMORY = 1.01
+MOST_MS = 100
 
 MODEL = "served"
 PLACES = 64
@@ -83,7 +92,28 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
     steady_artifact = options.steady_artifact or artifact
     with serving(steady_artifact) as ports:
         record["steady"] = facts_of(steady_artifact) | steady(ports, files, options)
-        yield Finding(record, [rows_table([record["steady"]], "many requests")])
+    judged = verdicts(record)
+    record["verdicts"] = [asdict(verdict) for verdict in judged]
+    yield Finding(record, [rows_table([record["steady"]], "many requests"), verdicts_table(judged)])
+
+
+def verdicts(record: Row) -> list[Verdict]:
+    """Judge what was measured."""
+    steady, overload = record["steady"], record["overload"]
+    return [
+        *(
+            judge(
+                f"{row['program']}: FPS over the bench's",
+                LEAST_OF_BENCH,
+                Spread(row["share"], row["share_min"], row["share_max"]),
+            )
+            for row in record["speed"]
+            if row["clients"]
+        ),
+        judge("requests that fail", 0, [steady["failed"]], at_most=True),
+        judge("memory over that after a tenth", MOST_MEMORY, [1 + steady["growth"]], at_most=True),
+        judge("milliseconds to a refusal", MOST_MS, [overload["refused_ms_most"]], at_most=True),
+    ]
 
 
 def facts_of(artifact: Path) -> Row:

@@ -12,7 +12,10 @@ from mpm_deploy.show.tables.style import new_table, spread
 
 WIDE = 156
 # Columns of words; all others are figures, to the right.
-_WORDS = {"recipe", "program", "scores", "version", "table", "row", "method", "kernel", "kind"}
+_WORDS = {
+    *("recipe", "program", "scores", "version", "table", "row", "method", "kernel", "kind"),
+    *("source", "language", "cores", "model"),
+}
 
 
 def columns(words: Sequence[str], figures: Sequence[str]) -> Table:

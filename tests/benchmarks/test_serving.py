@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import serving
 from benchmarks.bench.tables import rows_table
-from benchmarks.serving import Ports, Send, ask, overload, row_of
+from benchmarks.serving import Ports, Send, ask, overload, row_of, verdicts
 
 NOWHERE = Ports(0, 0)
 
@@ -36,3 +36,15 @@ def test_overload_times_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 def test_shares_are_taken_turn_by_turn() -> None:
     row = row_of("rest", 8, [9.0, 20.0, 6.0], best=[10.0, 20.0, 8.0])
     assert (row["fps"], row["share"], row["share_min"], row["share_max"]) == (9, 0.9, 0.75, 1)
+
+
+def test_verdicts_are_of_each_protocol_and_of_what_was_refused() -> None:
+    rows = [row_of("bench", 0, [10.0], [10.0]), row_of("rest", 8, [9.5], [10.0])]
+    steady = {"failed": 1, "growth": 0.005}
+    record = {"speed": rows, "steady": steady, "overload": {"refused_ms_most": 101.0}}
+    assert [(verdict.reached.median, verdict.met) for verdict in verdicts(record)] == [
+        (0.95, True),
+        (1, False),
+        (1.005, True),
+        (101.0, False),
+    ]
