@@ -132,7 +132,10 @@ void add_run(CLI::App& command, Arguments& arguments) {
       ->check(is_given)
       ->type_name("FILE|-");
   command.add_flag("--scores", arguments.scores, "Write class scores too, NAME.npy each");
-  command.add_option("--batch", arguments.batch_size, "Images or windows a call")
+  command
+      .add_option("--batch", arguments.batch_size,
+                  "Images or windows a call; default: one a thread of a CPU, what a GPU's "
+                  "artifact takes, and of a live source one")
       ->check(is_count)
       ->type_name("N");
   const std::map<std::string, LabelSize> sizes{{"image", LabelSize::image},

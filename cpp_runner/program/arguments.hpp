@@ -23,7 +23,7 @@ struct Arguments {
   VideoOptions video;
   std::optional<std::filesystem::path> output;
   bool scores = false;
-  int batch_size = 1;
+  std::optional<int> batch_size;
 
   // of bench and worker
   std::filesystem::path folder;

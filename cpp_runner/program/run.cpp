@@ -12,10 +12,16 @@ namespace mpm::program {
 
 namespace {
 
+// What is live grows old while a batch fills.
+int batch_size(const Runner& runner, const Arguments& arguments, const Source& source) {
+  return arguments.batch_size.value_or(source.is_live() ? 1 : runner.usual_batch_size());
+}
+
 void write_all(const Runner& runner, const Arguments& arguments, const Inputs& inputs,
                RunOutputs& outputs) {
   Progress progress(inputs.has_frames ? "frames" : "images", inputs.source->total());
-  Stream stream = runner.stream_from(inputs.source, arguments.batch_size, outputs.wanted());
+  Stream stream = runner.stream_from(inputs.source, batch_size(runner, arguments, *inputs.source),
+                                     outputs.wanted());
   while (const std::optional<Stream::Item> item = stream.next()) {
     outputs.write(*item);
     progress.advance();

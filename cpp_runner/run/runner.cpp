@@ -34,6 +34,11 @@ Runner::Runner(const std::filesystem::path& artifact, const RunnerOptions& optio
 const Manifest& Runner::manifest() const { return model_->manifest(); }
 const Model& Runner::model() const { return *model_; }
 
+int Runner::usual_batch_size() const {
+  const DeviceInfo& device = model_->device();
+  return device.gpu ? manifest().batch.max : device.threads;
+}
+
 ImageWindows Runner::fit(const Image& image) const { return image_fit_->fit(image); }
 
 Result Runner::run(const std::filesystem::path& file, const Outputs& outputs) const {

@@ -213,6 +213,7 @@ TEST_SUITE("runner") {
       const int of_new_threads = threads_of_a_new_thread();
       const Runner runner(artifact, {.threads = 3});
       CHECK(runner.model().device().threads == 3);
+      CHECK(runner.usual_batch_size() == 3);
       for (const int batch_size : {2, 3, 6}) {
         Stream stream = runner.stream(files, batch_size);
         while (const std::optional<Stream::Item> item = stream.next()) {

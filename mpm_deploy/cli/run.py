@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpm_deploy.cli.console import DONE, SKIPPED, progress, talk, warn_of_random, warn_of_skipped
 from mpm_deploy.cli.options import (
@@ -16,6 +17,10 @@ from mpm_deploy.cli.options import (
     nonempty,
     positive,
 )
+
+if TYPE_CHECKING:
+    from mpm_deploy.run.runner import Runner
+    from mpm_deploy.run.sources import Source
 
 HELP = "write a label map for each image, or what is seen in a video or by a camera"
 
@@ -38,7 +43,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a JSON line for each image or frame: time, share of each class, tokens kept",
     )
     parser.add_argument(
-        "--batch", type=positive, default=1, metavar="N", help="images or windows a call"
+        "--batch",
+        type=positive,
+        metavar="N",
+        help="images or windows a call; default: one a thread of a CPU, what a GPU's artifact "
+        "takes, and of a live source one",
     )
     parser.add_argument(
         "--scores", action="store_true", help="write class scores too, beside each label map"
@@ -77,7 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
             ) as runner,
             outputs.open(arguments.artifact, runner.manifest),
             progress("images") as tell,
-            closing(runner.run(source, batch_size=arguments.batch, outputs=kinds)) as outcomes,
+            closing(
+                runner.run(source, batch_size(arguments, runner, source), outputs=kinds)
+            ) as outcomes,
         ):
             for index, outcome in enumerate(outcomes, start=1):
                 reason = outputs.write(index, outcome)
@@ -90,3 +101,9 @@ def run(arguments: argparse.Namespace) -> int:
             warn_of_random(runner.manifest.weights.origin)
         talk(outputs.said())
         return SKIPPED if outputs.skipped or source.losses.broken else DONE
+
+
+def batch_size(arguments: argparse.Namespace, runner: Runner, source: Source) -> int:
+    """Return what was asked for, or the usual; but what is live grows old while a batch fills."""
+    size: int = arguments.batch or (1 if source.live else runner.usual_batch_size)
+    return size

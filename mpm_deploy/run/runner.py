@@ -215,6 +215,13 @@ class Runner:
         results = self._run(items, batch_size, outputs)
         return results if on_error == "skip" else _raising(results)
 
+    @property
+    def usual_batch_size(self) -> int:
+        """Images a call that fill what it runs on: on a GPU as many as the artifact takes, on a CPU
+        one a thread, where they run side by side.
+        """
+        return self.manifest.batch.max if self.device.type == "cuda" else self.threads
+
     def load(self, image: ImageLike) -> PreparedImage:
         """Decode an image and fit it to the model's input; `infer` takes the outcome.
 

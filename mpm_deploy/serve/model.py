@@ -36,8 +36,7 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
         runner: The artifact, open. Whoever opened it closes it.
         places: Where images are counted.
         threads: What decodes images and writes label maps, on one thread of torch's each.
-        batch: Images a call of the model; None is one a core on a CPU, where they run side by
-            side, and on a GPU the artifact's most.
+        batch: Images a call of the model; None is the Runner's usual batch.
     """
 
     def __init__(
@@ -53,9 +52,8 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
         self._places = places
         self._threads = threads
         on_gpu = runner.device.type == "cuda"
-        most = batch or (runner.manifest.batch.max if on_gpu else runner.threads)
         self._batcher: Batcher[Asked, Result] = Batcher(
-            self._infer, most, _GPU_PATIENCE if on_gpu else 0.0
+            self._infer, batch or runner.usual_batch_size, _GPU_PATIENCE if on_gpu else 0.0
         )
 
     def metadata(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from mpm_deploy import families, recipe
+from mpm_deploy.cli.run import batch_size
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe.model_names import MODELS
 from tests.cli.running import RANDOM, SMALL, run
@@ -284,6 +285,17 @@ def test_inspect_says_what_it_is(artifact: Path, capsys: pytest.CaptureFixture[s
     assert "mpm before blocks 2 and 5" in captured.out
     assert f"{INPUT_SIZE[0]} × {INPUT_SIZE[1]}" in captured.out
     assert RANDOM in captured.err
+
+
+@pytest.mark.parametrize(
+    ("asked", "live", "expected"), [(None, False, 3), (None, True, 1), (2, False, 2), (2, True, 2)]
+)
+def test_a_run_fills_the_cores_but_waits_for_no_frame_of_a_camera(
+    asked: int | None, live: bool, expected: int
+) -> None:
+    arguments, source = argparse.Namespace(batch=asked), argparse.Namespace(live=live)
+    runner = argparse.Namespace(usual_batch_size=3)
+    assert batch_size(arguments, runner, source) == expected
 
 
 def test_run_writes_an_indexed_png_of_each_images_size(

@@ -446,7 +446,7 @@ def test_a_closed_runner_says_so(program: ToyProgram, tmp_path: Path) -> None:
 def test_threads_of_the_model_can_be_chosen(program: ToyProgram) -> None:
     before = torch.get_num_threads()
     with Runner("toy.pt", threads=3) as runner:
-        assert runner.threads == 3
+        assert runner.threads == runner.usual_batch_size == 3
     torch.set_num_threads(before)
 
 

@@ -50,6 +50,10 @@ class Runner {
   const Manifest& manifest() const;
   const Model& model() const;
 
+  // Images a call that fill what it runs on: on a GPU as many as the artifact takes, on a CPU one a
+  // thread, where they run side by side.
+  int usual_batch_size() const;
+
   // An image as the model takes it. Throws ImageError: it is too narrow to slide windows over.
   ImageWindows fit(const Image& image) const;
 

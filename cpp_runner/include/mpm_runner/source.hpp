@@ -2,9 +2,9 @@
 
 // Where the images of a stream come from: files, a video, or a camera.
 //
-//   street.jpg, ...                 ─▶ files ─▶ each file ───────────────────┐
-//   street.mp4                      ─▶ video ─▶ every frame ─────────────────┼─▶
-//   Runner::stream_from rtsp://camera/, /dev/video0     ─▶ live ──▶ the newest frame, each time ─┘
+//   street.jpg, ...               ─▶ files ─▶ each file ───────────────────┐
+//   street.mp4                    ─▶ video ─▶ every frame ─────────────────┼─▶ Runner::stream_from
+//   rtsp://camera/, /dev/video0   ─▶ live ──▶ the newest frame, each time ─┘
 //
 //   mpm::Stream stream = runner.stream_from(mpm::open_video("rtsp://camera/street"));
 
