@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
-from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
 from mpm_deploy.backends.base import (
     Backend,
     Compiled,
@@ -258,6 +255,9 @@ def _examples(
 @contextmanager
 def _compiler_options(device: torch.device) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
+    from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
+    from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
+
     options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if device.type != "cpu":
         yield options | _CUDA_OPTIONS
@@ -308,6 +308,8 @@ def _hint_sizes(exported: torch.export.ExportedProgram, size: int) -> None:
     It fuses loops where that saves reading memory; of a size that it knows nothing of it assumes
     that nothing is saved, and makes three loops of every LayerNorm of merged tokens.
     """
+    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+
     for node in exported.graph.nodes:
         value = node.meta.get("val")
         if isinstance(value, torch.SymInt) and value.node.shape_env is not None:
