@@ -19,6 +19,7 @@ from mpm_deploy.recipe.model_names import MODELS
 from tests.cli.running import RANDOM, SMALL, run
 from tests.conftest import CLASSES, INPUT_SIZE
 from tests.models import official
+from tests.parity.conftest import with_manifest
 
 
 def test_help_does_not_wait_for_torch() -> None:
@@ -284,6 +285,20 @@ def test_inspect_says_what_it_is(artifact: Path, capsys: pytest.CaptureFixture[s
     assert "mpm before blocks 2 and 5" in captured.out
     assert f"{INPUT_SIZE[0]} × {INPUT_SIZE[1]}" in captured.out
     assert RANDOM in captured.err
+
+
+def test_inspect_says_where_a_newer_torch_builds_a_faster_file(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "it.pt2"
+    for built_with, told in (("2.11.0+cpu", True), ("2.15.0+cpu", False)):
+        requires = {"backend": "aotinductor", "versions": {"torch": built_with}}
+        with_manifest(
+            artifact, path, lambda manifest, new=requires: manifest["requires"].update(new)
+        )
+        assert run("inspect", path) == 0
+        told_here = "torch 2.15 or newer builds a faster file than torch 2.11.0+cpu did"
+        assert (told_here in capsys.readouterr().err) == told
 
 
 def test_run_writes_an_indexed_png_of_each_images_size(
