@@ -32,6 +32,12 @@ FLOORS = [
 ]
 BUILD_SIDE = {"builder", "models"}
 BUILD_PACKAGES = ["timm", "torchvision", "safetensors", "tomli_w", "yaml"]
+# What takes long to import, and what only some commands or formats need.
+SLOW_MODULES = [
+    *("sympy", "torch._inductor", "torch._dynamo", "torch.fx.experimental.symbolic_shapes"),
+    *("PIL.JpegImagePlugin", "PIL.PngImagePlugin", "rich", "av", "transformers", "pyarrow"),
+    *BUILD_PACKAGES,
+]
 
 
 def modules() -> list[Path]:
@@ -107,6 +113,20 @@ def test_running_needs_nothing_of_the_build() -> None:
         "print([part for part in build_side if f'mpm_deploy.{part}' in sys.modules])"
     )
     assert run_python(code, BUILD_PACKAGES) == "[]"
+
+
+def test_opening_imports_nothing_that_takes_long() -> None:
+    """Beside what torch itself imports; both backends are imported, as for a file of each."""
+    code = (
+        "import sys, torch\n"
+        "of_torch = {*sys.modules}\n"
+        "from mpm_deploy import Runner\n"
+        "from mpm_deploy.backends import get_backend\n"
+        "from mpm_deploy.families import BACKENDS\n"
+        "opened = [get_backend(name) for name in BACKENDS]\n"
+        f"print(sorted(({{*sys.modules}} - of_torch) & {{*{SLOW_MODULES}}}))"
+    )
+    assert run_python(code) == "[]"
 
 
 def test_building_does_not_run() -> None:

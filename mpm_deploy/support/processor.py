@@ -2,16 +2,29 @@
 
 import platform
 import re
+from collections.abc import Set
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")
+
+# What the processors of a level of x86-64 have, in cpuinfo's words, from the lowest level on: the
+# psABI, "Micro-Architecture Levels". Each has all of the one before it.
+_V2 = frozenset({"cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3"})
+_V3 = _V2 | {"abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"}
+_V4 = _V3 | {"avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"}
+X86_LEVELS = {"x86-64-v3": _V3, "x86-64-v4": _V4}
 
 
 def host_cpu_isa(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
     """Return the flags that cpuinfo lists; empty where it lists none."""
     flags = re.search(r"^(?:flags|Features)\s*:(.*)$", _read(cpuinfo), re.MULTILINE)
     return frozenset(flags.group(1).split()) if flags else frozenset()
+
+
+def x86_level(isa: Set[str]) -> str | None:
+    """Return the highest level of which these flags have all; None where they have all of none."""
+    return next((level for level in reversed(X86_LEVELS) if X86_LEVELS[level] <= isa), None)
 
 
 def cpu_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:

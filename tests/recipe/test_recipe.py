@@ -142,6 +142,16 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
             "backend.cuda_capability: expected none with device 'cpu'",
             "leave it out",
         ),
+        (
+            '[backend]\nname = "aotinductor"\ncpu = "armv8.2-a"',
+            "backend.cpu: unknown value 'armv8.2-a'; allowed are native, x86-64-v3, x86-64-v4",
+            None,
+        ),
+        (
+            '[backend]\nname = "aotinductor"\ndevice = "cuda"\ncpu = "x86-64-v3"',
+            "backend.cpu: expected 'native' with device 'cuda', got 'x86-64-v3'",
+            "leave it out",
+        ),
         ('[backend]\nlibtorch = "1.4"', "backend.libtorch: expected one of 2.6, got '1.4'", None),
         ('[merge]\nmethod = "tome"', "merge.ratio: expected ratio or r", "merge.ratio=0.1"),
         ("[merge]\nratio = 0.2", "merge.ratio: unknown key with merge method", "'tome'"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mpm_deploy.support.processor import cpu_name, host_cpu_isa, is_intel
+from mpm_deploy.support.processor import X86_LEVELS, cpu_name, host_cpu_isa, is_intel, x86_level
 
 X86 = "processor\t: 0\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: another\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n\n"
@@ -17,6 +17,14 @@ def test_flags_are_those_of_the_first_core(tmp_path):
     cpuinfo.write_text(ARM)
     assert host_cpu_isa(cpuinfo) == {"fp", "asimd"}
     assert host_cpu_isa(tmp_path / "nothing") == frozenset()
+
+
+def test_a_level_is_the_highest_of_which_all_flags_are_there():
+    v3, v4 = X86_LEVELS["x86-64-v3"], X86_LEVELS["x86-64-v4"]
+    assert x86_level(v4 | {"avx512_bf16"}) == "x86-64-v4"
+    assert x86_level(v4 - {"avx512vl"}) == x86_level(v3) == "x86-64-v3"
+    assert x86_level(v4 - {"movbe"}) is None
+    assert x86_level(frozenset({"fp", "asimd"})) is None
 
 
 @pytest.mark.parametrize(

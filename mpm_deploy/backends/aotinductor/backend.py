@@ -1,4 +1,4 @@
-"""Compile models with AOTInductor: a ``.pt2`` holds machine code for one kind of processor.
+"""Compile models with AOTInductor: a ``.pt2`` holds machine code for one level of processors.
 
 It runs without Python.
 """
@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
-from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
+from mpm_deploy.backends.aotinductor.target import Cpu, Target, find_target, inductor_for
 from mpm_deploy.backends.base import (
     Backend,
     Compiled,
@@ -33,23 +31,12 @@ from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
-from mpm_deploy.support.processor import host_cpu_isa
+from mpm_deploy.support.processor import X86_LEVELS, host_cpu_isa
 from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.temporary_folder import check_temporary_folder
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
-
-# What a compiler may use on its own when told to build for this very processor (-march=native).
-_COMPILER_ISA = frozenset(
-    {
-        *("avx", "avx2", "avx_vnni", "fma", "f16c", "bmi1", "bmi2", "gfni", "vaes", "vpclmulqdq"),
-        *("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512ifma", "avx512vbmi"),
-        *("avx512_vnni", "avx512_bf16", "avx512_fp16", "avx512_vbmi2", "avx512_bitalg"),
-        "avx512_vpopcntdq",
-    }
-)
-
 
 # Processors that multiply in bfloat16: x86 with AVX-512 or AMX, Arm.
 _BFLOAT16_ISA = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
@@ -73,10 +60,12 @@ _OPTIONS = {
     "aot_inductor.precompile_headers": False,
 }
 
+# Weights are constants: linear layers then go to oneDNN, and their activation with them. torch 2.11
+# cannot pack weights for a number of rows that depends on the data; this one can.
+_FREEZES = torch.torch_version.TorchVersion("2.15")
+
 _CPU_OPTIONS = {
-    # Weights are constants: linear layers then go to oneDNN, and their activation with them. torch
-    # 2.11 cannot pack weights for a number of rows that depends on the data; 2.15 can.
-    "freezing": torch.torch_version.TorchVersion("2.15") <= torch.__version__,
+    "freezing": torch.__version__ >= _FREEZES,
     # As many threads as its caller has, and not as many as the machine that compiled it.
     "cpp.dynamic_threads": True,
 }
@@ -155,12 +144,15 @@ class AotInductor(Backend):
     Args:
         cuda_capability: Compute capability ``(major, minor)`` of the GPU that it is for; None takes
             the one that is there.
+        cpu: The level of x86-64 whose processors all run the file; ``"native"`` keeps to what this
+            one has.
     """
 
     name = "aotinductor"
     suffix = ".pt2"
 
     cuda_capability: tuple[int, int] | None = None
+    cpu: Cpu = "native"
 
     def check_device(self, device: str) -> None:
         require(
@@ -169,6 +161,13 @@ class AotInductor(Backend):
             f"none with device {device!r}",
             self.cuda_capability,
             "leave it out, or set device to 'cuda'",
+        )
+        require(
+            self.cpu == "native" or device == "cpu",
+            "cpu",
+            f"'native' with device {device!r}",
+            self.cpu,
+            "leave it out, or set device to 'cpu'",
         )
 
     def check(self, recipe: Recipe) -> None:
@@ -183,21 +182,23 @@ class AotInductor(Backend):
             _check_cuda(recipe.name, self.cuda_capability)
         else:
             _check_cpu(recipe)
+            _check_level(recipe, self.cpu)
 
     def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
         from torch._inductor.package.package import package_aoti
 
         device = torch.device(recipe.backend.device)
+        target = self._target(recipe)
         batch = _batch_range(recipe)
         (images, canvas), shapes = _examples(model.image_size, batch, device)
-        with torch.no_grad(), _compiler_options(device) as options:
+        with torch.no_grad(), _compiler_options(target) as options:
             scores, _ = model(images)
             entries: Any = {
                 "scores": _compile_entry(recipe, model, (images,), shapes[:1], options),
                 "labels": _compile_entry(recipe, _Labels(), (scores, canvas), shapes, options),
             }
             package_aoti(str(path), entries)
-        return Compiled(_requires(recipe, device), batch)
+        return Compiled(_requires(recipe, device, target), batch)
 
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
         try:
@@ -211,12 +212,20 @@ class AotInductor(Backend):
 
         device = torch.device(recipe.backend.device)
         (images, _), shapes = _examples(model.image_size, _batch_range(recipe), device)
-        with torch.no_grad(), _compiler_options(device) as options:
+        with torch.no_grad(), _compiler_options(self._target(recipe)) as options:
             entry = _compile_entry(recipe, _Servable(model), (images,), shapes[:1], options)
             entries: Any = {_LOADERS_OWN_ENTRY: entry}
             package_aoti(str(path), entries)
         opened: Servable = torch._inductor.aoti_load_package(str(path))
         return opened
+
+    def faster_torch(self, device: str, built_with: str) -> str | None:
+        return str(_FREEZES) if device == "cpu" and built_with < _FREEZES else None
+
+    def _target(self, recipe: Recipe) -> Target | None:
+        """Return the CPUs that a file is for; None where it is for a GPU."""
+        on_cpu = recipe.backend.device == "cpu"
+        return find_target(self.cpu, recipe.backend.dtype) if on_cpu else None
 
 
 def _check_unpacked(path: Path) -> None:
@@ -256,15 +265,18 @@ def _examples(
 
 
 @contextmanager
-def _compiler_options(device: torch.device) -> Iterator[dict[str, Any]]:
+def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
+    from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
+    from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
+
     options: dict[str, Any] = {**_OPTIONS, **_flags()}
-    if device.type != "cpu":
+    if target is None:
         yield options | _CUDA_OPTIONS
         return
     lower_inner_products()
-    with embedded_kernels() as kernels:
-        yield options | _CPU_OPTIONS | kernels
+    with embedded_kernels(target.flags) as kernels, inductor_for(target) as vectors:
+        yield options | _CPU_OPTIONS | kernels | vectors
 
 
 def _flags() -> dict[str, str]:
@@ -308,6 +320,8 @@ def _hint_sizes(exported: torch.export.ExportedProgram, size: int) -> None:
     It fuses loops where that saves reading memory; of a size that it knows nothing of it assumes
     that nothing is saved, and makes three loops of every LayerNorm of merged tokens.
     """
+    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+
     for node in exported.graph.nodes:
         value = node.meta.get("val")
         if isinstance(value, torch.SymInt) and value.node.shape_env is not None:
@@ -315,7 +329,7 @@ def _hint_sizes(exported: torch.export.ExportedProgram, size: int) -> None:
             value.node.shape_env.var_to_hint_override.update(hints)
 
 
-def _requires(recipe: Recipe, device: torch.device) -> Requires:
+def _requires(recipe: Recipe, device: torch.device, target: Target | None) -> Requires:
     on_cuda = device.type == "cuda"
     return Requires(
         backend="aotinductor",
@@ -323,7 +337,7 @@ def _requires(recipe: Recipe, device: torch.device) -> Requires:
         dtype=recipe.backend.dtype,
         versions=_versions(on_cuda),
         machine=platform.machine(),
-        cpu_isa=() if on_cuda else tuple(sorted(host_cpu_isa() & _COMPILER_ISA)),
+        cpu_isa=() if target is None else tuple(sorted(target.cpu_isa)),
         cuda_capability=torch.cuda.get_device_capability(device) if on_cuda else None,
         details={},
     )
@@ -347,6 +361,25 @@ def _check_cpu(recipe: Recipe) -> None:
             f"({', '.join(sorted(_BFLOAT16_ISA))}), and this one has none: it would be slower "
             "than float32",
             "build another recipe: --recipe cpu_fp32",
+        )
+
+
+def _check_level(recipe: Recipe, cpu: Cpu) -> None:
+    """Refuse a level that this machine does not have: a file is tried where it is built."""
+    if cpu == "native":
+        return
+    asked = f"recipe {recipe.name!r} is for CPUs of level {cpu}"
+    for_this_one = "--set backend.cpu=native builds for this one"
+    if platform.machine() != "x86_64":
+        raise BuildError(f"{asked}, and this machine is {platform.machine()}", for_this_one)
+    missing = sorted(X86_LEVELS[cpu] - host_cpu_isa())
+    if missing:
+        problem = f"{asked}, and this one lacks {', '.join(missing)}: it could not try the file"
+        raise BuildError(problem, f"build on a CPU that has them, or {for_this_one}")
+    if recipe.backend.dtype == "bfloat16" and "avx512f" not in X86_LEVELS[cpu]:
+        raise BuildError(
+            f"{asked}, and torch multiplies in bfloat16 on CPUs with AVX-512 alone",
+            "--set backend.cpu=x86-64-v4, or build float32: --recipe cpu_fp32",
         )
 
 

@@ -1,6 +1,6 @@
 """Put this package's C++ into a ``.pt2``, for what a compiler's own loops are slow at.
 
-    kernels/*.cpp ── for this processor ──▶ libmpm_<digest>.a ──┐
+    kernels/*.cpp ── for its processors ──▶ libmpm_<digest>.a ──┐
     exported model ─▶ Inductor ─▶ its C++ ───────────────────────┴─▶ the library in the .pt2
 
 Python and C++ run such a file as any other: it asks for nothing that is not in it.
@@ -8,9 +8,8 @@ Python and C++ run such a file as any other: it asks for nothing that is not in 
 
 import hashlib
 import os
-import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,8 +40,11 @@ _DECLARATIONS = {
 
 
 @contextmanager
-def embedded_kernels() -> Iterator[dict[str, Any]]:
+def embedded_kernels(flags: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for a model with this package's operators, valid while it is open.
+
+    Args:
+        flags: What tells the compiler which processors they are for.
 
     Raises:
         BuildError: The C++ compiler failed.
@@ -53,7 +55,7 @@ def embedded_kernels() -> Iterator[dict[str, Any]]:
         temporary_folder() as folder,
         mock.patch.dict(os.environ, dict.fromkeys(_PLACES, str(folder))),
     ):
-        library = _compile(sorted(_KERNELS.glob("*.cpp")), folder)
+        library = _compile(sorted(_KERNELS.glob("*.cpp")), folder, flags)
         shims = {
             getattr(torch.ops.mpm, name).default: [declaration]
             for name, declaration in _DECLARATIONS.items()
@@ -67,13 +69,12 @@ def embedded_kernels() -> Iterator[dict[str, Any]]:
             }
 
 
-def _compile(sources: list[Path], folder: Path) -> str:
+def _compile(sources: list[Path], folder: Path, processors: Sequence[str]) -> str:
     """Make a static library of C++ files, and return the name that a linker knows it by."""
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch.utils.cpp_extension import include_paths
 
-    native = "-mcpu=native" if platform.machine() == "aarch64" else "-march=native"
-    flags = ["-std=c++20", "-O3", native, "-ffp-contract=fast", "-fPIC", "-fopenmp", "-w"]
+    flags = ["-std=c++20", "-O3", *processors, "-ffp-contract=fast", "-fPIC", "-fopenmp", "-w"]
     includes = [f"-I{path}" for path in include_paths()]
     objects = [str(folder / f"{source.stem}.o") for source in sources]
     for source, target in zip(sources, objects, strict=True):

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.show.tables.style import new_table, number
+from mpm_deploy.support.processor import X86_LEVELS, x86_level
 
 if TYPE_CHECKING:
     from mpm_deploy.artifact import InputInfo, Manifest, MergeInfo
@@ -160,6 +161,14 @@ def _fit(input: InputInfo) -> str:
     return f"{input.fit} with stride {input.stride} over a short side of {input.short_side}"
 
 
+def _cpu(isa: frozenset[str]) -> str:
+    """Name a CPU by its level, and by flags alone what is in none."""
+    level = x86_level(isa)
+    beyond = " ".join(sorted(isa - X86_LEVELS.get(level or "", frozenset())))
+    named = f"CPU of level {level}" if level else "CPU"
+    return f"{named} with {beyond}" if beyond else named
+
+
 def _needs(manifest: Manifest) -> str:
     requires = manifest.requires
     built_with = " and ".join(f"{name} {version}" for name, version in requires.versions.items())
@@ -167,7 +176,7 @@ def _needs(manifest: Manifest) -> str:
     if requires.machine:
         needs.append(requires.machine)
     if requires.cpu_isa:
-        needs.append(f"CPU with {' '.join(requires.cpu_isa)}")
+        needs.append(_cpu(frozenset(requires.cpu_isa)))
     if requires.cuda_capability:
         needs.append("CUDA capability {}.{}".format(*requires.cuda_capability))
     return ", ".join(needs)

@@ -92,5 +92,5 @@ def test_not_a_number_stays_in_its_row(
 def test_a_compiler_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken.cpp").write_text("int broken(")
     monkeypatch.setattr(embedded, "_KERNELS", tmp_path)
-    with pytest.raises(BuildError, match=r"broken\.cpp"), embedded_kernels():
+    with pytest.raises(BuildError, match=r"broken\.cpp"), embedded_kernels(()):
         pass
