@@ -33,7 +33,7 @@ from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
-from mpm_deploy.support.processor import host_cpu_isa
+from mpm_deploy.support.processor import BFLOAT16_ISA, INT8_ISA, host_cpu_isa
 from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.temporary_folder import check_temporary_folder
 
@@ -50,9 +50,8 @@ _COMPILER_ISA = frozenset(
     }
 )
 
-
-# Processors that multiply in bfloat16: x86 with AVX-512 or AMX, Arm.
-_BFLOAT16_ISA = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+# What a processor must have one of, that a type is no slower than float32.
+_DTYPE_ISA = {"float32": frozenset[str](), "bfloat16": BFLOAT16_ISA, "int8": INT8_ISA}
 
 _CUDA_OPTIONS = {
     # Not knowing the number of rows, Inductor would split the sums of each LayerNorm: three kernels
@@ -73,10 +72,12 @@ _OPTIONS = {
     "aot_inductor.precompile_headers": False,
 }
 
+# torch 2.11 cannot pack weights for a number of rows that depends on the data; 2.15 can.
+_PACKS_WEIGHTS = torch.torch_version.TorchVersion("2.15") <= torch.__version__
+
 _CPU_OPTIONS = {
-    # Weights are constants: linear layers then go to oneDNN, and their activation with them. torch
-    # 2.11 cannot pack weights for a number of rows that depends on the data; 2.15 can.
-    "freezing": torch.torch_version.TorchVersion("2.15") <= torch.__version__,
+    # Weights are constants: linear layers then go to oneDNN, and their activation with them.
+    "freezing": _PACKS_WEIGHTS,
     # As many threads as its caller has, and not as many as the machine that compiled it.
     "cpp.dynamic_threads": True,
 }
@@ -159,6 +160,7 @@ class AotInductor(Backend):
 
     name = "aotinductor"
     suffix = ".pt2"
+    multiplies_int8 = True
 
     cuda_capability: tuple[int, int] | None = None
 
@@ -341,12 +343,19 @@ def _check_cpu(recipe: Recipe) -> None:
             f"recipe {recipe.name!r} needs a C++ compiler, and there is none on this machine",
             "apt-get install g++",
         )
-    if recipe.backend.dtype == "bfloat16" and not host_cpu_isa() & _BFLOAT16_ISA:
+    dtype = recipe.backend.dtype
+    instructions = _DTYPE_ISA[dtype]
+    if instructions and instructions.isdisjoint(host_cpu_isa()):
         raise BuildError(
-            f"recipe {recipe.name!r} is for a CPU with bfloat16 instructions "
-            f"({', '.join(sorted(_BFLOAT16_ISA))}), and this one has none: it would be slower "
+            f"recipe {recipe.name!r} is for a CPU with {dtype} instructions "
+            f"({', '.join(sorted(instructions))}), and this one has none: it would be slower "
             "than float32",
             "build another recipe: --recipe cpu_fp32",
+        )
+    if dtype == "int8" and not _PACKS_WEIGHTS:
+        raise BuildError(
+            f"recipe {recipe.name!r} needs torch 2.15 or newer, and this is {torch.__version__}",
+            "install a newer torch, or build another recipe: --recipe cpu_fp32",
         )
 
 
