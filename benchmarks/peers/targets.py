@@ -10,7 +10,7 @@ from benchmarks.peers.results import EngineResult, Figure, ModelResult, fastest,
 
 OF_THE_FLOPS = 0.92
 OF_THE_CEILING = 0.7
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "int8")
 
 
 def verdicts(result: ModelResult, goals: Goals) -> tuple[Verdict, ...]:

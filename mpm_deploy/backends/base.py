@@ -24,6 +24,7 @@ from mpm_deploy.images.windows import WindowGrid
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.ops.label_map.windows import window_label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.support.family import require
 from mpm_deploy.support.refusal import line_of, refusal_in, refusals_told
 
 if TYPE_CHECKING:
@@ -218,11 +219,13 @@ class Backend(ABC):
         name: Its name in recipes and manifests.
         suffix: What the names of its files end in.
         any_device: Whether a file runs on another kind of device than it was built for.
+        multiplies_int8: Whether it compiles quantized layers for a CPU.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
     any_device: ClassVar[bool] = False
+    multiplies_int8: ClassVar[bool] = False
 
     def check_host(self, manifest: Manifest, device: str, path: Path) -> None:
         """Refuse a machine that is known not to run a file; nothing in it is loaded.
@@ -245,6 +248,20 @@ class Backend(ABC):
         Raises:
             OptionError: Which option, and why.
         """
+
+    def check_dtype(self, dtype: str, device: str) -> None:
+        """Refuse a type that this backend does not compute in on a kind of device.
+
+        Raises:
+            OptionError: Which, and what does.
+        """
+        require(
+            dtype != "int8" or (self.multiplies_int8 and device == "cpu"),
+            "dtype",
+            f"'float32' or 'bfloat16' with backend {self.name!r} on {device!r}",
+            dtype,
+            "int8 is for backend 'aotinductor' on a CPU: --recipe cpu_int8",
+        )
 
     @abstractmethod
     def check(self, recipe: Recipe) -> None:

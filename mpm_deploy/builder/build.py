@@ -4,9 +4,10 @@ recipe ─▶ model with its weights ─▶ backend compiles ─▶ verified aga
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,14 +29,22 @@ from mpm_deploy.artifact import (
     WeightsOrigin,
     write_artifact,
 )
-from mpm_deploy.backends import Backend, Compiled, OpenArtifact
+from mpm_deploy.backends import Backend, Compiled, OpenArtifact, Program
 from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.builder.recipes import as_recipe
-from mpm_deploy.builder.verify import check_agreement, measure_agreement, verification_images
+from mpm_deploy.builder.verify import (
+    check_agreement,
+    check_photos,
+    measure_agreement,
+    photos_in,
+    verification_images,
+)
 from mpm_deploy.errors import InputError, RecipeError
+from mpm_deploy.images.decode import find_images
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.own import OwnModel
+from mpm_deploy.models.quantized import quantize
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.classes import numbered_classes
 from mpm_deploy.models.weights.files import (
@@ -46,13 +55,16 @@ from mpm_deploy.models.weights.files import (
 )
 from mpm_deploy.models.weights.info import GIVEN, RANDOM, WeightsInfo, random_weights
 from mpm_deploy.models.zoo import create, find_model
-from mpm_deploy.recipe import MergeRecipe, ModelRecipe, Recipe
+from mpm_deploy.recipe import BackendRecipe, MergeRecipe, ModelRecipe, Recipe
 from mpm_deploy.recipe.model_names import parts_of
 from mpm_deploy.support.files import check_can_write
+from mpm_deploy.support.processor import multiplies_in_bfloat16
 from mpm_deploy.support.refusal import refusals_told
 from mpm_deploy.support.schema import to_mapping
 from mpm_deploy.support.temporary_folder import check_temporary_folder, temporary_folder
 
+_CALIBRATION_IMAGES = 8
+_CALIBRATION_PHOTOS = 64  # at most
 _ROOM_A_PARAMETER = 8  # bytes: in float32, once as it is compiled and once as it is packed
 
 
@@ -77,11 +89,12 @@ def build(
 
     Raises:
         RecipeError: There is no such recipe, or it does not fit its weights.
-        InputError: The file cannot be written, which is found before anything is made; or ``model``
-            is no `OwnModel`.
+        InputError: The file cannot be written, or a folder of the recipe holds no photos, which is
+            found before anything is made; or ``model`` is no `OwnModel`.
         ModelError: The weights cannot be used, or the parts of your own model do not fit.
         BuildError: This machine cannot build it.
-        AgreementError: The compiled model disagrees with the eager one.
+        AgreementError: The compiled model disagrees with the eager one, or on the recipe's photos
+            with that in float32.
         HostError: Memory or room is short, or no code may run from the temporary folder.
     """
     say = progress or (lambda _: None)
@@ -92,6 +105,8 @@ def build(
     backend.check(recipe)
     target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
     check_can_write(target, begins=b"PK")
+    for photos in filter(None, (recipe.backend.calibration, recipe.verify.photos)):
+        find_images(photos)
 
     say("making the model")
     segmenter, weights = make_model(recipe, model)
@@ -103,7 +118,9 @@ def build(
         manifest = _describe(recipe, segmenter, weights, compiled)
 
         say(f"comparing with the eager model on {recipe.verify.images} images")
-        _write_verified(backend, segmenter, recipe, manifest, payload, target)
+        program = backend.load(payload, manifest, torch.device(recipe.backend.device))
+        _check_photos(recipe, model, program)
+        _write_verified(program, segmenter, recipe, manifest, payload, target)
     return target
 
 
@@ -156,8 +173,23 @@ def make_model(recipe: Recipe, own: OwnModel | None = None) -> tuple[Segmenter, 
         )
     model, weights = _make_named(recipe) if own is None else own.make(recipe.merge)
     _check_no_gaps(completed(recipe, weights), model.image_size)
-    dtype = getattr(torch, recipe.backend.dtype)
-    return model.to(recipe.backend.device).compute_in(dtype), weights
+    return _in_dtype(model.to(recipe.backend.device), recipe.backend), weights
+
+
+def _in_dtype(model: Segmenter, wanted: BackendRecipe) -> Segmenter:
+    """Have a model compute in the type of a recipe: all of it, or in int8 its blocks' layers."""
+    if wanted.dtype != "int8":
+        return model.compute_in(getattr(torch, wanted.dtype))
+    rest = torch.bfloat16 if multiplies_in_bfloat16() else torch.float32
+    return quantize(model, _calibration_images(wanted.calibration, model.image_size), rest)
+
+
+def _calibration_images(folder: str | None, size: tuple[int, int]) -> Iterable[Tensor]:
+    """Return images ``(1, 3, H, W)`` uint8 on which ranges are measured: photos, or made up."""
+    if folder is None:
+        made_up: tuple[Tensor, ...] = verification_images(_CALIBRATION_IMAGES, size).split(1)
+        return made_up
+    return islice(photos_in(folder, size), _CALIBRATION_PHOTOS)
 
 
 def _make_named(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
@@ -274,15 +306,24 @@ def _check_no_gaps(recipe: Recipe, window: tuple[int, int]) -> None:
         )
 
 
+def _check_photos(recipe: Recipe, own: OwnModel | None, program: Program) -> None:
+    """Compare labels with the model in float32, where the recipe names photos for it."""
+    if recipe.verify.photos is None:
+        return
+    plain = replace(recipe.backend, dtype="float32", calibration=None)
+    reference, _ = make_model(replace(recipe, backend=plain), own)
+    photos = photos_in(recipe.verify.photos, reference.image_size)
+    check_photos(reference, program, photos, recipe.verify.photo_labels)
+
+
 def _write_verified(
-    backend: Backend,
+    program: Program,
     model: Segmenter,
     recipe: Recipe,
     manifest: Manifest,
     payload: Path,
     target: Path,
 ) -> None:
-    program = backend.load(payload, manifest, torch.device(recipe.backend.device))
     images = verification_images(recipe.verify.images, model.image_size)
     agreement = measure_agreement(model, program, images)
     check_agreement(agreement, recipe.verify)

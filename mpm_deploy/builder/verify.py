@@ -1,6 +1,6 @@
-"""Check that a compiled artifact says what the eager model says."""
+"""Check that a compiled artifact says what the eager model says, and on photos that in float32."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -10,12 +10,17 @@ from torch.nn import functional
 from mpm_deploy.artifact import Agreement
 from mpm_deploy.backends.base import Program
 from mpm_deploy.errors import AgreementError
+from mpm_deploy.images.decode import decode, find_images, fit
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import VerifyRecipe
 
 _TOO_LARGE = 2.0**127  # for a label map, which multiplies and adds scores in float32
 _SIDES = (4, 16, 64)  # of the grids of random colors that a verification image is a sum of
 _BACKEND_CURE = "try the other backend, or float32; and please report it with the recipe"
+_PRECISION_CURE = (
+    "a wider type: --set backend.dtype=bfloat16 or float32; for int8 also photos to measure it on: "
+    "--set backend.calibration=FOLDER"
+)
 _WEIGHTS_CURE = (
     "the weights are too large for the type that it computes in: try --set backend.dtype=float32, "
     "or weights from before the training diverged"
@@ -32,6 +37,16 @@ def verification_images(count: int, size: tuple[int, int], seed: int = 0) -> Ten
     edges = torch.from_numpy(generator.random((count, 3, 8, 8), dtype=np.float32))
     images = 0.7 * images + 0.3 * functional.interpolate(edges, size=size, mode="nearest")
     return (images * 255).round().to(torch.uint8)
+
+
+def photos_in(folder: str, size: tuple[int, int]) -> Iterator[Tensor]:
+    """Yield each photo of a folder as an input of the model, ``(1, 3, H, W)`` uint8.
+
+    Raises:
+        InputError: There are none, or one cannot be decoded.
+    """
+    for path in find_images(folder):
+        yield fit(decode(path), size)[None]
 
 
 def measure_agreement(model: nn.Module, program: Program, images: Tensor) -> Agreement:
@@ -69,6 +84,31 @@ def _compare(model: nn.Module, program: Program, batch: Tensor) -> Iterator[tupl
         labels = label_map(scores[one], size) == program.labels(got_scores[one], size)
         clusters = same_cluster(merge_maps[image], got_maps[image])
         yield labels.double().mean().item(), clusters.double().mean(dim=1).cpu()
+
+
+def check_photos(
+    reference: nn.Module, program: Program, photos: Iterable[Tensor], least: float
+) -> None:
+    """Refuse an artifact that labels photos too differently from the model in float32.
+
+    Args:
+        reference: The eager `Segmenter` in float32, on the program's device.
+        program: The loaded artifact.
+        photos: Inputs of the model, ``(1, 3, H, W)`` uint8 each.
+        least: Least share of pixels with the same label.
+
+    Raises:
+        AgreementError: How many are the same, and what was expected.
+    """
+    batches = (photo.to(program.device) for photo in photos)
+    compared = [each for batch in batches for each in _compare(reference, program, batch)]
+    share = sum(labels for labels, _ in compared) / len(compared)
+    if share < least:
+        raise AgreementError(
+            f"the compiled model disagrees with that in float32 on {len(compared)} photos: "
+            f"{share:.5f} of the labels are equal (expected {least}); nothing was written",
+            _PRECISION_CURE,
+        )
 
 
 def _check_scores(which: str, scores: Tensor, cure: str) -> None:

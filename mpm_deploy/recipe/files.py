@@ -19,7 +19,7 @@ _BUILTIN_FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parent / "recipes")
 def load_recipe(name_or_path: str | Path) -> Recipe:
     """Read a built-in recipe by its name, or a recipe file.
 
-    Weights that a file names are looked for beside that file.
+    Weights and folders of photos that a file names are looked for beside that file.
 
     Args:
         name_or_path: ``"cpu_fp32"``, or a path with a folder or ``.toml`` in it.
@@ -54,11 +54,19 @@ def _find_builtin(name: str) -> Path:
 def _read(path: Path) -> Recipe:
     with placed(str(path)):
         recipe = Recipe.from_dict({"name": path.stem} | _read_toml(path))
-    weights = recipe.model.weights
-    if weights in ("demo", "random") or weights.startswith("timm:"):
-        return recipe
-    model = dataclasses.replace(recipe.model, weights=str(path.parent / weights))
-    return dataclasses.replace(recipe, model=model)
+    return _with_paths_from(path.parent, recipe)
+
+
+def _with_paths_from(folder: Path, recipe: Recipe) -> Recipe:
+    """Return the recipe with the files and folders that it names looked for in ``folder``."""
+    model, backend, verify = recipe.model, recipe.backend, recipe.verify
+    if model.weights not in ("demo", "random") and not model.weights.startswith("timm:"):
+        model = dataclasses.replace(model, weights=str(folder / model.weights))
+    if backend.calibration is not None:
+        backend = dataclasses.replace(backend, calibration=str(folder / backend.calibration))
+    if verify.photos is not None:
+        verify = dataclasses.replace(verify, photos=str(folder / verify.photos))
+    return dataclasses.replace(recipe, model=model, backend=backend, verify=verify)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -167,7 +167,10 @@ class BackendRecipe(OpenTable):
         name: A name of `families.BACKENDS`; ``"torchscript"`` writes a ``.pt``, ``"aotinductor"``
             a ``.pt2``.
         device: ``"cpu"`` or ``"cuda"``.
-        dtype: The type that the model computes in.
+        dtype: The type that the model computes in; ``"int8"`` is that of the linear layers of its
+            blocks, and the rest computes in bfloat16 where the processor has instructions for it.
+        calibration: A folder of photos on which the ranges of what becomes int8 are measured; None
+            measures them on images that are made up.
         max_batch: The most images that one call may take; AOTInductor files for a CPU take one
             image, and larger batches image by image.
         machine: The kind of processor that the file is tied to; None where it is tied to none.
@@ -179,7 +182,8 @@ class BackendRecipe(OpenTable):
 
     name: str = "torchscript"
     device: Literal["cpu", "cuda"] = "cpu"
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "int8"] = "float32"
+    calibration: str | None = None
     max_batch: int = 64
     machine: Literal["x86_64", "aarch64"] | None = None
     member: Any = None
@@ -187,9 +191,17 @@ class BackendRecipe(OpenTable):
     def __post_init__(self) -> None:
         _check_types("backend", self)
         _require(self.max_batch > 0, "backend.max_batch", "> 0", self.max_batch)
+        _require(
+            self.calibration is None or self.dtype == "int8",
+            "backend.calibration",
+            f"none with dtype {self.dtype!r}",
+            self.calibration,
+            "leave it out, or set backend.dtype to 'int8'",
+        )
         with _options_of("backend"):
             super().__post_init__()
             self.member.check_device(self.device)
+            self.member.check_dtype(self.dtype, self.device)
 
 
 @dataclass(frozen=True)
@@ -261,17 +273,24 @@ class VerifyRecipe:
         images: How many different images are compared.
         labels: Least share of pixels with the same label.
         clusters: Least share of patches in the same cluster, after each merge.
+        photos: A folder of photos on which labels are compared with those of the eager model in
+            float32 too; None compares on none.
+        photo_labels: Least share of their pixels with the same label.
     """
 
     images: int = 8
     labels: float = 0.999
     clusters: float = 0.999
+    photos: str | None = None
+    photo_labels: float = 0.97
 
     def __post_init__(self) -> None:
         _check_types("verify", self)
         _require(self.images >= 8, "verify.images", "8 or more", self.images)
         _require(0 <= self.labels <= 1, "verify.labels", "0 to 1", self.labels)
         _require(0 <= self.clusters <= 1, "verify.clusters", "0 to 1", self.clusters)
+        share = self.photo_labels
+        _require(0 <= share <= 1, "verify.photo_labels", "0 to 1", share)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,10 @@ from collections.abc import Set
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
+# With AVX-512 or AMX on x86, on Arm.
+BFLOAT16_ISA = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+# Bytes with a sign by bytes without one, summed in 32 bits.
+INT8_ISA = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 _BOARD = Path("/proc/device-tree/model")
 
 # What the processors of a level of x86-64 have, in cpuinfo's words, from the lowest level on: the
@@ -42,6 +46,11 @@ def cpu_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:
         return platform.machine()
     part = f"implementer {facts['CPU implementer']}, part {facts['CPU part']}"
     return f"{platform.machine()}, {part}"
+
+
+def multiplies_in_bfloat16(cpuinfo: Path = _CPUINFO) -> bool:
+    """Tell whether the processor has instructions for products of bfloat16."""
+    return not BFLOAT16_ISA.isdisjoint(host_cpu_isa(cpuinfo))
 
 
 def is_intel(cpuinfo: Path = _CPUINFO) -> bool:

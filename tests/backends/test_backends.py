@@ -36,7 +36,7 @@ def test_backends_are_found_by_their_names():
 
 def test_scores_are_the_eager_models(recipe_and_artifact, program, images):
     if recipe_and_artifact[0].backend.dtype != "float32":
-        pytest.skip("bfloat16 is held to agreement, by the build")
+        pytest.skip("narrower types are held to agreement, by the build")
     model, _ = make_model(recipe_and_artifact[0])
     with torch.inference_mode():
         expected, expected_maps = model(images)
@@ -130,11 +130,18 @@ def test_no_compiler_is_a_build_error_with_the_cure(monkeypatch):
     assert "apt-get install" in caught.value.hint
 
 
-def test_a_bfloat16_recipe_is_refused_where_the_cpu_has_none_of_it(monkeypatch):
+@pytest.mark.parametrize(
+    ("recipe", "problem"),
+    [
+        ("cpu_bf16", r"bfloat16 instructions.*avx512_bf16.*slower than float32"),
+        ("cpu_int8", r"int8 instructions.*avx512_vnni.*slower than float32"),
+    ],
+)
+def test_a_narrow_recipe_is_refused_where_the_cpu_has_none_of_it(monkeypatch, recipe, problem):
     flags = frozenset({"avx2", "avx512f", "asimd"})
     monkeypatch.setattr("mpm_deploy.backends.aotinductor.backend.host_cpu_isa", lambda: flags)
-    with pytest.raises(BuildError, match=r"avx512_bf16.*slower than float32") as caught:
-        get_backend("aotinductor").check(load_recipe("cpu_bf16"))
+    with pytest.raises(BuildError, match=problem) as caught:
+        get_backend("aotinductor").check(load_recipe(recipe))
     assert "cpu_fp32" in caught.value.hint
 
 

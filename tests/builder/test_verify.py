@@ -8,11 +8,13 @@ from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.builder.build import build, make_model, open_eager
 from mpm_deploy.builder.verify import (
     check_agreement,
+    check_photos,
     measure_agreement,
+    photos_in,
     same_cluster,
     verification_images,
 )
-from mpm_deploy.errors import AgreementError
+from mpm_deploy.errors import AgreementError, InputError
 from mpm_deploy.models import create
 from mpm_deploy.models.weights.files import save_weights
 from mpm_deploy.recipe import VerifyRecipe, load_recipe
@@ -86,3 +88,30 @@ def test_scores_of_the_compiled_model_that_make_no_label_map_are_refused(value):
     images = verification_images(8, model.image_size)
     with pytest.raises(AgreementError, match=r"the compiled model: .*, got 1 of 168 that are NaN"):
         measure_agreement(model, Compiled(model, opened.manifest), images)
+
+
+def test_labels_of_photos_are_held_to_the_model_in_float32(image_folder):
+    recipe = small_recipe()
+    program = open_eager(recipe.override("backend.dtype=bfloat16")).program
+    model, _ = make_model(recipe)
+
+    def photos():
+        return photos_in(str(image_folder), model.image_size)
+
+    check_photos(model, program, photos(), least=0.5)
+    with pytest.raises(AgreementError, match=r"on 5 photos: 0\.\d+ .* \(expected 1\.0\)") as caught:
+        check_photos(model, program, photos(), least=1.0)
+    assert "backend.dtype" in caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["verify.photos", "backend.calibration"])
+def test_a_folder_without_photos_is_refused_before_anything_is_made(tmp_path, key):
+    recipe = small_recipe("cpu_fp32")
+    if key == "backend.calibration":
+        recipe = recipe.override("backend.dtype=int8", f"{key}={tmp_path}")
+    else:
+        recipe = recipe.override(f"{key}={tmp_path}")
+    steps: list[str] = []
+    with pytest.raises(InputError, match="no image in this folder"):
+        build(recipe, tmp_path / "it.pt2", progress=steps.append)
+    assert steps == [] and list(tmp_path.iterdir()) == []

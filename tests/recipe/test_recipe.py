@@ -35,8 +35,8 @@ def write(folder: Path, text: str) -> Path:
 
 def test_builtin_recipes_are_there_with_a_description() -> None:
     recipes = {recipe.name: recipe for recipe in builtin_recipes()}
-    expected = {"cpu_portable_fp32", "rpi5_fp32", "cpu_fp32", "cpu_bf16", "h100_bf16", "h100_fp32"}
-    assert expected <= recipes.keys()
+    on_cpus = {"cpu_portable_fp32", "rpi5_fp32", "cpu_fp32", "cpu_bf16", "cpu_int8"}
+    assert on_cpus | {"h100_bf16", "h100_fp32"} <= recipes.keys()
     assert all(recipe.description for recipe in recipes.values())
     assert recipes["cpu_portable_fp32"].backend.name == "torchscript"
     assert recipes["cpu_fp32"].backend.name == "aotinductor"
@@ -109,6 +109,13 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
     assert recipe.model.weights == str(tmp_path / "mine.safetensors")
 
 
+def test_a_file_finds_photos_beside_it(tmp_path: Path) -> None:
+    backend = '[backend]\nname = "aotinductor"\ndtype = "int8"\ncalibration = "photos"'
+    recipe = load_recipe(write(tmp_path, backend + '\n[verify]\nphotos = "/other"'))
+    assert recipe.backend.calibration == str(tmp_path / "photos")
+    assert recipe.verify.photos == "/other"
+
+
 @pytest.mark.parametrize(
     ("text", "problem", "hint"),
     [
@@ -125,7 +132,19 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
             "'mpm'",
         ),
         ('[backend]\nname = "tensorrt"', "allowed are torchscript, aotinductor", None),
-        ('[backend]\ndtype = "float16"', "allowed are float32, bfloat16", "'bfloat16'"),
+        ('[backend]\ndtype = "float16"', "allowed are float32, bfloat16, int8", "'bfloat16'"),
+        ('[backend]\ndtype = "int8"', "with backend 'torchscript' on 'cpu'", "cpu_int8"),
+        (
+            '[backend]\nname = "aotinductor"\ndevice = "cuda"\ndtype = "int8"',
+            "with backend 'aotinductor' on 'cuda', got 'int8'",
+            "cpu_int8",
+        ),
+        (
+            '[backend]\ncalibration = "photos"',
+            "backend.calibration: expected none with dtype 'float32'",
+            "'int8'",
+        ),
+        ("[verify]\nphoto_labels = 2", "verify.photo_labels: expected 0 to 1", None),
         ("[backend]\nmax_batch = 0", "backend.max_batch: expected > 0, got 0", None),
         (
             "[backend]\nmax_batch = true",

@@ -31,15 +31,15 @@ from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
-from mpm_deploy.support.processor import X86_LEVELS, host_cpu_isa
+from mpm_deploy.support.processor import BFLOAT16_ISA, INT8_ISA, X86_LEVELS, host_cpu_isa
 from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.temporary_folder import check_temporary_folder
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
 
-# Processors that multiply in bfloat16: x86 with AVX-512 or AMX, Arm.
-_BFLOAT16_ISA = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+# What a processor must have one of, that a type is no slower than float32.
+_DTYPE_ISA = {"float32": frozenset[str](), "bfloat16": BFLOAT16_ISA, "int8": INT8_ISA}
 
 _CUDA_OPTIONS = {
     # Not knowing the number of rows, Inductor would split the sums of each LayerNorm: three kernels
@@ -150,6 +150,7 @@ class AotInductor(Backend):
 
     name = "aotinductor"
     suffix = ".pt2"
+    multiplies_int8 = True
 
     cuda_capability: tuple[int, int] | None = None
     cpu: Cpu = "native"
@@ -355,12 +356,20 @@ def _check_cpu(recipe: Recipe) -> None:
             f"recipe {recipe.name!r} needs a C++ compiler, and there is none on this machine",
             "apt-get install g++",
         )
-    if recipe.backend.dtype == "bfloat16" and not host_cpu_isa() & _BFLOAT16_ISA:
+    dtype = recipe.backend.dtype
+    instructions = _DTYPE_ISA[dtype]
+    if instructions and instructions.isdisjoint(host_cpu_isa()):
         raise BuildError(
-            f"recipe {recipe.name!r} is for a CPU with bfloat16 instructions "
-            f"({', '.join(sorted(_BFLOAT16_ISA))}), and this one has none: it would be slower "
+            f"recipe {recipe.name!r} is for a CPU with {dtype} instructions "
+            f"({', '.join(sorted(instructions))}), and this one has none: it would be slower "
             "than float32",
             "build another recipe: --recipe cpu_fp32",
+        )
+    if dtype == "int8" and torch.__version__ < _FREEZES:
+        raise BuildError(
+            f"recipe {recipe.name!r} needs torch {_FREEZES} or newer, and this is "
+            f"{torch.__version__}",
+            "install a newer torch, or build another recipe: --recipe cpu_fp32",
         )
 
 
@@ -376,6 +385,8 @@ def _check_level(recipe: Recipe, cpu: Cpu) -> None:
     if missing:
         problem = f"{asked}, and this one lacks {', '.join(missing)}: it could not try the file"
         raise BuildError(problem, f"build on a CPU that has them, or {for_this_one}")
+    if recipe.backend.dtype == "int8":
+        raise BuildError(f"{asked}, and what int8 needs is in none of them", for_this_one)
     if recipe.backend.dtype == "bfloat16" and "avx512f" not in X86_LEVELS[cpu]:
         raise BuildError(
             f"{asked}, and torch multiplies in bfloat16 on CPUs with AVX-512 alone",

@@ -4,7 +4,7 @@
     ───────────────────────────────────────────────────────────────────────────────────────────
     a level of x86-64    what that level has                         its flags
     native               the highest level that this CPU has, and    the flags of both
-                         in bfloat16 the instructions for that
+                         the instructions for bfloat16 or int8
     native, no level     all that this CPU has                       those of it that a compiler
                                                                      uses on its own
 
@@ -58,10 +58,23 @@ def find_target(cpu: Cpu, dtype: str) -> Target:
     if level is None:
         native = "-mcpu=native" if platform.machine() == "aarch64" else "-march=native"
         return Target(None, (native,), here & _COMPILER_ISA)
-    flags = (f"-march={level}", "-mtune=native")
-    if dtype == "bfloat16" and level == "x86-64-v4" and "avx512_bf16" in here:
-        return Target(level, (*flags, "-mavx512bf16"), X86_LEVELS[level] | {"avx512_bf16"})
-    return Target(level, flags, X86_LEVELS[level])
+    beyond = _instructions_for(dtype, level) & here
+    products = ["-mavx512bf16"] if "avx512_bf16" in beyond else []
+    flags = (f"-march={level}", "-mtune=native", *products)
+    return Target(level, flags, X86_LEVELS[level] | beyond)
+
+
+def _instructions_for(dtype: str, level: str) -> frozenset[str]:
+    """Return what a dtype is not fast without, or in int8 not right, and which is in no level.
+
+    Without instructions for bytes oneDNN multiplies them by others, whose sums of two saturate.
+    """
+    if level != "x86-64-v4":
+        return frozenset({"avx_vnni"} if dtype == "int8" else ())
+    return {
+        "bfloat16": frozenset({"avx512_bf16"}),
+        "int8": frozenset({"avx512_bf16", "avx512_vnni"}),
+    }.get(dtype, frozenset())
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from tests.support.compiled import compiled_with_kernels
 
 V3, V4 = X86_LEVELS["x86-64-v3"], X86_LEVELS["x86-64-v4"]
 # A Sapphire Rapids: what it has beyond a level, compilers are not told of.
-NEWER = V4 | {"avx512_bf16", "avx512_fp16", "avx512_vbmi2", "amx_bf16"}
+NEWER = V4 | {"avx512_bf16", "avx512_fp16", "avx512_vbmi2", "avx512_vnni", "amx_bf16"}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,8 @@ NEWER = V4 | {"avx512_bf16", "avx512_fp16", "avx512_vbmi2", "amx_bf16"}
     [
         (NEWER, "native", "float32", V4),
         (NEWER, "native", "bfloat16", V4 | {"avx512_bf16"}),
+        (NEWER, "native", "int8", V4 | {"avx512_bf16", "avx512_vnni"}),
+        (V3 | {"avx_vnni"}, "native", "int8", V3 | {"avx_vnni"}),
         (NEWER, "x86-64-v4", "bfloat16", V4),
         (NEWER, "x86-64-v3", "float32", V3),
         (V4 - {"avx512bw"}, "native", "float32", V3),
@@ -53,6 +55,7 @@ def test_a_host_is_asked_for_what_compilers_may_use(
             "bfloat16 on CPUs with AVX-512 alone",
             "cpu=x86-64-v4",
         ),
+        (["cpu=x86-64-v4", "dtype=int8"], NEWER, "what int8 needs is in none", "cpu=native"),
     ],
 )
 def test_a_level_that_cannot_be_tried_here_is_refused(
