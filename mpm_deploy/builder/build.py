@@ -102,11 +102,11 @@ def build(
     if model is not None:
         recipe = replace(recipe, model=ModelRecipe(weights=GIVEN))
     backend: Backend = recipe.backend.member
+    for photos in filter(None, (recipe.backend.calibration, recipe.verify.photos)):
+        find_images(photos)
     backend.check(recipe)
     target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
     check_can_write(target, begins=b"PK")
-    for photos in filter(None, (recipe.backend.calibration, recipe.verify.photos)):
-        find_images(photos)
 
     say("making the model")
     segmenter, weights = make_model(recipe, model)

@@ -182,8 +182,8 @@ class AotInductor(Backend):
         if recipe.backend.device == "cuda":
             _check_cuda(recipe.name, self.cuda_capability)
         else:
-            _check_cpu(recipe)
             _check_level(recipe, self.cpu)
+            _check_cpu(recipe)
 
     def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
         from torch._inductor.package.package import package_aoti
