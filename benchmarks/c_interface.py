@@ -38,11 +38,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> Iterator[Finding]:
     """Measure images a second through both."""
+    artifact = options.artifact or merged("cpu_fp32")
     files = find_images(options.images)[: options.limit]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         programs = build(Path(folder))
         workers = {
-            language: stack.enter_context(worker(programs / name, options.artifact, files))
+            language: stack.enter_context(worker(programs / name, artifact, files))
             for language, name in LANGUAGES.items()
         }
         for each in workers.values():
@@ -73,9 +74,9 @@ def build(folder: Path) -> Path:
     return programs
 
 
-def worker(program: Path, artifact: Path | None, files: Sequence[Path]) -> "subprocess.Popen[str]":
+def worker(program: Path, artifact: Path, files: Sequence[Path]) -> "subprocess.Popen[str]":
     """Start a program that waits for its turn."""
-    command = [program, artifact or merged("cpu_fp32"), *files]
+    command = [program, artifact, *files]
     return subprocess.Popen(
         [*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )

@@ -62,10 +62,8 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
         taken = take_turns(artifact, sources, folder, options.repeats)
         rows, verdicts = [*speed_rows(taken)], speed_verdicts(taken)
         record: Row = {"frames": options.frames, "repeats": options.repeats, "speed": rows}
-        yield Finding(
-            record | {"verdicts": [asdict(verdict) for verdict in verdicts]},
-            [rows_table(rows, "a video and a folder"), verdicts_table(verdicts)],
-        )
+        record["verdicts"] = [*map(asdict, verdicts)]
+        yield Finding(record, [rows_table(rows, "a video and a folder"), verdicts_table(verdicts)])
         clip = write_clip(pictures(files, options.steady_frames), folder / "long.mp4")
         quick = options.steady_artifact or artifact
         record["steady"] = [
@@ -73,7 +71,7 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
             for name, program in PROGRAMS.items()
         ]
         verdicts += memory_verdicts(record["steady"])
-        record["verdicts"] = [asdict(verdict) for verdict in verdicts]
+        record["verdicts"] = [*map(asdict, verdicts)]
         yield Finding(record, [rows_table(record["steady"], "memory"), verdicts_table(verdicts)])
 
 
