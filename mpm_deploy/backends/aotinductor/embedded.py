@@ -18,7 +18,8 @@ from unittest import mock
 import torch
 
 import mpm_deploy.ops.attention.fused
-import mpm_deploy.ops.blending.kernel  # noqa: F401  like the one above, declares an operator
+import mpm_deploy.ops.blending.kernel
+import mpm_deploy.ops.byte_table.kernel  # noqa: F401  like those above, declares an operator
 from mpm_deploy.errors import BuildError
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -35,6 +36,10 @@ _DECLARATIONS = {
     "blend": """
         AOTITorchError aoti_torch_cpu_blend(
             AtenTensorHandle cells, AtenTensorHandle by_direction, AtenTensorHandle* blended)
+    """,
+    "look_up": """
+        AOTITorchError aoti_torch_cpu_look_up(
+            AtenTensorHandle values, AtenTensorHandle table, AtenTensorHandle* found)
     """,
 }
 

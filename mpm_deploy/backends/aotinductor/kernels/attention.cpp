@@ -297,7 +297,7 @@ extern "C" AOTITorchError aoti_torch_cpu_attention(AtenTensorHandle q, AtenTenso
                                                    AtenTensorHandle* attended) try {
   const bool narrow = is_bfloat16(q);
   if (is_bfloat16(k) != narrow || is_bfloat16(v) != narrow) return AOTI_TORCH_FAILURE;
-  *attended = empty<3>(layout_of<3>(q).sizes, narrow);
+  *attended = empty<3>(layout_of<3>(q).sizes, dtype_of(q));
   const auto attend_them = narrow ? attend<bfloat16> : attend<float>;
   attend_them(q, k, v, offsets, key_log_weight, data<void>(*attended));
   return AOTI_TORCH_SUCCESS;

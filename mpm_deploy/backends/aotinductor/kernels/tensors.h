@@ -62,19 +62,23 @@ Sizes<dimensions> sizes_of(AtenTensorHandle tensor) {
   return sizes;
 }
 
-// Whether a tensor is of bfloat16; what is neither that nor float32 is a failure.
-bool is_bfloat16(AtenTensorHandle tensor) {
+std::int32_t dtype_of(AtenTensorHandle tensor) {
   std::int32_t dtype = 0;
   check(aoti_torch_get_dtype(tensor, &dtype));
+  return dtype;
+}
+
+// Whether a tensor is of bfloat16; what is neither that nor float32 is a failure.
+bool is_bfloat16(AtenTensorHandle tensor) {
+  const auto dtype = dtype_of(tensor);
   const bool narrow = dtype == aoti_torch_dtype_bfloat16();
   if (!narrow && dtype != aoti_torch_dtype_float32()) throw ShimFailed{};
   return narrow;
 }
 
 template <std::size_t dimensions>
-AtenTensorHandle empty(const Sizes<dimensions>& sizes, bool bfloat16) {
+AtenTensorHandle empty(const Sizes<dimensions>& sizes, std::int32_t dtype) {
   const auto strides = contiguous_strides(sizes);
-  const auto dtype = bfloat16 ? aoti_torch_dtype_bfloat16() : aoti_torch_dtype_float32();
   AtenTensorHandle tensor = nullptr;
   check(aoti_torch_empty_strided(dimensions, sizes.data(), strides.data(), dtype,
                                  aoti_torch_device_type_cpu(), 0, &tensor));
