@@ -1,7 +1,7 @@
 """Picks what is worth a build, by a first look at every way of merging.
 
 agreement │   ┊   ┊ ● ┊    ●: built
-          │   ┊ ● ┊ ○ ┊    ○: needs about as many FLOPs, and agrees less
+          │   ┊ ● ┊ ○ ┊    ○: another in its step of FLOPs agrees more
           │ ● ┊   ┊ × ┊    ×: another has fewer FLOPs, and surely agrees more
           └────────────
               FLOPs
@@ -18,17 +18,17 @@ BUILDS = 10
 _SURE = 2.0  # standard errors
 
 
-def shortlist(sights: Sequence[Sight], builds: int = BUILDS) -> list[Sight]:
+def shortlist(sights: Sequence[Sight], steps: int) -> list[Sight]:
     """Say of every way of merging why it is not worth a build, if it is not.
 
     Skipped is what another surely beats: one that needs fewer FLOPs, and agrees more by over twice
     the standard error of that difference, which is taken image by image. The FLOPs of all others,
-    from the least to the most, are cut into as many steps as there may be builds, each as many
-    times as large as the one before; in a step all are skipped but the one that agrees most.
+    from the least to the most, are cut into steps, each as many times as large as the one before;
+    in a step all are skipped but the one that agrees most.
 
     Args:
         sights: First sights of the same images.
-        builds: How many may be left.
+        steps: How many there are, and so how many may be left.
 
     Returns:
         The same sights, each with its reason in ``skipped``.
@@ -39,10 +39,10 @@ def shortlist(sights: Sequence[Sight], builds: int = BUILDS) -> list[Sight]:
         if winner is not None:
             gain = 100 * (winner.agreement - sight.agreement)
             reasons[sight.name] = f"{winner.name} has fewer FLOPs, and agrees by {gain:.2f} more"
-    for step in _steps([sight for sight in sights if sight.name not in reasons], builds):
+    for step in _steps([sight for sight in sights if sight.name not in reasons], steps):
         best = max(step, key=_agreement)
         others = (sight.name for sight in step if sight is not best)
-        reasons |= dict.fromkeys(others, f"{best.name} has about as many FLOPs, and agrees more")
+        reasons |= dict.fromkeys(others, f"{best.name} agrees more, in the same step of FLOPs")
     return [replace(sight, skipped=reasons.get(sight.name)) for sight in sights]
 
 

@@ -118,20 +118,23 @@ class Sweeper:
 
     def worth_a_build(self, merges: Sequence[MergeRecipe], builds: int) -> list[Sight]:
         """Return the first sights of those ways of merging that are worth a build, and keep why the
-        others are not, as `shortlist` tells them apart.
+        others are not, as `shortlist` tells them apart. One step of FLOPs is the full-token
+        model's, which is built already.
 
         Args:
             merges: Ways of merging, each of which is looked at before or now.
             builds: The most to return.
         """
-        for number, merge in enumerate(merges, start=1):
+        full_token = self.sweep.full_token.merge
+        every = (full_token, *merges)
+        for number, merge in enumerate(every):
             if self.sweep.sight(merge) is None:
                 self._say(f"first look {number}/{len(merges)}: {name_of(merge)}")
                 self._keep(seen=(*self.sweep.seen, self._look(merge)))
-        sights = shortlist([s for s in self.sweep.seen if s.merge in merges], builds)
-        others = (sight for sight in self.sweep.seen if sight.merge not in merges)
+        sights = shortlist([s for s in self.sweep.seen if s.merge in every], builds + 1)
+        others = (sight for sight in self.sweep.seen if sight.merge not in every)
         self._keep(seen=(*others, *sights))
-        return [sight for sight in sights if sight.skipped is None]
+        return [s for s in sights if s.skipped is None and s.merge != full_token]
 
     @cached_property
     def _look(self) -> FirstLook:
