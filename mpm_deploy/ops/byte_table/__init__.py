@@ -12,5 +12,6 @@ from mpm_deploy.ops.byte_table import kernel, reference
 
 def look_up(values: Tensor, table: Tensor) -> Tensor:
     """Look bytes up like `reference.look_up`, in the version that suits how the model runs."""
-    version = kernel if torch.compiler.is_exporting() else reference
-    return version.look_up(values, table)
+    if torch.compiler.is_exporting():
+        return kernel.look_up(values, table)
+    return reference.look_up(values, table)
