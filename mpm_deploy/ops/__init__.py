@@ -12,6 +12,7 @@ that says how, and the plain one is their test::
     byte_table/        reference   an index into the table
                        kernel      the table in registers; compiled for a CPU
     nearest_neighbor/  reference   all similarities of an image, then the best of each row
+                       pairwise    each pair once, no similarity kept; compiled for a CPU
                        triton      the best so far, block by block of columns; for a GPU
     label_map/         reference   every class at every pixel; what Inductor compiles
                        pruned      the few classes that can win; plain torch, for TorchScript

@@ -19,7 +19,8 @@ import torch
 
 import mpm_deploy.ops.attention.fused
 import mpm_deploy.ops.blending.kernel
-import mpm_deploy.ops.byte_table.kernel  # noqa: F401  like those above, declares an operator
+import mpm_deploy.ops.byte_table.kernel
+import mpm_deploy.ops.nearest_neighbor.pairwise  # noqa: F401  each declares an operator
 from mpm_deploy.errors import BuildError
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -40,6 +41,11 @@ _DECLARATIONS = {
     "look_up": """
         AOTITorchError aoti_torch_cpu_look_up(
             AtenTensorHandle values, AtenTensorHandle table, AtenTensorHandle* found)
+    """,
+    "most_similar": """
+        AOTITorchError aoti_torch_cpu_most_similar(
+            AtenTensorHandle unit, AtenTensorHandle offsets, int64_t special_tokens,
+            AtenTensorHandle* nearest)
     """,
 }
 

@@ -1,19 +1,20 @@
 """Choose the version of the search for nearest neighbors that a model gets.
 
-                    CPU          GPU
-nearest_neighbor    reference    triton
+CPU, eager or scripted    reference
+CPU, compiled             pairwise
+GPU                       triton
 """
 
 import torch
 from torch import Tensor
 
-from mpm_deploy.ops.nearest_neighbor import reference
+from mpm_deploy.ops.nearest_neighbor import pairwise, reference
 
 
 def nearest_neighbor(
     tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int = 0
 ) -> Tensor:
-    """Find nearest neighbors like `reference.nearest_neighbor`, with one Triton kernel on a GPU."""
+    """Find nearest neighbors like `reference.nearest_neighbor`, in the version that suits it."""
     if not torch.jit.is_scripting():  # type: ignore[attr-defined]
         return _nearest_neighbor(tokens, offsets, max_length, special_tokens)
     return reference.nearest_neighbor(tokens, offsets, max_length, special_tokens)
@@ -27,6 +28,8 @@ def _nearest_neighbor(
     A script would also read the import of Triton, which is not there on every machine.
     """
     if tokens.device.type != "cuda":
+        if torch.compiler.is_exporting() and tokens.device.type == "cpu":
+            return pairwise.nearest_neighbor(tokens, offsets, max_length, special_tokens)
         return reference.nearest_neighbor(tokens, offsets, max_length, special_tokens)
     # Triton comes with PyTorch's builds for CUDA, and only with those.
     from mpm_deploy.ops.nearest_neighbor import triton

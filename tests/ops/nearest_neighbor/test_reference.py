@@ -19,7 +19,7 @@ from tests.models.reductions.algorithm1 import (
     cosine_similarity,
     mutual_pairs,
 )
-from tests.ops.nearest_neighbor import interpreted
+from tests.ops.nearest_neighbor import compiled, interpreted
 from tests.support.packed import (
     DTYPES,
     Maker,
@@ -42,13 +42,14 @@ Search = Callable[..., list[list[int]]]
 VERSIONS: dict[str, NearestNeighbor] = {
     "plain": plain,
     "streaming": interpreted.nearest_neighbor,
+    "pairwise": compiled.nearest_neighbor,
 }
-BATCHES = {"plain": 12, "streaming": 3}  # an interpreter takes seconds for one
+BATCHES = {"plain": 12, "streaming": 3, "pairwise": 12}  # an interpreter takes seconds for one
 
 
 @pytest.fixture(params=list(VERSIONS))
 def nearest_neighbor(request: pytest.FixtureRequest) -> NearestNeighbor:
-    """Each version; the GPU's by Triton's interpreter."""
+    """Each version: the GPU's by Triton's interpreter, a compiled model's out of a file."""
     if request.param == "streaming":
         _skip_without_interpreter()
     return VERSIONS[request.param]

@@ -18,6 +18,7 @@
 #include <new>
 #include <vector>
 
+#include "panels.h"
 #include "products.h"
 #include "softmax.h"
 #include "tensors.h"
@@ -25,10 +26,6 @@
 #include "vectors.h"
 
 namespace {
-
-constexpr std::int64_t rounded_up(std::int64_t count, std::int64_t to) {
-  return (count + to - 1) / to * to;
-}
 
 // (T, heads, D), as one layer writes queries, keys and values side by side. Strides are of
 // elements.
@@ -59,39 +56,6 @@ struct Extent {
     return rounded_up(elements, tile_depth * per_word<Element>) / per_word<Element>;
   }
 };
-
-// Memory in lines of the cache, not initialized.
-class Memory {
- public:
-  explicit Memory(std::int64_t count)
-      : words_(
-            static_cast<Word*>(::operator new(static_cast<std::size_t>(count* word_bytes), line))) {
-  }
-  ~Memory() { ::operator delete(words_, line); }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-
-  Word* data() const { return words_; }
-
- private:
-  static constexpr std::align_val_t line{64};
-  Word* words_;
-};
-
-// Keys of one head, so that a key is a column: word d of panel p holds element d of its keys.
-template <typename Element>
-void pack_keys(const Element* keys, std::int64_t stride, const Extent<Element>& of, Word* panels) {
-  const std::int64_t depth = of.key_depth(),
-                     bytes = of.width * static_cast<std::int64_t>(sizeof(Element));
-  std::vector<Word> key(static_cast<std::size_t>(depth));  // padded
-  for (std::int64_t column = 0; column < of.key_columns(); ++column) {
-    if (column < of.rows)
-      std::memcpy(key.data(), keys + column * stride, static_cast<std::size_t>(bytes));
-    if (column == of.rows) std::fill(key.begin(), key.end(), 0);
-    Word* target = panels + column / panel * panel * depth + column % panel;
-    for (std::int64_t word = 0; word < depth; ++word) target[word * panel] = key[word];
-  }
-}
 
 // Values of one head. A line of words holds a row's, or two rows' in bfloat16, the first below.
 template <typename Element>
@@ -222,7 +186,8 @@ void attend_image(const Image<Element>& image) {
   {
 #pragma omp for
     for (std::int64_t head = 0; head < image.heads; ++head) {
-      pack_keys(image.k.at(0, head), image.k.stride, extent, keys.data() + head * key_words);
+      pack_columns(image.k.at(0, head), image.k.stride, extent.rows, extent.width,
+                   extent.key_depth(), keys.data() + head * key_words);
       pack_values(image.v.at(0, head), image.v.stride, extent, values.data() + head * value_words);
     }
     const Attention<Element, Unit> attention(image);
@@ -238,7 +203,7 @@ void attend_image(const Image<Element>& image) {
 
 template <typename Element>
 void attend_image_fast(const Image<Element>& image) {
-#if defined(__AVX512F__)
+#if defined(__AVX512DQ__)
   if constexpr (!std::is_same_v<Element, float>) {
     if (has_tiles()) return attend_image<Element, Tiles>(image);
   }

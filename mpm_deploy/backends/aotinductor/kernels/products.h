@@ -3,37 +3,18 @@
 //
 //     result (rows, columns) = left (rows, depth) · right (depth, columns), depth in words
 //
-// The right side lies in panels, as wide as the part of a result that registers hold:
-//
-//     columns   0 … 63    64 … 127
-//              ┌───────┐ ┌───────┐
-//     depth    │       │ │       │     one after the other, each row by row
-//              └───────┘ └───────┘
-//
-// Nothing here has a name outside its file, as in tensors.h.
+// The right side lies in panels (panels.h). Nothing here has a name outside its file, as in
+// tensors.h.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
+#include "panels.h"
 #include "vectors.h"
 
 namespace {
-
-using Word = std::int32_t;
-
-constexpr std::int64_t word_bytes = sizeof(Word);
-
-template <typename Element>
-constexpr std::int64_t per_word = word_bytes / static_cast<std::int64_t>(sizeof(Element));
-
-#if defined(__AVX512F__)
-constexpr int panel_vectors = 4;  // and six rows of them: 24 of 32 registers
-#else
-constexpr int panel_vectors = 2;  // 12 of 16
-#endif
-constexpr std::int64_t panel = panel_vectors * lanes;  // words
 
 // Strides are from row to row, in bytes; of the right side it is that of a panel.
 struct Factors {

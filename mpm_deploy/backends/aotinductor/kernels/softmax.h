@@ -36,8 +36,7 @@ INLINE Floats power_of_fraction(Floats x) {
 template <typename Element>
 INLINE Floats power_of_two(Floats x) {
   x = larger(fill(-126.0F), x);
-  const Floats whole = floor(x);
-  return times_power_of_two(power_of_fraction<Element>(x - whole), whole);
+  return times_power_of_two(power_of_fraction<Element>(fraction(x)), x);
 }
 
 // A row of scores (columns,), to which weights of the keys are added where there are any.
@@ -45,14 +44,15 @@ template <bool weighted>
 struct Scores {
   const float* values;
   const float* key_log_weight;
-  float scale;
+  float scale;  // above 0
 
+  // Columns beyond the last weigh nothing.
+  INLINE Floats raw(std::int64_t column, std::int64_t count) const {
+    return load(values + column, count, -std::numeric_limits<float>::infinity());
+  }
   INLINE Floats operator()(std::int64_t column, std::int64_t count) const {
-    // Columns beyond the last weigh nothing.
-    constexpr float nothing = -std::numeric_limits<float>::infinity();
-    const Floats scaled = load(values + column, count, nothing) * scale;
-    if constexpr (weighted) return scaled + load(key_log_weight + column, count, 0);
-    return scaled;
+    if constexpr (!weighted) return raw(column, count) * scale;
+    return raw(column, count) * scale + load(key_log_weight + column, count, 0);
   }
 };
 
@@ -61,12 +61,13 @@ INLINE float largest(const Scores<weighted>& scores, std::int64_t columns) {
   const Floats lowest = fill(-std::numeric_limits<float>::infinity());
   Floats found[2] = {lowest, lowest};
   for_each_vector(columns, [&](std::int64_t column, std::int64_t count, int turn) INLINE_LAMBDA {
-    found[turn] = larger(scores(column, count), found[turn]);
+    const Floats here = weighted ? scores(column, count) : scores.raw(column, count);
+    found[turn] = larger(here, found[turn]);
   });
   const Floats both = larger(found[0], found[1]);
   float most = both[0];
   for (int lane = 1; lane < lanes; ++lane) most = std::max(most, both[lane]);
-  return most;
+  return weighted ? most : most * scores.scale;
 }
 
 // Writes 2^(score - largest) of each column, and returns their sum before they are rounded.

@@ -4,7 +4,7 @@
 
 #include "products.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX512DQ__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>

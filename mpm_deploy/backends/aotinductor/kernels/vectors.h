@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512F__)
+#if defined(__AVX512DQ__)
 #include <immintrin.h>
 #endif
 
@@ -18,7 +18,7 @@
 namespace {
 
 // Of one register: where GCC splits a wider vector, it compares and selects lane by lane.
-#if defined(__AVX512F__)
+#if defined(__AVX512DQ__)
 constexpr std::int64_t lanes = 16;
 #elif defined(__AVX2__)
 constexpr std::int64_t lanes = 8;
@@ -43,12 +43,14 @@ INLINE Vector read(const Element* source, std::int64_t count, Vector others) {
 }
 
 // What AVX-512 has an instruction for and GCC makes several of, and beside it what that does.
-#if defined(__AVX512F__)
+#if defined(__AVX512DQ__)
 
 INLINE Floats larger(Floats a, Floats b) { return _mm512_max_ps(a, b); }
 
-INLINE Floats floor(Floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEG_INF); }
+// x less the whole number below it.
+INLINE Floats fraction(Floats x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF); }
 
+// x times 2 to the power of the whole number below n.
 INLINE Floats times_power_of_two(Floats x, Floats n) { return _mm512_scalef_ps(x, n); }
 
 INLINE Integers widen(Words words) {
@@ -59,14 +61,15 @@ INLINE Integers widen(Words words) {
 
 INLINE Floats larger(Floats a, Floats b) { return a > b ? a : b; }  // of NaN and b: b
 
-INLINE Floats floor(Floats x) {                                 // of -2^22 to 0
-  const Integers below = __builtin_convertvector(x, Integers);  // cut: towards zero
-  const Floats cut = __builtin_convertvector(below, Floats);
-  return cut > x ? cut - 1.0F : cut;
+INLINE Integers whole_below(Floats x) {                       // of -2^22 to 0
+  const Integers cut = __builtin_convertvector(x, Integers);  // towards zero
+  return __builtin_convertvector(cut, Floats) > x ? cut - 1 : cut;
 }
 
+INLINE Floats fraction(Floats x) { return x - __builtin_convertvector(whole_below(x), Floats); }
+
 INLINE Floats times_power_of_two(Floats x, Floats n) {  // n >= -126
-  return x * std::bit_cast<Floats>((__builtin_convertvector(n, Integers) + 127) << 23);
+  return x * std::bit_cast<Floats>((whole_below(n) + 127) << 23);
 }
 
 INLINE Integers widen(Words words) { return __builtin_convertvector(words, Integers); }
