@@ -270,13 +270,18 @@ def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
     from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
     from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
+    from mpm_deploy.ops.attention import exported_for
 
     options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if target is None:
         yield options | _CUDA_OPTIONS
         return
     lower_inner_products()
-    with embedded_kernels(target.flags) as kernels, inductor_for(target) as vectors:
+    with (
+        embedded_kernels(target.flags) as kernels,
+        inductor_for(target) as vectors,
+        exported_for(intel=target.intel),
+    ):
         yield options | _CPU_OPTIONS | kernels | vectors
 
 

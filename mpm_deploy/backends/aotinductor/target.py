@@ -9,7 +9,8 @@
                                                                      uses on its own
 
 So a host is asked for what the compilers were allowed and no more. oneDNN is no part of the file:
-it chooses its kernels for the CPU that it runs on.
+it chooses its kernels for the CPU that it runs on. How a file attends is chosen for the maker of
+this CPU only where it is native; processors of a named level are of any maker.
 """
 
 import platform
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from unittest import mock
 
-from mpm_deploy.support.processor import X86_LEVELS, host_cpu_isa, x86_level
+from mpm_deploy.support.processor import X86_LEVELS, host_cpu_isa, is_intel, x86_level
 
 Cpu = Literal["native", "x86-64-v3", "x86-64-v4"]
 
@@ -42,26 +43,28 @@ class Target:
         level: The level of x86-64 that its code keeps to; None is all that this CPU has.
         flags: What tells a C++ compiler so.
         cpu_isa: What a host must have, in the words of ``/proc/cpuinfo``.
+        intel: Whether they are like this one, and this is one of Intel's.
     """
 
     level: str | None
     flags: tuple[str, ...]
     cpu_isa: frozenset[str]
+    intel: bool
 
 
 def find_target(cpu: Cpu, dtype: str) -> Target:
     """Return what ``backend.cpu`` stands for on this machine, in a dtype of the recipe's."""
     here = host_cpu_isa()
     if cpu != "native":
-        return Target(cpu, (f"-march={cpu}",), X86_LEVELS[cpu])
+        return Target(cpu, (f"-march={cpu}",), X86_LEVELS[cpu], intel=False)
     level = x86_level(here)
     if level is None:
         native = "-mcpu=native" if platform.machine() == "aarch64" else "-march=native"
-        return Target(None, (native,), here & _COMPILER_ISA)
+        return Target(None, (native,), here & _COMPILER_ISA, is_intel())
     beyond = _instructions_for(dtype, level) & here
     products = ["-mavx512bf16"] if "avx512_bf16" in beyond else []
     flags = (f"-march={level}", "-mtune=native", *products)
-    return Target(level, flags, X86_LEVELS[level] | beyond)
+    return Target(level, flags, X86_LEVELS[level] | beyond, is_intel())
 
 
 def _instructions_for(dtype: str, level: str) -> frozenset[str]:

@@ -45,6 +45,17 @@ def test_a_host_is_asked_for_what_compilers_may_use(
     assert find_target(cpu, dtype).cpu_isa == asked
 
 
+@pytest.mark.parametrize("here", [V4, {"sse4_2"}], ids=["a level", "no level"])
+def test_only_a_native_file_is_for_the_maker_of_this_cpu(
+    here: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "host_cpu_isa", lambda: frozenset(here))
+    for intel in (True, False):
+        monkeypatch.setattr(target, "is_intel", lambda intel=intel: intel)
+        assert find_target("native", "float32").intel == intel
+        assert not find_target("x86-64-v3", "float32").intel
+
+
 @pytest.mark.parametrize(
     ("settings", "here", "problem", "cure"),
     [

@@ -62,14 +62,14 @@ def test_eager_models_get_the_plain_version() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("intel", [False, True], ids=["another", "intel"])
 def test_exported_and_compiled_it_stays_the_same(
-    intel: bool, dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    intel: bool, dtype: torch.dtype, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(chosen, "is_intel", lambda: intel)
     q, k, v = random_qkv(40, dtype)
     weights = random_log_weights(40, torch.float32)
     rows = torch.export.Dim("rows", min=2, max=2048)
     shapes = ({0: rows}, {0: rows}, {0: rows}, {0: rows})
-    exported = torch.export.export(Attends(), (q, k, v, weights), dynamic_shapes=shapes)
+    with chosen.exported_for(intel=intel):
+        exported = torch.export.export(Attends(), (q, k, v, weights), dynamic_shapes=shapes)
     ours = {"mpm.inner_products.default", "mpm.attention_weights.default"}
     assert ours & targets(exported) == (set() if intel else ours)
 
