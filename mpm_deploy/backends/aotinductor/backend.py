@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +110,10 @@ class _AotInductorProgram(Program):
         super().__init__(manifest, device)
         self._path = path
         runners = available_cores() if device.type == "cpu" else 1
-        given = len(manifest.outputs)
+        open_here = partial(open_entry, path, manifest.payload_sha256, device=device)
         self._entries: dict[str, Entry] = {
-            "scores": open_entry(path, "scores", outputs=given, device=device, runners=runners),
-            "labels": open_entry(path, "labels", outputs=1, device=device, runners=1),
+            "scores": open_here("scores", outputs=len(manifest.outputs), runners=runners),
+            "labels": open_here("labels", outputs=1, runners=1),
         }
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
