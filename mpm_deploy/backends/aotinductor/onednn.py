@@ -5,6 +5,7 @@ number of rows depends on the data, as that of merged tokens does.
 """
 
 import functools
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,7 +39,9 @@ def packing_weights(rows: int) -> Iterator[None]:
     if not torch.backends.mkldnn.is_available():
         yield
         return
-    from torch._inductor.fx_passes.mkldnn_fusion import CpuMkldnnDeviceOp
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Inductor's own, about itself
+        from torch._inductor.fx_passes.mkldnn_fusion import CpuMkldnnDeviceOp
 
     pack: Any = CpuMkldnnDeviceOp.pack_linear_weight
 

@@ -22,6 +22,7 @@ class Kept(nn.Module):
         return rows[rows[:, 0] > 0]
 
 
+@pytest.mark.filterwarnings("ignore")  # Inductor's own
 def test_weights_are_packed_for_a_typical_number_of_rows_where_it_is_not_known() -> None:
     from torch._inductor.fx_passes.mkldnn_fusion import CpuMkldnnDeviceOp
 
