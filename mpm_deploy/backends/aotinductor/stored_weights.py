@@ -50,7 +50,7 @@ def _place_in_file(address: int) -> int:
 def _make_hole(file: Path, place: int, size: int) -> None:
     descriptor = os.open(file, os.O_WRONLY)
     try:
-        ctypes.CDLL(None).fallocate64(
+        ctypes.CDLL(None).fallocate(
             *(descriptor, _KEEP_SIZE | _PUNCH_HOLE),
             *(ctypes.c_int64(place), ctypes.c_int64(size)),
         )
