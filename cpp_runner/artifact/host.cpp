@@ -18,8 +18,11 @@ namespace mpm {
 
 namespace {
 
-// What an artifact was built for that this machine is not.
-using Misfit = std::optional<std::string>;
+// What an artifact was built for that this machine is not; what helps beside a rebuild.
+struct Misfit {
+  std::string problem;
+  std::string or_else;
+};
 
 // Why a device is not there for the artifact, and the cure; rebuilding is none.
 struct Missing {
@@ -28,6 +31,10 @@ struct Missing {
 };
 
 const std::map<std::string, std::string> recipe_for{{"cpu", "cpu_fp32"}, {"cuda", "h100_bf16"}};
+
+constexpr auto for_a_level =
+    "; or once for all CPUs of a level, on any of them: --set backend.cpu=x86-64-v3, or another "
+    "level that they have";
 
 std::string machine_name() {
   utsname names;
@@ -38,7 +45,7 @@ std::string version(const std::array<int, 2>& capability) {
   return std::to_string(capability[0]) + "." + std::to_string(capability[1]);
 }
 
-Misfit cpu_misfit(const Requires& needs) {
+std::optional<Misfit> cpu_misfit(const Requires& needs) {
   std::ifstream cpuinfo("/proc/cpuinfo");
   const std::set<std::string> here = cpu_flags(cpuinfo);
   std::string missing;
@@ -46,31 +53,34 @@ Misfit cpu_misfit(const Requires& needs) {
     if (!here.contains(flag)) missing += (missing.empty() ? "" : ", ") + flag;
   }
   if (missing.empty()) return {};
-  return "built for a CPU with " + missing + ", which this one does not have";
+  return Misfit{"built for a CPU with " + missing + ", which this one does not have",
+                needs.machine == "x86_64" ? for_a_level : ""};
 }
 
 // Refuses another CUDA than the artifact's, whose library links the runtime of one version.
-Misfit version_misfit(const Requires& needs) {
+std::optional<Misfit> version_misfit(const Requires& needs) {
   const auto built = needs.versions.find("cuda");
   if (built == needs.versions.end()) return {};
   const std::string here = std::to_string(at::detail::getCUDAHooks().versionCUDART() / 1000);
   if (built->second.substr(0, built->second.find('.')) == here) return {};
-  return "built with CUDA " + built->second + ", and torch " TORCH_VERSION " here brings CUDA " +
-         here;
+  return Misfit{
+      "built with CUDA " + built->second + ", and torch " TORCH_VERSION " here brings CUDA " + here,
+      ""};
 }
 
-Misfit cuda_misfit(const Requires& needs, const Device& device) {
+std::optional<Misfit> cuda_misfit(const Requires& needs, const Device& device) {
   const std::optional<Gpu> gpu = find_gpu(device.index);
   if (gpu && needs.cuda_capability && *needs.cuda_capability != gpu->capability) {
-    return "built for CUDA capability " + version(*needs.cuda_capability) + ", and this GPU has " +
-           version(gpu->capability);
+    return Misfit{"built for CUDA capability " + version(*needs.cuda_capability) +
+                      ", and this GPU has " + version(gpu->capability),
+                  ""};
   }
   return version_misfit(needs);
 }
 
-Misfit misfit(const Requires& needs, const Device& device) {
+std::optional<Misfit> misfit(const Requires& needs, const Device& device) {
   if (needs.machine && *needs.machine != machine_name()) {
-    return "built for " + *needs.machine + ", and this machine is " + machine_name();
+    return Misfit{"built for " + *needs.machine + ", and this machine is " + machine_name(), ""};
   }
   return device.is_cuda ? cuda_misfit(needs, device) : cpu_misfit(needs);
 }
@@ -148,12 +158,12 @@ void check_host(const Manifest& manifest, const Device& device,
   if (const auto missing = missing_device(manifest.requires_, device, any_device)) {
     throw HostError(artifact.string() + ": " + missing->problem, missing->cure);
   }
-  const Misfit problem = misfit(manifest.requires_, device);
-  if (!problem) return;
+  const std::optional<Misfit> found = misfit(manifest.requires_, device);
+  if (!found) return;
   // An artifact holds its recipe with all that was set, so it can stand for one.
-  throw HostError(artifact.string() + ": " + *problem,
+  throw HostError(artifact.string() + ": " + found->problem,
                   "rebuild it on this machine: mpm-deploy build --recipe " + artifact.string() +
-                      " -o " + artifact.filename().string());
+                      " -o " + artifact.filename().string() + found->or_else);
 }
 
 }  // namespace mpm

@@ -4,8 +4,11 @@
 #include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 
 #include "artifact/archive.hpp"
+#include "backends/opened_once.hpp"
 #include "backends/program.hpp"
+#include "backends/stored_weights.hpp"
 #include "mpm_runner/error.hpp"
+#include "mpm_runner/model.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace mpm {
@@ -30,7 +33,22 @@ std::unique_ptr<AOTIModelContainerRunner> open_entry(const Archive& package,
   if (library.empty()) throw std::runtime_error("found no library for entry '" + entry + "'");
   const auto create =
       torch::inductor::getAOTIModelRunnerRegistry().at(device.is_cpu() ? "cpu" : "cuda");
-  return create(library.string(), runners, device.str(), folder.path.string(), false);
+  auto opened = create(library.string(), runners, device.str(), folder.path.string(), false);
+  if (device.is_cpu()) free_stored_weights(library);
+  return opened;
+}
+
+// The same, which on a CPU all share that open this payload in this process.
+std::shared_ptr<AOTIModelContainerRunner> share_entry(const Archive& package,
+                                                      const Manifest& manifest,
+                                                      const std::string& entry, std::size_t runners,
+                                                      const at::Device& device) {
+  if (!device.is_cpu()) return open_entry(package, entry, runners, device);
+  const auto open = [&]() -> std::shared_ptr<AOTIModelContainerRunner> {
+    return open_entry(package, entry, runners, device);
+  };
+  return std::static_pointer_cast<AOTIModelContainerRunner>(
+      opened_once(manifest.payload_sha256, "entry " + entry, open));
 }
 
 class AotInductorProgram : public Program {
@@ -39,14 +57,14 @@ class AotInductorProgram : public Program {
                      int threads)
       : Program(manifest.batch, threads),
         order_(manifest),
-        scores_(open_entry(package, "scores", runners(device, threads), device)),
-        labels_(open_entry(package, "labels", 1, device)),
+        scores_(share_entry(package, manifest, "scores", runners(device), device)),
+        labels_(share_entry(package, manifest, "labels", 1, device)),
         canvas_(at::zeros({1, 1}, at::TensorOptions(device).dtype(at::kByte))) {}
 
  private:
   // As many calls as this may run at once; they share the weights.
-  static std::size_t runners(const at::Device& device, int threads) {
-    return device.is_cpu() ? static_cast<std::size_t>(threads) : 1;
+  static std::size_t runners(const at::Device& device) {
+    return device.is_cpu() ? static_cast<std::size_t>(available_cores()) : 1;
   }
 
   ModelOutput run_scores(const at::Tensor& images) const override {
@@ -61,8 +79,8 @@ class AotInductorProgram : public Program {
   }
 
   const OutputOrder order_;
-  const std::unique_ptr<AOTIModelContainerRunner> scores_;
-  const std::unique_ptr<AOTIModelContainerRunner> labels_;
+  const std::shared_ptr<AOTIModelContainerRunner> scores_;
+  const std::shared_ptr<AOTIModelContainerRunner> labels_;
   at::Tensor canvas_;  // (1, 1) uint8
 };
 

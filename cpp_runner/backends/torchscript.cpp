@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include "backends/opened_once.hpp"
 #include "backends/program.hpp"
 
 namespace mpm {
@@ -11,11 +12,13 @@ namespace {
 
 class TorchScriptProgram : public Program {
  public:
-  TorchScriptProgram(const torch::jit::Module& module, const Manifest& manifest, int threads)
+  TorchScriptProgram(std::shared_ptr<const torch::jit::Module> module, const Manifest& manifest,
+                     int threads)
       : Program(manifest.batch, threads),
         order_(manifest),
-        scores_(module.get_method("scores")),
-        labels_(module.get_method("labels")) {}
+        module_(std::move(module)),
+        scores_(module_->get_method("scores")),
+        labels_(module_->get_method("labels")) {}
 
  private:
   ModelOutput run_scores(const at::Tensor& images) const override {
@@ -29,6 +32,7 @@ class TorchScriptProgram : public Program {
   }
 
   const OutputOrder order_;
+  const std::shared_ptr<const torch::jit::Module> module_;
   torch::jit::Method scores_;
   torch::jit::Method labels_;
 };
@@ -42,9 +46,15 @@ std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,
   // new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there is no switch
   // for one module.
   torch::jit::getProfilingMode() = false;
-  torch::jit::Module module = torch::jit::load(artifact.string(), device);
-  module.eval();
-  return std::make_unique<TorchScriptProgram>(module, manifest, threads);
+  const auto open = [&] {
+    const auto module =
+        std::make_shared<torch::jit::Module>(torch::jit::load(artifact.string(), device));
+    module->eval();
+    return module;
+  };
+  auto module = std::static_pointer_cast<torch::jit::Module>(
+      opened_once(manifest.payload_sha256, "module on " + device.str(), open));
+  return std::make_unique<TorchScriptProgram>(std::move(module), manifest, threads);
 }
 
 }  // namespace mpm

@@ -74,6 +74,15 @@ TEST_SUITE("host") {
     CHECK(problem_of(needs).find("built for a CPU with avx4096") != std::string::npos);
   }
 
+#ifdef __x86_64__
+  TEST_CASE("a CPU without a flag is told of one file for many") {
+    Requires needs = any_cpu();
+    needs.machine = "x86_64";
+    needs.cpu_isa = {"avx4096"};
+    problem_of(needs, {}, "--set backend.cpu=x86-64-v3, or another level that they have");
+  }
+#endif
+
   TEST_CASE("what a CPU can do") {
     CHECK(flags_of(an_x86) == std::set<std::string>{"fpu", "avx2"});
     CHECK(flags_of(an_arm) == std::set<std::string>{"fp", "asimd", "asimddp"});

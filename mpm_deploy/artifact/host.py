@@ -5,6 +5,7 @@ import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -15,6 +16,10 @@ from mpm_deploy.support.processor import host_cpu_isa
 _RECIPE_FOR = {"cpu": "cpu_fp32", "cuda": "h100_bf16"}
 _TORCH_FOR_CUDA = "install a torch that is built for CUDA"
 _DRIVER = "install NVIDIA's driver (a container needs docker run --gpus all)"
+_FOR_A_LEVEL = (
+    "; or once for all CPUs of a level, on any of them: --set backend.cpu=x86-64-v3, or another "
+    "level that they have"
+)
 _GPU = (
     "have it show one (an old driver needs an update, CUDA_VISIBLE_DEVICES may hide one, a "
     "container needs docker run --gpus all)"
@@ -47,12 +52,11 @@ def check_host(
         problem, cure = missing
         raise HostError(f"{path}: {problem}", cure)
     misfit = _misfit(manifest.requires, where)
-    if misfit is not None:
-        # An artifact holds its recipe with all that was set, so it can stand for one.
-        raise HostError(
-            f"{path}: {misfit}",
-            f"rebuild it on this machine: mpm-deploy build --recipe {path} -o {Path(path).name}",
-        )
+    if misfit is None:
+        return
+    # An artifact holds its recipe with all that was set, so it can stand for one.
+    cure = f"rebuild it on this machine: mpm-deploy build --recipe {path} -o {Path(path).name}"
+    raise HostError(f"{path}: {misfit.problem}", cure + misfit.or_else)
 
 
 def parse_device(name: str) -> torch.device:
@@ -104,28 +108,37 @@ def _has_driver() -> bool:
     return True
 
 
-def _misfit(requires: Requires, device: torch.device) -> str | None:
-    """Return what the artifact was built for that this machine is not."""
+class _Misfit(NamedTuple):
+    """What the artifact was built for that this machine is not; what helps beside a rebuild."""
+
+    problem: str
+    or_else: str = ""
+
+
+def _misfit(requires: Requires, device: torch.device) -> _Misfit | None:
     if requires.machine is not None and requires.machine != platform.machine():
-        return f"built for {requires.machine}, and this machine is {platform.machine()}"
+        return _Misfit(f"built for {requires.machine}, and this machine is {platform.machine()}")
     if device.type == "cuda":
         return _cuda_misfit(requires, device)
     missing = sorted({*requires.cpu_isa} - host_cpu_isa())
     if missing:
-        return f"built for a CPU with {', '.join(missing)}, which this one does not have"
+        problem = f"built for a CPU with {', '.join(missing)}, which this one does not have"
+        return _Misfit(problem, _FOR_A_LEVEL if requires.machine == "x86_64" else "")
     return None
 
 
-def _cuda_misfit(requires: Requires, device: torch.device) -> str | None:
+def _cuda_misfit(requires: Requires, device: torch.device) -> _Misfit | None:
     here = torch.cuda.get_device_capability(device)
     if requires.cuda_capability not in (None, here):
-        return f"built for CUDA capability {requires.cuda_capability}, and this GPU has {here}"
+        built = requires.cuda_capability
+        return _Misfit(f"built for CUDA capability {built}, and this GPU has {here}")
     return _version_misfit(requires.versions)
 
 
-def _version_misfit(versions: Mapping[str, str]) -> str | None:
+def _version_misfit(versions: Mapping[str, str]) -> _Misfit | None:
     """Refuse another CUDA than the artifact's, whose library links the runtime of one version."""
     built, here = versions.get("cuda"), torch.version.cuda
     if built is None or here is None or built.partition(".")[0] == here.partition(".")[0]:
         return None
-    return f"built with CUDA {built}, and torch {torch.__version__} here brings CUDA {here}"
+    torch_here = f"torch {torch.__version__} here brings CUDA {here}"
+    return _Misfit(f"built with CUDA {built}, and {torch_here}")

@@ -292,18 +292,6 @@ class Backend(ABC):
             "build it with backend 'aotinductor' or 'torchscript'",
         )
 
-    def faster_torch(self, device: str, built_with: str) -> str | None:
-        """Return the torch from which on files are faster than those that an older one builds.
-
-        Args:
-            device: What a file is for.
-            built_with: The version of torch that builds it, or did.
-
-        Returns:
-            As ``"2.15"``; None where no newer torch is known to build a faster file.
-        """
-        return None
-
     def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
         """Refuse a file that a version of libtorch, such as ``"2.6"``, could not run.
 

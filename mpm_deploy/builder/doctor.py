@@ -168,7 +168,6 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def _examine_recipe(recipe: Recipe) -> Finding:
-    import torch
 
     backend = recipe.backend
     missing = [name for name in ("timm", "safetensors") if importlib.util.find_spec(name) is None]
@@ -180,8 +179,4 @@ def _examine_recipe(recipe: Recipe) -> Finding:
         backend.member.check(recipe)
     except MpmError as error:
         return Finding("recipe", recipe.name, error.problem, error.hint or "build another recipe")
-    newer = backend.member.faster_torch(backend.device, torch.__version__)
-    if newer is not None:
-        found = f"can be built here; torch {newer} or newer would build a faster file"
-        return Finding("recipe", recipe.name, found, f"pip install 'torch>={newer}'")
     return Finding("recipe", recipe.name, "can be built here")

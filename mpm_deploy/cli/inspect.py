@@ -3,14 +3,10 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mpm_deploy.cli.console import DONE, say, show, talk, warn_of_random
+from mpm_deploy.cli.console import DONE, say, show, warn_of_random
 from mpm_deploy.cli.options import add_trust_option
 from mpm_deploy.errors import ArtifactError
-
-if TYPE_CHECKING:
-    from mpm_deploy.artifact import Manifest
 
 HELP = "say what an artifact is"
 
@@ -42,24 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         show(manifest_table(manifest, _signature(arguments.artifact, arguments.trust)))
     warn_of_random(manifest.weights.origin)
-    _tell_of_newer_torch(arguments.artifact, manifest)
     return DONE
-
-
-def _tell_of_newer_torch(path: Path, manifest: "Manifest") -> None:
-    """Say where the artifact would be faster if a newer torch had built it."""
-    from mpm_deploy.families import BACKENDS
-
-    requires = manifest.requires
-    built_with = requires.versions.get("torch")
-    if built_with is None or requires.backend not in BACKENDS:
-        return
-    newer = BACKENDS[requires.backend]().faster_torch(requires.device, built_with)
-    if newer is not None:
-        talk(
-            f"note: torch {newer} or newer builds a faster file than torch {built_with} did: "
-            f"pip install 'torch>={newer}', then mpm-deploy build --recipe {path} -o {path.name}"
-        )
 
 
 def _signature(artifact: Path, trust: Path | None) -> str:

@@ -33,6 +33,15 @@ def test_another_machine_is_refused_with_the_cure(requires, device, named, monke
     assert "mpm-deploy build --recipe it.pt2 -o it.pt2" in caught.value.hint
 
 
+@pytest.mark.parametrize(("machine", "told"), [("x86_64", True), ("aarch64", False)])
+def test_a_cpu_without_a_flag_is_told_of_one_file_for_many(machine, told, monkeypatch):
+    monkeypatch.setattr("mpm_deploy.artifact.host.host_cpu_isa", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    with pytest.raises(HostError) as caught:
+        check_host(host(machine=machine, cpu_isa=("tensor9000",)), "cpu", "it.pt2")
+    assert ("--set backend.cpu=x86-64-v3" in caught.value.hint) == told
+
+
 def test_another_device_is_named_and_no_rebuild_of_the_same():
     with pytest.raises(HostError, match="built for device 'cuda', and asked to run on 'cpu'") as e:
         check_host(host(device="cuda"), "cpu", "it.pt2")

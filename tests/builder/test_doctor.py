@@ -59,18 +59,6 @@ def test_an_older_torch_runs_artifacts_and_builds_none(monkeypatch: pytest.Monke
         assert cure and cure.startswith("build on another machine and copy the file")
 
 
-def test_says_where_a_newer_torch_would_build_faster_files(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch, "__version__", torch.torch_version.TorchVersion("2.11.0+cpu"))
-    found = findings()
-    assert found["recipe", "cpu_fp32"].found.endswith("2.15 or newer would build a faster file")
-    assert found["recipe", "cpu_fp32"].cure == "pip install 'torch>=2.15'"
-    assert found["recipe", "cpu_portable_fp32"].cure is None
-    monkeypatch.setattr(torch, "__version__", torch.torch_version.TorchVersion("2.15.0+cpu"))
-    assert findings()["recipe", "cpu_fp32"].cure is None
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_the_gpus_recipe_has_a_cure() -> None:
     finding = findings()["recipe", "h100_bf16"]

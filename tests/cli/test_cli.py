@@ -20,7 +20,6 @@ from mpm_deploy.recipe.model_names import MODELS
 from tests.cli.running import RANDOM, SMALL, run
 from tests.conftest import CLASSES, INPUT_SIZE
 from tests.models import official
-from tests.parity.conftest import with_manifest
 
 
 def test_help_does_not_wait_for_torch() -> None:
@@ -297,20 +296,6 @@ def test_a_run_fills_the_cores_but_waits_for_no_frame_of_a_camera(
     arguments, source = argparse.Namespace(batch=asked), argparse.Namespace(live=live)
     runner = argparse.Namespace(usual_batch_size=3)
     assert batch_size(arguments, runner, source) == expected
-
-
-def test_inspect_says_where_a_newer_torch_builds_a_faster_file(
-    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "it.pt2"
-    for built_with, told in (("2.11.0+cpu", True), ("2.15.0+cpu", False)):
-        requires = {"backend": "aotinductor", "versions": {"torch": built_with}}
-        with_manifest(
-            artifact, path, lambda manifest, new=requires: manifest["requires"].update(new)
-        )
-        assert run("inspect", path) == 0
-        told_here = "torch 2.15 or newer builds a faster file than torch 2.11.0+cpu did"
-        assert (told_here in capsys.readouterr().err) == told
 
 
 def test_run_writes_an_indexed_png_of_each_images_size(

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,12 +61,12 @@ _OPTIONS = {
     "aot_inductor.precompile_headers": False,
 }
 
-# Weights are constants: linear layers then go to oneDNN, and their activation with them. torch 2.11
-# cannot pack weights for a number of rows that depends on the data; this one can.
-_FREEZES = torch.torch_version.TorchVersion("2.15")
+# An export asks what shape oneDNN's packed bytes have, and an older torch cannot say.
+_EXPORTS_INT8 = torch.torch_version.TorchVersion("2.15")
 
 _CPU_OPTIONS = {
-    "freezing": torch.__version__ >= _FREEZES,
+    # Weights are constants: linear layers then go to oneDNN, and their activation with them.
+    "freezing": True,
     # As many threads as its caller has, and not as many as the machine that compiled it.
     "cpp.dynamic_threads": True,
 }
@@ -109,10 +110,10 @@ class _AotInductorProgram(Program):
         super().__init__(manifest, device)
         self._path = path
         runners = available_cores() if device.type == "cpu" else 1
-        given = len(manifest.outputs)
+        open_here = partial(open_entry, path, manifest.payload_sha256, device=device)
         self._entries: dict[str, Entry] = {
-            "scores": open_entry(path, "scores", outputs=given, device=device, runners=runners),
-            "labels": open_entry(path, "labels", outputs=1, device=device, runners=1),
+            "scores": open_here("scores", outputs=len(manifest.outputs), runners=runners),
+            "labels": open_here("labels", outputs=1, runners=1),
         }
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
@@ -220,9 +221,6 @@ class AotInductor(Backend):
         opened: Servable = torch._inductor.aoti_load_package(str(path))
         return opened
 
-    def faster_torch(self, device: str, built_with: str) -> str | None:
-        return str(_FREEZES) if device == "cpu" and built_with < _FREEZES else None
-
     def _target(self, recipe: Recipe) -> Target | None:
         """Return the CPUs that a file is for; None where it is for a GPU."""
         on_cpu = recipe.backend.device == "cpu"
@@ -269,14 +267,18 @@ def _examples(
 def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
     from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
-    from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
+    from mpm_deploy.backends.aotinductor.onednn import lower_inner_products, packing_weights
 
     options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if target is None:
         yield options | _CUDA_OPTIONS
         return
     lower_inner_products()
-    with embedded_kernels(target.flags) as kernels, inductor_for(target) as vectors:
+    with (
+        embedded_kernels(target.flags) as kernels,
+        inductor_for(target) as vectors,
+        packing_weights(_TYPICAL_TOKENS),
+    ):
         yield options | _CPU_OPTIONS | kernels | vectors
 
 
@@ -365,9 +367,9 @@ def _check_cpu(recipe: Recipe) -> None:
             "than float32",
             "build another recipe: --recipe cpu_fp32",
         )
-    if dtype == "int8" and torch.__version__ < _FREEZES:
+    if dtype == "int8" and torch.__version__ < _EXPORTS_INT8:
         raise BuildError(
-            f"recipe {recipe.name!r} needs torch {_FREEZES} or newer, and this is "
+            f"recipe {recipe.name!r} needs torch {_EXPORTS_INT8} or newer, and this is "
             f"{torch.__version__}",
             "install a newer torch, or build another recipe: --recipe cpu_fp32",
         )

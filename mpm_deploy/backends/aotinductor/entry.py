@@ -20,6 +20,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from mpm_deploy.backends.aotinductor.stored_weights import free_stored_weights
+from mpm_deploy.backends.opened_once import opened_once
 from mpm_deploy.support.strict_json import read_own_json
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -56,14 +58,17 @@ class CpuEntry:
 
     def __init__(self, path: Path, entry: str, outputs: int, runners: int) -> None:
         self._outputs = outputs
-        self._library = _load_library(path, entry)
         self._container = ctypes.c_void_p()
-        weakref.finalize(self, _unload, self._library, self._container).atexit = False
-        _check(
-            self._library.AOTInductorModelContainerCreateWithDevice(
-                ctypes.byref(self._container), ctypes.c_size_t(runners), b"cpu", None
+        with temporary_folder() as folder:  # the file may go once it is mapped
+            file = _extract_library(path, entry, folder)
+            self._library = _load_library(file)
+            weakref.finalize(self, _unload, self._library, self._container).atexit = False
+            _check(
+                self._library.AOTInductorModelContainerCreateWithDevice(
+                    ctypes.byref(self._container), ctypes.c_size_t(runners), b"cpu", None
+                )
             )
-        )
+            free_stored_weights(self._library, file)
 
     def run(self, inputs: list[Tensor]) -> Sequence[Tensor]:
         """Call the entry.
@@ -93,14 +98,20 @@ class CpuEntry:
         return outputs
 
 
-def open_entry(path: Path, entry: str, outputs: int, device: torch.device, runners: int) -> Entry:
+def open_entry(
+    path: Path, payload_sha256: str, entry: str, outputs: int, device: torch.device, runners: int
+) -> Entry:
     """Open an entry point: as a `CpuEntry` where that can run it, else with torch's loader.
 
-    torch's loader is for what `CpuEntry` does not have: a GPU, and operators that are looked up by
-    name, which it reads from a list beside the library.
+    Of one payload a process has one `CpuEntry`, which all that open it share. torch's loader is for
+    what it does not have: a GPU, and operators that are looked up by name, which it reads from a
+    list beside the library.
     """
     if device.type == "cpu" and not _names_operators(path, entry):
-        return CpuEntry(path, entry, outputs, runners)
+        return opened_once(
+            *(payload_sha256, f"{entry} with {outputs} outputs"),
+            lambda: CpuEntry(path, entry, outputs, runners),
+        )
     index = -1 if device.index is None else device.index
     name: Any = os.fsencode(path)  # names of files need not be text
     loader: Any = torch._C._aoti.AOTIModelPackageLoader(name, entry, False, runners, index)
@@ -130,18 +141,21 @@ def _nodes_of(text: bytes) -> Any:
         raise RuntimeError(f"its list of operators is damaged: {error}") from error
 
 
-def _load_library(path: Path, entry: str) -> ctypes.CDLL:
+def _extract_library(path: Path, entry: str, folder: Path) -> Path:
     names = _members(path, entry, ".so")
     if len(names) != 1:
         raise RuntimeError(f"expected one library for entry {entry!r}, found {len(names)}")
-    # The file may go once it is mapped.
-    with zipfile.ZipFile(path) as package, temporary_folder() as folder:
-        try:
-            library = ctypes.CDLL(package.extract(names[0], folder))
-            for function in _FUNCTIONS:
-                library[function]  # is looked up
-        except (OSError, AttributeError) as error:
-            raise RuntimeError(str(error)) from error
+    with zipfile.ZipFile(path) as package:
+        return Path(package.extract(names[0], folder))
+
+
+def _load_library(file: Path) -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL(str(file))
+        for function in _FUNCTIONS:
+            library[function]  # is looked up
+    except (OSError, AttributeError) as error:
+        raise RuntimeError(str(error)) from error
     return library
 
 

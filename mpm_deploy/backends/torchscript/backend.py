@@ -20,6 +20,7 @@ from mpm_deploy.backends.base import (
     uncompilable,
     unloadable,
 )
+from mpm_deploy.backends.opened_once import opened_once
 from mpm_deploy.backends.torchscript.operators import missing_operators, versions
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map.pruned import label_map
@@ -129,7 +130,10 @@ class TorchScript(Backend):
         # brings new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there
         # is no switch for one module.
         torch._C._jit_set_profiling_mode(False)
-        return _TorchScriptProgram(_load(path, manifest, device), manifest, device)
+        module = opened_once(
+            *(manifest.payload_sha256, f"on {device}"), lambda: _load(path, manifest, device)
+        )
+        return _TorchScriptProgram(module, manifest, device)
 
     def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
         _write(_scripted(_Servable(model), recipe), path)

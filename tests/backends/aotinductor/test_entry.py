@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mpm_deploy.backends.aotinductor.entry import _load_library, _names_operators
+from mpm_deploy.backends.aotinductor.entry import (
+    _extract_library,
+    _load_library,
+    _names_operators,
+)
 from mpm_deploy.ops.label_map.native import find_library
 
 
@@ -21,7 +25,7 @@ def test_a_library_without_its_functions_is_told(tmp_path: Path) -> None:
         pytest.skip("needs the native library, as any other one")
     path = package(tmp_path / "it.pt2", "it.so", library.read_bytes())
     with pytest.raises(RuntimeError, match="undefined symbol: AOTInductorModelContainer"):
-        _load_library(path, "scores")
+        _load_library(_extract_library(path, "scores", tmp_path))
 
 
 @pytest.mark.parametrize("text", [b"[]", b"{", b"[" * 100_000])

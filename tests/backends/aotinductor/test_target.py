@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.backends import get_backend
 from mpm_deploy.backends.aotinductor import target
 from mpm_deploy.backends.aotinductor.target import find_target
 from mpm_deploy.errors import BuildError
@@ -78,14 +77,6 @@ def test_a_level_of_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) 
     recipe = load_recipe("cpu_fp32").override("backend.cpu=x86-64-v3")
     with pytest.raises(BuildError, match="level x86-64-v3, and this machine is aarch64"):
         recipe.backend.member.check(recipe)
-
-
-def test_torch_that_packs_weights_builds_faster_files() -> None:
-    backend = get_backend("aotinductor")
-    assert backend.faster_torch("cpu", "2.11.0+cpu") == "2.15"
-    assert backend.faster_torch("cpu", "2.15.0+cu132") is None
-    assert backend.faster_torch("cuda", "2.11.0+cpu") is None
-    assert get_backend("torchscript").faster_torch("cpu", "2.6.0") is None
 
 
 class Exponent(nn.Module):

@@ -1,0 +1,22 @@
+"""An open ``.pt2`` has its weights in memory once."""
+
+import ctypes
+from pathlib import Path
+
+from mpm_deploy import Runner
+from mpm_deploy.backends.aotinductor.stored_weights import _address, free_stored_weights
+from tests.conftest import built_once, small_recipe
+
+
+def test_the_librarys_weights_are_gone_and_the_model_answers(shared_folder: Path) -> None:
+    path = built_once(small_recipe("cpu_fp32"), shared_folder / "cpu_fp32.pt2")
+    with Runner(path, threads=1) as runner:
+        library = vars(runner._program)["_entries"]["scores"]._library
+        begin, end = (_address(library, f"_binary_constants_bin_{it}") for it in ("start", "end"))
+        assert end - begin > path.stat().st_size // 2
+        assert ctypes.string_at(begin, end - begin).strip(b"\0") == b""
+        assert runner.check_sample() == 1
+
+
+def test_a_library_without_weights_stays_as_it_is(tmp_path: Path) -> None:
+    free_stored_weights(ctypes.CDLL(None), tmp_path / "nothing.so")
