@@ -15,7 +15,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.models.encoders.block import Block
+from mpm_deploy.models.encoders.block import Block, Gelu
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops.byte_table import look_up
 
@@ -145,7 +145,7 @@ def _measured(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for place, block in model.named_modules():
         if isinstance(block, Block):
             for name, part in block.named_children():
-                if isinstance(part, nn.Linear | nn.GELU):
+                if isinstance(part, nn.Linear | Gelu):
                     yield f"{place}.{name}", part
 
 
@@ -178,6 +178,6 @@ class _Range:
 
     def _measure(self, module: nn.Module, inputs: tuple[Tensor]) -> None:
         lowest, highest = (limit.item() for limit in inputs[0].aminmax())
-        if isinstance(module, nn.GELU):  # whose bytes are for what it tells apart
+        if isinstance(module, Gelu):  # whose bytes are for what it tells apart
             lowest = max(lowest, _GELU_IS_ZERO)
         self.limits = (min(self.limits[0], lowest), max(self.limits[1], highest))

@@ -20,6 +20,7 @@ import torch
 import mpm_deploy.ops.attention.fused
 import mpm_deploy.ops.blending.kernel
 import mpm_deploy.ops.byte_table.kernel
+import mpm_deploy.ops.gelu.kernel
 import mpm_deploy.ops.nearest_neighbor.pairwise  # noqa: F401  each declares an operator
 from mpm_deploy.errors import BuildError
 from mpm_deploy.support.temporary_folder import temporary_folder
@@ -37,6 +38,9 @@ _DECLARATIONS = {
     "blend": """
         AOTITorchError aoti_torch_cpu_blend(
             AtenTensorHandle cells, AtenTensorHandle by_direction, AtenTensorHandle* blended)
+    """,
+    "gelu": """
+        AOTITorchError aoti_torch_cpu_gelu(AtenTensorHandle rows, AtenTensorHandle* result)
     """,
     "look_up": """
         AOTITorchError aoti_torch_cpu_look_up(

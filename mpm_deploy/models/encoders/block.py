@@ -9,6 +9,7 @@ from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed, Reduction
 from mpm_deploy.models.reductions.base import with_tokens
 from mpm_deploy.ops.attention import attention
+from mpm_deploy.ops.gelu import gelu
 
 
 class Block(nn.Module):
@@ -41,7 +42,7 @@ class Block(nn.Module):
         self.scale1 = Scale(width) if layer_scale else nn.Identity()
         self.norm2 = nn.LayerNorm(width, eps=norm_epsilon)
         self.fc1 = nn.Linear(width, 2 * mlp_width if gated_mlp else mlp_width)
-        self.activation = SwiGlu() if gated_mlp else nn.GELU()
+        self.activation = SwiGlu() if gated_mlp else Gelu()
         self.fc2 = nn.Linear(mlp_width, width)
         self.scale2 = Scale(width) if layer_scale else nn.Identity()
         self.reduction = Reduction()
@@ -111,6 +112,14 @@ class Block(nn.Module):
 
 def _layer_flops(others: int, *layers: nn.Linear) -> Polynomial:
     return per_row(2.0 * sum(layer.in_features * layer.out_features for layer in layers), others)
+
+
+class Gelu(nn.Module):
+    """The activation of plain ViTs."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Compute GELU: ``(T, M)`` -> ``(T, M)``."""
+        return gelu(hidden)
 
 
 class SwiGlu(nn.Module):
