@@ -16,6 +16,7 @@ from benchmarks.bench.cache import state_folder
 from benchmarks.peers.variants import Blocks, Variant
 from benchmarks.record import IMAGES
 from mpm_deploy.images.decode import find_images
+from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
 from mpm_deploy.recipe import Recipe, load_recipe
 from mpm_deploy.support.cores import available_cores
 
@@ -134,6 +135,13 @@ def judged_images() -> list[Path]:
     """Return the other scenes, by which accuracy is judged."""
     seen = {*calibration_images()}
     return [image for image in find_images(IMAGES) if image not in seen]
+
+
+def judged_scenes() -> Dataset:
+    """Return these with their label maps."""
+    scenes, judged = open_dataset(str(IMAGES.parent)), {*judged_images()}
+    scenes.samples = tuple(sample for sample in scenes if sample.image in judged)
+    return scenes
 
 
 def spread_over(images: list[Path], count: int) -> list[Path]:
