@@ -24,8 +24,8 @@ from benchmarks.peers.targets import verdicts
 from benchmarks.peers.variants import FULL_TOKEN, Variant
 from benchmarks.record import IMAGES, current_commit
 from mpm_deploy.builder.build import make_model
+from mpm_deploy.datasets import open_dataset
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.measure.accuracy.datasets import open_dataset
 
 # What takes turns together: an engine in 8 bits beside those in 16 bits, the fastest there were.
 GROUPS = (("float32",), ("bfloat16", "int8"))

@@ -15,8 +15,8 @@ from benchmarks.bench import transformers_models
 from benchmarks.bench.cache import state_folder
 from benchmarks.peers.variants import Blocks, Variant
 from benchmarks.record import IMAGES
+from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
 from mpm_deploy.recipe import Recipe, load_recipe
 from mpm_deploy.support.cores import available_cores
 

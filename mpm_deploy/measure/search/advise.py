@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpm_deploy.builder.build import open_eager
+from mpm_deploy.datasets import Dataset
 from mpm_deploy.errors import InputError
-from mpm_deploy.measure.accuracy.datasets import Dataset
 from mpm_deploy.measure.accuracy.evaluate import evaluate
 from mpm_deploy.measure.search.plan import make_plan
 from mpm_deploy.measure.search.sweep import Settings, Subject, SweepRow
