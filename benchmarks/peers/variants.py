@@ -29,10 +29,16 @@ class Variant:
         return " ".join(["merged", ", ".join(map(str, self.blocks))]).rstrip()
 
     @property
+    def graph(self) -> str:
+        """The name of what it computes in any precision, as in ``full_token`` or ``merged-1-2-5``;
+        without a comma, at which OpenVINO takes a path for two.
+        """
+        return "-".join(["merged" if self.merged else "full_token", *map(str, self.blocks)])
+
+    @property
     def name(self) -> str:
         """The variant's name, as in ``bfloat16-full_token`` or ``float32-merged-1-2-5``."""
-        tokens = "merged" if self.merged else "full_token"
-        return "-".join([self.dtype, tokens, *map(str, self.blocks)])
+        return f"{self.dtype}-{self.graph}"
 
     def changed(self, recipe: Recipe) -> Recipe:
         """Return a recipe of the merged model with the tokens of this variant."""

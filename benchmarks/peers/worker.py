@@ -52,7 +52,7 @@ def open_task(folder: Path) -> tuple[Peer, Task]:
         recipe=MODELS[model].recipe(),
         variant=variant,
         folder=folder,
-        shared=models / "onnx" / variant.tokens,
+        shared=models / "onnx" / variant.graph,
         threads=cores(),
     )
     for each in (task.folder, task.shared):

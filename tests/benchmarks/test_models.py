@@ -34,6 +34,7 @@ def test_what_merges_is_merged_by_every_schedule() -> None:
     assert [each.name for each in variants] == [
         *("int8-full_token", "float32-merged", "float32-merged-1-2-5"),
     ]
+    assert [each.tokens for each in variants] == ["full-token", "merged", "merged 1, 2, 5"]
     recipes = [each.changed(MODELS["demo"].recipe()) for each in variants]
     assert [recipe.merge.blocks for recipe in recipes] == [(), (2, 5), (1, 2, 5)]
 
