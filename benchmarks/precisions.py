@@ -58,11 +58,12 @@ def precisions_table(rows: list[Row]) -> Table:
     table = columns(("precision", "tokens", "tokens kept"), ("mIoU", "lost", *names))
     whole = {row["tokens"]: row["mean_iou"] for row in rows if row["precision"] == "float32"}
     for row in rows:
+        lost = 100 * (whole[row["tokens"]] - row["mean_iou"])
         if row["precision"] == "float32":
             table.add_section()
         table.add_row(
             *(row["precision"], row["tokens"], tokens(row["tokens_kept"])),
-            *(percent(row["mean_iou"]), f"{100 * (whole[row['tokens']] - row['mean_iou']):.2f}"),
+            *(percent(row["mean_iou"]), f"{round(lost, 2) + 0:.2f}"),  # no "-0.00"
             *(percent(row["class_iou"][name]) for name in names),
         )
     return table
