@@ -35,11 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure every variant, and print a row for each."""
     what = chosen(arguments)
     from mpm_deploy.measure.search.plan import sweep
-    from mpm_deploy.show.tables import sweep_remarks, sweep_table
+    from mpm_deploy.show.tables import skipped_table, sweep_remarks, sweep_table
 
     with status() as step:
         found = sweep(**what, progress=step, on_row=_tell)
     _draw(found, arguments.output)
+    if found.skipped():
+        show(skipped_table(found))
+        say("")
     show(sweep_table(found))
     say("", *sweep_remarks(found))
     if found.subject.weights is None:

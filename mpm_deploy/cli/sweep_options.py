@@ -32,7 +32,15 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
         type=schedule,
         default=[],
         metavar="2,5",
-        help="blocks to merge at; may be given again; default: each alone, and pairs of a few",
+        help="blocks to merge at; may be given again; default: one to four of a few early ones and "
+        "each other alone, of which those are built that a first look finds worth it",
+    )
+    parser.add_argument(
+        "--builds",
+        type=positive,
+        default=10,
+        metavar="N",
+        help="the most of these that are worth a build, spread over their FLOPs (default 10)",
     )
     parser.add_argument(
         "-o",
@@ -80,6 +88,7 @@ def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
         "root": arguments.root,
         "methods": arguments.method or ("mpm",),
         "schedules": arguments.schedule,
+        "builds": arguments.builds,
         "output": arguments.output,
         "limit": arguments.limit,
         "timed": arguments.timed,

@@ -4,11 +4,13 @@
 that says how, and the plain one is their test::
 
     attention/         reference   one fused call where all lengths are equal, else image by image
-                       per_head    two products a head; compiled for a CPU that is not Intel's
+                       fused       the scores of a few queries at a time; compiled for a CPU
                        flash       PyTorch's flash kernels on packed rows, for a GPU
     blending/          reference   a copy and a depthwise convolution
                        kernel      cells read where they lie; compiled for a CPU
                        shifts      a sum of shifted grids; compiled for a GPU
+    byte_table/        reference   an index into the table
+                       kernel      the table in registers; compiled for a CPU
     nearest_neighbor/  reference   all similarities of an image, then the best of each row
                        triton      the best so far, block by block of columns; for a GPU
     label_map/         reference   every class at every pixel; what Inductor compiles

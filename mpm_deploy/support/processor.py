@@ -53,11 +53,6 @@ def multiplies_in_bfloat16(cpuinfo: Path = _CPUINFO) -> bool:
     return not BFLOAT16_ISA.isdisjoint(host_cpu_isa(cpuinfo))
 
 
-def is_intel(cpuinfo: Path = _CPUINFO) -> bool:
-    """Tell whether the processor is one of Intel's, which some libraries are made for."""
-    return re.search(r"^vendor_id\s*: GenuineIntel$", _read(cpuinfo), re.MULTILINE) is not None
-
-
 def _read(path: Path) -> str:
     try:
         return path.read_text()

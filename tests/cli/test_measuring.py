@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mpm_deploy.families import DATASETS
+from mpm_deploy.measure.search import variants
 from tests.cli.running import RANDOM, SMALL, run
 from tests.datasets.made_up import SIZES, make, write_label_file
 
@@ -87,6 +88,21 @@ def test_sweep_prints_a_row_for_each_and_writes_its_files(
     assert found["rows"][0]["speed"]["images"] == 2
     assert (folder / "sweep.csv").read_text().count("\n") == 3
     assert (folder / "sweep.svg").read_text().startswith("<svg")
+
+
+def test_by_itself_a_sweep_builds_what_is_worth_it_and_says_why_the_rest_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "default_schedules", lambda _: [(1,), (3,), (0, 1, 3)])
+    make("folder", tmp_path / "root")
+    folder = tmp_path / "sweep"
+    assert run("sweep", *SWEEP, tmp_path / "root", "--builds", 1, "-o", folder) == 0
+    out = capsys.readouterr().out
+    assert "not built" in out and out.count("agrees") == 2
+    found = json.loads((folder / "sweep.json").read_text())
+    assert len(found["rows"]) == 1
+    kept = [sight["name"] for sight in found["seen"] if sight["skipped"] is None]
+    assert kept == ["full-token", "mpm [0, 1, 3]"]
 
 
 def test_advise_needs_no_label_maps(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mpm_deploy.support.processor import X86_LEVELS, cpu_name, host_cpu_isa, is_intel, x86_level
+from mpm_deploy.support.processor import X86_LEVELS, cpu_name, host_cpu_isa, x86_level
 
 X86 = "processor\t: 0\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: another\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n\n"
@@ -54,14 +54,3 @@ def test_a_processor_is_called_by_its_name_or_its_boards(
         if text is not None:
             (tmp_path / name).write_text(text)
     assert cpu_name(tmp_path / "cpuinfo", tmp_path / "board") == expected
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "expected"),
-    [("vendor_id\t: GenuineIntel\n", True), ("vendor_id\t: AuthenticAMD\n", False), (ARM, False)],
-)
-def test_processors_of_intel_are_told_from_others(
-    cpuinfo: str, expected: bool, tmp_path: Path
-) -> None:
-    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{cpuinfo}")
-    assert is_intel(tmp_path / "cpuinfo") == expected

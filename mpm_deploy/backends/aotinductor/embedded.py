@@ -17,8 +17,9 @@ from unittest import mock
 
 import torch
 
-import mpm_deploy.ops.attention.weights
-import mpm_deploy.ops.blending.kernel  # noqa: F401  like the one above, declares an operator
+import mpm_deploy.ops.attention.fused
+import mpm_deploy.ops.blending.kernel
+import mpm_deploy.ops.byte_table.kernel  # noqa: F401  like those above, declares an operator
 from mpm_deploy.errors import BuildError
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -27,14 +28,18 @@ _PLACES = ("TMPDIR", "TORCHINDUCTOR_CACHE_DIR")  # where compilers write
 
 # As Inductor calls them: a tensor is a handle, an optional one a pointer to it, results come last.
 _DECLARATIONS = {
-    "attention_weights": """
-        AOTITorchError aoti_torch_cpu_attention_weights(
-            AtenTensorHandle scores, double scale, AtenTensorHandle* key_log_weight,
-            AtenTensorHandle* weights, AtenTensorHandle* sums)
+    "attention": """
+        AOTITorchError aoti_torch_cpu_attention(
+            AtenTensorHandle q, AtenTensorHandle k, AtenTensorHandle v, AtenTensorHandle offsets,
+            AtenTensorHandle* key_log_weight, AtenTensorHandle* attended)
     """,
     "blend": """
         AOTITorchError aoti_torch_cpu_blend(
             AtenTensorHandle cells, AtenTensorHandle by_direction, AtenTensorHandle* blended)
+    """,
+    "look_up": """
+        AOTITorchError aoti_torch_cpu_look_up(
+            AtenTensorHandle values, AtenTensorHandle table, AtenTensorHandle* found)
     """,
 }
 
@@ -80,7 +85,9 @@ def _compile(sources: list[Path], folder: Path, processors: Sequence[str]) -> st
     for source, target in zip(sources, objects, strict=True):
         _run([get_cpp_compiler(), *flags, *includes, "-c", str(source), "-o", target])
     # Inductor keeps what it once linked, by the text of its command: another library, another name.
-    digest = hashlib.sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()[:12]
+    digest = hashlib.sha256(b"".join(map(Path.read_bytes, sorted(_KERNELS.iterdir())))).hexdigest()[
+        :12
+    ]
     _run(["ar", "rcs", str(folder / f"libmpm_{digest}.a"), *objects])
     return f"mpm_{digest}"
 

@@ -1,40 +1,26 @@
 """Advises a way of merging: the fastest that is accurate enough, or the most accurate
 that is fast enough.
 
-    every variant ─▶ eager model on the data set ─▶ mIoU and GFLOPs: a first sight, never reported
-                                                        │ ordered by what is asked for
-    the likely ones, one by one ─▶ build, evaluate, bench ─▶ the best that keeps the limit
+    variants ─▶ first look ─▶ those worth a build, by their FLOPs:   ○ ○ ● ● ● ● ●
+                                                                         └ the limit
 
-What it answers was measured on the artifact; the first sight only says what to measure.
+As FLOPs rise, FPS fall and accuracy rises: the limit lies between two neighbors, which are found
+by halves. What is answered was measured on the artifact.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpm_deploy.builder.build import open_eager
 from mpm_deploy.datasets import Dataset
 from mpm_deploy.errors import InputError
-from mpm_deploy.measure.accuracy.evaluate import evaluate
 from mpm_deploy.measure.search.plan import make_plan
-from mpm_deploy.measure.search.sweep import Settings, Subject, SweepRow
-from mpm_deploy.measure.search.sweeper import Sweeper, accuracy_of
-from mpm_deploy.measure.search.variants import Schedule, name_of
+from mpm_deploy.measure.search.shortlist import BUILDS
+from mpm_deploy.measure.search.sweep import Settings, Sight, Subject, SweepRow
+from mpm_deploy.measure.search.sweeper import Sweeper
+from mpm_deploy.measure.search.variants import Schedule
 from mpm_deploy.recipe import MergeRecipe, Recipe
-from mpm_deploy.support.numbers import finite_number
-
-FINALISTS = 4  # measured, of those that may be the fastest
-_HOPE = 1.1  # FPS rises by no more than this times what FLOPs allow
-
-
-@dataclass(frozen=True)
-class Sight:
-    """The accuracy and GFLOPs of a variant's eager model, which say nothing of its speed."""
-
-    merge: MergeRecipe
-    mean_iou: float
-    gflops: float
+from mpm_deploy.support.numbers import finite_number, whole_number
 
 
 @dataclass(frozen=True)
@@ -46,7 +32,7 @@ class Advice:
         best: The best row; None where nothing keeps the limit, not even the full-token model.
         full_token: The full-token model's row, which the best one is compared with.
         measured: Every row that was measured for it.
-        seen: How many ways of merging were looked at.
+        seen: How many ways of merging there are.
         subject: The model, data and settings that were measured.
         doubts: What is likely to be a mistake in the data set, as `Evaluation` says it.
     """
@@ -68,6 +54,7 @@ def advise(
     root: str | Path | None = None,
     methods: Sequence[str] = ("mpm",),
     schedules: Sequence[Schedule] = (),
+    builds: int = BUILDS,
     output: str | Path = "sweep",
     limit: int | None = None,
     timed: int = 32,
@@ -82,6 +69,9 @@ def advise(
     Args:
         recipe: As `sweep` takes it, as all that is not named here.
         dataset: Images with label maps, or without.
+        schedules: As `sweep` takes it; of them too only what may be the answer is built.
+        builds: How many ways of merging are taken for likely; the limit is found among them, with
+            four builds for ten.
         max_drop: Asks for the fastest that loses at most so many points of mIoU, from 0 to 100.
         min_fps: Asks for the most accurate that reaches so many end-to-end FPS, above 0.
 
@@ -90,6 +80,7 @@ def advise(
         MpmError: Something cannot be built or measured; it is found before hours are lost.
     """
     _check_limits(max_drop, min_fps)
+    builds = whole_number("builds", builds)
     plan = make_plan(
         recipe,
         dataset,
@@ -100,95 +91,84 @@ def advise(
         settings=Settings(limit, timed, batch_size, repeats, device, threads),
         progress=progress,
     )
-    sights = first_sight(plan.recipe, plan.dataset, plan.variants, limit, progress)
+    best: SweepRow | None
     if max_drop is not None:
-        return advise_by_accuracy(plan.sweeper, sights, max_drop)
-    return advise_by_speed(plan.sweeper, sights, min_fps or 0.0)
+        best, measured = fastest(plan.sweeper, plan.variants, builds, max_drop)
+    else:
+        best, measured = most_accurate(plan.sweeper, plan.variants, builds, min_fps or 0.0)
+    found = plan.sweeper.sweep
+    seen = len(plan.variants)
+    return Advice(best, found.full_token, tuple(measured), seen, found.subject, found.doubts)
 
 
-def first_sight(
-    recipe: Recipe,
-    dataset: Dataset,
-    variants: Sequence[MergeRecipe],
-    limit: int | None,
-    progress: Callable[[str], None] | None = None,
-) -> list[Sight]:
-    """Run the eager model of every variant over a data set.
-
-    Args:
-        recipe: The recipe of the model; on a CPU it computes in float32, in which eager code is
-            fastest.
-        dataset: Images with label maps.
-        variants: Ways of merging.
-        limit: First samples; None is all.
-        progress: Told each variant as it begins.
-    """
-    say = progress or (lambda _: None)
-    sights = []
-    for number, merge in enumerate(variants, start=1):
-        say(f"first sight {number}/{len(variants)}: {name_of(merge)}, eager")
-        opened = open_eager(dataclasses.replace(recipe, merge=merge))
-        manifest = opened.manifest
-        evaluation = evaluate(opened, dataset, limit=limit)
-        tokens = (manifest.patches, *(round(kept) for kept in evaluation.tokens_kept))
-        gflops = manifest.flops.total(tokens) / 1e9
-        sights.append(Sight(merge, accuracy_of(evaluation).mean_iou, gflops))
-    return sights
-
-
-def advise_by_accuracy(sweeper: Sweeper, sights: Sequence[Sight], max_drop: float) -> Advice:
-    """Find the fastest variant that loses at most so many points of mIoU.
+def fastest(
+    sweeper: Sweeper, merges: Sequence[MergeRecipe], builds: int, max_drop: float
+) -> tuple[SweepRow, list[SweepRow]]:
+    """Find the fastest way of merging that loses at most so many points of mIoU.
 
     Args:
-        sweeper: Builds and measures the variants.
-        sights: The first sight of every variant.
+        sweeper: Looks at ways of merging, and builds and measures them.
+        merges: Ways of merging.
+        builds: The most that are taken for likely.
         max_drop: Points of mIoU, from 0 to 100, below the full-token model.
+
+    Returns:
+        The fastest row, which may be the full-token model's, and all that were measured.
     """
     full_token = sweeper.sweep.full_token
     floor = full_token.accuracy.mean_iou - max_drop / 100
-    likely = sorted((s for s in sights if s.mean_iou >= floor), key=lambda sight: sight.gflops)
-    kept: list[SweepRow] = []
-    measured: list[SweepRow] = []
-    for sight in likely:
-        row = sweeper.measure(sight.merge)
-        if row is not None:
-            measured.append(row)
-            if row.accuracy.mean_iou >= floor:
-                kept.append(row)
-        if len(kept) == FINALISTS:
-            break
+    likely = sorted(sweeper.worth_a_build(merges, builds), key=lambda sight: sight.gflops)
+    measured = _by_halves(sweeper, likely, lambda row: row.accuracy.mean_iou >= floor)
+    kept = [row for row in measured if row.accuracy.mean_iou >= floor]
     best = max((full_token, *kept), key=lambda row: row.speed.end_to_end_fps_ratio.median)
-    return _advice(sweeper, best, measured, sights)
+    return best, measured
 
 
-def advise_by_speed(sweeper: Sweeper, sights: Sequence[Sight], min_fps: float) -> Advice:
-    """Find the most accurate variant that reaches so many end-to-end FPS.
+def most_accurate(
+    sweeper: Sweeper, merges: Sequence[MergeRecipe], builds: int, min_fps: float
+) -> tuple[SweepRow | None, list[SweepRow]]:
+    """Find the most accurate way of merging that reaches so many end-to-end FPS.
 
     Args:
-        sweeper: Builds and measures the variants.
-        sights: The first sight of every variant.
+        sweeper: Looks at ways of merging, and builds and measures them.
+        merges: Ways of merging.
+        builds: The most that are taken for likely.
         min_fps: Images a second, from files to label maps.
+
+    Returns:
+        The most accurate row, None where none is fast enough, and all that were measured; where the
+        full-token model is fast enough it is that one, and none is looked at.
     """
     full_token = sweeper.sweep.full_token
     if full_token.speed.end_to_end_fps >= min_fps:
-        return _advice(sweeper, full_token, (), sights)
-    most_gflops = _HOPE * full_token.speed.gflops * full_token.speed.end_to_end_fps / min_fps
-    likely = sorted((s for s in sights if s.gflops <= most_gflops), key=lambda s: -s.mean_iou)
-    measured: list[SweepRow] = []
-    for sight in likely:
-        row = sweeper.measure(sight.merge)
-        if row is not None:
-            measured.append(row)
-            if row.speed.end_to_end_fps >= min_fps:
-                return _advice(sweeper, row, measured, sights)
-    return _advice(sweeper, None, measured, sights)
+        return full_token, []
+    likely = sorted(sweeper.worth_a_build(merges, builds), key=lambda sight: -sight.gflops)
+    measured = _by_halves(sweeper, likely, lambda row: row.speed.end_to_end_fps >= min_fps)
+    kept = [row for row in measured if row.speed.end_to_end_fps >= min_fps]
+    return max(kept, key=lambda row: row.accuracy.mean_iou, default=None), measured
 
 
-def _advice(
-    sweeper: Sweeper, best: SweepRow | None, measured: Sequence[SweepRow], sights: Sequence[Sight]
-) -> Advice:
-    found = sweeper.sweep
-    return Advice(best, found.full_token, tuple(measured), len(sights), found.subject, found.doubts)
+def _by_halves(
+    sweeper: Sweeper, likely: Sequence[Sight], keeps: Callable[[SweepRow], bool]
+) -> list[SweepRow]:
+    """Measure the middle one, then the middle one of the half in which the limit lies, and so on.
+
+    Args:
+        sweeper: Builds and measures them; what cannot be built is passed over.
+        likely: Ways of merging, from the one that is least likely to keep the limit to the most.
+        keeps: Tells whether a row keeps the limit.
+    """
+    measured = []
+    left = list(likely)
+    while left:
+        middle = len(left) // 2
+        row = sweeper.measure(left[middle].merge)
+        if row is None:
+            del left[middle]
+            continue
+        measured.append(row)
+        left = left[:middle] if keeps(row) else left[middle + 1 :]
+    return measured
 
 
 def _check_limits(max_drop: float | None, min_fps: float | None) -> None:

@@ -1,7 +1,7 @@
 """Plans what a sweep and an advice measure, and sweeps.
 
-recipe, methods × schedules, data ─▶ plan ─▶ sweep: every variant, a row each
-                                         └─▶ advise: the ones that may be best
+recipe, methods × schedules, data ─▶ plan ─┬─▶ sweep: those worth a build, a row each
+                                           └─▶ advise: of these the ones that may be best
 
 A plan is checked as far as possible before anything is built.
 """
@@ -15,20 +15,20 @@ from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.images.decode import has_images
 from mpm_deploy.measure.search.own_labels import label_images
+from mpm_deploy.measure.search.shortlist import BUILDS
 from mpm_deploy.measure.search.sweep import Settings, Sweep, SweepRow, Truth, write_csv
 from mpm_deploy.measure.search.sweeper import Say, Sweeper, full_token_artifact
 from mpm_deploy.measure.search.variants import Schedule, all_variants
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.support.files import make_folder
+from mpm_deploy.support.numbers import whole_number
 
 
 @dataclass(frozen=True)
 class Plan:
     """The variants to measure, and what measures them; the full-token model is measured already."""
 
-    recipe: Recipe
     variants: list[MergeRecipe]
-    dataset: Dataset
     sweeper: Sweeper
 
 
@@ -63,7 +63,7 @@ def make_plan(
     make_folder(output)
     opened, truth = _open_dataset(recipe, weights.sha256, dataset, root, output, settings, say)
     sweeper = Sweeper(recipe, weights.sha256, opened, truth, output, settings, say)
-    return Plan(recipe, variants, opened, sweeper)
+    return Plan(variants, sweeper)
 
 
 def sweep(
@@ -73,6 +73,7 @@ def sweep(
     root: str | Path | None = None,
     methods: Sequence[str] = ("mpm",),
     schedules: Sequence[Schedule] = (),
+    builds: int = BUILDS,
     output: str | Path = "sweep",
     limit: int | None = None,
     timed: int = 32,
@@ -91,8 +92,10 @@ def sweep(
             full-token model then labels.
         root: As `evaluate` takes it.
         methods: Methods with their options, as ``"mpm"`` or ``"tome:ratio=0.2"``.
-        schedules: The blocks to merge at, each a tuple; none asks for each block alone, and pairs
-            of a few early ones.
+        schedules: The blocks to merge at, each a tuple, and all of them are built; none asks for
+            one to four of a few early blocks and each other block alone, of which those are built
+            that a first look finds worth it.
+        builds: The most that are built then.
         output: A folder for ``sweep.json`` and ``sweep.csv``, which keep every row as soon as it
             is there; a sweep that was interrupted goes on from them.
         limit: First images that accuracy is measured on; None is all.
@@ -110,6 +113,7 @@ def sweep(
     Raises:
         MpmError: Something cannot be built or measured; it is found before hours are lost.
     """
+    builds = whole_number("builds", builds)
     plan = make_plan(
         recipe,
         dataset,
@@ -120,11 +124,14 @@ def sweep(
         settings=Settings(limit, timed, batch_size, repeats, device, threads),
         progress=progress,
     )
-    for done, merge in enumerate(plan.variants, start=1):
+    merges = plan.variants
+    if not schedules:
+        merges = [sight.merge for sight in plan.sweeper.worth_a_build(merges, builds)]
+    for done, merge in enumerate(merges, start=1):
         row = plan.sweeper.measure(merge)
         write_csv(Path(output) / "sweep.csv", plan.sweeper.sweep)
         if on_row is not None:
-            on_row(done, len(plan.variants), merge, row)
+            on_row(done, len(merges), merge, row)
     return plan.sweeper.sweep
 
 

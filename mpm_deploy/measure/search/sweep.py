@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from mpm_deploy.artifact import CreatedBy
@@ -120,6 +121,28 @@ class SweepRow:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """The eager model of one way of merging on a few images, before anything is built.
+
+    Attributes:
+        gflops: Mean over the images, from the tokens that each kept.
+        agreements: The share of each image's labels that are the full-token model's.
+        skipped: Why it is not worth a build; None where it is.
+    """
+
+    name: str
+    merge: MergeRecipe
+    gflops: float
+    agreements: tuple[float, ...]
+    skipped: str | None = None
+
+    @property
+    def agreement(self) -> float:
+        """The mean over the images."""
+        return fmean(self.agreements)
+
+
+@dataclass(frozen=True)
 class Failure:
     """A variant that could not be built, and the reason."""
 
@@ -136,6 +159,7 @@ class Sweep:
         rows: In the order they were measured.
         front: Names of those that no other row beats in both end-to-end FPS and mIoU.
         doubts: What is likely to be a mistake in the data set, as `Evaluation` says it.
+        seen: What was looked at to tell what is worth a build.
     """
 
     schema: str
@@ -147,6 +171,7 @@ class Sweep:
     failures: tuple[Failure, ...] = ()
     front: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    seen: tuple[Sight, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return this as plain values that JSON can hold."""
@@ -156,6 +181,14 @@ class Sweep:
     def row(self, merge: MergeRecipe) -> SweepRow | None:
         """Return the row of one way of merging, or None where it was not measured."""
         return next((row for row in self.rows if row.merge == merge), None)
+
+    def sight(self, merge: MergeRecipe) -> Sight | None:
+        """Return the first sight of one way of merging, or None where it was not looked at."""
+        return next((sight for sight in self.seen if sight.merge == merge), None)
+
+    def skipped(self) -> tuple[Sight, ...]:
+        """Return what was looked at, and neither built nor found worth it."""
+        return tuple(s for s in self.seen if s.skipped and self.row(s.merge) is None)
 
     def every_row(self) -> tuple[SweepRow, ...]:
         """Return all rows, the full-token model's first."""

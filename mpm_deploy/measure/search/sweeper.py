@@ -1,7 +1,8 @@
 """Measures ways of merging one after another, for a sweep and for an advice.
 
     full-token ─▶ build ─▶ evaluate ─▶ bench ────────────────────┐
-    variant    ─▶ build ─▶ evaluate ─▶ bench against full-token ─┴▶ a row each ─▶ sweep.json
+    variant    ─▶ build ─▶ evaluate ─▶ bench against full-token ─┴▶ a row each ────┐
+    variants ─▶ first look ─▶ those worth a build, and why the others are not ─────┴▶ sweep.json
 
 Accuracy and speed of a row come from the same artifact. Each row is on disk as soon as it is
 measured: what is interrupted goes on where it stopped.
@@ -9,8 +10,9 @@ measured: what is interrupted goes on where it stopped.
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,14 @@ from mpm_deploy.datasets import Dataset
 from mpm_deploy.datasets.label_files import content_of, read_file
 from mpm_deploy.errors import AgreementError, BuildError, DatasetError, InputError
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation, evaluate
+from mpm_deploy.measure.search.first_sight import FirstLook
+from mpm_deploy.measure.search.shortlist import shortlist
 from mpm_deploy.measure.search.sweep import (
     SCHEMA,
     Accuracy,
     Failure,
     Settings,
+    Sight,
     Speed,
     Subject,
     Sweep,
@@ -110,6 +115,32 @@ class Sweeper:
         front = pareto_front((self.sweep.full_token, *rows))
         self._keep(rows=rows, front=front, failures=failures)
         return row
+
+    def worth_a_build(self, merges: Sequence[MergeRecipe], builds: int) -> list[Sight]:
+        """Return the first sights of those ways of merging that are worth a build, and keep why the
+        others are not, as `shortlist` tells them apart. One step of FLOPs is the full-token
+        model's, which is built already.
+
+        Args:
+            merges: Ways of merging, each of which is looked at before or now.
+            builds: The most to return.
+        """
+        full_token = self.sweep.full_token.merge
+        every = (full_token, *merges)
+        for number, merge in enumerate(every):
+            if self.sweep.sight(merge) is None:
+                self._say(f"first look {number}/{len(merges)}: {name_of(merge)}")
+                self._keep(seen=(*self.sweep.seen, self._look(merge)))
+        sights = shortlist([s for s in self.sweep.seen if s.merge in every], builds + 1)
+        others = (sight for sight in self.sweep.seen if sight.merge not in every)
+        self._keep(seen=(*others, *sights))
+        return [s for s in sights if s.skipped is None and s.merge != full_token]
+
+    @cached_property
+    def _look(self) -> FirstLook:
+        samples = self._dataset.samples[: self._settings.limit]
+        images = [sample.image for sample in samples]
+        return FirstLook(self._recipe, images, self._settings.threads)
 
     def _begin(self, subject: Subject) -> Sweep:
         artifact = self._full_token()

@@ -1,6 +1,6 @@
 """Lists the variants that a sweep tries: ways of merging, each at some schedules.
 
-mpm                 ×   [0] [1] ... [11]  [1, 2] [1, 3] ...
+mpm                 ×   [0] [1] ... [11]  [0, 1] [0, 2] ...  [0, 1, 2] ...  [0, 1, 2, 3] ...
 tome:ratio=0.2      ×   the same
 algm:threshold=0.9  ×   its pairs
 """
@@ -8,7 +8,7 @@ algm:threshold=0.9  ×   its pairs
 import dataclasses
 import json
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 from mpm_deploy.errors import InputError, RecipeError
@@ -16,7 +16,8 @@ from mpm_deploy.families import REDUCTIONS
 from mpm_deploy.models.encoders.config import checked_schedule
 from mpm_deploy.recipe import MergeRecipe, Recipe
 
-_FEW = (1, 2, 3, 5, 8)  # of 12 blocks: the early ones, where a merge saves most
+_FEW = (0, 1, 2, 3, 5, 8)  # of 12 blocks: the early ones, where a merge saves most
+_MOST_MERGES = 4
 
 Schedule = tuple[int, ...]
 
@@ -41,13 +42,15 @@ def parse_method(text: str) -> dict[str, str]:
 
 
 def default_schedules(depth: int) -> list[Schedule]:
-    """Return a schedule for each single block, and one for every pair of a few early blocks.
+    """Return a schedule for each single block, and for every two, three and four of a few early
+    ones.
 
     Args:
         depth: Blocks of the encoder.
     """
     few = sorted({depth * block // 12 for block in _FEW})
-    return [*((block,) for block in range(depth)), *combinations(few, 2)]
+    several = (combinations(few, merges) for merges in range(2, _MOST_MERGES + 1))
+    return [*((block,) for block in range(depth)), *chain.from_iterable(several)]
 
 
 def all_variants(

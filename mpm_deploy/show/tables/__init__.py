@@ -31,6 +31,7 @@ from mpm_deploy.show.tables.sweep import (
     advice_sentence,
     row_summary,
     rows_table,
+    skipped_table,
     sweep_remarks,
     sweep_table,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "loss_summary",
     "sweep_table",
     "rows_table",
+    "skipped_table",
     "row_summary",
     "sweep_remarks",
     "advice_sentence",

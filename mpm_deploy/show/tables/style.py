@@ -16,7 +16,7 @@ def new_table(*columns: str, justify: Literal["left", "right"] = "left") -> Tabl
     """Make an empty table; only the columns of prose may wrap."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify=justify, no_wrap=column not in ("for", "found"))
+        table.add_column(column, justify=justify, no_wrap=column not in ("for", "found", "why"))
     return table
 
 

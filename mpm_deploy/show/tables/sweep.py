@@ -46,6 +46,17 @@ def rows_table(rows: Iterable[SweepRow], front: Collection[str] = ()) -> Table:
     return table
 
 
+def skipped_table(sweep: Sweep) -> Table:
+    """Make a table with a row for each way of merging that was not worth a build, and why."""
+    table = new_table("not built", "× FLOPs", "agreement", "why", justify="right")
+    table.columns[0].justify = table.columns[-1].justify = "left"
+    for sight in sorted(sweep.skipped(), key=lambda sight: -sight.gflops):
+        flop_ratio = sweep.full_token.speed.gflops / sight.gflops
+        why = sight.skipped or ""
+        table.add_row(sight.name, f"{flop_ratio:.2f}", percent(sight.agreement), why)
+    return table
+
+
 def row_summary(row: SweepRow) -> str:
     """Describe one row in a line."""
     ratio = spread(row.speed.end_to_end_fps_ratio)
@@ -65,6 +76,12 @@ def sweep_remarks(sweep: Sweep) -> list[str]:
         f"{full_token.speed.images}, batch {settings.batch_size}, "
         "each artifact in turns with the full-token one."
     ]
+    skipped = sweep.skipped()
+    if skipped:
+        remarks.append(
+            f"Looked at on {len(skipped[0].agreements)} images and not built, as others have fewer "
+            f"FLOPs or agree more with the full-token model: {len(skipped)}."
+        )
     beaten = not_matched(sweep)
     if not beaten and {row.merge.method for row in sweep.rows} > {"mpm"}:
         remarks.append("No other method is faster than mpm at an mIoU that mpm reaches.")

@@ -2,12 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.measure.search.sweep import (
+    Sight,
     not_matched,
     pareto_front,
     read_sweep,
@@ -16,7 +18,7 @@ from mpm_deploy.measure.search.sweep import (
 )
 from mpm_deploy.models.reductions import Tome
 from mpm_deploy.recipe import MergeRecipe
-from mpm_deploy.show.tables import sweep_remarks, sweep_table
+from mpm_deploy.show.tables import skipped_table, sweep_remarks, sweep_table
 from tests.measure.search.sweeps import row, sweep
 
 
@@ -66,6 +68,27 @@ def test_what_the_remarks_say() -> None:
     )
 
 
+def seen() -> tuple[Sight, ...]:
+    """One that is worth a build, and two that are not."""
+    return (
+        Sight("mpm [2]", mpm(2), 12.0, (0.9, 0.8)),
+        Sight("mpm [5]", mpm(5), 16.0, (0.7, 0.8), "mpm [2] has fewer FLOPs"),
+        Sight("mpm [8]", mpm(8), 18.0, (0.6, 0.8), "mpm [2] has fewer FLOPs"),
+    )
+
+
+def test_what_was_not_worth_a_build_is_told_unless_it_is_built_after_all() -> None:
+    found = replace(sweep(row(mpm(2), 0.7, 1.5), row(mpm(8), 0.7, 1.4)), seen=seen())
+    table = skipped_table(found)
+    assert [[*column.cells] for column in table.columns] == [
+        *(["mpm [5]"], ["1.50"], ["75.00"], ["mpm [2] has fewer FLOPs"])
+    ]
+    assert sweep_remarks(found)[1] == (
+        "Looked at on 2 images and not built, as others have fewer FLOPs or agree more with the "
+        "full-token model: 1."
+    )
+
+
 def test_a_table_has_every_row_once_and_the_fastest_last() -> None:
     table = sweep_table(sweep(row(mpm(2), 0.7, 1.5), row(mpm(5), 0.75, 1.2)))
     assert list(table.columns[0].cells) == ["full-token", "mpm [5]", "mpm [2]"]
@@ -73,7 +96,7 @@ def test_a_table_has_every_row_once_and_the_fastest_last() -> None:
 
 
 def test_files_give_back_what_was_written(tmp_path: Path) -> None:
-    found = sweep(row(mpm(2), 0.7, 1.5), row(tome(2, 5), 0.75, 1.25))
+    found = replace(sweep(row(mpm(2), 0.7, 1.5), row(tome(2, 5), 0.75, 1.25)), seen=seen())
     write_sweep(tmp_path / "sweep.json", found)
     assert read_sweep(tmp_path / "sweep.json") == found
     write_csv(tmp_path / "sweep.csv", found)

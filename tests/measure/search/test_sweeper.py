@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,15 @@ from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.errors import AgreementError, InputError
 from mpm_deploy.measure.accuracy.evaluate import evaluate
 from mpm_deploy.measure.search import sweeper as sweeper_module
-from mpm_deploy.measure.search.advise import (
-    FINALISTS,
-    advise_by_accuracy,
-    advise_by_speed,
-    first_sight,
-)
+from mpm_deploy.measure.search.advise import fastest, most_accurate
 from mpm_deploy.measure.search.own_labels import label_images
-from mpm_deploy.measure.search.sweep import Settings
+from mpm_deploy.measure.search.sweep import Settings, Sight, SweepRow
 from mpm_deploy.measure.search.sweeper import FILE, Sweeper, full_token_artifact
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import MergeRecipe
 from tests.conftest import small_recipe
 from tests.datasets.made_up import SIZES, make, write_label_file
-from tests.measure.search.sweeps import report
+from tests.measure.search.sweeps import report, row
 
 RECIPE = small_recipe()
 EARLY, LATE = MergeRecipe("mpm", (1, 3)), MergeRecipe("mpm", (9,))
@@ -149,31 +144,66 @@ def test_nor_is_one_of_other_weights_under_the_same_name(tmp_path: Path) -> None
     assert trained_again == path and path.stat().st_mtime_ns > built
 
 
-def test_first_sight_is_what_the_artifact_says(start: Start, dataset: Dataset) -> None:
-    """The eager model and the compiled one see the same labels and keep the same tokens."""
-    sweeper = start()
-    sights = first_sight(RECIPE, dataset, [EARLY, LATE], 4, lambda _: None)
-    for sight in sights:
-        row = sweeper.measure(sight.merge)
-        assert row is not None
-        assert sight.mean_iou == pytest.approx(row.accuracy.mean_iou, abs=1e-4)
-    assert sights[0].gflops < sights[1].gflops
+SINGLE = [MergeRecipe("mpm", (block,)) for block in range(12)]
 
 
-def test_advice_by_accuracy_measures_only_what_may_be_the_answer(
-    start: Start, dataset: Dataset, timed: list[tuple[str, int]]
+def test_a_look_is_had_once_and_kept_with_its_reasons(
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweeper = start()
-    merges = [MergeRecipe("mpm", (block,)) for block in range(12)]
-    sights = first_sight(RECIPE, dataset, merges, 4, lambda _: None)
-    advice = advise_by_accuracy(sweeper, sights, max_drop=100.0)
-    assert len(advice.measured) == FINALISTS
-    assert {row.merge for row in advice.measured} == {
-        sight.merge for sight in sorted(sights, key=lambda sight: sight.gflops)[:FINALISTS]
+    worth = sweeper.worth_a_build(SINGLE[:4], builds=2)
+    assert 1 <= len(worth) <= 2 and all(sight.skipped is None for sight in worth)
+    assert {sight.merge for sight in sweeper.sweep.skipped()} == {*SINGLE[:4]} - {
+        sight.merge for sight in worth
     }
-    assert advice.best in advice.measured
-    impossible = advise_by_accuracy(sweeper, [replace(s, mean_iou=-1.0) for s in sights], 0.0)
-    assert impossible.best is sweeper.sweep.full_token and impossible.measured == ()
+    again = start()
+    monkeypatch.setattr(sweeper_module, "FirstLook", interrupt)
+    assert again.worth_a_build(SINGLE[:4], builds=2) == worth
+    assert len(again.worth_a_build(SINGLE[:2], builds=9)) <= 2
+    assert {sight.merge for sight in again.sweep.seen} == {RECIPE.full_token().merge, *SINGLE[:4]}
+
+
+def losing(monkeypatch: pytest.MonkeyPatch, sweeper: Sweeper) -> list[int]:
+    """Every row loses as many points as its block is early; which blocks are measured is kept."""
+    measured: list[int] = []
+    full_token = sweeper.sweep.full_token.accuracy.mean_iou
+
+    def measure(merge: MergeRecipe) -> SweepRow | None:
+        (block,) = merge.blocks
+        measured.append(block)
+        fps_ratio = 2.0 - block / 12
+        return None if block == 6 else row(merge, full_token - (11 - block) / 100, fps_ratio)
+
+    def worth_a_build(merges: Sequence[MergeRecipe], _: int) -> list[Sight]:
+        return [Sight("", merge, 1.0 + merge.blocks[0], (1.0,)) for merge in merges]
+
+    monkeypatch.setattr(sweeper, "measure", measure)
+    monkeypatch.setattr(sweeper, "worth_a_build", worth_a_build)
+    return measured
+
+
+def test_the_fastest_within_a_drop_is_found_by_halves(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeper = start()
+    measured = losing(monkeypatch, sweeper)
+    best, rows = fastest(sweeper, SINGLE, 12, max_drop=3.5)
+    assert best.merge == SINGLE[8]
+    assert measured == [6, 5, 9, 8, 7]  # 6 cannot be built
+    assert [row.merge.blocks for row in rows] == [(5,), (9,), (8,), (7,)]
+    assert fastest(sweeper, SINGLE[:3], 12, max_drop=0.5)[0] is sweeper.sweep.full_token
+
+
+def test_the_most_accurate_that_is_fast_enough(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeper = start()  # the full-token model has 10 FPS
+    measured = losing(monkeypatch, sweeper)
+    assert most_accurate(sweeper, SINGLE, 12, min_fps=9.0) == (sweeper.sweep.full_token, [])
+    assert measured == []
+    best, _ = most_accurate(sweeper, SINGLE, 12, min_fps=16.0)
+    assert best is not None and best.merge == SINGLE[4]
+    assert most_accurate(sweeper, SINGLE, 12, min_fps=25.0)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -229,17 +259,6 @@ def test_the_public_functions_take_what_the_command_line_does(
     assert advice.seen == 2 and advice.best in advice.measured
     assert advice.subject == found.subject
     assert len(timed) == 3  # the full-token one and two variants, once each
-
-
-def test_advice_by_speed(start: Start, dataset: Dataset) -> None:
-    sweeper = start()  # the full-token model has 10 FPS, whatever merges has 20
-    sights = first_sight(RECIPE, dataset, [EARLY, LATE], 4, lambda _: None)
-    assert advise_by_speed(sweeper, sights, 9.0).best is sweeper.sweep.full_token
-    most = max(sights, key=lambda sight: sight.mean_iou)
-    advice = advise_by_speed(sweeper, [replace(s, gflops=0.1) for s in sights], 15.0)
-    assert advice.best is not None and advice.best.merge == most.merge
-    assert advise_by_speed(sweeper, [replace(s, gflops=0.1) for s in sights], 25.0).best is None
-    assert advise_by_speed(sweeper, [replace(s, gflops=99.0) for s in sights], 15.0).measured == ()
 
 
 def test_images_without_label_maps_get_those_of_the_full_token_model(

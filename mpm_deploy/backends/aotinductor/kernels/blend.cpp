@@ -92,7 +92,7 @@ extern "C" AOTITorchError aoti_torch_cpu_blend(AtenTensorHandle cells, AtenTenso
   const bool narrow = is_bfloat16(cells);
   if (sizes_of<3>(weight) != Sizes<3>{3, 3, grid.width}) return AOTI_TORCH_FAILURE;
   if (is_bfloat16(weight) != narrow) return AOTI_TORCH_FAILURE;
-  *places = empty<4>({grid.images, grid.down, grid.across, grid.width}, narrow);
+  *places = empty<4>({grid.images, grid.down, grid.across, grid.width}, dtype_of(cells));
   const auto blend = narrow ? blend_all<bfloat16> : blend_all<float>;
   blend(data<const void>(cells), data<const void>(weight), grid, data<void>(*places));
   return AOTI_TORCH_SUCCESS;

@@ -35,14 +35,26 @@ Sizes<dimensions> contiguous_strides(const Sizes<dimensions>& sizes) {
   return strides;
 }
 
+template <std::size_t dimensions>
+struct Layout {
+  Sizes<dimensions> sizes, strides;
+};
+
+template <std::size_t dimensions>
+Layout<dimensions> layout_of(AtenTensorHandle tensor) {
+  std::int64_t *sizes = nullptr, *strides = nullptr;
+  check(aoti_torch_get_sizes(tensor, &sizes));
+  check(aoti_torch_get_strides(tensor, &strides));
+  Layout<dimensions> layout;
+  std::copy_n(sizes, dimensions, layout.sizes.begin());
+  std::copy_n(strides, dimensions, layout.strides.begin());
+  return layout;
+}
+
 // The sizes of a contiguous tensor; another one is a failure.
 template <std::size_t dimensions>
 Sizes<dimensions> sizes_of(AtenTensorHandle tensor) {
-  std::int64_t *given_sizes = nullptr, *given_strides = nullptr;
-  check(aoti_torch_get_sizes(tensor, &given_sizes));
-  check(aoti_torch_get_strides(tensor, &given_strides));
-  Sizes<dimensions> sizes;
-  std::copy_n(given_sizes, dimensions, sizes.begin());
+  const auto [sizes, given_strides] = layout_of<dimensions>(tensor);
   const auto strides = contiguous_strides(sizes);
   for (std::size_t i = 0; i < dimensions; ++i) {
     if (sizes[i] != 1 && given_strides[i] != strides[i]) throw ShimFailed{};
@@ -50,19 +62,23 @@ Sizes<dimensions> sizes_of(AtenTensorHandle tensor) {
   return sizes;
 }
 
-// Whether a tensor is of bfloat16; what is neither that nor float32 is a failure.
-bool is_bfloat16(AtenTensorHandle tensor) {
+std::int32_t dtype_of(AtenTensorHandle tensor) {
   std::int32_t dtype = 0;
   check(aoti_torch_get_dtype(tensor, &dtype));
+  return dtype;
+}
+
+// Whether a tensor is of bfloat16; what is neither that nor float32 is a failure.
+bool is_bfloat16(AtenTensorHandle tensor) {
+  const auto dtype = dtype_of(tensor);
   const bool narrow = dtype == aoti_torch_dtype_bfloat16();
   if (!narrow && dtype != aoti_torch_dtype_float32()) throw ShimFailed{};
   return narrow;
 }
 
 template <std::size_t dimensions>
-AtenTensorHandle empty(const Sizes<dimensions>& sizes, bool bfloat16) {
+AtenTensorHandle empty(const Sizes<dimensions>& sizes, std::int32_t dtype) {
   const auto strides = contiguous_strides(sizes);
-  const auto dtype = bfloat16 ? aoti_torch_dtype_bfloat16() : aoti_torch_dtype_float32();
   AtenTensorHandle tensor = nullptr;
   check(aoti_torch_empty_strided(dimensions, sizes.data(), strides.data(), dtype,
                                  aoti_torch_device_type_cpu(), 0, &tensor));

@@ -2,6 +2,7 @@
 // name outside its file, as in tensors.h.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -46,7 +47,7 @@ INLINE Vector read(const Element* source, std::int64_t count, Vector others) {
 
 INLINE Floats larger(Floats a, Floats b) { return _mm512_max_ps(a, b); }
 
-INLINE Floats nearest(Floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT); }
+INLINE Floats floor(Floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEG_INF); }
 
 INLINE Floats times_power_of_two(Floats x, Floats n) { return _mm512_scalef_ps(x, n); }
 
@@ -58,9 +59,10 @@ INLINE Integers widen(Words words) {
 
 INLINE Floats larger(Floats a, Floats b) { return a > b ? a : b; }  // of NaN and b: b
 
-INLINE Floats nearest(Floats x) {          // of -2^22 to 0
-  const Floats shift = fill(12582912.0F);  // 1.5 * 2^23: behind it is no room for a fraction
-  return x + shift - shift;
+INLINE Floats floor(Floats x) {                                 // of -2^22 to 0
+  const Integers below = __builtin_convertvector(x, Integers);  // cut: towards zero
+  const Floats cut = __builtin_convertvector(below, Floats);
+  return cut > x ? cut - 1.0F : cut;
 }
 
 INLINE Floats times_power_of_two(Floats x, Floats n) {  // n >= -126
@@ -98,6 +100,18 @@ INLINE void store(Floats values, float* target, std::int64_t count) {
 INLINE void store(Floats values, bfloat16* target, std::int64_t count) {
   const Words words = narrow(values);
   std::memcpy(target, &words, static_cast<std::size_t>(count) * sizeof(bfloat16));
+}
+
+// Calls act(column, count, turn) for each vector of a row. Whole ones come two at a time, of turns
+// 0 and 1, so that a sum of the one does not wait for that of the other; then the rest, of turn 0.
+template <typename Act>
+INLINE void for_each_vector(std::int64_t columns, Act act) {
+  std::int64_t column = 0;
+  for (; column + 2 * lanes <= columns; column += 2 * lanes) {
+    act(column, lanes, 0);
+    act(column + lanes, lanes, 1);
+  }
+  for (; column < columns; column += lanes) act(column, std::min(lanes, columns - column), 0);
 }
 
 }  // namespace
