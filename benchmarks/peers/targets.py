@@ -72,8 +72,8 @@ def _accuracy(engines: list[EngineResult], plain: EngineResult | None) -> Iterat
     ours = _ours(engines, "best_fps")
     lost = points_lost(ours, [plain]) if ours and plain else None
     if ours is not None and plain is not None and lost is not None:
-        title = _title("points of mIoU lost", ours, plain)
-        yield judge(title, POINTS_LOST, [lost], at_most=True)
+        target = f"{ours.dtype}: points of mIoU lost: {ours.name} {ours.variant.tokens}"
+        yield judge(target, POINTS_LOST, [lost], at_most=True)
 
 
 def _cpp_over_python(engines: list[EngineResult]) -> Iterator[Verdict]:
