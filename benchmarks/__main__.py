@@ -13,6 +13,7 @@ from benchmarks import (
     cpu_peers,
     label_map,
     memory,
+    precisions,
     rotary_positions,
     serving,
     speed,
@@ -25,7 +26,7 @@ MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
         *(speed, memory, label_map, windows, rotary_positions),
-        *(transformers_agreement, video, c_interface, serving, archives, cpu_peers),
+        *(transformers_agreement, precisions, video, c_interface, serving, archives, cpu_peers),
     )
 }
 

@@ -15,9 +15,11 @@ by the means it has: a session that they share, with one thread a call, or a str
 Peers interpolate and take the argmax inside their own graph; for their model FPS they have a second
 graph without. End to end the next images are decoded on other threads while the model runs: with
 peers on one for each image at once, with ours on one a core, of which one has work where images
-come one at a time. Peers run the full-token model, and the merged one where they can; where an
-engine offers several routes (exporters, settings) all are tried and the fastest right one is taken.
-Eight bits are calibrated on every third scene; mIoU is over the others, for every engine.
+come one at a time. Peers run the full-token model, and the merged one where they can, by every
+schedule of the model; where an engine offers several routes (exporters, settings) all are tried and
+the fastest right one is taken. Eight bits are calibrated on every third scene; mIoU is over the
+others, for every engine. Of ours, targets take the fastest that loses at most a point of mIoU; what
+merging gives a batch, `benchmarks.speed` measures.
 
 Converting takes many minutes, once for each state of the sources; what is converted stays in
 ``build/benchmarks``. Writes ``benchmarks/results/cpu_peers-<machine>.json``, from which

@@ -5,6 +5,7 @@
     results/cpu_peers-*.json ┬─▶ README.md, between the two "cpu peers" comments: the fastest
                              └─▶ docs/results/cpu_peers.md: all engines, and the targets
     results/transformers_agreement.json ─▶ docs/results/transformers.md
+    results/precisions.json ─▶ docs/results/precisions.md
     results/{video,c_interface,serving,archives}.json ─▶ docs/results/ways_in.md
     results/h100-*.json ─────┬─▶ README.md, between the two "h100" comments: the paper's rows
                              ├─▶ docs/results/h100.md: every table
@@ -22,7 +23,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.pages import command_line, demo, gpu, peers, sweep, transformers, ways_in
+from benchmarks.pages import (
+    command_line,
+    demo,
+    gpu,
+    peers,
+    precisions,
+    sweep,
+    transformers,
+    ways_in,
+)
 from benchmarks.pages.common import between
 from benchmarks.record import ROOT
 
@@ -56,7 +66,7 @@ def pages() -> dict[Path, str]:
     for name, module in (("proof", demo), ("cpu peers", peers), ("h100", gpu)):
         readme = between(readme, name, module.readme())
     made = {README: readme}
-    for module in (demo, command_line, peers, sweep, transformers, ways_in, gpu):
+    for module in (demo, command_line, peers, precisions, sweep, transformers, ways_in, gpu):
         made |= module.pages()
     return made
 

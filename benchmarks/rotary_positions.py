@@ -33,10 +33,10 @@ from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import rows_table
 from benchmarks.gpu.prepare import FOLDER
 from benchmarks.record import ROOT
+from mpm_deploy.datasets.confusion import class_iou, confusion
+from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.families import ENCODERS
 from mpm_deploy.images.decode import decode
-from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
-from mpm_deploy.measure.accuracy.datasets.folder import Folder
 from mpm_deploy.models.encoders.named import TINY, NamedVits, vit_shape
 from mpm_deploy.models.encoders.rotary import Rotary
 from mpm_deploy.models.reductions import Packed

@@ -53,11 +53,11 @@ DATASETS = Family(
     "datasets",
     "data set",
     {
-        "ade20k": "mpm_deploy.measure.accuracy.datasets.ade20k:Ade20k",
-        "cityscapes": "mpm_deploy.measure.accuracy.datasets.cityscapes:Cityscapes",
-        "pascal_context": "mpm_deploy.measure.accuracy.datasets.pascal_context:PascalContext",
-        "pascal_context_59": "mpm_deploy.measure.accuracy.datasets.pascal_context:PascalContext59",
-        "folder": "mpm_deploy.measure.accuracy.datasets.folder:Folder",
+        "ade20k": "mpm_deploy.datasets.ade20k:Ade20k",
+        "cityscapes": "mpm_deploy.datasets.cityscapes:Cityscapes",
+        "pascal_context": "mpm_deploy.datasets.pascal_context:PascalContext",
+        "pascal_context_59": "mpm_deploy.datasets.pascal_context:PascalContext59",
+        "folder": "mpm_deploy.datasets.folder:Folder",
     },
 )
 

@@ -24,7 +24,7 @@ FLOORS = [
     {"recipe"},
     {"artifact", "ops"},
     {"models"},
-    {"backends"},
+    {"backends", "datasets"},
     {"builder", "run"},
     {"measure", "serve"},
     {"show"},

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mpm_deploy.measure.accuracy.confusion import class_iou, confusion, mean_of_known
-from mpm_deploy.measure.accuracy.datasets import Dataset
+from mpm_deploy.datasets import Dataset
+from mpm_deploy.datasets.confusion import class_iou, confusion, mean_of_known
 
 _NAMED = 5  # of the label maps that differ
 

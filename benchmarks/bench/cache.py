@@ -16,7 +16,10 @@ from mpm_deploy.support.processor import cpu_name
 
 FOLDER = ROOT / "build" / "benchmarks"
 PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf")
-_SOURCES = ("mpm_deploy", "recipes", "benchmarks/peers/engines", "benchmarks/peers/models.py")
+_SOURCES = (
+    *("mpm_deploy", "recipes"),
+    *(f"benchmarks/peers/{name}" for name in ("engines", "models.py", "variants.py")),
+)
 
 
 def merged(recipe: str) -> Path:

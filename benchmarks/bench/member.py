@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console, RenderableType
 
+from benchmarks.bench.tables import WIDE
 from benchmarks.record import write_result
 
 
@@ -58,7 +59,7 @@ class Member:
         missing = missing_of(self.needs)
         if missing:
             parser.error(f"not here: {', '.join(missing)}")
-        console = Console(width=150, highlight=False, markup=False)
+        console = Console(width=WIDE, highlight=False, markup=False)
         for finding in self.measure(options):
             for each in finding.shown:
                 console.print(each)

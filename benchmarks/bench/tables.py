@@ -10,7 +10,7 @@ from rich.table import Table
 from benchmarks.bench.targets import Verdict
 from mpm_deploy.show.tables.style import new_table, spread
 
-WIDE = 156
+WIDE = 168
 # Columns of words; all others are figures, to the right.
 _WORDS = {
     *("recipe", "program", "scores", "version", "table", "row", "method", "kernel", "kind"),

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from mpm_deploy.measure.speed.report import Spread
 
+OF_THE_FLOPS = 0.95  # of what full-token's FLOPs over merged ones' would give, the model alone
+CPP_OVER_PYTHON = 0.99  # end to end, with one artifact
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -17,15 +17,15 @@ from benchmarks.bench import agreement
 from benchmarks.bench.ceilings import measure_cpu
 from benchmarks.bench.turns import Say, take_turns
 from benchmarks.peers.contestants import END_TO_END, MODEL, Contestant, OwnContestant
-from benchmarks.peers.engines import Variant
 from benchmarks.peers.engines.pytorch import Eager
 from benchmarks.peers.models import Model, copied, judged_images
 from benchmarks.peers.results import EngineResult, ModelResult
 from benchmarks.peers.targets import verdicts
+from benchmarks.peers.variants import FULL_TOKEN, Variant
 from benchmarks.record import IMAGES, current_commit
 from mpm_deploy.builder.build import make_model
+from mpm_deploy.datasets import open_dataset
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.measure.accuracy.datasets import open_dataset
 
 # What takes turns together: an engine in 8 bits beside those in 16 bits, the fastest there were.
 GROUPS = (("float32",), ("bfloat16", "int8"))
@@ -109,6 +109,7 @@ def _judged(one: Contestant, everyone: Sequence[Contestant], how: Conditions) ->
         ours=isinstance(one, OwnContestant),
         dtype=variant.dtype,
         merged=variant.merged,
+        blocks=variant.blocks,
         note=one.note,
         cannot=taker.cannot,
     )
@@ -131,8 +132,8 @@ def _judged(one: Contestant, everyone: Sequence[Contestant], how: Conditions) ->
         end_to_end_fps=taker.fps(END_TO_END),
         side_by_side_fps=taker.fps(one.side_by_side),
         not_side_by_side=taker.failures.get(one.side_by_side),
-        equal_to_full_token=equal(Variant()),
-        equal_to_merged=equal(Variant(merged=True)) if variant.merged else None,
+        equal_to_full_token=equal(FULL_TOKEN),
+        equal_to_merged=equal(replace(variant, dtype="float32")) if variant.merged else None,
         gflops=last.get("gflops"),
         tokens_kept=None if tokens is None else tuple(tokens),
         labels_ms=last.get("stages_ms", {}).get("labels"),

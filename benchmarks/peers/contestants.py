@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.bench.turns import Pass, Taker
-from benchmarks.peers.engines import PEERS, Variant
+from benchmarks.peers.engines import PEERS
 from benchmarks.peers.models import Model, cores
+from benchmarks.peers.variants import Variant
 from benchmarks.record import CPP_RUNNER, PROGRAMS
 from mpm_deploy.errors import MpmError
 from mpm_deploy.measure.speed.engine import PROGRAM, Engine
@@ -27,7 +28,7 @@ class Contestant(ABC):
     Attributes:
         model: The model.
         name: The name that the table shows.
-        variant: Its precision, and whether it merges.
+        variant: Its precision and tokens.
         cache: The folder for what is converted and built.
         note: What a reader should know, as the route taken; known once it is prepared.
     """
@@ -97,6 +98,8 @@ class OwnContestant(Contestant):
         if not self.artifact.exists():
             options = [f"--set={each}" for each in self.model.settings_in(self.variant.dtype)]
             options += [] if self.variant.merged else ["--full-token"]
+            if self.variant.blocks:
+                options += [f"--set=merge.blocks={[*self.variant.blocks]}"]
             options += ["-o", str(self.artifact)]
             _run([*PROGRAM, "build", "--recipe", self.recipe.name, *options])
 
@@ -134,18 +137,19 @@ def left_out() -> Iterator[str]:
 def _peers(model: Model, cache: Path) -> Iterator[Contestant]:
     for peer in PEERS.values():
         if not peer.missing():
-            for variant in peer.variants:
+            for variant in model.variants(peer.variants):
                 yield PeerContestant(model, peer.name, variant, cache)
 
 
 def _own(model: Model, cache: Path) -> Iterator[Contestant]:
-    kinds = [("Python", True), ("Python", False), ("C++", True)]
+    kinds = {"Python": (True, False), "C++": (True,) if CPP_RUNNER.exists() else ()}
     for builtin in builtin_recipes():
         if builtin.name.startswith("cpu_"):
-            recipe = model.recipe(builtin.name)
-            for program, merged in kinds if CPP_RUNNER.exists() else kinds[:2]:
-                about = f"{recipe.name}, {program}", Variant(recipe.backend.dtype, merged), cache
-                yield OwnContestant(model, *about, recipe=recipe, program=program)
+            recipe, dtype = model.recipe(builtin.name), builtin.backend.dtype
+            for program, merged in kinds.items():
+                for variant in model.variants(Variant(dtype, each) for each in merged):
+                    about = f"{recipe.name}, {program}", variant, cache
+                    yield OwnContestant(model, *about, recipe=recipe, program=program)
 
 
 def _run(command: list[str]) -> None:

@@ -3,13 +3,16 @@
 """
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from benchmarks.bench import turns
 from benchmarks.bench.targets import Verdict
+from benchmarks.peers.variants import FULL_TOKEN, Blocks, Variant
 from mpm_deploy.measure.speed.report import Spread
+
+POINTS_LOST = 1.0  # of mIoU, at most, to plain PyTorch full-token: by those of ours that are judged
 
 Figure = Literal["model_fps", "end_to_end_fps", "side_by_side_fps", "best_fps"]
 
@@ -35,6 +38,7 @@ class EngineResult:
         tokens_kept: Mean tokens after each merge; None where the engine does not say.
         labels_ms: Milliseconds of an image, scores to labels; None where the engine does not say.
         mean_iou: Against true label maps; None in older records, and where weights are random.
+        blocks: The schedule that it merges by, where that is not the recipes' own.
     """
 
     name: str
@@ -53,11 +57,17 @@ class EngineResult:
     tokens_kept: tuple[float, ...] | None = None
     labels_ms: float | None = None
     mean_iou: float | None = None
+    blocks: Blocks = ()
+
+    @property
+    def variant(self) -> Variant:
+        """What it computes in, and on which tokens."""
+        return Variant(self.dtype, self.merged, self.blocks)
 
     @property
     def title(self) -> str:
-        """The engine with its precision, and whether it merges."""
-        return f"{self.name} {self.dtype} {'merged' if self.merged else 'full-token'}"
+        """The engine with its precision and its tokens."""
+        return f"{self.name} {self.dtype} {self.variant.tokens}"
 
     @property
     def best_fps(self) -> tuple[float, ...]:
@@ -102,12 +112,33 @@ class ModelResult:
 
 
 def find(
-    engines: Iterable[EngineResult], name: str, dtype: str = "float32", merged: bool = False
+    engines: Iterable[EngineResult], name: str, variant: Variant = FULL_TOKEN
 ) -> EngineResult | None:
     """Return the engine of that name if it has figures, else None."""
-    wanted = (name, dtype, merged)
-    found = (e for e in engines if (e.name, e.dtype, e.merged) == wanted and e.cannot is None)
+    wanted = (name, variant)
+    found = (e for e in engines if (e.name, e.variant) == wanted and e.cannot is None)
     return next(found, None)
+
+
+def plain_pytorch(engines: Iterable[EngineResult]) -> EngineResult | None:
+    """Return PyTorch eager full-token in float32 if it has figures, else None."""
+    return find(engines, "PyTorch eager")
+
+
+def points_lost(engine: EngineResult, engines: Iterable[EngineResult]) -> float | None:
+    """Return the points of mIoU that one of the engines loses to plain PyTorch; None where either
+    was not judged.
+    """
+    plain = plain_pytorch(engines)
+    if plain is None or plain.mean_iou is None or engine.mean_iou is None:
+        return None
+    return 100 * (plain.mean_iou - engine.mean_iou)
+
+
+def accurate(engines: Sequence[EngineResult]) -> list[EngineResult]:
+    """Return all of others, and those of ours that do not lose more than `POINTS_LOST`."""
+    lost = {engine: points_lost(engine, engines) for engine in engines}
+    return [e for e in engines if not (e.ours and (lost[e] or 0.0) > POINTS_LOST)]
 
 
 def fastest(engines: Iterable[EngineResult], figure: Figure) -> EngineResult | None:
@@ -117,15 +148,15 @@ def fastest(engines: Iterable[EngineResult], figure: Figure) -> EngineResult | N
 
 
 def headline(result: ModelResult) -> ModelResult:
-    """Return the result with few engines: in each precision ours, merged and not, and
-    the fastest peer.
+    """Return the result with few engines: in each precision ours, merged, and the fastest of
+    others, full-token.
     """
-    kept = [find(result.engines, "PyTorch eager")]
+    kept = [plain_pytorch(result.engines)]
     for dtype in dict.fromkeys(engine.dtype for engine in result.engines):
-        alike = [engine for engine in result.engines if engine.dtype == dtype]
+        alike = [engine for engine in accurate(result.engines) if engine.dtype == dtype]
         kept += [
-            fastest((e for e in alike if e.ours is ours and e.merged is merged), "best_fps")
-            for ours, merged in ((True, True), (True, False), (False, False))
+            fastest((e for e in alike if e.ours is e.merged is ours), "best_fps")
+            for ours in (True, False)
         ]
     return replace(result, engines=tuple(e for e in result.engines if e in kept), verdicts=())
 

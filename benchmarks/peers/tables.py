@@ -3,8 +3,7 @@
 from rich.table import Table
 
 from benchmarks.bench.tables import columns
-from benchmarks.peers.engines.pytorch import Eager
-from benchmarks.peers.results import EngineResult, Figure, ModelResult, find, ratio
+from benchmarks.peers.results import EngineResult, Figure, ModelResult, plain_pytorch, ratio
 from mpm_deploy.show.tables.style import percent, spread
 
 RANDOM = "random weights: speeds are real, label maps mean nothing"
@@ -24,7 +23,7 @@ def engines_table(result: ModelResult) -> Table:
     """Make a table with one row per engine that has figures, the fastest of each precision first;
     mIoU is there where it was measured.
     """
-    plain = find(result.engines, Eager.name)
+    plain = plain_pytorch(result.engines)
     running = [engine for engine in result.engines if engine.cannot is None]
     judged = any(engine.mean_iou is not None for engine in running)
     accuracy = ("mIoU",) if judged else ()
@@ -54,7 +53,7 @@ def _row(engine: EngineResult, plain: EngineResult | None, judged: bool) -> list
     return [
         f"mpm-deploy {engine.name}" if engine.ours else engine.name,
         engine.dtype,
-        "merged" if engine.merged else "full",
+        engine.variant.tokens,
         _fps(engine, "model_fps"),
         _fps(engine, "end_to_end_fps"),
         _fps(engine, "side_by_side_fps") if engine.side_by_side_fps else "–",

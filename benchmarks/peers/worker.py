@@ -46,12 +46,13 @@ def open_task(folder: Path) -> tuple[Peer, Task]:
     """Return the peer of a folder ``.../MODEL/PEER/VARIANT``, and the task it is to run."""
     models, (model, name, wanted) = folder.parents[1], folder.parts[-3:]
     peer = PEERS[name]
-    variant = next(variant for variant in peer.variants if variant.name == wanted)
+    variants = MODELS[model].variants(peer.variants)
+    variant = next(variant for variant in variants if variant.name == wanted)
     task = Task(
         recipe=MODELS[model].recipe(),
         variant=variant,
         folder=folder,
-        shared=models / "onnx" / ("merged" if variant.merged else "full_token"),
+        shared=models / "onnx" / variant.graph,
         threads=cores(),
     )
     for each in (task.folder, task.shared):

@@ -19,9 +19,9 @@ import torch
 from generator import CLASSES
 from torch.nn import functional
 
+from mpm_deploy.datasets.confusion import class_iou, confusion
+from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.images.decode import decode
-from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
-from mpm_deploy.measure.accuracy.datasets.folder import Folder
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import DEMO_WEIGHTS, head_of, load_into, read_weights
 from mpm_deploy.models.zoo import create

@@ -17,9 +17,9 @@ from generator import CLASSES, scene
 from make_dataset import TRAINING_SEED
 from numpy.typing import NDArray
 
+from mpm_deploy.datasets.confusion import class_iou, confusion
+from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.images.decode import decode
-from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
-from mpm_deploy.measure.accuracy.datasets.folder import Folder
 
 BITS = 5  # of each channel
 CELLS = 1 << 3 * BITS

@@ -24,7 +24,7 @@ from generator import CLASSES, PALETTE, SIZE, scene
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.measure.accuracy.confusion import class_iou, confusion
+from mpm_deploy.datasets.confusion import class_iou, confusion
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import save_weights

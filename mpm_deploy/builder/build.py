@@ -33,12 +33,15 @@ from mpm_deploy.backends import Backend, Compiled, OpenArtifact, Program
 from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import (
+    check_accuracy,
     check_agreement,
     check_photos,
     measure_agreement,
     photos_in,
     verification_images,
 )
+from mpm_deploy.datasets import Dataset, open_dataset
+from mpm_deploy.datasets.classes import check_classes
 from mpm_deploy.errors import InputError, RecipeError
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.models.flops import count_flops
@@ -90,11 +93,13 @@ def build(
     Raises:
         RecipeError: There is no such recipe, or it does not fit its weights.
         InputError: The file cannot be written, or a folder of the recipe holds no photos, which is
-            found before anything is made; or ``model`` is no `OwnModel`.
+            found before anything is made; the model's classes are not the data set's; or ``model``
+            is no `OwnModel`.
+        DatasetError: The recipe's data set is none, or one of its label maps.
         ModelError: The weights cannot be used, or the parts of your own model do not fit.
         BuildError: This machine cannot build it.
         AgreementError: The compiled model disagrees with the eager one, or on the recipe's photos
-            with that in float32.
+            with that in float32, or loses mIoU to it on the recipe's data set.
         HostError: Memory or room is short, or no code may run from the temporary folder.
     """
     say = progress or (lambda _: None)
@@ -104,12 +109,15 @@ def build(
     backend: Backend = recipe.backend.member
     for photos in filter(None, (recipe.backend.calibration, recipe.verify.photos)):
         find_images(photos)
+    dataset = open_dataset(recipe.verify.dataset) if recipe.verify.dataset else None
     backend.check(recipe)
     target = Path(output) if output is not None else Path(f"segmenter{backend.suffix}")
     check_can_write(target, begins=b"PK")
 
     say("making the model")
     segmenter, weights = make_model(recipe, model)
+    if dataset is not None:
+        check_classes(target, weights.classes, dataset)
     check_temporary_folder(_ROOM_A_PARAMETER * _count_parameters(segmenter))
     with temporary_folder() as folder:
         payload = folder / f"segmenter{backend.suffix}"
@@ -119,7 +127,7 @@ def build(
 
         say(f"comparing with the eager model on {recipe.verify.images} images")
         program = backend.load(payload, manifest, torch.device(recipe.backend.device))
-        _check_photos(recipe, model, program)
+        _check_against_float32(recipe, model, program, dataset)
         _write_verified(program, segmenter, recipe, manifest, payload, target)
     return target
 
@@ -306,14 +314,20 @@ def _check_no_gaps(recipe: Recipe, window: tuple[int, int]) -> None:
         )
 
 
-def _check_photos(recipe: Recipe, own: OwnModel | None, program: Program) -> None:
-    """Compare labels with the model in float32, where the recipe names photos for it."""
-    if recipe.verify.photos is None:
+def _check_against_float32(
+    recipe: Recipe, own: OwnModel | None, program: Program, dataset: Dataset | None
+) -> None:
+    """Compare with the model in float32, where the recipe names photos or a data set for it."""
+    verify = recipe.verify
+    if verify.photos is None and dataset is None:
         return
     plain = replace(recipe.backend, dtype="float32", calibration=None)
     reference, _ = make_model(replace(recipe, backend=plain), own)
-    photos = photos_in(recipe.verify.photos, reference.image_size)
-    check_photos(reference, program, photos, recipe.verify.photo_labels)
+    if verify.photos is not None:
+        photos = photos_in(verify.photos, reference.image_size)
+        check_photos(reference, program, photos, verify.photo_labels)
+    if dataset is not None:
+        check_accuracy(reference, program, dataset, verify.miou_lost)
 
 
 def _write_verified(

@@ -1,4 +1,9 @@
-"""Check that a compiled artifact says what the eager model says, and on photos that in float32."""
+"""Check that a compiled artifact says what the eager model says, and on photos that in float32.
+
+images that are made up  labels and clusters, as the eager model's in the same type
+photos                   labels, as its in float32
+a data set               mIoU, not much below its in float32
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,8 +14,12 @@ from torch.nn import functional
 
 from mpm_deploy.artifact import Agreement
 from mpm_deploy.backends.base import Program
+from mpm_deploy.datasets import Dataset
+from mpm_deploy.datasets.confusion import class_iou, confusion, mean_of_known
+from mpm_deploy.datasets.label_files import check_size
 from mpm_deploy.errors import AgreementError
 from mpm_deploy.images.decode import decode, find_images, fit
+from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import VerifyRecipe
 
@@ -74,16 +83,24 @@ def measure_agreement(model: nn.Module, program: Program, images: Tensor) -> Agr
 def _compare(model: nn.Module, program: Program, batch: Tensor) -> Iterator[tuple[float, Tensor]]:
     """Yield each image's share of equal labels, and of equal clusters after each merge ``(M,)``."""
     size = (batch.shape[2], batch.shape[3])
-    with torch.inference_mode():
-        scores, merge_maps = model(batch)  # (B, K, h, w), (B, M, N)
-    got_scores, got_maps = program.scores(batch)
-    _check_scores("eager", scores, _WEIGHTS_CURE)
-    _check_scores("compiled", got_scores, _BACKEND_CURE)
+    (scores, merge_maps), (got_scores, got_maps) = _outputs_of_both(model, program, batch)
     for image in range(len(batch)):
         one = slice(image, image + 1)
         labels = label_map(scores[one], size) == program.labels(got_scores[one], size)
         clusters = same_cluster(merge_maps[image], got_maps[image])
         yield labels.double().mean().item(), clusters.double().mean(dim=1).cpu()
+
+
+def _outputs_of_both(
+    model: nn.Module, program: Program, batch: Tensor
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Compute scores ``(B, K, h, w)`` and merge maps ``(B, M, N)``: eager ones, compiled ones."""
+    with torch.inference_mode():
+        eager = model(batch)
+    compiled = program.scores(batch)
+    _check_scores("eager", eager[0], _WEIGHTS_CURE)
+    _check_scores("compiled", compiled[0], _BACKEND_CURE)
+    return eager, compiled
 
 
 def check_photos(
@@ -107,6 +124,42 @@ def check_photos(
         raise AgreementError(
             f"the compiled model disagrees with that in float32 on {len(compared)} photos: "
             f"{share:.5f} of the labels are equal (expected {least}); nothing was written",
+            _PRECISION_CURE,
+        )
+
+
+def check_accuracy(reference: Segmenter, program: Program, dataset: Dataset, most: float) -> None:
+    """Refuse an artifact that loses too much accuracy to the model in float32.
+
+    Label maps are compared with true ones, each at its image's own size.
+
+    Args:
+        reference: The eager model in float32, on the program's device.
+        program: The loaded artifact.
+        dataset: Images with true label maps, of the model's classes.
+        most: Most points of mIoU that may be lost.
+
+    Raises:
+        AgreementError: How many are lost, and what was expected.
+        DatasetError: A label map that is none, or not of its image's size.
+        ImageError: An image cannot be decoded.
+    """
+    classes = len(dataset.classes)
+    counts = np.zeros((2, classes, classes), np.int64)
+    for sample in dataset:
+        truth, image = dataset.labels(sample), decode(sample.image)  # (height, width), (3, ...)
+        size = truth.shape[0], truth.shape[1]
+        check_size(sample.labels, size, sample.image, tuple(image.shape[1:]))
+        batch = fit(image, reference.image_size)[None].to(program.device)
+        for index, (scores, _) in enumerate(_outputs_of_both(reference, program, batch)):
+            labels = program.labels(scores, size)[0].cpu().numpy()
+            counts[index] += confusion(truth, labels, classes)
+    whole, left = (100 * mean_of_known(class_iou(each)) for each in counts)
+    if not whole - left <= most:  # a data set in which no pixel counts has no mIoU
+        raise AgreementError(
+            f"the compiled model has {left:.2f} mIoU on the {len(dataset)} images of "
+            f"{dataset.root}, that in float32 {whole:.2f}: {whole - left:.2f} points are lost "
+            f"(expected {most} or fewer); nothing was written",
             _PRECISION_CURE,
         )
 

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_can_write(arguments.json, state, begins=b"{")
     if arguments.json and arguments.json == state:
         raise InputError(f"{state}: expected two files for --json and --state", "name another one")
-    from mpm_deploy.measure.accuracy.datasets import open_dataset
+    from mpm_deploy.datasets import open_dataset
 
     dataset = open_dataset(arguments.dataset, arguments.root)
     from mpm_deploy.measure.accuracy.evaluate import evaluate

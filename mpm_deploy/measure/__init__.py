@@ -1,7 +1,7 @@
 """Measures what an artifact is worth on this machine: how fast it is, and how accurate.
 
     speed/      bench ─▶ engine ═▶ worker     images a second; each artifact has its own process
-    accuracy/   evaluate ─▶ confusion, state  mIoU on a data set
+    accuracy/   evaluate ─▶ tally, state      mIoU on a data set
     profile/    profile ─▶ stopwatch          where the time goes, part by part
     search/     sweep, advise                 both, of one way of merging after another
 

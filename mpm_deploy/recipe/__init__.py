@@ -12,18 +12,18 @@ say what a key may hold.
     [merge]                             [verify]
     blocks = [2, 5]              labels = 0.999
 
-`recipe` holds its tables, `model_names` the names of models, and `files` reads the built-in recipes
-and those of others. Which methods, heads and backends there are, and which options each takes, they
-say themselves: a table asks `families`.
+`recipe` holds the whole, `tables` what each key may hold, `model_names` the names of models, and
+`files` reads the built-in recipes and those of others. Which methods, heads and backends there are,
+and which options each takes, they say themselves: a table asks `families`.
 """
 
 from mpm_deploy.recipe.files import builtin_recipes, load_recipe
-from mpm_deploy.recipe.recipe import (
+from mpm_deploy.recipe.recipe import Recipe
+from mpm_deploy.recipe.tables import (
     BackendRecipe,
     InputRecipe,
     MergeRecipe,
     ModelRecipe,
-    Recipe,
     VerifyRecipe,
 )
 

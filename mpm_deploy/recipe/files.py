@@ -19,7 +19,7 @@ _BUILTIN_FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parent / "recipes")
 def load_recipe(name_or_path: str | Path) -> Recipe:
     """Read a built-in recipe by its name, or a recipe file.
 
-    Weights and folders of photos that a file names are looked for beside that file.
+    Weights, and folders of photos and data sets, that a file names are looked for beside that file.
 
     Args:
         name_or_path: ``"cpu_fp32"``, or a path with a folder or ``.toml`` in it.
@@ -66,6 +66,8 @@ def _with_paths_from(folder: Path, recipe: Recipe) -> Recipe:
         backend = dataclasses.replace(backend, calibration=str(folder / backend.calibration))
     if verify.photos is not None:
         verify = dataclasses.replace(verify, photos=str(folder / verify.photos))
+    if verify.dataset is not None:
+        verify = dataclasses.replace(verify, dataset=str(folder / verify.dataset))
     return dataclasses.replace(recipe, model=model, backend=backend, verify=verify)
 
 

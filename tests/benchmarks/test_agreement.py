@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.bench.agreement import compare, mean_iou
-from mpm_deploy.measure.accuracy.datasets import open_dataset
+from mpm_deploy.datasets import open_dataset
 from mpm_deploy.run.label_maps import write_label_map
 
 PALETTES = [[(i, i, i) for i in range(256)], [(255 - i, 0, i) for i in range(256)]]

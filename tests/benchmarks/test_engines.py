@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from benchmarks.bench.agreement import compare
-from benchmarks.peers.engines import PEERS, Peer, Session, Task, Variant
+from benchmarks.peers.engines import PEERS, Peer, Session, Task
 from benchmarks.peers.engines.graphs import Labels, Scores
 from benchmarks.peers.engines.pytorch import Eager
 from benchmarks.peers.engines.routes import Trial, best, try_routes
+from benchmarks.peers.variants import Variant
 from benchmarks.peers.worker import serve, side_by_side
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import MpmError

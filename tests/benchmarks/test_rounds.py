@@ -12,9 +12,9 @@ import pytest
 from benchmarks.bench import turns
 from benchmarks.peers import compare, contestants
 from benchmarks.peers.contestants import Contestant
-from benchmarks.peers.engines import Variant
 from benchmarks.peers.models import MODELS
 from benchmarks.peers.results import EngineResult
+from benchmarks.peers.variants import Variant
 from mpm_deploy.errors import MpmError
 from mpm_deploy.images.decode import find_images
 

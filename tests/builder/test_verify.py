@@ -7,6 +7,7 @@ from mpm_deploy.artifact import Agreement
 from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.builder.build import build, make_model, open_eager
 from mpm_deploy.builder.verify import (
+    check_accuracy,
     check_agreement,
     check_photos,
     measure_agreement,
@@ -14,11 +15,14 @@ from mpm_deploy.builder.verify import (
     same_cluster,
     verification_images,
 )
-from mpm_deploy.errors import AgreementError, InputError
+from mpm_deploy.datasets import open_dataset
+from mpm_deploy.errors import AgreementError, DatasetError, InputError
+from mpm_deploy.images.decode import decode, fit
 from mpm_deploy.models import create
 from mpm_deploy.models.weights.files import save_weights
 from mpm_deploy.recipe import VerifyRecipe, load_recipe
 from tests.conftest import small_recipe
+from tests.datasets.made_up import make
 from tests.models.weights.test_weights import ABOUT
 
 
@@ -115,3 +119,48 @@ def test_a_folder_without_photos_is_refused_before_anything_is_made(tmp_path, ke
     with pytest.raises(InputError, match="no image in this folder"):
         build(recipe, tmp_path / "it.pt2", progress=steps.append)
     assert steps == [] and list(tmp_path.iterdir()) == []
+
+
+def test_accuracy_is_held_to_that_of_the_model_in_float32(tmp_path):
+    """True is what the model in float32 says."""
+    recipe = small_recipe()
+    model, program = make_model(recipe)[0], open_eager(recipe).program
+
+    def true_labels(path):
+        image = decode(path)
+        scores, _ = program.scores(fit(image, model.image_size)[None])
+        return program.labels(scores, tuple(image.shape[1:]))[0].numpy()
+
+    make("folder", tmp_path, true_labels)
+    dataset = open_dataset(str(tmp_path))
+    rounded = open_eager(recipe.override("backend.dtype=bfloat16")).program
+    check_accuracy(model, program, dataset, most=0.0)
+    check_accuracy(model, rounded, dataset, most=100.0)
+    lost = (
+        r"on the 5 images of .*, that in float32 100\.00: \d+\.\d\d points are lost \(expected 0\.0"
+    )
+    with pytest.raises(AgreementError, match=lost) as caught:
+        check_accuracy(model, rounded, dataset, most=0.0)
+    assert "backend.dtype" in caught.value.hint
+
+
+def test_a_data_set_without_a_pixel_that_counts_is_refused(tmp_path):
+    recipe = small_recipe()
+    make("folder", tmp_path, lambda path: torch.full(decode(path).shape[1:], 255).numpy())
+    with pytest.raises(AgreementError, match="nan points"):
+        dataset = open_dataset(str(tmp_path))
+        check_accuracy(make_model(recipe)[0], open_eager(recipe).program, dataset, most=100.0)
+
+
+def test_a_data_set_that_does_not_fit_is_refused_before_anything_is_compiled(tmp_path):
+    recipe = small_recipe("cpu_fp32").override(f"verify.dataset={tmp_path / 'scenes'}")
+    target = tmp_path / "it.pt2"
+    steps: list[str] = []
+    with pytest.raises(DatasetError, match="neither a data set's name nor a folder"):
+        build(recipe, target, progress=steps.append)
+    assert steps == []
+    make("folder", tmp_path / "scenes")
+    (tmp_path / "scenes" / "classes.txt").write_text("sky\nroad\n")
+    with pytest.raises(InputError, match="expected the 2 classes of folder, got 7"):
+        build(recipe, target, progress=steps.append)
+    assert steps == ["making the model"] and not target.exists()

@@ -9,7 +9,7 @@ import pytest
 from mpm_deploy.families import DATASETS
 from mpm_deploy.measure.search import variants
 from tests.cli.running import RANDOM, SMALL, run
-from tests.measure.accuracy.datasets.made_up import SIZES, make, write_label_file
+from tests.datasets.made_up import SIZES, make, write_label_file
 
 
 def test_bench_prints_a_table_and_writes_the_report(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mpm_deploy.measure.accuracy.datasets.folder import Folder
+from mpm_deploy.datasets.folder import Folder
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "scenes"

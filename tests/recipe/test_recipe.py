@@ -111,9 +111,11 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
 
 def test_a_file_finds_photos_beside_it(tmp_path: Path) -> None:
     backend = '[backend]\nname = "aotinductor"\ndtype = "int8"\ncalibration = "photos"'
-    recipe = load_recipe(write(tmp_path, backend + '\n[verify]\nphotos = "/other"'))
+    verify = '\n[verify]\nphotos = "/other"\ndataset = "scenes"'
+    recipe = load_recipe(write(tmp_path, backend + verify))
     assert recipe.backend.calibration == str(tmp_path / "photos")
     assert recipe.verify.photos == "/other"
+    assert recipe.verify.dataset == str(tmp_path / "scenes")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +147,7 @@ def test_a_file_finds_photos_beside_it(tmp_path: Path) -> None:
             "'int8'",
         ),
         ("[verify]\nphoto_labels = 2", "verify.photo_labels: expected 0 to 1", None),
+        ("[verify]\nmiou_lost = -1.0", "verify.miou_lost: expected 0 to 100 points", None),
         ("[backend]\nmax_batch = 0", "backend.max_batch: expected > 0, got 0", None),
         (
             "[backend]\nmax_batch = true",

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from mpm_deploy.backends import Compiled
 from mpm_deploy.backends.torchscript import TorchScript
 from mpm_deploy.cli.console import say
+from mpm_deploy.datasets import Dataset, Sample
 from mpm_deploy.errors import ImageError
 from mpm_deploy.images.formats import Raster
 from mpm_deploy.images.formats.raster import Admit
-from mpm_deploy.measure.accuracy.datasets import Dataset, Sample
 from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder, Readout
 from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.vit import Encoder

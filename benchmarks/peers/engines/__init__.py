@@ -8,11 +8,11 @@ pytorch, onnx_runtime, open_vino, transformers_peers  the members
 
 from benchmarks.peers.engines.onnx_runtime import OnnxRuntime
 from benchmarks.peers.engines.open_vino import OpenVino, OpenVinoInt8
-from benchmarks.peers.engines.peer import Peer, Session, Task, Variant
+from benchmarks.peers.engines.peer import Peer, Session, Task
 from benchmarks.peers.engines.pytorch import AotInductor, Eager, TorchScript
 from benchmarks.peers.engines.transformers_peers import TransformersCompiled, TransformersEager
 
-__all__ = ["PEERS", "Peer", "Session", "Task", "Variant"]
+__all__ = ["PEERS", "Peer", "Session", "Task"]
 
 PEERS: dict[str, Peer] = {
     peer.name: peer

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.peers.engines.peer import Call, Peer, Task, Variant
+from benchmarks.peers.engines.peer import Call, Peer, Task
+from benchmarks.peers.variants import Variant
 
 _INPUT = "images"
 # From 23 on attention is one operator; before, matrix products and a softmax.

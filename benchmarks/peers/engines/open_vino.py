@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.peers.engines.onnx_runtime import onnx_file
-from benchmarks.peers.engines.peer import Call, Peer, Task, Variant
+from benchmarks.peers.engines.peer import Call, Peer, Task
 from benchmarks.peers.models import calibration_images
+from benchmarks.peers.variants import Variant
 from mpm_deploy.images.decode import decode, fit
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}

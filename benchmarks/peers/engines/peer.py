@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from benchmarks.bench.member import missing_of
 from benchmarks.peers.engines.graphs import GRAPHS, plain_operations
 from benchmarks.peers.engines.routes import Trial, as_labels, best, try_routes
+from benchmarks.peers.variants import Variant
 from mpm_deploy.builder.build import make_model
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.models.segmenter import Segmenter
@@ -27,19 +28,6 @@ from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.schema import to_mapping
 
 Call = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A precision, and whether the model merges."""
-
-    dtype: str = "float32"
-    merged: bool = False
-
-    @property
-    def name(self) -> str:
-        """The variant's name, as in ``bfloat16-full_token``."""
-        return f"{self.dtype}-{'merged' if self.merged else 'full_token'}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +52,7 @@ class Task:
 
     def model(self, dtype: str = "float32") -> Segmenter:
         """Make the eager model on the CPU, as ``mpm_deploy`` makes it, in ``dtype``."""
-        recipe = self.recipe if self.variant.merged else self.recipe.full_token()
+        recipe = self.variant.changed(self.recipe)
         model, _ = make_model(recipe.override(f"backend.dtype={dtype}"))
         return model.eval()
 
@@ -111,7 +99,8 @@ class Peer(ABC):
 
     Attributes:
         name: The name that tables show.
-        variants: The precisions that it runs, full-token and merged.
+        variants: The precisions that it runs, full-token and merged by the recipe's schedule: what
+            it can merge, it is asked to merge by every schedule of a model.
         packages: The packages that it needs.
         routes: Ways into the engine, as exporters or settings; one without a name is the only one.
     """

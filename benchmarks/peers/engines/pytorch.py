@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from benchmarks.peers.engines.graphs import GRAPHS
-from benchmarks.peers.engines.peer import Call, Peer, Session, Task, Variant
+from benchmarks.peers.engines.peer import Call, Peer, Session, Task
+from benchmarks.peers.variants import Variant
 
 # Inductor's own choice, and weights packed for oneDNN while compiling.
 _SETTINGS: dict[str, dict[str, Any]] = {"defaults": {}, "freezing": {"freezing": True}}

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.bench.transformers_models import MODELS, Reference
-from benchmarks.peers.engines.peer import Call, Peer, Session, Task, Variant
+from benchmarks.peers.engines.peer import Call, Peer, Session, Task
+from benchmarks.peers.variants import Variant
 from mpm_deploy.errors import MpmError
 
 

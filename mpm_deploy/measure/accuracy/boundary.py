@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpm_deploy.measure.accuracy.confusion import PerClass
+from mpm_deploy.datasets.confusion import PerClass
 
 Labels = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from mpm_deploy.measure.accuracy.classes import named_otherwise
-from mpm_deploy.measure.accuracy.datasets import IGNORED, Dataset
+from mpm_deploy.datasets import IGNORED, Dataset
+from mpm_deploy.datasets.classes import named_otherwise
 from mpm_deploy.measure.accuracy.tally import CountedSample, Tally
 
 

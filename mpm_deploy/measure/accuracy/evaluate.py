@@ -24,11 +24,9 @@ from numpy.typing import NDArray
 import mpm_deploy
 from mpm_deploy.artifact import CreatedBy
 from mpm_deploy.backends import OpenArtifact
-from mpm_deploy.errors import InputError
-from mpm_deploy.images.decode import orientation_of
-from mpm_deploy.measure.accuracy.boundary import boundary_counts, boundary_f_score
-from mpm_deploy.measure.accuracy.classes import check_classes
-from mpm_deploy.measure.accuracy.confusion import (
+from mpm_deploy.datasets import IGNORED, Dataset, Sample, open_dataset
+from mpm_deploy.datasets.classes import check_classes
+from mpm_deploy.datasets.confusion import (
     Counts,
     PerClass,
     class_accuracy,
@@ -37,8 +35,10 @@ from mpm_deploy.measure.accuracy.confusion import (
     mean_of_known,
     pixel_accuracy,
 )
-from mpm_deploy.measure.accuracy.datasets import IGNORED, Dataset, Sample, open_dataset
-from mpm_deploy.measure.accuracy.datasets.label_files import check_size, content_of, read_file
+from mpm_deploy.datasets.label_files import check_size, content_of, read_file
+from mpm_deploy.errors import InputError
+from mpm_deploy.images.decode import orientation_of
+from mpm_deploy.measure.accuracy.boundary import boundary_counts, boundary_f_score
 from mpm_deploy.measure.accuracy.doubts import doubts_of
 from mpm_deploy.measure.accuracy.state import StateFile, Subject
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally

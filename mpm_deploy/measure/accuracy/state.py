@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpm_deploy.datasets import Sample
+from mpm_deploy.datasets.label_files import content_of, read_file
 from mpm_deploy.errors import InputError
-from mpm_deploy.measure.accuracy.datasets import Sample
-from mpm_deploy.measure.accuracy.datasets.label_files import content_of, read_file
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.support.files import written_atomically
 from mpm_deploy.support.quoting import shown

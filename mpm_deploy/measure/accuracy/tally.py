@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mpm_deploy.datasets.confusion import Counts
 from mpm_deploy.measure.accuracy.boundary import BoundaryCounts, no_boundaries
-from mpm_deploy.measure.accuracy.confusion import Counts
 
 
 @dataclass(frozen=True)

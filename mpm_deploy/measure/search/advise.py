@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpm_deploy.datasets import Dataset
 from mpm_deploy.errors import InputError
-from mpm_deploy.measure.accuracy.datasets import Dataset
 from mpm_deploy.measure.search.plan import make_plan
 from mpm_deploy.measure.search.shortlist import BUILDS
 from mpm_deploy.measure.search.sweep import Settings, Sight, Subject, SweepRow

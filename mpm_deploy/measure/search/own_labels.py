@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.measure.accuracy.datasets.folder import Folder
 from mpm_deploy.run.label_maps import label_map_names, write_label_map
 from mpm_deploy.run.results import Result
 from mpm_deploy.run.runner import Runner

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mpm_deploy.builder.build import completed, make_model
 from mpm_deploy.builder.recipes import as_recipe
+from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.images.decode import has_images
-from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
 from mpm_deploy.measure.search.own_labels import label_images
 from mpm_deploy.measure.search.shortlist import BUILDS
 from mpm_deploy.measure.search.sweep import Settings, Sweep, SweepRow, Truth, write_csv

@@ -21,9 +21,9 @@ import torch
 import mpm_deploy
 from mpm_deploy.artifact import CreatedBy, read_manifest
 from mpm_deploy.builder.build import build
+from mpm_deploy.datasets import Dataset
+from mpm_deploy.datasets.label_files import content_of, read_file
 from mpm_deploy.errors import AgreementError, BuildError, DatasetError, InputError
-from mpm_deploy.measure.accuracy.datasets import Dataset
-from mpm_deploy.measure.accuracy.datasets.label_files import content_of, read_file
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation, evaluate
 from mpm_deploy.measure.search.first_sight import FirstLook
 from mpm_deploy.measure.search.shortlist import shortlist

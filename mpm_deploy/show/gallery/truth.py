@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets import Sample
-from mpm_deploy.measure.accuracy.datasets.base import check_told_apart
-from mpm_deploy.measure.accuracy.datasets.label_files import (
+from mpm_deploy.datasets import Sample
+from mpm_deploy.datasets.base import check_told_apart
+from mpm_deploy.datasets.label_files import (
     Color,
     check_numbers,
     check_size,
     read_numbers,
 )
+from mpm_deploy.errors import DatasetError
 
 Labels = NDArray[np.integer[Any]]
 

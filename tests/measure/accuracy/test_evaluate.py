@@ -12,15 +12,15 @@ from PIL import Image
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.builder.build import build, open_eager
+from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.measure.accuracy import evaluate as evaluate_module
 from mpm_deploy.measure.accuracy.boundary import boundary_counts, boundary_f_score
-from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
 from mpm_deploy.measure.accuracy.evaluate import Evaluation, evaluate
 from mpm_deploy.run.results import Result
 from mpm_deploy.run.runner import Runner
 from tests.conftest import small_recipe
-from tests.measure.accuracy.datasets.made_up import CLASSES, SIZES, Labels, make, write_label_file
+from tests.datasets.made_up import CLASSES, SIZES, Labels, make, write_label_file
 
 PUBLIC = ["ade20k", "cityscapes", "pascal_context", "pascal_context_59"]
 

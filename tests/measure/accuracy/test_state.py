@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mpm_deploy.datasets import Sample
+from mpm_deploy.datasets.label_files import content_of, read_file
 from mpm_deploy.errors import DatasetError, InputError
-from mpm_deploy.measure.accuracy.datasets import Sample
-from mpm_deploy.measure.accuracy.datasets.label_files import content_of, read_file
 from mpm_deploy.measure.accuracy.state import SCHEMA, StateFile, Subject
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts
 

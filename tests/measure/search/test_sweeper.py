@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import mpm_deploy
+from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.errors import AgreementError, InputError
-from mpm_deploy.measure.accuracy.datasets import Dataset, open_dataset
 from mpm_deploy.measure.accuracy.evaluate import evaluate
 from mpm_deploy.measure.search import sweeper as sweeper_module
 from mpm_deploy.measure.search.advise import fastest, most_accurate
@@ -22,7 +22,7 @@ from mpm_deploy.measure.search.sweeper import FILE, Sweeper, full_token_artifact
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import MergeRecipe
 from tests.conftest import small_recipe
-from tests.measure.accuracy.datasets.made_up import SIZES, make, write_label_file
+from tests.datasets.made_up import SIZES, make, write_label_file
 from tests.measure.search.sweeps import report, row
 
 RECIPE = small_recipe()

@@ -13,7 +13,7 @@ from mpm_deploy.run.runner import Runner
 from mpm_deploy.show.gallery import Gallery, make_gallery
 from mpm_deploy.support.schema import read_structure
 from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
-from tests.measure.accuracy.datasets.made_up import Labels, write_label_file
+from tests.datasets.made_up import Labels, write_label_file
 
 MERGES_OF_FIRST = "image_0.merges.png"
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mpm_deploy.errors import DatasetError
 from mpm_deploy.show.gallery.truth import TrueLabels
-from tests.measure.accuracy.datasets.made_up import write_label_file
+from tests.datasets.made_up import write_label_file
 
 PALETTE = ((200, 0, 0), (0, 200, 0), (0, 0, 200))
 IMAGES = [Path("photos/a.jpg"), Path("photos/b.png")]

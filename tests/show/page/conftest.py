@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mpm_deploy.artifact import read_manifest
+from mpm_deploy.datasets import open_dataset
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.measure.accuracy.datasets import open_dataset
 from mpm_deploy.measure.accuracy.evaluate import evaluate
 from mpm_deploy.measure.profile.break_even import BreakEven, Size
 from mpm_deploy.measure.profile.profile import Profile, Stage
@@ -32,7 +32,7 @@ from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.run.results import StageTimes
 from mpm_deploy.show.gallery import make_gallery
 from mpm_deploy.support.contention import Contention
-from tests.measure.accuracy.datasets.made_up import make
+from tests.datasets.made_up import make
 from tests.measure.search.sweeps import HOST, row, sweep
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
+from mpm_deploy.datasets.base import Dataset, Sample, files_in
+from mpm_deploy.datasets.label_files import IGNORED
 from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample, files_in
-from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
 from mpm_deploy.support.refusal import refusal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")

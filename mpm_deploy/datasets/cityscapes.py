@@ -11,8 +11,8 @@ Label maps hold the 34 ids of all labels, of which 19 are classes. Where only th
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample, files_in
-from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
+from mpm_deploy.datasets.base import Dataset, Sample, files_in
+from mpm_deploy.datasets.label_files import IGNORED
 from mpm_deploy.models.weights.classes import names_of
 
 _IMAGE = "_leftImg8bit.png"

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpm_deploy.datasets import DATASETS, Dataset
 from mpm_deploy.errors import InputError
-from mpm_deploy.measure.accuracy.datasets import DATASETS, Dataset
 from mpm_deploy.models.weights.classes import numbered_classes
 
 _LISTED = 3  # of the names that differ

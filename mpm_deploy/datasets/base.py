@@ -12,13 +12,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets.label_files import (
+from mpm_deploy.datasets.label_files import (
     IGNORED,
     Color,
     check_numbers,
     read_numbers,
 )
+from mpm_deploy.errors import DatasetError
 
 
 @dataclass(frozen=True)

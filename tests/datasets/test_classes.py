@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from mpm_deploy.datasets import DATASETS
+from mpm_deploy.datasets.classes import check_classes, named_otherwise
 from mpm_deploy.errors import InputError
-from mpm_deploy.measure.accuracy.classes import check_classes, named_otherwise
-from mpm_deploy.measure.accuracy.datasets import DATASETS
 from mpm_deploy.models.weights.classes import classes_of
 
 ARTIFACT = Path("segmenter.pt")

@@ -9,8 +9,8 @@ In the label maps 0 is "other": it does not count, and the classes begin at 1.
 
 from collections.abc import Iterable, Sequence
 
-from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample, files_in
-from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
+from mpm_deploy.datasets.base import Dataset, Sample, files_in
+from mpm_deploy.datasets.label_files import IGNORED
 from mpm_deploy.models.weights.classes import names_of
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mpm_deploy.measure.accuracy.confusion import (
+from mpm_deploy.datasets.confusion import (
     class_accuracy,
     class_iou,
     confusion,

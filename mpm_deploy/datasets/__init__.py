@@ -1,5 +1,5 @@
 """Reads data sets on disk, one module per layout: where images and label maps lie, and what their
-numbers mean.
+numbers mean; and counts how far label maps are right (`confusion`).
 
     DATASETS[name](root) ─▶ samples        each an image file and its label file
                          ─▶ labels(sample) ─▶ (height, width) classes, 255 where no pixel counts
@@ -10,10 +10,10 @@ it finds its samples.
 
 from pathlib import Path
 
+from mpm_deploy.datasets.base import Dataset, Sample
+from mpm_deploy.datasets.label_files import IGNORED
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.families import DATASETS
-from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample
-from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
 
 __all__ = ["DATASETS", "IGNORED", "Dataset", "Sample", "open_dataset"]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mpm_deploy.datasets import DATASETS, Dataset, Sample, open_dataset
+from mpm_deploy.datasets.base import check_told_apart
 from mpm_deploy.errors import DatasetError, InputError
 from mpm_deploy.images.formats.png import MAGIC
-from mpm_deploy.measure.accuracy.datasets import DATASETS, Dataset, Sample, open_dataset
-from mpm_deploy.measure.accuracy.datasets.base import check_told_apart
-from tests.measure.accuracy.datasets.made_up import CLASSES, SIZES, make, write_label_file
+from tests.datasets.made_up import CLASSES, SIZES, make, write_label_file
 from tests.support.scripts import ROOT
 
 NAMES = sorted(CLASSES)

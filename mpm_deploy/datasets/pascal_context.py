@@ -12,9 +12,9 @@ the other 59 do.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mpm_deploy.datasets.base import Dataset, Sample
+from mpm_deploy.datasets.label_files import IGNORED
 from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets.base import Dataset, Sample
-from mpm_deploy.measure.accuracy.datasets.label_files import IGNORED
 from mpm_deploy.models.weights.classes import names_of
 from mpm_deploy.support.refusal import refusal
 

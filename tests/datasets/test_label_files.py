@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mpm_deploy.errors import DatasetError
-from mpm_deploy.measure.accuracy.datasets.label_files import (
+from mpm_deploy.datasets.label_files import (
     check_numbers,
     check_size,
     read_numbers,
 )
+from mpm_deploy.errors import DatasetError
 from tests.support.scripts import ROOT
 
 PALETTE = ((200, 0, 0), (0, 200, 0), (0, 0, 200))
