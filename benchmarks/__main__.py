@@ -10,6 +10,7 @@ import sys
 from benchmarks import (
     archives,
     c_interface,
+    cpu_parts,
     cpu_peers,
     label_map,
     memory,
@@ -26,7 +27,16 @@ MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
         *(speed, memory, label_map, windows, rotary_positions),
-        *(transformers_agreement, precisions, video, c_interface, serving, archives, cpu_peers),
+        *(
+            transformers_agreement,
+            precisions,
+            cpu_parts,
+            video,
+            c_interface,
+            serving,
+            archives,
+            cpu_peers,
+        ),
     )
 }
 

@@ -61,7 +61,7 @@ def versions() -> dict[str, str]:
 def _source_files() -> Iterator[Path]:
     for source in (ROOT / name for name in _SOURCES):
         for path in [source, *sorted(source.rglob("*"))]:
-            if path.suffix in (".py", ".cpp", ".toml", ".safetensors"):
+            if path.suffix in (".py", ".cpp", ".h", ".toml", ".safetensors"):
                 yield path
 
 

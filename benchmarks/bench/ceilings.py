@@ -8,6 +8,7 @@ less than half of oneDNN, and taken alone it would be no ceiling.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -71,11 +72,12 @@ def copy_gb_per_s(device: torch.device, size: int, calls: int = _CALLS) -> float
     return 2 * size / min(durations(lambda: target.copy_(source), device, calls)) / 1e6
 
 
-def measure_cpu() -> dict[str, float]:
-    """Measure the CPU's GFLOP/s by precision, in a process of its own."""
+def measure_cpu(threads: int | None = None) -> dict[str, float]:
+    """Measure the GFLOP/s of so many cores, or all, by precision, in a process of its own."""
+    environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
     with tempfile.NamedTemporaryFile() as answer:  # libraries may print to stdout
         command = [sys.executable, "-m", "benchmarks.bench.ceilings", answer.name]
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, env=environment)
         rates: dict[str, float] = json.load(answer)
     return rates
 
