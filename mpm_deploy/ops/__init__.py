@@ -21,6 +21,6 @@ that says how, and the plain one is their test::
                        native      likewise in C++, for a CPU; what the runners take where they can
                        windows     windows averaged, class by class; plain torch, CPU and GPU
 
-`attention.attention` and `nearest_neighbor.nearest_neighbor` are what a model gets, and
-`inner_products` is the product that both share.
+`attention.attention` and `nearest_neighbor.nearest_neighbor` are what a model gets, and so are the
+others; `inner_products` is the product by which tokens are compared.
 """

@@ -1,4 +1,4 @@
-"""Multiply every row of one matrix by every row of another, for attention and similarity."""
+"""Multiply every row of one matrix by every row of another, for similarities."""
 
 import torch
 from torch import Tensor
@@ -24,17 +24,6 @@ def inner_products(rows: Tensor, others: Tensor) -> Tensor:
             product: Tensor = _operator(rows, others)
             return product
     return rows @ others.t()
-
-
-def keeps_ties(rows: Tensor) -> bool:
-    """Tell whether the `inner_products` of equal rows are equal to the bit, wherever they stand.
-
-    Those of oneDNN are, to which a backend leaves the operator; those of MKL are not on every
-    processor.
-    """
-    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-        return _is_operator(rows)
-    return False
 
 
 def _is_operator(rows: Tensor) -> bool:

@@ -90,6 +90,7 @@ def _compile(sources: list[Path], folder: Path, processors: Sequence[str]) -> st
     from torch.utils.cpp_extension import include_paths
 
     flags = ["-std=c++20", "-O3", *processors, "-ffp-contract=fast", "-fPIC", "-fopenmp", "-w"]
+    flags.append("-fvisibility=hidden")  # torch's own names begin alike
     includes = [f"-I{path}" for path in include_paths()]
     objects = [str(folder / f"{source.stem}.o") for source in sources]
     for source, target in zip(sources, objects, strict=True):

@@ -30,21 +30,22 @@ def free_stored_weights(library: ctypes.CDLL, file: Path) -> None:
     with suppress(ValueError, OSError):  # no weights under that name, or no holes in files there
         begin = _address(library, "_binary_constants_bin_start")
         end = _address(library, "_binary_constants_bin_end")
-        _make_hole(file, _place_in_file(begin), end - begin)
+        _make_hole(file, _place_in(file, begin), end - begin)
 
 
 def _address(library: ctypes.CDLL, symbol: str) -> int:
     return ctypes.addressof(ctypes.c_char.in_dll(library, symbol))
 
 
-def _place_in_file(address: int) -> int:
-    """Return which byte of its file is mapped at an address (proc(5), /proc/pid/maps)."""
+def _place_in(file: Path, address: int) -> int:
+    """Return which byte of a file is mapped at an address (proc(5), /proc/pid/maps)."""
+    mapped = file.stat().st_ino
     for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():
-        addresses, _, offset, *_ = line.split()
+        addresses, _, offset, _, inode, *_ = line.split()
         first, last = (int(number, 16) for number in addresses.split("-"))
-        if first <= address < last:
+        if int(inode) == mapped and first <= address < last:
             return int(offset, 16) + address - first
-    raise ValueError("nothing is mapped there")
+    raise ValueError(f"{file} is not mapped there")
 
 
 def _make_hole(file: Path, place: int, size: int) -> None:

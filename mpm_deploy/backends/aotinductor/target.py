@@ -9,8 +9,8 @@
                                                                      uses on its own
 
 So a host is asked for what the compilers were allowed and no more. oneDNN is no part of the file:
-it chooses its kernels for the CPU that it runs on. How a file attends is chosen for the maker of
-this CPU only where it is native; processors of a named level are of any maker.
+it chooses its kernels for the CPU that it runs on, and so do those of the file that take AMX or
+AVX-512 VBMI where it is.
 """
 
 import platform

@@ -27,7 +27,8 @@ def attention(
     key_log_weight: Tensor | None = None,
 ) -> Tensor:
     """Compute attention in each image; arguments and result are those of `reference.attention`."""
-    attended: Tensor = _operator(q, k, v, offsets, key_log_weight)
+    weights = None if key_log_weight is None else key_log_weight.float().contiguous()
+    attended: Tensor = _operator(q, k, v, offsets, weights)
     return attended
 
 

@@ -1,7 +1,7 @@
 """Choose the version of a look-up of bytes that a model gets.
 
-eager       reference
-compiled    kernel
+CPU, compiled    kernel
+anything else    reference
 """
 
 import torch
@@ -12,6 +12,6 @@ from mpm_deploy.ops.byte_table import kernel, reference
 
 def look_up(values: Tensor, table: Tensor) -> Tensor:
     """Look bytes up like `reference.look_up`, in the version that suits how the model runs."""
-    if torch.compiler.is_exporting():
+    if torch.compiler.is_exporting() and values.device.type == "cpu":
         return kernel.look_up(values, table)
     return reference.look_up(values, table)

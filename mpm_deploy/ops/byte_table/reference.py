@@ -7,7 +7,7 @@ def look_up(values: Tensor, table: Tensor) -> Tensor:
     """Replace each byte by what the table holds for it.
 
     Args:
-        values: Any shape, uint8.
+        values: ``(T, M)`` uint8.
         table: ``(256,)`` uint8.
 
     Returns:

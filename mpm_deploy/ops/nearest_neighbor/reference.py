@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mpm_deploy.ops.inner_products import inner_products, keeps_ties
+from mpm_deploy.ops.inner_products import inner_products
 
 
 def nearest_neighbor(
@@ -53,8 +53,7 @@ def _nearest_in_image(tokens: Tensor, special_tokens: int) -> Tensor:
     similarity = inner_products(unit, unit)  # (n - special, n - special)
     similarity.diagonal().fill_(-float("inf"))
     nearest = similarity.max(dim=1)[1]  # the lowest of equals; a lone row finds itself
-    if not keeps_ties(unit):
-        nearest = _lowest_equal(unit, nearest)
+    nearest = _lowest_equal(unit, nearest)
     return torch.cat([rows[:special_tokens], nearest + special_tokens])
 
 

@@ -18,5 +18,14 @@ def test_the_librarys_weights_are_gone_and_the_model_answers(shared_folder: Path
         assert runner.check_sample() == 1
 
 
-def test_a_library_without_weights_stays_as_it_is(tmp_path: Path) -> None:
-    free_stored_weights(ctypes.CDLL(None), tmp_path / "nothing.so")
+def test_a_file_stays_as_it_is_without_weights_or_where_they_are_anothers(
+    shared_folder: Path, tmp_path: Path
+) -> None:
+    path = built_once(small_recipe("cpu_fp32"), shared_folder / "cpu_fp32.pt2")
+    file = tmp_path / "another.so"
+    file.write_bytes(b"code and weights" * 2**20)
+    with Runner(path, threads=1) as runner:
+        library = vars(runner._program)["_entries"]["scores"]._library
+        for opened in (ctypes.CDLL(None), library):
+            free_stored_weights(opened, file)
+            assert file.read_bytes() == b"code and weights" * 2**20

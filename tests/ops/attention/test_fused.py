@@ -11,7 +11,7 @@ from mpm_deploy.ops import attention as chosen
 from mpm_deploy.ops.attention import fused
 from mpm_deploy.ops.attention.reference import attention as plain
 from tests.ops.attention.test_reference import random_log_weights, random_qkv
-from tests.support.compiled import compiled_with_kernels, targets
+from tests.support.compiled import CHOOSE_NOTHING, compiled_with_kernels, targets
 from tests.support.packed import offsets_of
 
 # In bfloat16 weights are rounded to 8 bits, before they are summed up and after.
@@ -46,14 +46,14 @@ def exported(dtype: torch.dtype) -> torch.export.ExportedProgram:
     return torch.export.export(Attends(), given, dynamic_shapes=shapes)
 
 
-@pytest.fixture(scope="module", params=["native", "x86-64-v3"])
+@pytest.fixture(scope="module", params=[("native",), ("native", CHOOSE_NOTHING), ("x86-64-v3",)])
 def compiled(
     request: pytest.FixtureRequest,
     exported: torch.export.ExportedProgram,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., tuple[Tensor, Tensor]]:
-    """`Attends` in a ``.pt2``, for this processor and for a lower level."""
-    return compiled_with_kernels(exported, tmp_path_factory.mktemp("attends"), request.param)
+    """`Attends` in a ``.pt2``, for this processor, for such a one without AMX, and for a level."""
+    return compiled_with_kernels(exported, tmp_path_factory.mktemp("attends"), *request.param)
 
 
 def test_an_exported_model_calls_the_kernel(exported: torch.export.ExportedProgram) -> None:
@@ -77,11 +77,12 @@ def test_the_kernel_is_the_plain_version(
             assert error <= TOLERANCE[dtype], (width, error)
 
 
+@pytest.mark.parametrize("factor", [1e2, 3e4, 1e5])
 def test_large_scores_do_not_overflow(
-    compiled: Callable[..., tuple[Tensor, Tensor]], dtype: torch.dtype
+    compiled: Callable[..., tuple[Tensor, Tensor]], dtype: torch.dtype, factor: float
 ) -> None:
     qkv, weights = _random(20, 64, dtype)
-    qkv[:, :2] *= 100
+    qkv[:, :2] *= factor
     expected = Attends()(qkv.double(), offsets_of([20]), weights.double())
     for attended, exact in zip(compiled(qkv, offsets_of([20]), weights), expected, strict=True):
         torch.testing.assert_close(attended.double(), exact, atol=0.03, rtol=0.03)
@@ -97,6 +98,19 @@ def test_not_a_number_stays_with_its_query_and_its_image(
         has = attended.isnan().any(dim=2)  # (T, heads)
         assert has[:, 0].nonzero().flatten().tolist() == [3]
         assert has[:, 1].nonzero().flatten().tolist() == list(range(40, 80))
+
+
+def test_values_that_are_not_finite_stay_with_their_image_and_channel(
+    compiled: Callable[..., tuple[Tensor, Tensor]], dtype: torch.dtype
+) -> None:
+    qkv, weights = _random(80, 64, dtype)
+    qkv[3, 2, 0, 5] = torch.nan
+    qkv[9, 2, 1, 7] = torch.inf
+    for attended in compiled(qkv, offsets_of([40, 40]), weights):
+        wrong = ~attended.isfinite()  # (T, heads, D)
+        assert wrong[:40, 0, 5].all()
+        assert wrong[:40, 1, 7].all()
+        assert wrong.sum() == 80
 
 
 def test_eager_models_get_the_plain_version() -> None:

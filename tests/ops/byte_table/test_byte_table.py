@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mpm_deploy.ops import byte_table
 from mpm_deploy.ops.byte_table import reference
-from tests.support.compiled import compiled_with_kernels, targets
+from tests.support.compiled import CHOOSE_NOTHING, compiled_with_kernels, targets
 
 SIZES = [(1, 1), (1, 63), (3, 64), (5, 65), (590, 768)]
 
@@ -28,12 +28,15 @@ def exported() -> torch.export.ExportedProgram:
     return torch.export.export(LooksUp(), given, dynamic_shapes=shapes)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[(), (CHOOSE_NOTHING,)], ids=["any", "AVX-512 VBMI out"])
 def compiled(
-    exported: torch.export.ExportedProgram, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    exported: torch.export.ExportedProgram,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Tensor]:
     """The same in a ``.pt2``."""
-    return compiled_with_kernels(exported, tmp_path_factory.mktemp("looks_up"))
+    folder = tmp_path_factory.mktemp("looks_up")
+    return compiled_with_kernels(exported, folder, "native", *request.param)
 
 
 @pytest.mark.filterwarnings("ignore")  # Inductor's own

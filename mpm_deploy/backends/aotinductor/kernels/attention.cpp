@@ -15,7 +15,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 #include "panels.h"
@@ -62,21 +64,22 @@ template <typename Element>
 void pack_values(const Element* values, std::int64_t stride, const Extent<Element>& of,
                  Word* panels) {
   constexpr std::int64_t rows = per_word<Element>;
-  const std::vector<Element> zeros(static_cast<std::size_t>(of.width));
   for (std::int64_t word = 0; word < of.value_depth(); ++word) {
-    const auto row = [&](std::int64_t i) {
-      return word * rows + i < of.rows ? values + (word * rows + i) * stride : zeros.data();
-    };
+    const std::int64_t here = std::clamp<std::int64_t>(of.rows - word * rows, 0, rows);
     for (std::int64_t first = 0; first < of.width; first += panel) {
       const std::int64_t count = std::min(panel, of.width - first);
+      const Element* lower = values + word * rows * stride + first;
       Word* line = panels + first * of.value_depth() + word * panel;
+      if (here < rows || count < panel) std::fill(line, line + panel, 0);
+      if (here == 0) continue;
       if constexpr (rows == 1) {
-        std::memcpy(line, row(0) + first, static_cast<std::size_t>(count * word_bytes));
+        std::memcpy(line, lower, static_cast<std::size_t>(count * word_bytes));
+      } else if (here == 1) {
+        std::copy(lower, lower + count, line);
       } else {
-        const Element *lower = row(0) + first, *upper = row(1) + first;
+        const Element* upper = lower + stride;
         for (std::int64_t i = 0; i < count; ++i) line[i] = lower[i] | Word{upper[i]} << 16;
       }
-      std::fill(line + count, line + panel, 0);
     }
   }
 }
@@ -182,6 +185,8 @@ void attend_image(const Image<Element>& image) {
   const Memory keys(image.heads * key_words), values(image.heads * value_words);
   constexpr std::int64_t few = Attention<Element, Unit>::few;
   const std::int64_t parts = (extent.rows + few - 1) / few;
+  std::deque<Attention<Element, Unit>> by_thread;  // made here: no error may leave what is parallel
+  for (int thread = 0; thread < omp_get_max_threads(); ++thread) by_thread.emplace_back(image);
 #pragma omp parallel
   {
 #pragma omp for
@@ -190,7 +195,7 @@ void attend_image(const Image<Element>& image) {
                    extent.key_depth(), keys.data() + head * key_words);
       pack_values(image.v.at(0, head), image.v.stride, extent, values.data() + head * value_words);
     }
-    const Attention<Element, Unit> attention(image);
+    const Attention<Element, Unit>& attention = by_thread[omp_get_thread_num()];
     [[maybe_unused]] const typename Unit::Session session;
 #pragma omp for schedule(dynamic)
     for (std::int64_t part = 0; part < image.heads * parts; ++part) {
@@ -201,14 +206,24 @@ void attend_image(const Image<Element>& image) {
   }
 }
 
+// By the fastest unit that this processor has.
 template <typename Element>
-void attend_image_fast(const Image<Element>& image) {
-#if defined(__AVX512DQ__)
+void attend_image(const Image<Element>& image) {
+#if defined(__AVX512DQ__) && !defined(MPM_NOTHING_CHOSEN)
   if constexpr (!std::is_same_v<Element, float>) {
     if (has_tiles()) return attend_image<Element, Tiles>(image);
   }
 #endif
   attend_image<Element, Vectors<Element>>(image);
+}
+
+// Key weights to the base 2, (rows,); none where there are none.
+std::vector<float> weights_of(const AtenTensorHandle* key_log_weight, std::int64_t rows) {
+  if (key_log_weight == nullptr) return {};
+  const auto* given = values_of<float>(*key_log_weight, aoti_torch_dtype_float32(), rows);
+  std::vector<float> weights(given, given + rows);
+  for (float& weight : weights) weight *= binary_exponent_of_e;
+  return weights;
 }
 
 // q, k or v: (T, heads, D), of which the elements of a head lie side by side.
@@ -221,33 +236,30 @@ Rows<Element> rows_of(AtenTensorHandle tensor, const Sizes<3>& sizes) {
 
 template <typename Element>
 void attend(AtenTensorHandle q, AtenTensorHandle k, AtenTensorHandle v, AtenTensorHandle offsets,
-            const AtenTensorHandle* key_log_weight, void* attended) {
+            const AtenTensorHandle* key_log_weight, AtenTensorHandle* attended) {
   const auto sizes = layout_of<3>(q).sizes;
   const auto [rows, heads, width] = sizes;
   const auto queries = rows_of<Element>(q, sizes), keys = rows_of<Element>(k, sizes),
              values = rows_of<Element>(v, sizes);
   const float scale = binary_exponent_of_e / std::sqrt(static_cast<float>(width));
-  std::vector<float> weights;
-  if (key_log_weight != nullptr) {
-    const auto* given = data<const float>(*key_log_weight);
-    for (std::int64_t row = 0; row < rows; ++row)
-      weights.push_back(given[row] * binary_exponent_of_e);
-  }
-  const auto* bounds = data<const std::int32_t>(offsets);
-  for (std::int64_t i = 0; i + 1 < sizes_of<1>(offsets)[0]; ++i) {
+  const auto weights = weights_of(key_log_weight, rows);
+  const auto bounds = bounds_of(offsets, rows);
+  *attended = empty<3>(sizes, dtype_of(q));  // last: on a failure nobody would release it
+  auto* target = data<Element>(*attended);
+  for (std::size_t i = 0; i + 1 < bounds.size(); ++i) {
     const std::int64_t first = bounds[i], length = bounds[i + 1] - first;
     if (length == 0) continue;
     const auto from = [&](const Rows<Element>& all) {
       return Rows<Element>{all.at(first, 0), all.stride, all.head_stride};
     };
-    attend_image_fast<Element>({from(queries),
-                                from(keys),
-                                from(values),
-                                {length, width},
-                                heads,
-                                weights.empty() ? nullptr : weights.data() + first,
-                                scale,
-                                static_cast<Element*>(attended) + first * heads * width});
+    attend_image<Element>({from(queries),
+                           from(keys),
+                           from(values),
+                           {length, width},
+                           heads,
+                           weights.empty() ? nullptr : weights.data() + first,
+                           scale,
+                           target + first * heads * width});
   }
 }
 
@@ -262,9 +274,8 @@ extern "C" AOTITorchError aoti_torch_cpu_attention(AtenTensorHandle q, AtenTenso
                                                    AtenTensorHandle* attended) try {
   const bool narrow = is_bfloat16(q);
   if (is_bfloat16(k) != narrow || is_bfloat16(v) != narrow) return AOTI_TORCH_FAILURE;
-  *attended = empty<3>(layout_of<3>(q).sizes, dtype_of(q));
   const auto attend_them = narrow ? attend<bfloat16> : attend<float>;
-  attend_them(q, k, v, offsets, key_log_weight, data<void>(*attended));
+  attend_them(q, k, v, offsets, key_log_weight, attended);
   return AOTI_TORCH_SUCCESS;
 } catch (const ShimFailed&) {
   return AOTI_TORCH_FAILURE;

@@ -40,7 +40,7 @@ __attribute__((target("avx512vbmi,avx512bw"))) void look_up_64(const Byte* value
 #endif
 
 LookUp choose() {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(MPM_NOTHING_CHOSEN)
   if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw")) return look_up_64;
 #endif
   return look_up_each;

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <limits>
 #include <new>
 #include <vector>
@@ -123,10 +124,13 @@ void search(const Tokens& tokens, std::int64_t begin, std::int64_t* nearest) {
   const Memory panels(rounded_up(tokens.count, panel) * tokens.width);
   pack_columns(tokens.rows, tokens.width, tokens.count, tokens.width, tokens.width, panels.data());
   Best best(tokens.count);
+  std::deque<Search> by_thread;  // made here: no error may leave what is parallel
+  for (int thread = 0; thread < omp_get_max_threads(); ++thread) by_thread.emplace_back(tokens);
 #pragma omp parallel
   {
-    Search search(tokens);
-#pragma omp for schedule(dynamic)
+    Search& search = by_thread[omp_get_thread_num()];
+    // Lower rows first, that they stay where others are equal.
+#pragma omp for schedule(monotonic : dynamic)
     for (std::int64_t first = 0; first < tokens.count; first += few) {
       search.look(first, panels.data());
     }
@@ -151,10 +155,10 @@ extern "C" AOTITorchError aoti_torch_cpu_most_similar(AtenTensorHandle unit,
                                                       AtenTensorHandle* nearest) try {
   const auto [rows, width] = sizes_of<2>(unit);
   if (dtype_of(unit) != aoti_torch_dtype_float32()) return AOTI_TORCH_FAILURE;
+  const auto bounds = bounds_of(offsets, rows);
   *nearest = empty<1>({rows}, aoti_torch_dtype_int64());
   auto* found = data<std::int64_t>(*nearest);
-  const auto* bounds = data<const std::int32_t>(offsets);
-  for (std::int64_t image = 0; image + 1 < sizes_of<1>(offsets)[0]; ++image) {
+  for (std::size_t image = 0; image + 1 < bounds.size(); ++image) {
     const std::int64_t end = bounds[image + 1];
     const std::int64_t begin = std::min<std::int64_t>(bounds[image] + special_tokens, end);
     for (std::int64_t row = bounds[image]; row < begin; ++row) found[row] = row;

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
-#include <vector>
 
 #include "vectors.h"
 
@@ -61,16 +60,19 @@ class Memory {
 template <typename Element>
 void pack_columns(const Element* rows, std::int64_t stride, std::int64_t count, std::int64_t width,
                   std::int64_t depth, Word* panels) {
-  std::vector<Word> row(static_cast<std::size_t>(depth));
+  constexpr std::int64_t elements = per_word<Element>;
+  const std::int64_t whole = width / elements;
   for (std::int64_t column = 0; column < rounded_up(count, panel); ++column) {
-    if (column < count) {
-      std::memcpy(row.data(), rows + column * stride,
-                  static_cast<std::size_t>(width) * sizeof(Element));
-    } else if (column == count) {
-      std::fill(row.begin(), row.end(), 0);
-    }
+    const Element* row = rows + column * stride;
     Word* target = panels + column / panel * panel * depth + column % panel;
-    for (std::int64_t word = 0; word < depth; ++word) target[word * panel] = row[word];
+    const std::int64_t words = column < count ? whole : 0;
+    for (std::int64_t word = 0; word < words; ++word) {
+      std::memcpy(target + word * panel, row + word * elements, sizeof(Word));
+    }
+    for (std::int64_t word = words; word < depth; ++word) target[word * panel] = 0;
+    if (column < count && whole * elements < width) {
+      std::memcpy(target + whole * panel, row + whole * elements, sizeof(Element));
+    }
   }
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr float binary_exponent_of_e = 1.44269504F;  // e^x = 2^(x * this)
 
-// 2^x for 0 <= x < 1, as exactly as an element holds it (relative error 8e-8, or 8e-5): the
+// 2^x for 0 <= x < 1, as exactly as an element holds it (relative error 1e-7, or 8e-5): the
 // polynomials of least largest relative error.
 template <typename Element>
 INLINE Floats power_of_fraction(Floats x) {
@@ -46,13 +46,19 @@ struct Scores {
   const float* key_log_weight;
   float scale;  // above 0
 
-  // Columns beyond the last weigh nothing.
-  INLINE Floats raw(std::int64_t column, std::int64_t count) const {
-    return load(values + column, count, -std::numeric_limits<float>::infinity());
-  }
+  // In the order that they have when they are scaled. Columns beyond the last weigh next to
+  // nothing.
   INLINE Floats operator()(std::int64_t column, std::int64_t count) const {
-    if constexpr (!weighted) return raw(column, count) * scale;
-    return raw(column, count) * scale + load(key_log_weight + column, count, 0);
+    const Floats raw = load(values + column, count, -std::numeric_limits<float>::infinity());
+    if constexpr (!weighted) return raw;
+    return raw * scale + load(key_log_weight + column, count, 0);
+  }
+
+  // What they are below the largest of them, of which exactly nothing is left: were it scaled
+  // before it is taken off, large scores would differ from it by what that rounds.
+  INLINE Floats below(float largest, std::int64_t column, std::int64_t count) const {
+    const Floats difference = (*this)(column, count) - largest;
+    return weighted ? difference : difference * scale;
   }
 };
 
@@ -61,13 +67,12 @@ INLINE float largest(const Scores<weighted>& scores, std::int64_t columns) {
   const Floats lowest = fill(-std::numeric_limits<float>::infinity());
   Floats found[2] = {lowest, lowest};
   for_each_vector(columns, [&](std::int64_t column, std::int64_t count, int turn) INLINE_LAMBDA {
-    const Floats here = weighted ? scores(column, count) : scores.raw(column, count);
-    found[turn] = larger(here, found[turn]);
+    found[turn] = larger(scores(column, count), found[turn]);
   });
   const Floats both = larger(found[0], found[1]);
   float most = both[0];
   for (int lane = 1; lane < lanes; ++lane) most = std::max(most, both[lane]);
-  return weighted ? most : most * scores.scale;
+  return most;
 }
 
 // Writes 2^(score - largest) of each column, and returns their sum before they are rounded.
@@ -76,7 +81,7 @@ float weigh(const Scores<weighted>& scores, std::int64_t columns, Element* weigh
   const float most = largest(scores, columns);
   Floats sums[2] = {};
   for_each_vector(columns, [&](std::int64_t column, std::int64_t count, int turn) INLINE_LAMBDA {
-    const Floats values = power_of_two<Element>(scores(column, count) - most);
+    const Floats values = power_of_two<Element>(scores.below(most, column, count));
     store(values, weights + column, count);
     sums[turn] += values;
   });

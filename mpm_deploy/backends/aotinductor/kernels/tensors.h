@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace {
 
@@ -66,6 +67,23 @@ std::int32_t dtype_of(AtenTensorHandle tensor) {
   std::int32_t dtype = 0;
   check(aoti_torch_get_dtype(tensor, &dtype));
   return dtype;
+}
+
+// The values of a contiguous vector; one of another dtype or size is a failure.
+template <typename Value>
+const Value* values_of(AtenTensorHandle tensor, std::int32_t dtype, std::int64_t size) {
+  if (dtype_of(tensor) != dtype || sizes_of<1>(tensor) != Sizes<1>{size}) throw ShimFailed{};
+  return data<const Value>(tensor);
+}
+
+// Where each image begins, and the end; rows beyond those of the tensors are a failure.
+std::vector<std::int64_t> bounds_of(AtenTensorHandle offsets, std::int64_t rows) {
+  const auto [count] = sizes_of<1>(offsets);
+  const auto* given = values_of<std::int32_t>(offsets, aoti_torch_dtype_int32(), count);
+  std::vector<std::int64_t> bounds(given, given + count);
+  if (!std::is_sorted(bounds.begin(), bounds.end())) throw ShimFailed{};
+  if (count > 0 && (bounds.front() < 0 || bounds.back() > rows)) throw ShimFailed{};
+  return bounds;
 }
 
 // Whether a tensor is of bfloat16; what is neither that nor float32 is a failure.

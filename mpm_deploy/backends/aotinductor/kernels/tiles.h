@@ -35,8 +35,9 @@ struct Tiles {
     TILES ~Session() { _tile_release(); }
   };
 
-  // Depth is a multiple of 16.
-  TILES static void multiply(const Factors& of, const Result& to, std::int64_t) {
+  // Depth is a multiple of 16. GCC does not know what a tile is loaded from: inlined, stores before
+  // it could come after it.
+  TILES [[gnu::noinline]] static void multiply(const Factors& of, const Result& to, std::int64_t) {
     constexpr std::int64_t right_stride = panel * word_bytes, half = 16;
     const std::int64_t stride = to.stride * static_cast<std::int64_t>(sizeof(float));
     float* lower = to.values + half * to.stride;
