@@ -166,7 +166,7 @@ def _run(artifact: Path, connection: Connection) -> None:
         gflops = [_gflops(runner.manifest, result.tokens_kept) for result in results]
     mean = {kind: fmean(each[kind] for each in gflops) for kind in gflops[0]}
     connection.send(
-        {"precision": runner.manifest.dtype, "milliseconds": milliseconds, "gflops": mean}
+        {"precision": runner.manifest.requires.dtype, "milliseconds": milliseconds, "gflops": mean}
     )
 
 

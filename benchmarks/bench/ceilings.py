@@ -7,22 +7,26 @@ are tried, on shapes that a ViT has: products in float32 are MKL's, which on AMD
 less than half of oneDNN, and taken alone it would be no ceiling.
 """
 
+import functools
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from mpm_deploy.support.processor import INT8_ISA, host_cpu_isa
+
 Product = Callable[[Tensor, Tensor], Tensor]
 Shape = tuple[int, int, int]  # rows, inner, columns
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "int8")
 CPU_SHAPES: tuple[Shape, ...] = ((1024, 768, 3072), (1024, 3072, 768), (2048, 2048, 2048))
 GPU_SHAPES: tuple[Shape, ...] = ((8192, 8192, 8192),)
 _CALLS = 60  # together some seconds: a moment when others had the cores must not set the figure
@@ -58,7 +62,7 @@ def gflops(dtype: str, device: torch.device, shapes: Sequence[Shape], calls: int
             torch.randn(size, inner, device=device).to(getattr(torch, dtype))
             for size in (rows, columns)
         )
-        for product in products:
+        for product in [_bytes] if dtype == "int8" else products:
             best = min(durations(lambda f=product, a=left, b=right: f(a, b), device, calls))
             rates.append(2 * rows * inner * columns / best / 1e6)
     return max(rates)
@@ -87,7 +91,31 @@ def _onednn(rows: Tensor, weight: Tensor) -> Tensor:
     return product
 
 
+def _bytes(rows: Tensor, weight: Tensor) -> Tensor:
+    """Multiply in 8 bits and write 8, as our layers in int8 do at their fastest."""
+    operators: Any = torch.ops.onednn
+    scales, zeros = torch.ones(weight.shape[0]), torch.zeros(weight.shape[0], dtype=torch.int32)
+    product: Tensor = operators.qlinear_pointwise(
+        *(rows.view(torch.uint8), 1.0, 0, _packed(weight), scales, zeros, None),
+        *(1.0, 0, torch.uint8, "none", [], ""),
+    )
+    return product
+
+
+@functools.lru_cache(maxsize=1)
+def _packed(weight: Tensor) -> Tensor:
+    operators: Any = torch.ops.onednn
+    packed: Tensor = operators.qlinear_prepack(weight, None)
+    return packed
+
+
+def _measured() -> Iterator[str]:
+    """Yield the precisions that this CPU multiplies fast in: oneDNN has int8 for all others too."""
+    multiplies_bytes = not INT8_ISA.isdisjoint(host_cpu_isa())
+    yield from (name for name in PRECISIONS if name != "int8" or multiplies_bytes)
+
+
 if __name__ == "__main__":
     cpu = torch.device("cpu")
-    rates = {name: gflops(name, cpu, CPU_SHAPES) for name in PRECISIONS}
+    rates = {name: gflops(name, cpu, CPU_SHAPES) for name in _measured()}
     Path(sys.argv[1]).write_text(json.dumps(rates))
