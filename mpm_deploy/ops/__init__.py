@@ -22,5 +22,6 @@ that says how, and the plain one is their test::
                        windows     windows averaged, class by class; plain torch, CPU and GPU
 
 `attention.attention` and `nearest_neighbor.nearest_neighbor` are what a model gets, and so are the
-others; `inner_products` is the product by which tokens are compared.
+others; `inner_products` is the product by which tokens are compared. `own_kernels` knows whether a
+model is exported for a file of ours: for other engines it is made of PyTorch's own operators.
 """

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from mpm_deploy.ops.own_kernels import calls_kernels
+
 
 def inner_products(rows: Tensor, others: Tensor) -> Tensor:
     """Compute the inner product of each of ``rows`` with each of ``others``.
@@ -27,8 +29,7 @@ def inner_products(rows: Tensor, others: Tensor) -> Tensor:
 
 
 def _is_operator(rows: Tensor) -> bool:
-    on_cpu = rows.device.type == "cpu" and torch.backends.mkldnn.is_available()
-    return torch.compiler.is_exporting() and on_cpu
+    return calls_kernels(rows.device) and torch.backends.mkldnn.is_available()
 
 
 @torch.library.custom_op("mpm::inner_products", mutates_args=())

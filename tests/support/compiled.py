@@ -6,14 +6,24 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
 from mpm_deploy.backends.aotinductor.onednn import lower_inner_products
 from mpm_deploy.backends.aotinductor.target import Cpu, find_target, inductor_for
+from mpm_deploy.ops.own_kernels import exported_with_kernels
 from mpm_deploy.support.processor import X86_LEVELS, host_cpu_isa
 
 # Leaves out of kernels what is chosen as they run, as AMX.
 CHOOSE_NOTHING = "-DMPM_NOTHING_CHOSEN"
+
+
+def export(
+    module: nn.Module, given: tuple[Any, ...], shapes: Any = None
+) -> torch.export.ExportedProgram:
+    """Export a module as AOTInductor's backend does for a file of ours."""
+    with exported_with_kernels():
+        return torch.export.export(module, given, dynamic_shapes=shapes)
 
 
 def compiled_with_kernels(

@@ -268,6 +268,7 @@ def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
     from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
     from mpm_deploy.backends.aotinductor.onednn import lower_inner_products, packing_weights
+    from mpm_deploy.ops.own_kernels import exported_with_kernels
 
     options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if target is None:
@@ -275,6 +276,7 @@ def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
         return
     lower_inner_products()
     with (
+        exported_with_kernels(),
         embedded_kernels(target.flags) as kernels,
         inductor_for(target) as vectors,
         packing_weights(_TYPICAL_TOKENS),

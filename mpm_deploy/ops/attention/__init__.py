@@ -1,7 +1,7 @@
 """Choose the version of attention over packed tokens that a model gets.
 
 CPU, eager or scripted    reference
-CPU, compiled             fused
+CPU, in our files         fused
 GPU                       flash
 """
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.ops.attention import flash, fused, reference
+from mpm_deploy.ops.own_kernels import calls_kernels
 
 
 def attention(
@@ -23,6 +24,6 @@ def attention(
     if not torch.jit.is_scripting():  # type: ignore[attr-defined]
         if q.device.type == "cuda":
             return flash.attention(q, k, v, offsets, max_length, key_log_weight)
-        if torch.compiler.is_exporting() and fused.has_kernel(q):
+        if calls_kernels(q.device) and fused.suits(q):
             return fused.attention(q, k, v, offsets, max_length, key_log_weight)
     return reference.attention(q, k, v, offsets, max_length, key_log_weight)

@@ -1,14 +1,15 @@
 """Choose the version of blending that a model gets.
 
-CPU, eager or scripted    reference
-CPU, compiled             kernel
-GPU, compiled             shifts
+CPU, in our files         kernel
+exported otherwise        shifts
+eager or scripted         reference
 """
 
 import torch
 from torch import Tensor
 
 from mpm_deploy.ops.blending import kernel, reference, shifts
+from mpm_deploy.ops.own_kernels import calls_kernels
 
 
 def blend(cells: Tensor, weight: Tensor) -> Tensor:
@@ -20,8 +21,8 @@ def blend(cells: Tensor, weight: Tensor) -> Tensor:
 
 def _blend(cells: Tensor, weight: Tensor) -> Tensor:
     """Choose the version where TorchScript does not look."""
-    if not torch.compiler.is_exporting():
-        return reference.blend(cells, weight)
-    if kernel.suits(cells):
+    if calls_kernels(cells.device) and kernel.suits(cells):
         return kernel.blend(cells, weight)
-    return shifts.blend(cells, weight)
+    if torch.compiler.is_exporting():
+        return shifts.blend(cells, weight)
+    return reference.blend(cells, weight)

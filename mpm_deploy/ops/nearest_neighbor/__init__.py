@@ -1,7 +1,7 @@
 """Choose the version of the search for nearest neighbors that a model gets.
 
 CPU, eager or scripted    reference
-CPU, compiled             pairwise
+CPU, in our files         pairwise
 GPU                       triton
 """
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.ops.nearest_neighbor import pairwise, reference
+from mpm_deploy.ops.own_kernels import calls_kernels
 
 
 def nearest_neighbor(
@@ -28,7 +29,7 @@ def _nearest_neighbor(
     A script would also read the import of Triton, which is not there on every machine.
     """
     if tokens.device.type != "cuda":
-        if torch.compiler.is_exporting() and tokens.device.type == "cpu":
+        if calls_kernels(tokens.device):
             return pairwise.nearest_neighbor(tokens, offsets, max_length, special_tokens)
         return reference.nearest_neighbor(tokens, offsets, max_length, special_tokens)
     # Triton comes with PyTorch's builds for CUDA, and only with those.

@@ -11,7 +11,7 @@ from mpm_deploy.ops import attention as chosen
 from mpm_deploy.ops.attention import fused
 from mpm_deploy.ops.attention.reference import attention as plain
 from tests.ops.attention.test_reference import random_log_weights, random_qkv
-from tests.support.compiled import CHOOSE_NOTHING, compiled_with_kernels, targets
+from tests.support.compiled import CHOOSE_NOTHING, compiled_with_kernels, export, targets
 from tests.support.packed import offsets_of
 
 # In bfloat16 weights are rounded to 8 bits, before they are summed up and after.
@@ -43,7 +43,7 @@ def exported(dtype: torch.dtype) -> torch.export.ExportedProgram:
     rows, ends, width = (torch.export.Dim(n, min=1, max=4096) for n in ("rows", "ends", "width"))
     given = torch.zeros(9, 3, 2, 16, dtype=dtype), offsets_of([4, 5]), torch.zeros(9)
     shapes = ({0: rows, 3: width}, {0: ends}, {0: rows})
-    return torch.export.export(Attends(), given, dynamic_shapes=shapes)
+    return export(Attends(), given, shapes)
 
 
 @pytest.fixture(scope="module", params=[("native",), ("native", CHOOSE_NOTHING), ("x86-64-v3",)])
@@ -111,6 +111,12 @@ def test_values_that_are_not_finite_stay_with_their_image_and_channel(
         assert wrong[:40, 0, 5].all()
         assert wrong[:40, 1, 7].all()
         assert wrong.sum() == 80
+
+
+def test_other_engines_get_operators_of_pytorch(dtype: torch.dtype) -> None:
+    qkv, weights = _random(9, 16, dtype)
+    exported = torch.export.export(Attends(), (qkv, offsets_of([9]), weights))
+    assert not any(target.startswith("mpm") for target in targets(exported))
 
 
 def test_eager_models_get_the_plain_version() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mpm_deploy.ops import blending
 from mpm_deploy.ops.blending import kernel, reference, shifts
-from tests.support.compiled import compiled_with_kernels, targets
+from tests.support.compiled import compiled_with_kernels, export, targets
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2.0**-7}
 WIDTHS = (1, 5, 16, 19, 40)  # of a channel alone, less than a register, one, one and a rest, ...
@@ -49,7 +49,7 @@ class Blends(nn.Module):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=str)
 def test_what_has_no_kernel_is_exported_as_shifts(dtype: torch.dtype) -> None:
     cells, weight = random_cells(1, (2, 2), 4, dtype)
-    exported = torch.export.export(Blends(), ([cells], [weight]))
+    exported = export(Blends(), ([cells], [weight]))
     assert not kernel.suits(cells)
     assert "mpm.blend.default" not in targets(exported)
 
@@ -67,9 +67,7 @@ def compiled(dtype: torch.dtype, tmp_path_factory: pytest.TempPathFactory) -> Ca
     cells, weights = map(list, zip(*pairs, strict=True))
     images, down, across = (torch.export.Dim(name, min=1, max=64) for name in ("b", "h", "w"))
     sizes = [{0: images, 1: down, 2: across}] * len(WIDTHS)
-    exported = torch.export.export(
-        Blends(), (cells, weights), dynamic_shapes=(sizes, [None] * len(WIDTHS))
-    )
+    exported = export(Blends(), (cells, weights), (sizes, [None] * len(WIDTHS)))
     assert "mpm.blend.default" in targets(exported)
     return compiled_with_kernels(exported, tmp_path_factory.mktemp("blends"))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mpm_deploy.ops import byte_table
 from mpm_deploy.ops.byte_table import reference
-from tests.support.compiled import CHOOSE_NOTHING, compiled_with_kernels, targets
+from tests.support.compiled import CHOOSE_NOTHING, compiled_with_kernels, export, targets
 
 SIZES = [(1, 1), (1, 63), (3, 64), (5, 65), (590, 768)]
 
@@ -25,7 +25,7 @@ def exported() -> torch.export.ExportedProgram:
     """`LooksUp` for any number of rows and columns."""
     shapes = ({0: torch.export.Dim("rows"), 1: torch.export.Dim("columns")}, None)
     given = torch.zeros(4, 5, dtype=torch.uint8), torch.zeros(256, dtype=torch.uint8)
-    return torch.export.export(LooksUp(), given, dynamic_shapes=shapes)
+    return export(LooksUp(), given, shapes)
 
 
 @pytest.fixture(scope="module", params=[(), (CHOOSE_NOTHING,)], ids=["any", "AVX-512 VBMI out"])

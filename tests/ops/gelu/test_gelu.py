@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from mpm_deploy.ops import gelu as chosen
 from mpm_deploy.ops.gelu import kernel
-from tests.support.compiled import compiled_with_kernels, targets
+from tests.support.compiled import compiled_with_kernels, export, targets
 
 
 class Gelu(nn.Module):
@@ -23,7 +23,7 @@ class Gelu(nn.Module):
 def exported() -> torch.export.ExportedProgram:
     """`Gelu` of any number of rows and columns."""
     shapes = ({0: torch.export.Dim("rows"), 1: torch.export.Dim("columns")},)
-    return torch.export.export(Gelu(), (torch.zeros(4, 5).bfloat16(),), dynamic_shapes=shapes)
+    return export(Gelu(), (torch.zeros(4, 5).bfloat16(),), shapes)
 
 
 @pytest.fixture(scope="module", params=["native", "x86-64-v4"])
@@ -65,7 +65,12 @@ def test_every_length_is_computed_to_its_end(compiled: Callable[..., Tensor], co
 def test_what_has_no_kernel_is_exported_as_it_is(dtype: torch.dtype) -> None:
     rows = torch.zeros(4, 5, dtype=dtype)
     assert not kernel.suits(rows)
-    assert "mpm.gelu.default" not in targets(torch.export.export(Gelu(), (rows,)))
+    assert "mpm.gelu.default" not in targets(export(Gelu(), (rows,)))
+
+
+def test_other_engines_get_operators_of_pytorch() -> None:
+    exported = torch.export.export(Gelu(), (torch.zeros(4, 5).bfloat16(),))
+    assert targets(exported) & {"aten.gelu.default"}
 
 
 def test_eager_models_get_the_plain_version() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.ops import nearest_neighbor as chosen
-from tests.support.compiled import compiled_with_kernels, targets
+from tests.support.compiled import compiled_with_kernels, export, targets
 from tests.support.packed import offsets_of
 
 _SPECIAL_TOKENS = range(6)
@@ -40,7 +40,7 @@ def _compiled() -> Callable[..., Any]:
     rows, channels, ends = (torch.export.Dim(n, min=1, max=9999) for n in ("rows", "width", "ends"))
     given = torch.zeros(9, 4), offsets_of([4, 5])
     shapes = ({0: rows, 1: channels}, {0: ends})
-    exported = torch.export.export(_Searches(), given, dynamic_shapes=shapes)
+    exported = export(_Searches(), given, shapes)
     assert "mpm.most_similar.default" in targets(exported)
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Inductor's own
