@@ -26,7 +26,7 @@ from mpm_deploy.support.processor import INT8_ISA, host_cpu_isa
 Product = Callable[[Tensor, Tensor], Tensor]
 Shape = tuple[int, int, int]  # rows, inner, columns
 
-PRECISIONS = ("float32", "bfloat16", "int8")
+PRECISIONS = ("float32", "bfloat16")
 CPU_SHAPES: tuple[Shape, ...] = ((1024, 768, 3072), (1024, 3072, 768), (2048, 2048, 2048))
 GPU_SHAPES: tuple[Shape, ...] = ((8192, 8192, 8192),)
 _CALLS = 60  # together some seconds: a moment when others had the cores must not set the figure
@@ -111,8 +111,9 @@ def _packed(weight: Tensor) -> Tensor:
 
 def _measured() -> Iterator[str]:
     """Yield the precisions that this CPU multiplies fast in: oneDNN has int8 for all others too."""
-    multiplies_bytes = not INT8_ISA.isdisjoint(host_cpu_isa())
-    yield from (name for name in PRECISIONS if name != "int8" or multiplies_bytes)
+    yield from PRECISIONS
+    if not INT8_ISA.isdisjoint(host_cpu_isa()):
+        yield "int8"
 
 
 if __name__ == "__main__":
