@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,12 @@ def read(path: Path) -> Record:
     """Read a record's file."""
     record: Record = json.loads(path.read_text())
     return record
+
+
+def page_of(page: Path, name: str, written_of: Callable[[Record], str]) -> dict[Path, str]:
+    """Write a page of the record of that name; nothing before there is one."""
+    texts = [written_of(read(path)) for path in records(name)]
+    return {page: "".join(texts)} if texts else {}
 
 
 def between(text: str, name: str, output: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.bench.tables import as_text, indented
-from benchmarks.pages.common import PAGES, Record, read, records, written
+from benchmarks.pages.common import PAGES, Record, page_of, written
 from benchmarks.precisions import precisions_table
 
 PAGE = PAGES / "precisions.md"
@@ -18,8 +18,7 @@ schedule, in points; below 0 is more than float32 has.
 
 def pages() -> dict[Path, str]:
     """Return the page; nothing before there is a record."""
-    kept = [read(path) for path in records("precisions")]
-    return {PAGE: "".join(map(_page, kept))} if kept else {}
+    return page_of(PAGE, "precisions", _page)
 
 
 def _page(record: Record) -> str:

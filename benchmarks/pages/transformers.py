@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.bench.tables import as_text, columns, indented
-from benchmarks.pages.common import PAGES, Record, read, records, written
+from benchmarks.pages.common import PAGES, Record, page_of, written
 
 PAGE = PAGES / "transformers.md"
 _INTRODUCTION = """# DINOv2, EoMT and DINOv3, against transformers
@@ -24,8 +24,7 @@ pixel by pixel.
 
 def pages() -> dict[Path, str]:
     """Return the page; nothing before there is a record."""
-    kept = [read(path) for path in records("transformers_agreement")]
-    return {PAGE: "".join(map(_page, kept))} if kept else {}
+    return page_of(PAGE, "transformers_agreement", _page)
 
 
 def _page(record: Record) -> str:

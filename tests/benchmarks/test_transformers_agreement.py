@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks.bench.transformers_models import MODELS
+from benchmarks.pages import common
 from benchmarks.pages import transformers as page
 from benchmarks.transformers_agreement import prepared
 from mpm_deploy.images.decode import decode, find_images
@@ -43,8 +44,8 @@ RECORD = {
 
 
 def test_a_page_says_the_worst_of_both_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "records", lambda name: [Path(name)])
-    monkeypatch.setattr(page, "read", lambda path: RECORD)
+    monkeypatch.setattr(common, "records", lambda name: [Path(name)])
+    monkeypatch.setattr(common, "read", lambda path: RECORD)
     ((path, text),) = page.pages().items()
     assert path.name == "transformers.md"
     assert "3.1e-06" in text and "90.0000% (99.3%)" in text

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.models.encoders import block
 from mpm_deploy.models.heads import eomt
 from mpm_deploy.models.reductions import mpm
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.ops.attention.reference import attention
 from mpm_deploy.ops.blending.reference import blend
 
 
@@ -52,13 +50,12 @@ GRAPHS: dict[str, type[Scores] | type[Labels]] = {"scores": Scores, "labels": La
 
 @contextmanager
 def plain_operations() -> Iterator[None]:
-    """Use torch's own attention and convolution, and merge without a view of unknown size.
+    """Blend by torch's own convolution, and merge without a view of unknown size.
 
-    What this project exports for itself has operators of its own, which no other engine knows. The
-    eager model's answers stay what they are, and those of a conversion are held against them.
+    Kernels of its own this project calls in its own files alone. The eager model's answers stay
+    what they are, and those of a conversion are held against them.
     """
     with (
-        mock.patch.object(block, "attention", attention),
         mock.patch.object(mpm, "nearest_neighbor", _nearest_neighbor),
         mock.patch.object(eomt, "blend", blend),
     ):

@@ -89,16 +89,15 @@ def _compile(sources: list[Path], folder: Path, processors: Sequence[str]) -> st
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch.utils.cpp_extension import include_paths
 
-    flags = ["-std=c++20", "-O3", *processors, "-ffp-contract=fast", "-fPIC", "-fopenmp", "-w"]
-    flags.append("-fvisibility=hidden")  # torch's own names begin alike
+    flags = ["-std=c++20", "-O3", *processors, "-ffp-contract=fast", "-fopenmp", "-w"]
+    flags += ["-fPIC", "-fvisibility=hidden"]  # hidden, as torch's own names begin alike
     includes = [f"-I{path}" for path in include_paths()]
     objects = [str(folder / f"{source.stem}.o") for source in sources]
     for source, target in zip(sources, objects, strict=True):
         _run([get_cpp_compiler(), *flags, *includes, "-c", str(source), "-o", target])
     # Inductor keeps what it once linked, by the text of its command: another library, another name.
-    digest = hashlib.sha256(b"".join(map(Path.read_bytes, sorted(_KERNELS.iterdir())))).hexdigest()[
-        :12
-    ]
+    texts = b"".join(path.read_bytes() for path in sorted(_KERNELS.iterdir()))
+    digest = hashlib.sha256(texts).hexdigest()[:12]
     _run(["ar", "rcs", str(folder / f"libmpm_{digest}.a"), *objects])
     return f"mpm_{digest}"
 
