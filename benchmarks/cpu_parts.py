@@ -120,7 +120,6 @@ def parts_table(rows: list[Row]) -> Table:
         table.add_row(kind, *(f"{row['parts'].get(kind, 0):.1f}" for row in rows))
     table.add_section()
     table.add_row("all", *(f"{row['milliseconds']:.1f}" for row in rows))
-    return table
     for kind in ("linear layers", "attention and neighbors"):
         rates = [row["gflops"][kind] / _milliseconds(row, kind) * 1e3 for row in rows]
         table.add_row(f"GFLOP/s, {kind}", *(f"{rate:.0f}" for rate in rates))
