@@ -20,7 +20,7 @@ from benchmarks.bench.ceilings import durations
 from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import rows_table
 from benchmarks.record import IMAGES
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.images.decode import find_images, to_tensor
 from mpm_deploy.ops.label_map import native, pruned
 from mpm_deploy.recipe import load_recipe

@@ -35,7 +35,7 @@ from benchmarks.bench.transformers_models import MODELS, TransformersModel
 from benchmarks.peers.models import spread_over
 from benchmarks.record import CPP_RUNNER, IMAGES, PROGRAMS
 from mpm_deploy.backends import open_artifact
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.images.decode import decode, find_images, fit
 from mpm_deploy.recipe import Recipe
 

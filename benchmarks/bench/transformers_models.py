@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.bench.cache import FOLDER
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.models.weights.readers.origin import IMAGENET_MEAN, IMAGENET_STD
 from mpm_deploy.recipe import Recipe, load_recipe
 

@@ -21,7 +21,7 @@ from benchmarks.gpu.stages import measure_kernels, measure_stages
 from benchmarks.record import CPP_RUNNER, current_commit
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.backends import open_artifact
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.images.decode import find_images, fit, to_tensor
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report

@@ -23,7 +23,7 @@ from benchmarks.peers.results import EngineResult, ModelResult
 from benchmarks.peers.targets import verdicts
 from benchmarks.peers.variants import FULL_TOKEN, Variant
 from benchmarks.record import IMAGES, current_commit
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.datasets import open_dataset
 from mpm_deploy.images.decode import find_images
 

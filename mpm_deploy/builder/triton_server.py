@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact import BatchRange, Manifest
 from mpm_deploy.backends import Backend, Program, Servable, get_backend, open_artifact
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import AgreementError, InputError, RecipeError
 from mpm_deploy.models.own import OwnModel

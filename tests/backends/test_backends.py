@@ -7,7 +7,8 @@ import torch
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import BACKENDS, get_backend, open_artifact
-from mpm_deploy.builder.build import build, make_model
+from mpm_deploy.builder.build import build
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.verify import same_cluster, verification_images
 from mpm_deploy.errors import ArtifactError, BuildError, HostError, InputError
 from mpm_deploy.ops.label_map import native

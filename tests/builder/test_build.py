@@ -7,7 +7,8 @@ import torch
 import mpm_deploy
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import Program, get_backend
-from mpm_deploy.builder.build import build, make_model, open_eager
+from mpm_deploy.builder.build import build, open_eager
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.errors import AgreementError, BuildError, RecipeError
 from mpm_deploy.models.weights.files import save_weights

@@ -5,7 +5,8 @@ import torch
 
 from mpm_deploy.artifact import Agreement
 from mpm_deploy.backends.eager import EagerProgram
-from mpm_deploy.builder.build import build, make_model, open_eager
+from mpm_deploy.builder.build import build, open_eager
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.verify import (
     check_accuracy,
     check_agreement,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import mpm_deploy
 from mpm_deploy.artifact import read_manifest
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.errors import BuildError, InputError, ModelError, RecipeError
 from mpm_deploy.models import GridHead, OwnModel, TokenHead
 from mpm_deploy.models.flops import count_flops

@@ -21,7 +21,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from mpm_deploy.builder import triton_server
-from mpm_deploy.builder.build import build, make_model
+from mpm_deploy.builder.build import build
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.triton_server import export_to_triton
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import AgreementError, InputError, RecipeError

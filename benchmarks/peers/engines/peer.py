@@ -21,7 +21,7 @@ from benchmarks.bench.member import missing_of
 from benchmarks.peers.engines.graphs import GRAPHS, plain_operations
 from benchmarks.peers.engines.routes import Trial, as_labels, best, try_routes
 from benchmarks.peers.variants import Variant
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.recipe import Recipe

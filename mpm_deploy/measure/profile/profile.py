@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, WeightsOrigin, read_manifest
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.errors import ImageError, InputError, ModelError, MpmError
 from mpm_deploy.images.decode import decode, find_images
 from mpm_deploy.measure.profile.break_even import BreakEven, find_break_even

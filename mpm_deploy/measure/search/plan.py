@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpm_deploy.builder.build import completed, make_model
+from mpm_deploy.builder.model import completed, make_model
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.images.decode import has_images

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from tests.conftest import small_recipe
 
 

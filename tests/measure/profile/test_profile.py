@@ -10,7 +10,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from mpm_deploy.builder.build import build, make_model
+from mpm_deploy.builder.build import build
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.profile import break_even as break_even_module

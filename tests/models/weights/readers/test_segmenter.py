@@ -12,7 +12,8 @@ from torch import Tensor
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend
-from mpm_deploy.builder.build import build, make_model
+from mpm_deploy.builder.build import build
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.errors import HostError, MissingPackageError, ModelError, MpmError, RecipeError
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights

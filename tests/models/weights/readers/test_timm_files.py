@@ -12,7 +12,7 @@ import safetensors.torch
 import timm
 import torch
 
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.errors import ModelError, RecipeError
 from mpm_deploy.models.weights.files import convert_weights, read_weights
 from mpm_deploy.models.zoo import find_model

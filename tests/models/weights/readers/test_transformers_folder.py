@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.named import facts_of
 from mpm_deploy.models.weights.classes import names_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.builder.build import make_model
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import read_weights
