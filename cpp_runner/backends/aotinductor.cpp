@@ -38,49 +38,38 @@ std::unique_ptr<AOTIModelContainerRunner> open_entry(const Archive& package,
   return opened;
 }
 
-// The same, which on a CPU all share that open this payload in this process.
-std::shared_ptr<AOTIModelContainerRunner> share_entry(const Archive& package,
-                                                      const Manifest& manifest,
-                                                      const std::string& entry, std::size_t runners,
-                                                      const at::Device& device) {
-  if (!device.is_cpu()) return open_entry(package, entry, runners, device);
-  const auto open = [&]() -> std::shared_ptr<AOTIModelContainerRunner> {
-    return open_entry(package, entry, runners, device);
-  };
-  return std::static_pointer_cast<AOTIModelContainerRunner>(
-      opened_once(manifest.payload_sha256, "entry " + entry, open));
-}
+// The entries of a package.
+struct Entries {
+  std::unique_ptr<AOTIModelContainerRunner> scores;
+  std::unique_ptr<AOTIModelContainerRunner> labels;
+};
 
 class AotInductorProgram : public Program {
  public:
-  AotInductorProgram(const Archive& package, const Manifest& manifest, const at::Device& device,
+  AotInductorProgram(OpenedOnce::Open open, const Manifest& manifest, const at::Device& device,
                      int threads)
       : Program(manifest.batch, threads),
         order_(manifest),
-        scores_(share_entry(package, manifest, "scores", runners(device), device)),
-        labels_(share_entry(package, manifest, "labels", 1, device)),
+        entries_(device.is_cpu() ? manifest.payload_sha256 : "", "entries", std::move(open)),
         canvas_(at::zeros({1, 1}, at::TensorOptions(device).dtype(at::kByte))) {}
 
  private:
-  // As many calls as this may run at once; they share the weights.
-  static std::size_t runners(const at::Device& device) {
-    return device.is_cpu() ? static_cast<std::size_t>(available_cores()) : 1;
-  }
-
   ModelOutput run_scores(const at::Tensor& images) const override {
-    const std::vector<at::Tensor> outputs = scores_->run({images});
+    const std::vector<at::Tensor> outputs =
+        entries_.call<Entries>([&](Entries& its) { return its.scores->run({images}); });
     return {outputs.at(order_.scores), outputs.at(order_.merge_maps)};
   }
 
   // Integers are frozen at export, so the size goes as the shape of a tensor that has no content:
   // one element, repeated with zero strides.
   at::Tensor run_labels(const at::Tensor& scores, Size size) const override {
-    return labels_->run({scores, canvas_.expand({size.height, size.width})}).at(0);
+    return entries_.call<Entries>([&](Entries& its) {
+      return its.labels->run({scores, canvas_.expand({size.height, size.width})}).at(0);
+    });
   }
 
   const OutputOrder order_;
-  const std::shared_ptr<AOTIModelContainerRunner> scores_;
-  const std::shared_ptr<AOTIModelContainerRunner> labels_;
+  const OpenedOnce entries_;
   at::Tensor canvas_;  // (1, 1) uint8
 };
 
@@ -93,17 +82,30 @@ void check_unpacked(const std::filesystem::path& artifact) {
   }
 }
 
+// As many calls to the scores as this may run at once; they share the weights.
+std::shared_ptr<void> open_entries(const std::filesystem::path& artifact,
+                                   const at::Device& device) {
+  const std::size_t runners = device.is_cpu() ? static_cast<std::size_t>(available_cores()) : 1;
+  try {
+    const Archive package(artifact);
+    return std::make_shared<Entries>(Entries{open_entry(package, "scores", runners, device),
+                                             open_entry(package, "labels", 1, device)});
+  } catch (const ArtifactError&) {
+    throw;
+  } catch (const std::exception&) {
+    check_unpacked(artifact);
+    throw;
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
                                           const Manifest& manifest, const at::Device& device,
                                           int threads) {
-  try {
-    return std::make_unique<AotInductorProgram>(Archive(artifact), manifest, device, threads);
-  } catch (const std::exception&) {
-    check_unpacked(artifact);
-    throw;
-  }
+  const auto open = [=] { return open_entries(artifact, device); };
+  return std::make_unique<AotInductorProgram>(told_of(artifact, manifest, open), manifest, device,
+                                              threads);
 }
 
 }  // namespace mpm

@@ -58,7 +58,9 @@ def open_artifact(
     backend = get_backend(manifest.requires.backend, path)
     device = device or _own_device(path, manifest)
     backend.check_host(manifest, device, Path(path))
-    return OpenArtifact(manifest, backend.load(Path(path), manifest, parse_device(device)))
+    # A forked child may have to open it again, and be in another folder.
+    file = Path(path).absolute()
+    return OpenArtifact(manifest, backend.load(file, manifest, parse_device(device)))
 
 
 def _own_device(path: Path | str, manifest: Manifest) -> str:

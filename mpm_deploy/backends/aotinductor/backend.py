@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,8 @@ from mpm_deploy.backends.base import (
     uncompilable,
     unloadable,
 )
-from mpm_deploy.errors import ArtifactError, BuildError, HostError
+from mpm_deploy.backends.opened_once import OpenedOnce
+from mpm_deploy.errors import ArtifactError, BuildError, HostError, InputError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.cores import available_cores
@@ -109,17 +109,16 @@ class _AotInductorProgram(Program):
     def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
         super().__init__(manifest, device)
         self._path = path
-        runners = available_cores() if device.type == "cpu" else 1
-        open_here = partial(open_entry, path, manifest.payload_sha256, device=device)
-        self._entries: dict[str, Entry] = {
-            "scores": open_here("scores", outputs=len(manifest.outputs), runners=runners),
-            "labels": open_here("labels", outputs=1, runners=1),
-        }
+        self._opened: OpenedOnce[dict[str, Entry]] | None = OpenedOnce(
+            manifest.payload_sha256 if device.type == "cpu" else "",
+            f"entries, the first with {len(manifest.outputs)} outputs",
+            lambda: _open_entries(path, manifest, device),
+        )
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
     def close(self) -> None:
         super().close()
-        self._entries.clear()  # what has no user leaves memory
+        self._opened = None  # what has no user leaves memory
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._named(self._run("scores", [images]))
@@ -128,14 +127,29 @@ class _AotInductorProgram(Program):
         return self._run("labels", [scores, self._canvas.expand(size)])[0]
 
     def _run(self, entry: str, inputs: list[Tensor]) -> Sequence[Tensor]:
-        try:
-            return self._entries[entry].run(inputs)
-        except RuntimeError as error:
-            raise refusal_in(error) or ArtifactError(
-                f"{self._path}: it failed while it ran: {error}",
-                "if memory is short, take smaller batches; else rebuild it on this machine, and "
-                "please report it",
-            ) from error
+        if self._opened is None:
+            raise InputError(f"{self._path}: this program is closed", "open a new one")
+        with self._opened.call() as entries:
+            try:
+                return entries[entry].run(inputs)
+            except RuntimeError as error:
+                raise refusal_in(error) or ArtifactError(
+                    f"{self._path}: it failed while it ran: {error}",
+                    "if memory is short, take smaller batches; else rebuild it on this machine, "
+                    "and please report it",
+                ) from error
+
+
+def _open_entries(path: Path, manifest: Manifest, device: torch.device) -> dict[str, Entry]:
+    runners = available_cores() if device.type == "cpu" else 1
+    try:
+        return {
+            "scores": open_entry(path, "scores", len(manifest.outputs), device, runners),
+            "labels": open_entry(path, "labels", 1, device, 1),
+        }
+    except (OSError, RuntimeError) as error:
+        _check_unpacked(path)
+        raise unloadable(path, manifest, error) from error
 
 
 @dataclass(frozen=True)
@@ -203,11 +217,7 @@ class AotInductor(Backend):
         return Compiled(_requires(recipe, device, target), batch)
 
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
-        try:
-            return _AotInductorProgram(path, manifest, device)
-        except (OSError, RuntimeError) as error:
-            _check_unpacked(path)
-            raise unloadable(path, manifest, error) from error
+        return _AotInductorProgram(path, manifest, device)
 
     def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
         from torch._inductor.package.package import package_aoti

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.backends.aotinductor.stored_weights import free_stored_weights
-from mpm_deploy.backends.opened_once import opened_once
 from mpm_deploy.support.strict_json import read_own_json
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -98,20 +97,14 @@ class CpuEntry:
         return outputs
 
 
-def open_entry(
-    path: Path, payload_sha256: str, entry: str, outputs: int, device: torch.device, runners: int
-) -> Entry:
+def open_entry(path: Path, entry: str, outputs: int, device: torch.device, runners: int) -> Entry:
     """Open an entry point: as a `CpuEntry` where that can run it, else with torch's loader.
 
-    Of one payload a process has one `CpuEntry`, which all that open it share. torch's loader is for
-    what it does not have: a GPU, and operators that are looked up by name, which it reads from a
-    list beside the library.
+    torch's loader is for what a `CpuEntry` does not have: a GPU, and operators that are looked up
+    by name, which it reads from a list beside the library.
     """
     if device.type == "cpu" and not _names_operators(path, entry):
-        return opened_once(
-            *(payload_sha256, f"{entry} with {outputs} outputs"),
-            lambda: CpuEntry(path, entry, outputs, runners),
-        )
+        return CpuEntry(path, entry, outputs, runners)
     index = -1 if device.index is None else device.index
     name: Any = os.fsencode(path)  # names of files need not be text
     loader: Any = torch._C._aoti.AOTIModelPackageLoader(name, entry, False, runners, index)

@@ -20,7 +20,7 @@ from mpm_deploy.backends.base import (
     uncompilable,
     unloadable,
 )
-from mpm_deploy.backends.opened_once import opened_once
+from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.torchscript.operators import missing_operators, versions
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map.pruned import label_map
@@ -62,15 +62,22 @@ class _Servable(_Entries):
 
 
 class _TorchScriptProgram(Program):
-    def __init__(self, module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device):
+    def __init__(
+        self,
+        opened: OpenedOnce[torch.jit.ScriptModule],
+        manifest: Manifest,
+        device: torch.device,
+    ) -> None:
         super().__init__(manifest, device)
-        self._module = module
+        self._opened = opened
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self._named(self._module.scores(images))
+        with self._opened.call() as module:
+            return self._named(module.scores(images))
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        labels: Tensor = self._module.labels(scores, size[0], size[1])
+        with self._opened.call() as module:
+            labels: Tensor = module.labels(scores, size[0], size[1])
         return labels
 
 
@@ -130,10 +137,10 @@ class TorchScript(Backend):
         # brings new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there
         # is no switch for one module.
         torch._C._jit_set_profiling_mode(False)
-        module = opened_once(
+        opened = OpenedOnce(
             *(manifest.payload_sha256, f"on {device}"), lambda: _load(path, manifest, device)
         )
-        return _TorchScriptProgram(module, manifest, device)
+        return _TorchScriptProgram(opened, manifest, device)
 
     def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
         _write(_scripted(_Servable(model), recipe), path)
