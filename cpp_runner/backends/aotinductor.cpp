@@ -17,23 +17,18 @@ namespace {
 
 using torch::inductor::AOTIModelContainerRunner;
 
-// Opens one entry of a package. What is unpacked for it is gone once it is mapped, where torch's
-// own loader of packages keeps it as long as the entry is open, and for good if it is killed.
-std::unique_ptr<AOTIModelContainerRunner> open_entry(const Archive& package,
+// Opens one entry of a package, of which what lies in a folder was unpacked.
+std::unique_ptr<AOTIModelContainerRunner> open_entry(const std::filesystem::path& folder,
                                                      const std::string& entry, std::size_t runners,
                                                      const at::Device& device) {
-  const TemporaryFolder folder(for_temporary_files());
   std::filesystem::path library;
-  for (const std::string& name : package.names_in("data/aotinductor/" + entry + "/")) {
-    if (name.ends_with(".cpp")) continue;
-    const std::filesystem::path target = folder.path / std::filesystem::path(name).filename();
-    package.extract(name, target);
-    if (name.ends_with(".so")) library = target;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() == ".so") library = file.path();
   }
   if (library.empty()) throw std::runtime_error("found no library for entry '" + entry + "'");
   const auto create =
       torch::inductor::getAOTIModelRunnerRegistry().at(device.is_cpu() ? "cpu" : "cuda");
-  auto opened = create(library.string(), runners, device.str(), folder.path.string(), false);
+  auto opened = create(library.string(), runners, device.str(), folder.string(), false);
   if (device.is_cpu()) free_stored_weights(library);
   return opened;
 }
@@ -44,13 +39,67 @@ struct Entries {
   std::unique_ptr<AOTIModelContainerRunner> labels;
 };
 
+// Refuses a temporary folder into which a file cannot have been unpacked and run.
+void check_unpacked(const std::filesystem::path& artifact) {
+  std::error_code is_gone;
+  const std::uintmax_t size = std::filesystem::file_size(artifact, is_gone);
+  if (is_gone) return;
+  try {
+    check_temporary_folder(size);
+  } catch (const HostError& error) {
+    throw HostError(artifact.string() + ": cannot be unpacked: " + error.problem(), error.hint());
+  }
+}
+
+// Gives the file for a record of an entry, in that entry's folder.
+std::optional<std::filesystem::path> target_of(const std::filesystem::path& folder,
+                                               const std::string& name) {
+  for (const char* entry : {"scores", "labels"}) {
+    if (name.starts_with("data/aotinductor/" + std::string(entry) + "/") && !name.ends_with(".cpp"))
+      return folder / entry / std::filesystem::path(name).filename();
+  }
+  return std::nullopt;
+}
+
+// What is unpacked is gone once it is mapped, where torch's own loader of packages keeps it as long
+// as an entry is open, and for good if it is killed.
+std::shared_ptr<void> open_unpacked(const std::filesystem::path& artifact,
+                                    const std::string& payload_sha256, const at::Device& device) {
+  const TemporaryFolder folder(for_temporary_files());
+  for (const char* entry : {"scores", "labels"}) {
+    std::filesystem::create_directory(folder.path / entry);
+  }
+  Archive(artifact).unpack_checked(
+      payload_sha256, [&](const std::string& name) { return target_of(folder.path, name); });
+  // As many calls to the scores as this may run at once; they share the weights.
+  const std::size_t runners = device.is_cpu() ? static_cast<std::size_t>(available_cores()) : 1;
+  return std::make_shared<Entries>(
+      Entries{open_entry(folder.path / "scores", "scores", runners, device),
+              open_entry(folder.path / "labels", "labels", 1, device)});
+}
+
+std::shared_ptr<void> open_entries(const std::filesystem::path& artifact,
+                                   const std::string& payload_sha256, const at::Device& device) {
+  try {
+    return open_unpacked(artifact, payload_sha256, device);
+  } catch (const std::exception&) {
+    check_unpacked(artifact);
+    throw;
+  }
+}
+
 class AotInductorProgram : public Program {
  public:
-  AotInductorProgram(OpenedOnce::Open open, const Manifest& manifest, const at::Device& device,
-                     int threads)
+  AotInductorProgram(const std::filesystem::path& artifact, const Manifest& manifest,
+                     const at::Device& device, int threads)
       : Program(manifest.batch, threads),
         order_(manifest),
-        entries_(device.is_cpu() ? manifest.payload_sha256 : "", "entries", std::move(open)),
+        entries_(device.is_cpu() ? manifest.payload_sha256 : "", "entries",
+                 told_of(artifact, manifest,
+                         [=, hash = manifest.payload_sha256] {
+                           return open_entries(artifact, hash, device);
+                         }),
+                 [&] { Archive(artifact).check_payload(manifest.payload_sha256); }),
         canvas_(at::zeros({1, 1}, at::TensorOptions(device).dtype(at::kByte))) {}
 
  private:
@@ -73,39 +122,12 @@ class AotInductorProgram : public Program {
   at::Tensor canvas_;  // (1, 1) uint8
 };
 
-// Refuses a temporary folder into which a file cannot have been unpacked and run.
-void check_unpacked(const std::filesystem::path& artifact) {
-  try {
-    check_temporary_folder(std::filesystem::file_size(artifact));
-  } catch (const HostError& error) {
-    throw HostError(artifact.string() + ": cannot be unpacked: " + error.problem(), error.hint());
-  }
-}
-
-// As many calls to the scores as this may run at once; they share the weights.
-std::shared_ptr<void> open_entries(const std::filesystem::path& artifact,
-                                   const at::Device& device) {
-  const std::size_t runners = device.is_cpu() ? static_cast<std::size_t>(available_cores()) : 1;
-  try {
-    const Archive package(artifact);
-    return std::make_shared<Entries>(Entries{open_entry(package, "scores", runners, device),
-                                             open_entry(package, "labels", 1, device)});
-  } catch (const ArtifactError&) {
-    throw;
-  } catch (const std::exception&) {
-    check_unpacked(artifact);
-    throw;
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
                                           const Manifest& manifest, const at::Device& device,
                                           int threads) {
-  const auto open = [=] { return open_entries(artifact, device); };
-  return std::make_unique<AotInductorProgram>(told_of(artifact, manifest, open), manifest, device,
-                                              threads);
+  return std::make_unique<AotInductorProgram>(artifact, manifest, device, threads);
 }
 
 }  // namespace mpm

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <map>
+#include <tuple>
 
 namespace mpm {
 
@@ -40,25 +41,31 @@ void Process::begin_in_child() {
   mutex.unlock();
 }
 
-OpenedOnce::OpenedOnce(std::string payload_sha256, std::string part, Open open)
-    : key_(std::move(payload_sha256), std::move(part)), open_(std::move(open)), shared_(share()) {}
+OpenedOnce::OpenedOnce(std::string payload_sha256, std::string part, Open open,
+                       const std::function<void()>& check)
+    : key_(std::move(payload_sha256), std::move(part)), open_(std::move(open)) {
+  bool was_open = false;
+  std::tie(shared_, was_open) = share();
+  if (was_open) check();
+}
 
 std::shared_ptr<OpenedOnce::Shared> OpenedOnce::here() const {
   const std::lock_guard lock(mutex_);
-  if (shared_->is_left_behind) shared_ = share();
+  if (shared_->is_left_behind) shared_ = share().first;
   return shared_;
 }
 
-std::shared_ptr<OpenedOnce::Shared> OpenedOnce::share() const {
+std::pair<std::shared_ptr<OpenedOnce::Shared>, bool> OpenedOnce::share() const {
   const auto open_now = [&] { return std::shared_ptr<Shared>(new Shared{open_()}); };
-  if (key_.first.empty()) return open_now();
+  if (key_.first.empty()) return {open_now(), false};
   auto& [mutex, by_key] = mpm::here();
   const std::lock_guard lock(mutex);
   std::erase_if(by_key, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<Shared>& place = by_key[key_];
-  std::shared_ptr<Shared> found = place.lock();
-  if (!found) place = found = open_now();
-  return found;
+  if (auto found = place.lock()) return {found, true};
+  const auto opened = open_now();
+  place = opened;
+  return {opened, false};
 }
 
 }  // namespace mpm

@@ -24,9 +24,11 @@ class OpenedOnce {
   using Open = std::function<std::shared_ptr<void>()>;
 
   // payload_sha256: as the manifest has it; without one, each opens its own. part: what of the
-  // payload, and how; says its type too. open: throws what it likes, and may be called again, in a
-  // forked child.
-  OpenedOnce(std::string payload_sha256, std::string part, Open open);
+  // payload, and how; says its type too. open: opens it, once it has checked the hash; throws what
+  // it likes, and may be called again, in a forked child. check: checks the hash where somebody
+  // else has opened a file of that hash.
+  OpenedOnce(std::string payload_sha256, std::string part, Open open,
+             const std::function<void()>& check);
 
   // Gives `work` what is open in this process, a T, for one call to it. Throws what `open` does
   // where this process is a forked child and has to open it.
@@ -59,7 +61,8 @@ class OpenedOnce {
   };
 
   std::shared_ptr<Shared> here() const;
-  std::shared_ptr<Shared> share() const;
+  // What is open, which may be opened first, and whether it was open.
+  std::pair<std::shared_ptr<Shared>, bool> share() const;
 
   const std::pair<std::string, std::string> key_;
   const Open open_;

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include "artifact/archive.hpp"
 #include "backends/opened_once.hpp"
 #include "backends/program.hpp"
 
@@ -17,19 +18,27 @@ struct Methods {
   torch::jit::Method labels = module.get_method("labels");
 };
 
-std::shared_ptr<void> open_module(const std::filesystem::path& artifact, const at::Device& device) {
-  torch::jit::Module module = torch::jit::load(artifact.string(), device);
+// Loads a copy that nobody changes: libtorch reads records in an order of its own.
+std::shared_ptr<void> open_module(const std::filesystem::path& artifact,
+                                  const std::string& payload_sha256, const at::Device& device) {
+  std::istringstream copy = copy_checked(artifact, payload_sha256);
+  torch::jit::Module module = torch::jit::load(copy, device);
   module.eval();
   return std::make_shared<Methods>(Methods{std::move(module)});
 }
 
 class TorchScriptProgram : public Program {
  public:
-  TorchScriptProgram(OpenedOnce::Open open, const Manifest& manifest, const at::Device& device,
-                     int threads)
+  TorchScriptProgram(const std::filesystem::path& artifact, const Manifest& manifest,
+                     const at::Device& device, int threads)
       : Program(manifest.batch, threads),
         order_(manifest),
-        methods_(manifest.payload_sha256, "module on " + device.str(), std::move(open)) {}
+        methods_(manifest.payload_sha256, "module on " + device.str(),
+                 told_of(artifact, manifest,
+                         [=, hash = manifest.payload_sha256] {
+                           return open_module(artifact, hash, device);
+                         }),
+                 [&] { Archive(artifact).check_payload(manifest.payload_sha256); }) {}
 
  private:
   ModelOutput run_scores(const at::Tensor& images) const override {
@@ -57,9 +66,7 @@ std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,
   // new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there is no switch
   // for one module.
   torch::jit::getProfilingMode() = false;
-  const auto open = [=] { return open_module(artifact, device); };
-  return std::make_unique<TorchScriptProgram>(told_of(artifact, manifest, open), manifest, device,
-                                              threads);
+  return std::make_unique<TorchScriptProgram>(artifact, manifest, device, threads);
 }
 
 }  // namespace mpm

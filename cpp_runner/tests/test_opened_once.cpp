@@ -23,6 +23,13 @@ namespace {
 
 std::shared_ptr<void> anything() { return std::make_shared<int>(); }
 
+void unchecked() {}
+
+OpenedOnce opened_once(const std::string& payload, const OpenedOnce::Open& open = anything,
+                       const std::string& part = "scores") {
+  return {payload, part, open, unchecked};
+}
+
 const int* what(const OpenedOnce& user) {
   return user.call<int>([](int& it) { return &it; });
 }
@@ -77,6 +84,15 @@ class AtWork {
   std::vector<std::thread> threads_;
 };
 
+bool says_gone(const Runner& runner, const Image& scene, const fs::path& artifact) {
+  try {
+    runner.run(scene);
+  } catch (const ArtifactError& error) {
+    return error.problem() == artifact.string() + ": cannot be opened: No such file or directory";
+  }
+  return false;
+}
+
 }  // namespace
 
 TEST_SUITE("opened_once") {
@@ -86,32 +102,39 @@ TEST_SUITE("opened_once") {
       ++opened;
       return anything();
     };
-    auto first = std::make_unique<OpenedOnce>("a", "scores", open);
-    CHECK(what(OpenedOnce("a", "scores", open)) == what(*first));
+    auto first = std::make_unique<OpenedOnce>("a", "scores", open, unchecked);
+    CHECK(what(opened_once("a", open)) == what(*first));
     CHECK(opened == 1);
-    const OpenedOnce labels("a", "labels", open), another("b", "scores", open);
+    const OpenedOnce labels = opened_once("a", open, "labels"), another = opened_once("b", open);
     CHECK(opened == 3);
     first.reset();
-    const OpenedOnce again("a", "scores", open);
+    const OpenedOnce again = opened_once("a", open);
     CHECK(opened == 4);
   }
 
+  TEST_CASE("who finds it open checks a file of its own") {
+    const auto fail = [] { throw std::runtime_error("no"); };
+    const OpenedOnce first("g", "scores", anything, fail);  // which checks as it opens
+    CHECK_THROWS(OpenedOnce("g", "scores", anything, fail));
+    CHECK(what(opened_once("g")) == what(first));
+  }
+
   TEST_CASE("what has no digest yet is opened each time") {
-    const OpenedOnce first("", "scores", anything), second("", "scores", anything);
+    const OpenedOnce first = opened_once(""), second = opened_once("");
     CHECK(what(first) != what(second));
   }
 
   TEST_CASE("what cannot be opened is tried again") {
     const auto fail = []() -> std::shared_ptr<void> { throw std::runtime_error("no"); };
-    for (int turn = 0; turn < 2; ++turn) CHECK_THROWS(OpenedOnce("c", "scores", fail));
-    CHECK(what(OpenedOnce("c", "scores", anything)));
+    for (int turn = 0; turn < 2; ++turn) CHECK_THROWS(opened_once("c", fail));
+    CHECK(what(opened_once("c")));
   }
 
   TEST_CASE("a forked child goes on with what is open") {
-    const OpenedOnce user("d", "scores", anything);
+    const OpenedOnce user = opened_once("d");
     const int* const kept = what(user);
     CHECK(in_child([&] {
-      return what(user) == kept && what(OpenedOnce("d", "scores", anything)) == kept &&
+      return what(user) == kept && what(opened_once("d")) == kept &&
              in_child([&] { return what(user) == kept; });
     }));
   }
@@ -123,14 +146,14 @@ TEST_SUITE("opened_once") {
       opened = it;
       return it;
     };
-    auto one = std::make_unique<OpenedOnce>("e", "scores", open);
-    auto other = std::make_unique<OpenedOnce>("e", "scores", anything);
+    auto one = std::make_unique<OpenedOnce>("e", "scores", open, unchecked);
+    auto other = std::make_unique<OpenedOnce>("e", "scores", anything, unchecked);
     const int* const kept = what(*one);
     {
       const Called called(*one);
       CHECK(in_child([&] {
         const int* const own = what(*other);
-        return own != kept && what(OpenedOnce("e", "scores", anything)) == own &&
+        return own != kept && what(opened_once("e")) == own &&
                in_child([&] { return what(*other) == own; });
       }));
       CHECK(in_child([&] {
@@ -155,6 +178,24 @@ TEST_SUITE("opened_once") {
         }
       }
       CHECK(unused.run(scene).labels.labels == expected.labels);
+    }
+  }
+
+  TEST_CASE("a forked child says that the file to open anew is gone") {
+    const Image scene = make_scene({50, 81});
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const fs::path own = folder / artifact.filename().string();
+      fs::copy_file(artifact, own);
+      const Runner unused(own, {.threads = 1});
+      const AtWork others(own, scene);
+      fs::remove(own);
+      int told = 0;
+      for (int turn = 0; turn < 5; ++turn) {
+        others.wait_for_more();
+        told += in_child([&] { return says_gone(unused, scene, own); });
+      }
+      CHECK(told > 0);  // some model was at work
     }
   }
 }

@@ -51,13 +51,19 @@ class OpenedOnce(Generic[_T]):
         payload_sha256: As the manifest has it; without one, as while a file is being built, each
             opens its own.
         part: What of the payload, and how.
-        open_it: Opens it, and raises what it likes. May be called again, in a forked child.
+        open_it: Opens it, once it has checked the hash, and raises what it likes. May be called
+            again, in a forked child.
+        check: Checks the hash where somebody else has opened a file of that hash.
     """
 
-    def __init__(self, payload_sha256: str, part: str, open_it: Callable[[], _T]) -> None:
+    def __init__(
+        self, payload_sha256: str, part: str, open_it: Callable[[], _T], check: Callable[[], None]
+    ) -> None:
         self._key = (payload_sha256, part)
         self._open_it = open_it
-        self._shared = self._share()
+        self._shared, was_open = self._share()
+        if was_open:
+            check()
 
     @contextmanager
     def call(self) -> Iterator[_T]:
@@ -67,7 +73,7 @@ class OpenedOnce(Generic[_T]):
             Whatever ``open_it`` raises, where this process is a forked child and has to open it.
         """
         if self._shared.is_left_behind:
-            self._shared = self._share()
+            self._shared, _ = self._share()
         shared = self._shared
         shared.calls.append(None)
         try:
@@ -75,15 +81,17 @@ class OpenedOnce(Generic[_T]):
         finally:
             shared.calls.pop()
 
-    def _share(self) -> _Shared[_T]:
+    def _share(self) -> tuple[_Shared[_T], bool]:
+        """Return what is open, which may be opened first, and whether it was open."""
         payload_sha256, _ = self._key
         if not payload_sha256:
-            return _Shared(self._open_it())
+            return _Shared(self._open_it()), False
         with _here.lock:
             found: _Shared[_T] | None = _here.by_key.get(self._key)
+            was_open = found is not None
             if found is None:
                 found = _here.by_key[self._key] = _Shared(self._open_it())
-            return found
+            return found, was_open
 
 
 def _begin_in_child() -> None:

@@ -1,6 +1,7 @@
 """What a process has open is opened no second time, and not kept when nobody has it."""
 
 import gc
+import shutil
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +26,12 @@ class Opened:
     """Something that can be dropped."""
 
 
+def unchecked() -> None:
+    pass
+
+
 def opened(payload: str, part: str = "scores") -> OpenedOnce[Opened]:
-    return OpenedOnce(payload, part, Opened)
+    return OpenedOnce(payload, part, Opened, unchecked)
 
 
 def what(user: OpenedOnce[Opened]) -> Opened:
@@ -43,8 +48,18 @@ def test_one_payload_is_opened_once_as_long_as_somebody_has_it() -> None:
     anew: list[object] = []
     del first, again
     gc.collect()
-    OpenedOnce("a", "scores", lambda: anew.append("anew") or Opened())
+    OpenedOnce("a", "scores", lambda: anew.append("anew") or Opened(), unchecked)
     assert anew == ["anew"]
+
+
+def test_who_finds_it_open_checks_a_file_of_its_own() -> None:
+    def fail() -> None:
+        raise OSError
+
+    first = OpenedOnce("g", "scores", Opened, fail)  # which checks as it opens
+    with pytest.raises(OSError):
+        OpenedOnce("g", "scores", Opened, fail)
+    assert what(opened("g")) is what(first)
 
 
 def test_what_has_no_digest_yet_is_opened_each_time() -> None:
@@ -57,7 +72,7 @@ def test_what_cannot_be_opened_is_tried_again() -> None:
 
     for _ in range(2):
         with pytest.raises(OSError):
-            OpenedOnce("c", "scores", fail)
+            OpenedOnce("c", "scores", fail, unchecked)
     assert what(opened("c"))
 
 
@@ -116,7 +131,7 @@ def test_a_forked_child_opens_while_its_parent_does() -> None:
         return Opened()
 
     with ThreadPoolExecutor(1) as other:
-        other.submit(OpenedOnce, "f", "scores", slowly)
+        other.submit(OpenedOnce, "f", "scores", slowly, unchecked)
         opening.wait()
         try:
             assert in_child(lambda: type(what(opened("f"))).__name__) == "Opened"
@@ -165,6 +180,21 @@ def test_a_forked_child_uses_a_runner_beside_one_that_was_at_work(
             for _ in range(5):
                 assert in_the_middle(busy, work) == "True"
         assert (unused(FRAME).labels == expected).all()
+
+
+def test_a_forked_child_says_that_the_file_to_open_anew_is_gone(
+    recipe_and_artifact: tuple[Recipe, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, artifact = recipe_and_artifact
+    own = Path(shutil.copy(artifact, artifact.name))
+    with Runner(own, threads=1) as busy, Runner(own, threads=1) as unused:
+        with at_work(busy):
+            monkeypatch.chdir("/")
+            assert in_the_middle(busy, lambda: str(unused(FRAME).labels.shape)) == "(50, 70)"
+            (tmp_path / own).unlink()
+            said = in_the_middle(busy, lambda: str(unused(FRAME)))
+        assert said.startswith(f"ArtifactError: {tmp_path / own}: cannot be opened: No such file")
 
 
 def test_runners_of_one_file_share_what_is_loaded_and_outlive_each_other(

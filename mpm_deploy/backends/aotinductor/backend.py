@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
+from mpm_deploy.artifact import BatchRange, Manifest, Requires, check_payload
+from mpm_deploy.backends.aotinductor.entry import Entry, EntryKind, open_entries
 from mpm_deploy.backends.aotinductor.target import Cpu, Target, find_target, inductor_for
 from mpm_deploy.backends.base import (
     Backend,
@@ -112,7 +112,8 @@ class _AotInductorProgram(Program):
         self._opened: OpenedOnce[dict[str, Entry]] | None = OpenedOnce(
             manifest.payload_sha256 if device.type == "cpu" else "",
             f"entries, the first with {len(manifest.outputs)} outputs",
-            lambda: _open_entries(path, manifest, device),
+            open_it=lambda: _open_entries(path, manifest, device),
+            check=lambda: check_payload(path, manifest.payload_sha256),
         )
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
@@ -142,11 +143,9 @@ class _AotInductorProgram(Program):
 
 def _open_entries(path: Path, manifest: Manifest, device: torch.device) -> dict[str, Entry]:
     runners = available_cores() if device.type == "cpu" else 1
+    entries = {"scores": EntryKind(len(manifest.outputs), runners), "labels": EntryKind(1, 1)}
     try:
-        return {
-            "scores": open_entry(path, "scores", len(manifest.outputs), device, runners),
-            "labels": open_entry(path, "labels", 1, device, 1),
-        }
+        return open_entries(path, manifest.payload_sha256, entries, device)
     except (OSError, RuntimeError) as error:
         _check_unpacked(path)
         raise unloadable(path, manifest, error) from error
@@ -166,6 +165,7 @@ class AotInductor(Backend):
     name = "aotinductor"
     suffix = ".pt2"
     multiplies_int8 = True
+    checks_hash = True
 
     cuda_capability: tuple[int, int] | None = None
     cpu: Cpu = "native"

@@ -1,6 +1,5 @@
 """Compile models with TorchScript: libtorch runs the ``.pt``, on x86 and Arm alike."""
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.artifact import BatchRange, Manifest, Requires
+from mpm_deploy.artifact import BatchRange, Manifest, Requires, check_payload, copy_checked
 from mpm_deploy.backends.base import (
     Backend,
     Compiled,
@@ -96,6 +95,7 @@ class TorchScript(Backend):
     name = "torchscript"
     suffix = ".pt"
     any_device = True
+    checks_hash = True
 
     libtorch: str | None = None
 
@@ -138,7 +138,9 @@ class TorchScript(Backend):
         # is no switch for one module.
         torch._C._jit_set_profiling_mode(False)
         opened = OpenedOnce(
-            *(manifest.payload_sha256, f"on {device}"), lambda: _load(path, manifest, device)
+            *(manifest.payload_sha256, f"on {device}"),
+            open_it=lambda: _load(path, manifest, device),
+            check=lambda: check_payload(path, manifest.payload_sha256),
         )
         return _TorchScriptProgram(opened, manifest, device)
 
@@ -156,16 +158,6 @@ class TorchScript(Backend):
                 f"rebuild it: mpm-deploy build --recipe {path} "
                 f"--set 'backend.libtorch=\"{libtorch}\"'",
             )
-
-
-class _PathOfBytes(os.PathLike[bytes]):
-    """A path as torch opens it also where it is no text, as names of files need not be."""
-
-    def __init__(self, path: Path) -> None:
-        self._bytes = os.fsencode(path)
-
-    def __fspath__(self) -> bytes:
-        return self._bytes
 
 
 def _scripted(entries: _Entries, recipe: Recipe) -> torch.jit.ScriptModule:
@@ -191,10 +183,11 @@ def _write(script: torch.jit.ScriptModule, path: Path) -> None:
 
 
 def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.ScriptModule:
+    """Load a copy that nobody changes: torch reads records in an order of its own."""
     try:
-        with _deprecation_accepted():
-            return torch.jit.load(_PathOfBytes(path), map_location=device).eval()
-    except RuntimeError as error:
+        with copy_checked(path, manifest.payload_sha256) as copy, _deprecation_accepted():
+            return torch.jit.load(copy, map_location=device).eval()
+    except (OSError, RuntimeError) as error:
         raise unloadable(path, manifest, error) from error
 
 
