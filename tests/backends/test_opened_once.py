@@ -182,7 +182,7 @@ def test_a_forked_child_uses_a_runner_beside_one_that_was_at_work(
         assert (unused(FRAME).labels == expected).all()
 
 
-def test_a_forked_child_says_that_the_file_to_open_anew_is_gone(
+def test_a_forked_child_says_that_the_file_to_open_anew_is_another_or_gone(
     recipe_and_artifact: tuple[Recipe, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -192,9 +192,13 @@ def test_a_forked_child_says_that_the_file_to_open_anew_is_gone(
         with at_work(busy):
             monkeypatch.chdir("/")
             assert in_the_middle(busy, lambda: str(unused(FRAME).labels.shape)) == "(50, 70)"
+            (tmp_path / own).write_bytes(b"another")
+            of_another = in_the_middle(busy, lambda: str(unused(FRAME)))
             (tmp_path / own).unlink()
-            said = in_the_middle(busy, lambda: str(unused(FRAME)))
-        assert said.startswith(f"ArtifactError: {tmp_path / own}: cannot be opened: No such file")
+            of_none = in_the_middle(busy, lambda: str(unused(FRAME)))
+        where = f"ArtifactError: {tmp_path / own}: "
+        assert of_another.startswith(f"{where}not an artifact, or cut short")
+        assert of_none.startswith(f"{where}cannot be opened: No such file")
 
 
 def test_runners_of_one_file_share_what_is_loaded_and_outlive_each_other(
