@@ -153,6 +153,14 @@ class MergeRecipe(OpenTable):
             blocks,
             f"as in --set merge.blocks={[4 * merge for merge in range(merges or 0)]}",
         )
+        first = self.member.first_block
+        _require(
+            not blocks or first in (None, blocks[0]),
+            key,
+            f"block {first} first with method {self.method!r}",
+            blocks,
+            f"as in --set merge.blocks={[first, *blocks]}",
+        )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
 from mpm_deploy.models.encoders.vit import Encoder, VitFamily
 from mpm_deploy.models.reductions import Method
+from mpm_deploy.models.timm_package import import_timm
 from mpm_deploy.support.refusal import line_of
 
 # What RotaryEmbeddingDinoV3 must be like to be what `Rotary` computes.
@@ -220,18 +221,3 @@ def _unsupported_in_mlp(mlp: Any, models: Any) -> Iterator[str]:
         yield "an MLP whose second half is the gate (`mlp.gate_last`)"
     if any(layer.bias is None for layer in mlp.children() if isinstance(layer, nn.Linear)):
         yield "an MLP without biases (`mlp`)"
-
-
-def import_timm() -> Any:
-    """Import the package timm and return it.
-
-    Raises:
-        MissingPackageError: timm is not installed.
-    """
-    try:
-        import timm
-    except ImportError as error:
-        raise MissingPackageError(
-            "reading a timm model needs timm", "pip install 'mpm-deploy[build]'"
-        ) from error
-    return timm
