@@ -62,7 +62,8 @@ class ModelRecipe(OpenTable):
         name: A short name, as in ``"seg_t16_mask"``; ``mpm-deploy models`` lists them.
         backbone: A backbone's name, as in ``"vit_tiny_patch16"``; with a head.
         head: A head's name, as in ``"mask_transformer"``; with a backbone.
-        weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"random"``, a
+        weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"demo_cts"``, the first
+            of them trained with CTS, ``"random"``, a
             ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter with
             its ``variant.yml``, a folder that transformers wrote, a checkpoint of EoMT's authors, a
             file of DINOv2, or ``"timm:NAME"``. Where they are an encoder alone, the head is random.
@@ -161,6 +162,15 @@ class MergeRecipe(OpenTable):
             blocks,
             f"as in --set merge.blocks={[first, *blocks]}",
         )
+
+    def completed(self, trained: "MergeRecipe") -> "MergeRecipe":
+        """Return this table with what its method's options leave open as in ``trained``."""
+        if trained.method != self.method:
+            return self
+        options = (option.name for option in dataclasses.fields(self.member))
+        left = {name: getattr(trained.member, name) for name in options}
+        open_ones = {n: value for n, value in left.items() if getattr(self.member, n) is None}
+        return dataclasses.replace(self, member=dataclasses.replace(self.member, **open_ones))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ tome, algm                                                             merge
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -199,6 +199,14 @@ class Method(ABC):
         Raises:
             ModelError: The method cannot merge that often.
         """
+
+    def scaled(self, share: float) -> Self:
+        """Return the same way of merging for images that have ``share`` times as many patches.
+
+        Only where it takes a number of tokens away that does not depend on the patches is it
+        another one.
+        """
+        return self
 
     def uncounted_merges(self, merges: int) -> int:
         """Return how many of a schedule's merges leave tokens that a head counts as one each.

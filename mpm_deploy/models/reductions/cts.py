@@ -14,7 +14,8 @@ Pair Merging merges what is left, which is ours and not the authors'.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -73,6 +74,10 @@ class Cts(Method):
                 f"tokens are shared before any block: --set merge.blocks={[0, *schedule]}",
             )
         return [Sharing(grid, self._checked(grid)), *(MutualPairs() for _ in schedule[1:])]
+
+    def scaled(self, share: float) -> Self:
+        shared = self.shared
+        return self if shared is None else replace(self, shared=max(1, round(share * shared)))
 
     def uncounted_merges(self, merges: int) -> int:
         return 0 if self.weighted_decoding else min(merges, 1)

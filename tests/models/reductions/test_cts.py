@@ -1,6 +1,7 @@
 """CTS against a plain reading of its authors' program; in models and before later merges."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,26 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mpm_deploy import sweep
+from mpm_deploy.artifact import WeightsOrigin, read_manifest
+from mpm_deploy.builder.build import build
+from mpm_deploy.builder.model import make_model
 from mpm_deploy.errors import MissingPackageError, ModelError, RecipeError
 from mpm_deploy.models import create
 from mpm_deploy.models.encoders.config import EncoderConfig
+from mpm_deploy.models.encoders.timm_vit import encoder_from_timm
 from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.reductions import Cts, Mpm
 from mpm_deploy.models.reductions.cts import Sharing
 from mpm_deploy.models.reductions.policy import Policy, policy_network
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.recipe import Recipe
+from mpm_deploy.models.weights.files import save_weights
+from mpm_deploy.recipe import Recipe, load_recipe
+from mpm_deploy.run.runner import Runner
+from mpm_deploy.show.tables import way_of_merging
+from mpm_deploy.support.schema import to_mapping
+from tests.conftest import cpu_recipes, small_recipe
 from tests.models.reductions.plain_cts import assembled, best_superpatches, cells, expanded
 from tests.models.reductions.reducing import blocky_images, check_independent_of_batch
 from tests.support.flop_counting import counted_flops
@@ -25,6 +36,7 @@ from tests.support.packed import unpack
 
 GRIDS = [(4, 6), (2, 2), (6, 8), (2, 10)]
 SIZE, GRID, SHARED = (96, 128), (6, 8), 5
+SCENES = Path(__file__).parents[3] / "examples" / "scenes"
 
 
 def encoder_of(grid: tuple[int, int], special: int, shared: int, pre_norm: bool = False) -> Encoder:
@@ -364,3 +376,87 @@ def test_a_recipe_says_what_is_wrong_with_its_options(
         Recipe.from_dict({"name": "mine", "merge": {"method": "cts"} | merge})
     assert problem in caught.value.problem
     assert hint in (caught.value.hint or "")
+
+
+# ---- recipes, weights and artifacts ----
+
+
+def cts_recipe(name: str = "cpu_portable_fp32", *changes: str) -> Recipe:
+    return small_recipe(name).override(
+        "merge.method=cts", "merge.blocks=[0,2]", "merge.shared=3", *changes
+    )
+
+
+@pytest.mark.parametrize("name", cpu_recipes(quick=("cpu_portable_fp32",)))
+def test_an_artifact_runs(name: str, tmp_path: Path, image_folder: Path) -> None:
+    recipe = cts_recipe(name)
+    path = build(recipe, tmp_path / f"cts{recipe.backend.member.suffix}")
+    manifest = read_manifest(path)
+    merge = manifest.merge
+    assert (merge.method, merge.place, merge.blocks) == ("cts", "before_block", (0, 2))
+    assert merge.options == {"shared": 3, "weighted_decoding": False}
+    assert merge.weights == WeightsOrigin("random", None)
+    assert way_of_merging(merge) == "cts before blocks 0 and 2"
+    assert len(manifest.flops.stages) == 3
+    with Runner(path) as runner:
+        for file in sorted(image_folder.iterdir()):
+            result = runner(file)
+            assert 24 - 3 * 3 == result.tokens_kept[0] > result.tokens_kept[1] >= 7
+            assert np.bincount(result.merge_maps[0]).tolist() == [1] * 12 + [4] * 3
+
+
+def trained_weights(folder: Path, name: str = "it.safetensors") -> Path:
+    """Weights that a model of `cts_recipe` was trained with, which say so."""
+    source, info = make_model(cts_recipe())
+    about = {
+        name: each
+        for name, each in to_mapping(info).items()
+        if name not in ("origin", "sha256", "base")
+    }
+    merge = {"method": "cts", "blocks": [0], "shared": 3}
+    save_weights(source, folder / name, about | {"merge": merge})
+    return folder / name
+
+
+def test_a_recipe_takes_how_many_are_shared_from_its_weights(tmp_path: Path) -> None:
+    weights = str(trained_weights(tmp_path))
+    plain = load_recipe("cpu_portable_fp32").with_weights(weights)
+    recipe = plain.override("merge.method=cts", "merge.blocks=[0]")
+    path = build(recipe, tmp_path / "it.pt")
+    merge = read_manifest(path).merge
+    assert merge.options["shared"] == 3
+    assert merge.weights is not None and merge.weights.origin == "it.safetensors"
+    other, _ = make_model(recipe.override("merge.shared=2"))
+    assert sharing_of(other.encoder).shared == 2
+    with pytest.raises(ModelError, match=r"shared: expected how many .*the weights do not say"):
+        make_model(recipe.override("model.image_size=[128,128]"))
+    merged, _ = make_model(plain)  # by Mutual Pair Merging, without the policy
+    assert merged.encoder.schedule == [2, 5]
+
+
+def test_weights_without_a_policy_are_refused() -> None:
+    recipe = load_recipe("cpu_portable_fp32").override("merge.method=cts", "merge.blocks=[0]")
+    with pytest.raises(ModelError) as caught:
+        make_model(recipe.override("merge.shared=103"))
+    assert "demo: expected weights of the merge method too" in caught.value.problem
+    assert "trained with this merge.method" in (caught.value.hint or "")
+
+
+def test_a_vit_that_is_given_in_python_has_no_policy() -> None:
+    import timm
+
+    vit = timm.create_model("vit_tiny_patch16_224", img_size=64).eval()
+    with pytest.raises(ModelError, match="VisionTransformer: expected weights of the merge method"):
+        encoder_from_timm(vit, (0,), Cts(3))
+
+
+def test_a_sweep_finds_before_it_builds_that_there_is_no_policy(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="demo: expected weights of the merge method too"):
+        sweep(
+            "cpu_portable_fp32",
+            SCENES,
+            methods=["mpm", "cts:shared=103"],
+            schedules=[(0,)],
+            output=tmp_path / "sweep",
+        )
+    assert not list((tmp_path / "sweep").glob("*.pt"))
