@@ -6,6 +6,7 @@
                              └─▶ docs/results/cpu_peers.md: all engines, and the targets
     results/transformers_agreement.json ─▶ docs/results/transformers.md
     results/precisions.json ─▶ docs/results/precisions.md
+    results/cts_accuracy.json ─▶ docs/results/cts.md
     results/{video,c_interface,serving,archives}.json ─▶ docs/results/ways_in.md
     results/h100-*.json ─────┬─▶ README.md, between the two "h100" comments: the paper's rows
                              ├─▶ docs/results/h100.md: every table
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from benchmarks.pages import (
     command_line,
+    cts,
     demo,
     gpu,
     peers,
@@ -66,7 +68,7 @@ def pages() -> dict[Path, str]:
     for name, module in (("proof", demo), ("cpu peers", peers), ("h100", gpu)):
         readme = between(readme, name, module.readme())
     made = {README: readme}
-    for module in (demo, command_line, peers, precisions, sweep, transformers, ways_in, gpu):
+    for module in (demo, command_line, cts, peers, precisions, sweep, transformers, ways_in, gpu):
         made |= module.pages()
     return made
 
