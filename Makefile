@@ -16,8 +16,7 @@ TIMING  := --batch 1,2,32 --limit 32 --repeats 2
 PICTURED := $(addprefix $(IMAGES)/,$(shell ls $(IMAGES) | head -4))
 
 SWEEP   := --recipe cpu_fp32 $(SCENES) --limit 64
-MPM     := $(addprefix --schedule ,2,5 1,2,5 0,2,5 2,4,6)
-THREE   := $(addprefix --schedule ,1,2,5 1,3,5)
+MPM     := $(addprefix --schedule ,0 3 6 9 0,1 1,2 2,5 1,2,5 0,2,5)
 TOME    := $(addprefix --method tome:ratio=,0.2 0.3)
 ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
 # EoMT's queries enter before block 8.
@@ -128,10 +127,9 @@ demo: program $(DEMO)/merged.pt2 $(DEMO)/full_token.pt2 ## build, run and time t
 	@echo 'pictures     $(DEMO)/pictures/'
 	@echo 'the page     $(DEMO)/report.html'
 
-sweep: .venv/.installed ## measure ways of merging the demo model, half an hour; write docs/results/demo_sweep.md
-	$(BIN)/mpm-deploy sweep $(SWEEP) -o build/sweep
+sweep: .venv/.installed ## measure ways of merging the demo model, 40 minutes; write docs/results/demo_sweep.md
 	$(BIN)/mpm-deploy sweep $(SWEEP) -o build/sweep $(MPM)
-	$(BIN)/mpm-deploy sweep $(SWEEP) -o build/sweep $(THREE) $(TOME)
+	$(BIN)/mpm-deploy sweep $(SWEEP) -o build/sweep --schedule 1,2,5 $(TOME)
 	$(BIN)/mpm-deploy sweep $(SWEEP) -o build/sweep --schedule 2,5 $(TOME) --method tome:ratio=0.4 $(ALGM)
 	$(BIN)/python -m benchmarks.record build/sweep/sweep.json demo_sweep
 	$(BIN)/python -m benchmarks.render_readme

@@ -124,8 +124,10 @@ def judged_again(result: ModelResult, known: Sequence[ModelResult]) -> ModelResu
 
     A ceiling can only be measured too low: by what else ran at that moment.
     """
-    ceilings = [other.ceiling for other in known]
-    highest = {dtype: max(ceiling[dtype] for ceiling in ceilings) for dtype in result.ceiling}
+    # An older record may know no ceiling of a type.
+    highest = {
+        dtype: max(other.ceiling.get(dtype, 0.0) for other in known) for dtype in result.ceiling
+    }
     judged = replace(result, ceiling=highest)
     return replace(judged, verdicts=verdicts(judged, MODELS[result.subject].goals))
 

@@ -6,6 +6,7 @@
                              └─▶ docs/results/cpu_peers.md: all engines, and the targets
     results/transformers_agreement.json ─▶ docs/results/transformers.md
     results/precisions.json ─▶ docs/results/precisions.md
+    results/cpu_parts.json ─▶ docs/results/cpu_parts.md
     results/cts_accuracy.json ─▶ docs/results/cts.md
     results/{video,c_interface,serving,archives}.json ─▶ docs/results/ways_in.md
     results/h100-*.json ─────┬─▶ README.md, between the two "h100" comments: the paper's rows
@@ -29,6 +30,7 @@ from benchmarks.pages import (
     cts,
     demo,
     gpu,
+    parts,
     peers,
     precisions,
     sweep,
@@ -39,6 +41,7 @@ from benchmarks.pages.common import between
 from benchmarks.record import ROOT
 
 README = ROOT / "README.md"
+_PAGES = (demo, command_line, cts, peers, parts, precisions, sweep, transformers, ways_in, gpu)
 
 
 def main() -> None:
@@ -68,7 +71,7 @@ def pages() -> dict[Path, str]:
     for name, module in (("proof", demo), ("cpu peers", peers), ("h100", gpu)):
         readme = between(readme, name, module.readme())
     made = {README: readme}
-    for module in (demo, command_line, cts, peers, precisions, sweep, transformers, ways_in, gpu):
+    for module in _PAGES:
         made |= module.pages()
     return made
 

@@ -66,6 +66,16 @@ def on_host(host: HostInfo, *more: str) -> str:
     return written(f"{host.gpu or host.cpu}, {host.cores} cores", f"torch {host.torch}", *more)
 
 
+def of_record(record: Record) -> str:
+    """Say on which machine a member's record was measured, and with what."""
+    host = record["machine"]
+    return written(
+        f"{host['cpu']}, {host['cores']} cores",
+        f"torch {record['versions']['torch']}",
+        commits([record["commit"]]),
+    )
+
+
 def written(*facts: str) -> str:
     """Say what figures were measured with, and what wrote them."""
     return f"({', '.join(facts)}; written by `benchmarks/render_readme.py`.)\n"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.bench.tables import as_text, indented
-from benchmarks.pages.common import PAGES, Record, page_of, written
+from benchmarks.pages.common import PAGES, Record, of_record, page_of
 from benchmarks.precisions import precisions_table
 
 PAGE = PAGES / "precisions.md"
@@ -22,11 +22,6 @@ def pages() -> dict[Path, str]:
 
 
 def _page(record: Record) -> str:
-    rows, host = record["rows"], record["machine"]
-    where = written(
-        f"{host['cpu']}, {host['cores']} cores",
-        f"torch {record['versions']['torch']}",
-        f"commit {record['commit']}",
-    )
+    rows = record["rows"]
     head = _INTRODUCTION.format(images=rows[0]["images"])
-    return "\n".join([head, indented(as_text(precisions_table(rows))), where])
+    return "\n".join([head, indented(as_text(precisions_table(rows))), of_record(record)])

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.bench.tables import as_text, indented, rows_table, verdicts_table
 from benchmarks.bench.targets import Verdict
-from benchmarks.pages.common import PAGES, Record, read, records, written
+from benchmarks.pages.common import PAGES, Record, of_record, read, records
 from mpm_deploy.support.schema import read_structure
 
 PAGE = PAGES / "ways_in.md"
@@ -45,7 +45,6 @@ def pages() -> dict[Path, str]:
 
 
 def _part(name: str, title: str, tables: dict[str, str], record: Record) -> Iterator[str]:
-    host = record["machine"]
     yield f"## {title}\n\n`python -m benchmarks.{name}`\n"
     for key, about in tables.items():
         yield from [f"{about}\n"] if about else []
@@ -53,11 +52,7 @@ def _part(name: str, title: str, tables: dict[str, str], record: Record) -> Iter
         yield indented(as_text(rows_table(_shown(rows if isinstance(rows, list) else [rows]))))
     verdicts = [read_structure(Verdict, verdict) for verdict in record["verdicts"]]
     yield indented(as_text(verdicts_table(verdicts)))
-    yield written(
-        f"{host['cpu']}, {host['cores']} cores",
-        f"torch {record['versions']['torch']}",
-        f"commit {record['commit']}",
-    )
+    yield of_record(record)
 
 
 def _shown(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -30,8 +30,17 @@ std::string little_endian(std::uint64_t number) {
 
 }  // namespace
 
-Archive::Archive(const std::filesystem::path& path) : path_(path), file_(path, std::ios::binary) {
-  check_readable(file_, path);
+Archive::Archive(const std::filesystem::path& path)
+    : path_(path), own_(path, std::ios::binary), file_(own_) {
+  check_readable(own_, path);
+  read_directory_here();
+}
+
+Archive::Archive(const std::filesystem::path& path, std::istream& copy) : path_(path), file_(copy) {
+  read_directory_here();
+}
+
+void Archive::read_directory_here() {
   try {
     for (const Record& record : read_directory(file_)) {
       records_.emplace(record.name.substr(record.name.find('/') + 1), record);
@@ -39,7 +48,7 @@ Archive::Archive(const std::filesystem::path& path) : path_(path), file_(path, s
   } catch (const ZipError& error) {
     const std::string problem = error.what();
     throw ArtifactError(
-        path.string() + ": " + (problem == no_zip ? "" : "not an artifact: ") + problem,
+        path_.string() + ": " + (problem == no_zip ? "" : "not an artifact: ") + problem,
         rebuild_hint);
   }
 }
@@ -62,43 +71,49 @@ std::string Archive::read(std::string_view name, std::size_t most) const {
   return bytes;
 }
 
-std::vector<std::string> Archive::names_in(std::string_view folder) const {
-  std::vector<std::string> found;
-  for (auto at = records_.lower_bound(folder); at != records_.end(); ++at) {
-    if (!at->first.starts_with(folder)) break;
-    found.push_back(at->first);
-  }
-  return found;
+std::optional<std::string> Archive::read_signature() const {
+  if (!records_.contains(signature)) return std::nullopt;
+  return read(signature, largest_json);
 }
 
-void Archive::extract(const std::string& name, const std::filesystem::path& target) const {
-  const Record& record = records_.at(name);
+std::string Archive::payload_sha256(const TargetOf& target_of) const {
+  Sha256 hash;
+  const Sink hashed = [&](const char* data, std::size_t count) { hash.update(data, count); };
+  for (const auto& [name, record] : records_) {
+    if (name == manifest || name == signature) continue;
+    const std::string size = little_endian(record.size);
+    hash.update(name.c_str(), name.size() + 1);  // its closing zero byte too
+    hash.update(size.data(), size.size());
+    if (const auto target = target_of(name))
+      read_into(record, hashed, *target);
+    else
+      read(record, hashed);
+  }
+  return hash.hex_digest();
+}
+
+void Archive::check_payload(const std::string& payload_sha256) const {
+  unpack_checked(payload_sha256, no_targets);
+}
+
+void Archive::unpack_checked(const std::string& payload_sha256, const TargetOf& target_of) const {
+  if (this->payload_sha256(target_of) == payload_sha256) return;
+  throw ArtifactError(path_.string() + ": changed since it was built: its hash differs",
+                      rebuild_hint);
+}
+
+void Archive::read_into(const Record& record, const Sink& sink,
+                        const std::filesystem::path& target) const {
   if (!may_write(record.size)) {
     throw refusal<HostError>(target.string() + ": cannot be written", EFBIG);
   }
   std::ofstream file(target, std::ios::binary);
   int number = file ? 0 : errno;
   read(record, [&](const char* data, std::size_t size) {
+    sink(data, size);
     if (file && !file.write(data, static_cast<std::streamsize>(size)).flush()) number = errno;
   });
   if (!file) throw refusal<HostError>(target.string() + ": cannot be written", number);
-}
-
-std::optional<std::string> Archive::read_signature() const {
-  if (!records_.contains(signature)) return std::nullopt;
-  return read(signature, largest_json);
-}
-
-std::string Archive::payload_sha256() const {
-  Sha256 hash;
-  for (const auto& [name, record] : records_) {
-    if (name == manifest || name == signature) continue;
-    const std::string size = little_endian(record.size);
-    hash.update(name.c_str(), name.size() + 1);  // its closing zero byte too
-    hash.update(size.data(), size.size());
-    read(record, [&](const char* data, std::size_t count) { hash.update(data, count); });
-  }
-  return hash.hex_digest();
 }
 
 void Archive::read(const Record& record, const Sink& sink) const {
@@ -109,6 +124,20 @@ void Archive::read(const Record& record, const Sink& sink) const {
         path_.string() + ": damaged: record " + shown(record.name) + ": " + error.what(),
         rebuild_hint);
   }
+}
+
+std::istringstream copy_checked(const std::filesystem::path& artifact,
+                                const std::string& payload_sha256) {
+  std::ifstream file(artifact, std::ios::binary);
+  check_readable(file, artifact);
+  std::string bytes(std::filesystem::file_size(artifact), '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  std::istringstream copy(std::move(bytes), std::ios::binary);
+  Archive(artifact, copy).check_payload(payload_sha256);
+  copy.clear();
+  copy.seekg(0);
+  return copy;
 }
 
 }  // namespace mpm

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "artifact/archive.hpp"
+#include "artifact/claimed_manifest.hpp"
 #include "artifact/manifest_fields.hpp"
 #include "artifact/trust.hpp"
 #include "images/formats/raster.hpp"
@@ -180,16 +181,27 @@ double Manifest::flops_full_token() const {
   return flops.total(std::vector<int>(flops.stages.size(), patches()));
 }
 
+namespace {
+
+Manifest claimed_manifest(const Archive& archive, const std::filesystem::path& artifact,
+                          const std::optional<std::filesystem::path>& trust) {
+  const std::string record = archive.read(Archive::manifest, Archive::largest_json);
+  if (trust) check_signature(artifact, record, archive.read_signature(), *trust);
+  return parse_manifest(record, artifact.string());
+}
+
+}  // namespace
+
+Manifest read_claimed_manifest(const std::filesystem::path& artifact,
+                               const std::optional<std::filesystem::path>& trust) {
+  return claimed_manifest(Archive(artifact), artifact, trust);
+}
+
 Manifest read_manifest(const std::filesystem::path& artifact,
                        const std::optional<std::filesystem::path>& trust) {
   const Archive archive(artifact);
-  const std::string record = archive.read(Archive::manifest, Archive::largest_json);
-  if (trust) check_signature(artifact, record, archive.read_signature(), *trust);
-  Manifest manifest = parse_manifest(record, artifact.string());
-  if (archive.payload_sha256() != manifest.payload_sha256) {
-    throw ArtifactError(artifact.string() + ": changed since it was built: its hash differs",
-                        rebuild_hint);
-  }
+  Manifest manifest = claimed_manifest(archive, artifact, trust);
+  archive.check_payload(manifest.payload_sha256);
   return manifest;
 }
 

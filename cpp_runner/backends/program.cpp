@@ -59,6 +59,20 @@ ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest&
           ": rebuild it with what is here, or build this program with that");
 }
 
+// Throws what is being handled as an error that names the artifact.
+[[noreturn]] void tell_of(const std::filesystem::path& artifact, const Manifest& manifest) {
+  try {
+    throw;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (const auto told = refusal_in(error)) {
+      throw HostError(artifact.string() + ": cannot be loaded: " + told->problem(), told->hint());
+    }
+    throw cannot_load(artifact, manifest, error);
+  }
+}
+
 at::ScalarType label_type(const at::Tensor& scores) {
   return scores.size(1) <= 256 ? at::kByte : at::kShort;
 }
@@ -176,20 +190,27 @@ void check_host_of(const std::filesystem::path& artifact, const Manifest& manife
   check_host(manifest, device, artifact, backend.any_device);
 }
 
+OpenedOnce::Open told_of(const std::filesystem::path& artifact, const Manifest& manifest,
+                         OpenedOnce::Open open) {
+  return [=] {
+    try {
+      return open();
+    } catch (...) {
+      tell_of(artifact, manifest);
+    }
+  };
+}
+
 std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
                                       const Manifest& manifest, const Device& device, int threads) {
   const at::Device where(device.name());
   if (where.is_cpu()) let_malloc_keep_memory();
   try {
+    // A forked child may have to open it again, and be in another folder.
     return find_backend(artifact, manifest.requires_.backend)
-        .load(artifact, manifest, where, threads);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    if (const auto told = refusal_in(error)) {
-      throw HostError(artifact.string() + ": cannot be loaded: " + told->problem(), told->hint());
-    }
-    throw cannot_load(artifact, manifest, error);
+        .load(std::filesystem::absolute(artifact), manifest, where, threads);
+  } catch (...) {
+    tell_of(artifact, manifest);
   }
 }
 

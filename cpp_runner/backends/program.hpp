@@ -7,6 +7,7 @@
 
 #include "artifact/host.hpp"
 #include "backends/image_parallel.hpp"
+#include "backends/opened_once.hpp"
 #include "mpm_runner/image.hpp"
 #include "mpm_runner/manifest.hpp"
 #include "mpm_runner/windows.hpp"
@@ -64,6 +65,11 @@ void check_host_of(const std::filesystem::path& artifact, const Manifest& manife
 // threads: of one operator on a CPU. Throws ArtifactError.
 std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
                                       const Manifest& manifest, const Device& device, int threads);
+
+// The same, which throws ArtifactError or HostError that names the artifact, whatever `open`
+// throws.
+OpenedOnce::Open told_of(const std::filesystem::path& artifact, const Manifest& manifest,
+                         OpenedOnce::Open open);
 
 // The members. One that this build leaves out throws HostError.
 std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,

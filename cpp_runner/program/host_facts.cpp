@@ -11,9 +11,11 @@ namespace mpm::program {
 
 namespace {
 
+using Facts = std::map<std::string, std::string>;
+
 // Lines "key<tabs>: value"; of a key that each core has, the first core's.
-std::map<std::string, std::string> read_facts(std::istream& cpuinfo) {
-  std::map<std::string, std::string> facts;
+Facts read_facts(std::istream& cpuinfo) {
+  Facts facts;
   for (std::string line; std::getline(cpuinfo, line);) {
     const auto colon = line.find(": ");
     if (colon == std::string::npos || colon + 2 == line.size()) continue;
@@ -47,12 +49,19 @@ std::string utc_now() {
   return text;
 }
 
+// A virtual machine may hide which of a name it is, as "AMD EPYC" without a number.
+std::string with_generation(const std::string& name, const Facts& facts) {
+  const bool has_number = name.find_first_of("0123456789") != std::string::npos;
+  if (has_number || !facts.contains("cpu family") || !facts.contains("model")) return name;
+  return name + ", family " + facts.at("cpu family") + ", model " + facts.at("model");
+}
+
 }  // namespace
 
 std::string cpu_name(std::istream& cpuinfo, std::istream& board, const std::string& machine) {
-  const std::map<std::string, std::string> facts = read_facts(cpuinfo);
+  const Facts facts = read_facts(cpuinfo);
   for (const char* key : {"model name", "Model"}) {
-    if (facts.contains(key)) return facts.at(key);
+    if (facts.contains(key)) return with_generation(facts.at(key), facts);
   }
   std::string model;
   std::getline(board, model, '\0');

@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "artifact/archive.hpp"
+#include "artifact/claimed_manifest.hpp"
 #include "artifact/cuda_driver.hpp"
 #include "artifact/host.hpp"
 #include "artifact/trust.hpp"
@@ -199,7 +200,7 @@ Device own_device(const std::filesystem::path& artifact, const Manifest& manifes
 
 Model::Model(const std::filesystem::path& artifact, const ModelOptions& options) {
   check_thread_count("threads", options.threads.value_or(1));
-  Manifest manifest = read_manifest(artifact, asked_trust(options.trust));
+  Manifest manifest = read_claimed_manifest(artifact, asked_trust(options.trust));
   const Device device =
       options.device ? parse_device(*options.device) : own_device(artifact, manifest);
   check_host_of(artifact, manifest, device);

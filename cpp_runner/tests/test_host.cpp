@@ -91,6 +91,9 @@ TEST_SUITE("host") {
 
   TEST_CASE("what a CPU is called") {
     CHECK(name_of(an_x86) == "A CPU @ 2.00GHz");
+    CHECK(name_of("model name\t: AMD EPYC\n") == "AMD EPYC");
+    CHECK(name_of("cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n") ==
+          "AMD EPYC, family 25, model 17");
     CHECK(name_of(an_arm + "Model\t\t: A board Rev 1.0\n"s, "Another") == "A board Rev 1.0");
     CHECK(name_of(an_arm, "A board Rev 1.0\0"s) == "A board Rev 1.0");
     CHECK(name_of(an_arm) == "aarch64, implementer 0x41, part 0xd0b");

@@ -1,8 +1,6 @@
 #include <ATen/Parallel.h>
 #include <doctest/doctest.h>
 #include <malloc.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,6 +16,7 @@
 #include <thread>
 
 #include "artifacts.hpp"
+#include "forked.hpp"
 #include "images_made.hpp"
 #include "mpm_runner/mpm_runner.hpp"
 #include "run/stages.hpp"
@@ -50,19 +49,6 @@ int threads_of_a_new_thread() {
   int threads = 0;
   std::thread([&] { threads = at::get_num_threads(); }).join();
   return threads;
-}
-
-// Whether the work says yes in a forked process; one that hangs is killed.
-bool in_child(const std::function<bool()>& work) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(30);
-    const bool is_well = work();
-    _exit(is_well ? 0 : 1);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return status == 0;
 }
 
 std::size_t entries(const fs::path& folder) {

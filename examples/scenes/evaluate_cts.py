@@ -21,7 +21,7 @@ from mpm_deploy.images.decode import decode
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.reductions import Algm, Method, Mpm, Tome
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights.files import DEMO_CTS, DEMO_WEIGHTS, read_weights
+from mpm_deploy.models.weights.files import DEMO_WEIGHTS, read_weights
 
 UNTRAINED: dict[str, tuple[Schedule, Method]] = {
     "full-token": ((), Mpm()),
@@ -64,7 +64,7 @@ def calls_of(model: Segmenter) -> Calls:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses the command line, evaluates and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, default=DEMO_CTS)
+    parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, help="JSON file to write")
     options = parser.parse_args(arguments)
     made = models(options.weights)

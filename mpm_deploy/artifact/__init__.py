@@ -14,12 +14,16 @@ Nothing here loads the payload.
 """
 
 from mpm_deploy.artifact.archive import (
+    check_payload,
+    copy_checked,
     read_claimed_key,
+    read_claimed_manifest,
     read_manifest,
     read_recipe,
     read_sample,
     read_signer,
     sign_artifact,
+    unpack_checked,
     write_artifact,
 )
 from mpm_deploy.artifact.manifest import (
@@ -57,11 +61,15 @@ __all__ = [
     "StageFlops",
     "WeightsOrigin",
     "asked_trust",
+    "check_payload",
+    "copy_checked",
     "read_claimed_key",
+    "read_claimed_manifest",
     "read_manifest",
     "read_recipe",
     "read_sample",
     "read_signer",
     "sign_artifact",
+    "unpack_checked",
     "write_artifact",
 ]

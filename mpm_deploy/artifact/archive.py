@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +33,11 @@ SAMPLE_LABELS = "mpm/sample_labels.u8"
 
 LARGEST_JSON = 1 << 20  # bytes of a manifest, or of a signature
 
+_CHANGED = "changed since it was built: its hash differs"
+_PART = 1 << 18  # bytes that are copied at once
+
+TargetOf = Callable[[str], Path | None]
+
 
 def read_manifest(path: Path | str, trust: Path | None = None) -> Manifest:
     """Read an artifact's manifest and check that the rest of the file is what it was.
@@ -50,6 +57,69 @@ def read_manifest(path: Path | str, trust: Path | None = None) -> Manifest:
         if trust is not None:
             archive.check_signature(trust)
         return archive.checked_manifest()
+
+
+def read_claimed_manifest(path: Path | str, trust: Path | None = None) -> Manifest:
+    """Read an artifact's manifest, and check who has signed it, but not the rest of the file.
+
+    For who opens a file: a look at its hash beforehand would be at what the path named then. So
+    what is opened is checked as it is read: `unpack_checked`, `copy_checked`.
+
+    Raises:
+        What `read_manifest` raises, but for a changed payload.
+    """
+    with _Archive(Path(path)) as archive:
+        if trust is not None:
+            archive.check_signature(trust)
+        return archive.claimed_manifest()
+
+
+def check_payload(path: Path, payload_sha256: str) -> None:
+    """Check that an artifact's payload has the hash that its manifest claims.
+
+    Raises:
+        ArtifactError: It has not, or cannot be read.
+    """
+    unpack_checked(path, payload_sha256, lambda _: None)
+
+
+def unpack_checked(path: Path, payload_sha256: str, target_of: TargetOf) -> None:
+    """Write records of an artifact to files, and check its hash, in one reading.
+
+    Until this returns, nobody may trust what was written.
+
+    Args:
+        path: The artifact.
+        payload_sha256: As the manifest has it; without one, as while a file is being built, nothing
+            is compared.
+        target_of: Gives the file for a record, by its name without the top folder, or None.
+
+    Raises:
+        ArtifactError: The payload has another hash, or cannot be read.
+        OSError: A file cannot be written.
+    """
+    with _Archive(path) as archive:
+        archive.check_payload(payload_sha256, target_of)
+
+
+@contextmanager
+def copy_checked(path: Path, payload_sha256: str) -> Iterator[Path]:
+    """Copy an artifact into memory for as long as the block lasts, and check the copy's hash.
+
+    Raises:
+        ArtifactError: The payload has another hash, or cannot be read.
+        OSError: Memory is short.
+    """
+    descriptor = os.memfd_create("artifact")
+    try:
+        copy = Path(f"/proc/self/fd/{descriptor}")
+        with _Archive(path) as archive:
+            archive.copy_to(copy)
+        with _Archive(path, copy) as archive:
+            archive.check_payload(payload_sha256)
+        yield copy
+    finally:
+        os.close(descriptor)
 
 
 def read_signer(path: Path | str, trust: Path) -> Signer:
@@ -165,12 +235,13 @@ def write_artifact(
 class _Archive:
     """A ZIP whose records lie under one top folder; every fault becomes an `ArtifactError`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, copy: Path | None = None) -> None:
         self._path = path
+        self._read_from = copy or path
 
     def __enter__(self) -> "_Archive":
         try:
-            self._file = self._path.open("rb")
+            self._file = self._read_from.open("rb")
         except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
             raise self._refusal("cannot be opened", error, "name a .pt or .pt2 file") from error
         try:
@@ -211,26 +282,50 @@ class _Archive:
         """Return the signature record, if there is one."""
         return self.read(SIGNATURE, LARGEST_JSON) if SIGNATURE in self._records else None
 
+    def claimed_manifest(self) -> Manifest:
+        """Return the manifest, which claims what hash the payload has."""
+        manifest = Manifest.from_dict(self.manifest_data(), where=str(self._path))
+        if not manifest.payload_sha256:
+            raise self._error(_CHANGED)
+        return manifest
+
     def checked_manifest(self) -> Manifest:
         """Return the manifest, when the payload has the hash in it."""
-        manifest = Manifest.from_dict(self.manifest_data(), where=str(self._path))
-        if self.payload_sha256() != manifest.payload_sha256:
-            raise self._error("changed since it was built: its hash differs")
+        manifest = self.claimed_manifest()
+        self.check_payload(manifest.payload_sha256)
         return manifest
+
+    def check_payload(self, payload_sha256: str, target_of: TargetOf = lambda _: None) -> None:
+        """Refuse a payload of another hash, if there is one; see `unpack_checked`."""
+        if payload_sha256 not in ("", self.payload_sha256(target_of)):
+            raise self._error(_CHANGED)
+
+    def copy_to(self, copy: Path) -> None:
+        """Copy the whole file."""
+        self._file.seek(0)
+        with copy.open("wb") as file:
+            shutil.copyfileobj(self._file, file, _PART)
 
     def check_signature(self, trust: Path) -> Signer:
         """Return which of the trusted keys has signed the manifest; see `trust.check_signature`."""
         return check_signature(self._path, self.manifest, self.read_signature(), trust)
 
-    def payload_sha256(self) -> str:
-        """Compute SHA-256 over all records but manifest and signature: name, 0, size and bytes."""
+    def payload_sha256(self, target_of: TargetOf = lambda _: None) -> str:
+        """Compute SHA-256 over all records but manifest and signature: name, 0, size and bytes.
+
+        On the way, records are written to the files that ``target_of`` gives.
+        """
         digest = hashlib.sha256()
         for name in sorted(self._records, key=str.encode):
             if name not in (MANIFEST, SIGNATURE):
                 size = self._records[name].size
                 digest.update(name.encode() + b"\0" + size.to_bytes(8, "little"))
-                for chunk in self._chunks(name):
-                    digest.update(chunk)
+                target = target_of(name)
+                with nullcontext() if target is None else target.open("wb") as file:
+                    for chunk in self._chunks(name):
+                        digest.update(chunk)
+                        if file is not None:
+                            file.write(chunk)
         return digest.hexdigest()
 
     def _chunks(self, name: str) -> Iterator[bytes]:

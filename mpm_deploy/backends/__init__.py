@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mpm_deploy.artifact import Manifest, asked_trust, read_manifest
+from mpm_deploy.artifact import Manifest, asked_trust, check_payload, read_claimed_manifest
 from mpm_deploy.artifact.host import parse_device
 from mpm_deploy.backends.base import Backend, Compiled, OpenArtifact, Program, Servable
 from mpm_deploy.errors import HostError
@@ -54,11 +54,15 @@ def open_artifact(
         InputError: No such device name, or no keys to trust.
         MissingPackageError: Trust is asked, and what checks signatures is not installed.
     """
-    manifest = read_manifest(path, asked_trust(trust))
+    manifest = read_claimed_manifest(path, asked_trust(trust))
     backend = get_backend(manifest.requires.backend, path)
     device = device or _own_device(path, manifest)
     backend.check_host(manifest, device, Path(path))
-    return OpenArtifact(manifest, backend.load(Path(path), manifest, parse_device(device)))
+    if not backend.checks_hash:
+        check_payload(Path(path), manifest.payload_sha256)
+    # A forked child may have to open it again, and be in another folder.
+    file = Path(path).absolute()
+    return OpenArtifact(manifest, backend.load(file, manifest, parse_device(device)))
 
 
 def _own_device(path: Path | str, manifest: Manifest) -> str:

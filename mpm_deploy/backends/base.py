@@ -220,12 +220,15 @@ class Backend(ABC):
         suffix: What the names of its files end in.
         any_device: Whether a file runs on another kind of device than it was built for.
         multiplies_int8: Whether it compiles quantized layers for a CPU.
+        checks_hash: Whether `load` itself opens only what has the manifest's hash, and a file is
+            not read for that beforehand: what is at its path may be another one by then.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
     any_device: ClassVar[bool] = False
     multiplies_int8: ClassVar[bool] = False
+    checks_hash: ClassVar[bool] = False
 
     def check_host(self, manifest: Manifest, device: str, path: Path) -> None:
         """Refuse a machine that is known not to run a file; nothing in it is loaded.

@@ -62,8 +62,7 @@ class ModelRecipe(OpenTable):
         name: A short name, as in ``"seg_t16_mask"``; ``mpm-deploy models`` lists them.
         backbone: A backbone's name, as in ``"vit_tiny_patch16"``; with a head.
         head: A head's name, as in ``"mask_transformer"``; with a backbone.
-        weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"demo_cts"``, the first
-            of them trained with CTS, ``"random"``, a
+        weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"random"``, a
             ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter with
             its ``variant.yml``, a folder that transformers wrote, a checkpoint of EoMT's authors, a
             file of DINOv2, or ``"timm:NAME"``. Where they are an encoder alone, the head is random.

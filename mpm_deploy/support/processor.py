@@ -2,7 +2,7 @@
 
 import platform
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -34,18 +34,25 @@ def x86_level(isa: Set[str]) -> str | None:
 def cpu_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:
     """Return a name for the processor.
 
-    On x86, cpuinfo has its name. On Arm it has numbers, and the board stands for it: the kernel of
-    a Raspberry Pi names it there too, others in ``board``.
+    On x86, cpuinfo has its name. A virtual machine may hide which of that name it is, as "AMD EPYC"
+    without a number: family and model tell. On Arm it has numbers, and the board stands for it: the
+    kernel of a Raspberry Pi names it there too, others in ``board``.
     """
     lines = re.findall(r"^([^:\n]*?)\s*: (.*)$", _read(cpuinfo), re.MULTILINE)
     facts = dict(reversed(lines))  # of a key that each core has, the first core's
     name = facts.get("model name") or facts.get("Model") or _read(board).rstrip("\0")
     if name:
-        return name
+        return name if re.search(r"\d", name) else name + _generation(facts)
     if "CPU implementer" not in facts or "CPU part" not in facts:
         return platform.machine()
     part = f"implementer {facts['CPU implementer']}, part {facts['CPU part']}"
     return f"{platform.machine()}, {part}"
+
+
+def _generation(facts: Mapping[str, str]) -> str:
+    if "cpu family" not in facts or "model" not in facts:
+        return ""
+    return f", family {facts['cpu family']}, model {facts['model']}"
 
 
 def multiplies_in_bfloat16(cpuinfo: Path = _CPUINFO) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.cpu_peers import judged_again
 from benchmarks.peers.models import Goals
 from benchmarks.peers.results import EngineResult, fastest, find, ratio
 from benchmarks.peers.targets import verdicts
@@ -101,7 +102,7 @@ def test_label_maps_are_a_share_of_the_models_time() -> None:
 
 def test_side_by_side_changes_nothing_of_the_model_alone() -> None:
     engines = tuple(faster_side_by_side(e, 3.0) if e.ours else e for e in RESULT.engines)
-    for word in ("FLOP ratio", "matrix products"):
+    for word in ("FLOP ratio", "matrix products, the model alone"):
         assert reached(engines, word) == reached(RESULT.engines, word)
 
 
@@ -119,9 +120,18 @@ def test_model_alone_against_the_flops() -> None:
 
 
 def test_share_of_the_matrix_products() -> None:
-    _, median, met = reached(RESULT.engines, "matrix products")
+    _, median, met = reached(RESULT.engines, "matrix products, the model alone")
     assert median == pytest.approx(12.0 * 10.0 / 100.0)  # 8 and 16 FPS of 10 GFLOP
     assert met
+    _, median, met = reached(RESULT.engines, "matrix products, end to end")
+    assert median == pytest.approx(6.0 * 10.0 / 100.0)  # 4 and 8 FPS
+    assert not met
+
+
+def test_the_highest_ceiling_that_a_machine_has_shown_counts() -> None:
+    busy = replace(RESULT, ceiling={"float32": 80.0, "int8": 300.0})  # bfloat16 was not measured
+    assert judged_again(busy, [busy, RESULT]).ceiling == {"float32": 100.0, "int8": 300.0}
+    assert judged_again(RESULT, [busy, RESULT]).ceiling == RESULT.ceiling
 
 
 def test_a_missing_side_gives_no_verdict() -> None:

@@ -7,6 +7,7 @@ import pytest
 from mpm_deploy.support.processor import X86_LEVELS, cpu_name, host_cpu_isa, x86_level
 
 X86 = "processor\t: 0\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: another\n"
+HIDDEN = "cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n\n"
 
 
@@ -31,6 +32,8 @@ def test_a_level_is_the_highest_of_which_all_flags_are_there():
     ("cpuinfo", "board", "expected"),
     [
         (X86, None, "AMD EPYC"),
+        (HIDDEN, None, "AMD EPYC, family 25, model 17"),
+        (HIDDEN.replace("EPYC", "EPYC 9554"), None, "AMD EPYC 9554"),
         (
             f"{ARM}Model\t\t: Raspberry Pi 5 Model B Rev 1.0\n",
             "no",

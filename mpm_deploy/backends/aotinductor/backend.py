@@ -9,15 +9,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.artifact import BatchRange, Manifest, Requires
-from mpm_deploy.backends.aotinductor.entry import Entry, open_entry
+from mpm_deploy.artifact import BatchRange, Manifest, Requires, check_payload
+from mpm_deploy.backends.aotinductor.entry import Entry, EntryKind, open_entries
 from mpm_deploy.backends.aotinductor.target import Cpu, Target, find_target, inductor_for
 from mpm_deploy.backends.base import (
     Backend,
@@ -27,7 +26,8 @@ from mpm_deploy.backends.base import (
     uncompilable,
     unloadable,
 )
-from mpm_deploy.errors import ArtifactError, BuildError, HostError
+from mpm_deploy.backends.opened_once import OpenedOnce
+from mpm_deploy.errors import ArtifactError, BuildError, HostError, InputError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.cores import available_cores
@@ -109,17 +109,17 @@ class _AotInductorProgram(Program):
     def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
         super().__init__(manifest, device)
         self._path = path
-        runners = available_cores() if device.type == "cpu" else 1
-        open_here = partial(open_entry, path, manifest.payload_sha256, device=device)
-        self._entries: dict[str, Entry] = {
-            "scores": open_here("scores", outputs=len(manifest.outputs), runners=runners),
-            "labels": open_here("labels", outputs=1, runners=1),
-        }
+        self._opened: OpenedOnce[dict[str, Entry]] | None = OpenedOnce(
+            manifest.payload_sha256 if device.type == "cpu" else "",
+            f"entries, the first with {len(manifest.outputs)} outputs",
+            open_it=lambda: _open_entries(path, manifest, device),
+            check=lambda: check_payload(path, manifest.payload_sha256),
+        )
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
 
     def close(self) -> None:
         super().close()
-        self._entries.clear()  # what has no user leaves memory
+        self._opened = None  # what has no user leaves memory
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._named(self._run("scores", [images]))
@@ -128,14 +128,27 @@ class _AotInductorProgram(Program):
         return self._run("labels", [scores, self._canvas.expand(size)])[0]
 
     def _run(self, entry: str, inputs: list[Tensor]) -> Sequence[Tensor]:
-        try:
-            return self._entries[entry].run(inputs)
-        except RuntimeError as error:
-            raise refusal_in(error) or ArtifactError(
-                f"{self._path}: it failed while it ran: {error}",
-                "if memory is short, take smaller batches; else rebuild it on this machine, and "
-                "please report it",
-            ) from error
+        if self._opened is None:
+            raise InputError(f"{self._path}: this program is closed", "open a new one")
+        with self._opened.call() as entries:
+            try:
+                return entries[entry].run(inputs)
+            except RuntimeError as error:
+                raise refusal_in(error) or ArtifactError(
+                    f"{self._path}: it failed while it ran: {error}",
+                    "if memory is short, take smaller batches; else rebuild it on this machine, "
+                    "and please report it",
+                ) from error
+
+
+def _open_entries(path: Path, manifest: Manifest, device: torch.device) -> dict[str, Entry]:
+    runners = available_cores() if device.type == "cpu" else 1
+    entries = {"scores": EntryKind(len(manifest.outputs), runners), "labels": EntryKind(1, 1)}
+    try:
+        return open_entries(path, manifest.payload_sha256, entries, device)
+    except (OSError, RuntimeError) as error:
+        _check_unpacked(path)
+        raise unloadable(path, manifest, error) from error
 
 
 @dataclass(frozen=True)
@@ -152,6 +165,7 @@ class AotInductor(Backend):
     name = "aotinductor"
     suffix = ".pt2"
     multiplies_int8 = True
+    checks_hash = True
 
     cuda_capability: tuple[int, int] | None = None
     cpu: Cpu = "native"
@@ -203,11 +217,7 @@ class AotInductor(Backend):
         return Compiled(_requires(recipe, device, target), batch)
 
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
-        try:
-            return _AotInductorProgram(path, manifest, device)
-        except (OSError, RuntimeError) as error:
-            _check_unpacked(path)
-            raise unloadable(path, manifest, error) from error
+        return _AotInductorProgram(path, manifest, device)
 
     def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
         from torch._inductor.package.package import package_aoti

@@ -12,19 +12,19 @@ import _ctypes
 import ctypes
 import os
 import weakref
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from mpm_deploy.artifact import copy_checked, unpack_checked
 from mpm_deploy.backends.aotinductor.stored_weights import free_stored_weights
-from mpm_deploy.backends.opened_once import opened_once
 from mpm_deploy.support.strict_json import read_own_json
 from mpm_deploy.support.temporary_folder import temporary_folder
 
+_FOLDER, _LIBRARY, _LIST = "data/aotinductor/", ".so", ".wrapper.json"
 _FUNCTIONS = tuple(
     f"AOTInductorModelContainer{does}" for does in ("CreateWithDevice", "Run", "Delete")
 )
@@ -47,28 +47,25 @@ class CpuEntry:
     """One entry of a package, loaded for the CPU until nobody has it any more.
 
     Args:
-        path: The ``.pt2``.
-        entry: Its name.
+        library: Its library, unpacked; the file may go once this is made.
         outputs: How many tensors it gives.
         runners: Calls that may run at once; they share the weights.
 
     Raises:
-        RuntimeError: It is no package, or the library in it cannot be loaded.
+        RuntimeError: The library cannot be loaded.
     """
 
-    def __init__(self, path: Path, entry: str, outputs: int, runners: int) -> None:
+    def __init__(self, library: Path, outputs: int, runners: int) -> None:
         self._outputs = outputs
         self._container = ctypes.c_void_p()
-        with temporary_folder() as folder:  # the file may go once it is mapped
-            file = _extract_library(path, entry, folder)
-            self._library = _load_library(file)
-            weakref.finalize(self, _unload, self._library, self._container).atexit = False
-            _check(
-                self._library.AOTInductorModelContainerCreateWithDevice(
-                    ctypes.byref(self._container), ctypes.c_size_t(runners), b"cpu", None
-                )
+        self._library = _load_library(library)
+        weakref.finalize(self, _unload, self._library, self._container).atexit = False
+        _check(
+            self._library.AOTInductorModelContainerCreateWithDevice(
+                ctypes.byref(self._container), ctypes.c_size_t(runners), b"cpu", None
             )
-            free_stored_weights(self._library, file)
+        )
+        free_stored_weights(self._library, library)
 
     def run(self, inputs: list[Tensor]) -> Sequence[Tensor]:
         """Call the entry.
@@ -89,7 +86,7 @@ class CpuEntry:
                 given,
                 ctypes.c_size_t(len(given)),
                 None,  # no stream
-                None,  # no proxy: see open_entry
+                None,  # no proxy: see open_entries
             )
         )
         outputs: list[Tensor] = torch._C._aoti.alloc_tensors_by_stealing_from_void_ptrs(
@@ -98,40 +95,72 @@ class CpuEntry:
         return outputs
 
 
-def open_entry(
-    path: Path, payload_sha256: str, entry: str, outputs: int, device: torch.device, runners: int
-) -> Entry:
-    """Open an entry point: as a `CpuEntry` where that can run it, else with torch's loader.
+class EntryKind(NamedTuple):
+    """How an entry is opened: how many tensors it gives, and how many calls may run at once."""
 
-    Of one payload a process has one `CpuEntry`, which all that open it share. torch's loader is for
-    what it does not have: a GPU, and operators that are looked up by name, which it reads from a
-    list beside the library.
+    outputs: int
+    runners: int
+
+
+def open_entries(
+    path: Path, payload_sha256: str, entries: Mapping[str, EntryKind], device: torch.device
+) -> dict[str, Entry]:
+    """Open entry points: as `CpuEntry` where that can run them, else with torch's loader.
+
+    torch's loader is for what a `CpuEntry` does not have: a GPU, and operators that are looked up
+    by name, which it reads from a list beside the library.
+
+    Args:
+        path: The ``.pt2``.
+        payload_sha256: The hash that it must have; see `unpack_checked`.
+        entries: By their names.
+        device: Where they run.
+
+    Raises:
+        ArtifactError: The file has another hash, or cannot be read.
+        OSError: It cannot be unpacked.
+        RuntimeError: It is no package, or cannot be loaded.
     """
-    if device.type == "cpu" and not _names_operators(path, entry):
-        return opened_once(
-            *(payload_sha256, f"{entry} with {outputs} outputs"),
-            lambda: CpuEntry(path, entry, outputs, runners),
-        )
+    if device.type == "cpu":
+        with temporary_folder() as folder:
+            unpacked = _unpack(path, payload_sha256, folder)
+            if not any(_names_operators(unpacked, entry) for entry in entries):
+                return {
+                    entry: CpuEntry(_library_of(unpacked, entry), *kind)
+                    for entry, kind in entries.items()
+                }
     index = -1 if device.index is None else device.index
-    name: Any = os.fsencode(path)  # names of files need not be text
-    loader: Any = torch._C._aoti.AOTIModelPackageLoader(name, entry, False, runners, index)
-    return loader
+    with copy_checked(path, payload_sha256) as copy:
+        loader: Any = torch._C._aoti.AOTIModelPackageLoader
+        return {
+            entry: loader(os.fsencode(copy), entry, False, kind.runners, index)
+            for entry, kind in entries.items()
+        }
 
 
-def _members(path: Path, entry: str, suffix: str) -> list[str]:
-    folder = f"/data/aotinductor/{entry}/"
-    try:
-        with zipfile.ZipFile(path) as package:
-            names = package.namelist()
-    except zipfile.BadZipFile as error:
-        raise RuntimeError(str(error)) from error
-    return [name for name in names if folder in name and name.endswith(suffix)]
+def _unpack(path: Path, payload_sha256: str, folder: Path) -> dict[str, Path]:
+    """Unpack libraries and lists of operators; return their files by the names of the records."""
+    unpacked: dict[str, Path] = {}
+
+    def target_of(name: str) -> Path | None:
+        if not (name.startswith(_FOLDER) and name.endswith((_LIBRARY, _LIST))):
+            return None
+        unpacked[name] = folder / f"{len(unpacked)}{Path(name).suffix}"
+        return unpacked[name]
+
+    unpack_checked(path, payload_sha256, target_of)
+    return unpacked
 
 
-def _names_operators(path: Path, entry: str) -> bool:
-    lists = _members(path, entry, ".wrapper.json")
-    with zipfile.ZipFile(path) as package:
-        return any(_nodes_of(package.read(name)) for name in lists)
+def _files_of(unpacked: Mapping[str, Path], entry: str, suffix: str) -> list[Path]:
+    folder = f"{_FOLDER}{entry}/"
+    return [
+        file for name, file in unpacked.items() if name.startswith(folder) and name.endswith(suffix)
+    ]
+
+
+def _names_operators(unpacked: Mapping[str, Path], entry: str) -> bool:
+    return any(_nodes_of(file.read_bytes()) for file in _files_of(unpacked, entry, _LIST))
 
 
 def _nodes_of(text: bytes) -> Any:
@@ -141,12 +170,11 @@ def _nodes_of(text: bytes) -> Any:
         raise RuntimeError(f"its list of operators is damaged: {error}") from error
 
 
-def _extract_library(path: Path, entry: str, folder: Path) -> Path:
-    names = _members(path, entry, ".so")
-    if len(names) != 1:
-        raise RuntimeError(f"expected one library for entry {entry!r}, found {len(names)}")
-    with zipfile.ZipFile(path) as package:
-        return Path(package.extract(names[0], folder))
+def _library_of(unpacked: Mapping[str, Path], entry: str) -> Path:
+    files = _files_of(unpacked, entry, _LIBRARY)
+    if len(files) != 1:
+        raise RuntimeError(f"expected one library for entry {entry!r}, found {len(files)}")
+    return files[0]
 
 
 def _load_library(file: Path) -> ctypes.CDLL:

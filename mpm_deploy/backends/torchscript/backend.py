@@ -1,6 +1,5 @@
 """Compile models with TorchScript: libtorch runs the ``.pt``, on x86 and Arm alike."""
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.artifact import BatchRange, Manifest, Requires
+from mpm_deploy.artifact import BatchRange, Manifest, Requires, check_payload, copy_checked
 from mpm_deploy.backends.base import (
     Backend,
     Compiled,
@@ -20,7 +19,7 @@ from mpm_deploy.backends.base import (
     uncompilable,
     unloadable,
 )
-from mpm_deploy.backends.opened_once import opened_once
+from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.torchscript.operators import missing_operators, versions
 from mpm_deploy.errors import ArtifactError, BuildError
 from mpm_deploy.ops.label_map.pruned import label_map
@@ -62,15 +61,22 @@ class _Servable(_Entries):
 
 
 class _TorchScriptProgram(Program):
-    def __init__(self, module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device):
+    def __init__(
+        self,
+        opened: OpenedOnce[torch.jit.ScriptModule],
+        manifest: Manifest,
+        device: torch.device,
+    ) -> None:
         super().__init__(manifest, device)
-        self._module = module
+        self._opened = opened
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self._named(self._module.scores(images))
+        with self._opened.call() as module:
+            return self._named(module.scores(images))
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        labels: Tensor = self._module.labels(scores, size[0], size[1])
+        with self._opened.call() as module:
+            labels: Tensor = module.labels(scores, size[0], size[1])
         return labels
 
 
@@ -89,6 +95,7 @@ class TorchScript(Backend):
     name = "torchscript"
     suffix = ".pt"
     any_device = True
+    checks_hash = True
 
     libtorch: str | None = None
 
@@ -130,10 +137,12 @@ class TorchScript(Backend):
         # brings new ones, and each would be slow once (pytorch/pytorch#57894). Process-wide: there
         # is no switch for one module.
         torch._C._jit_set_profiling_mode(False)
-        module = opened_once(
-            *(manifest.payload_sha256, f"on {device}"), lambda: _load(path, manifest, device)
+        opened = OpenedOnce(
+            *(manifest.payload_sha256, f"on {device}"),
+            open_it=lambda: _load(path, manifest, device),
+            check=lambda: check_payload(path, manifest.payload_sha256),
         )
-        return _TorchScriptProgram(module, manifest, device)
+        return _TorchScriptProgram(opened, manifest, device)
 
     def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
         _write(_scripted(_Servable(model), recipe), path)
@@ -149,16 +158,6 @@ class TorchScript(Backend):
                 f"rebuild it: mpm-deploy build --recipe {path} "
                 f"--set 'backend.libtorch=\"{libtorch}\"'",
             )
-
-
-class _PathOfBytes(os.PathLike[bytes]):
-    """A path as torch opens it also where it is no text, as names of files need not be."""
-
-    def __init__(self, path: Path) -> None:
-        self._bytes = os.fsencode(path)
-
-    def __fspath__(self) -> bytes:
-        return self._bytes
 
 
 def _scripted(entries: _Entries, recipe: Recipe) -> torch.jit.ScriptModule:
@@ -184,10 +183,11 @@ def _write(script: torch.jit.ScriptModule, path: Path) -> None:
 
 
 def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.ScriptModule:
+    """Load a copy that nobody changes: torch reads records in an order of its own."""
     try:
-        with _deprecation_accepted():
-            return torch.jit.load(_PathOfBytes(path), map_location=device).eval()
-    except RuntimeError as error:
+        with copy_checked(path, manifest.payload_sha256) as copy, _deprecation_accepted():
+            return torch.jit.load(copy, map_location=device).eval()
+    except (OSError, RuntimeError) as error:
         raise unloadable(path, manifest, error) from error
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from mpm_deploy.backends.aotinductor.entry import (
-    _extract_library,
+    _library_of,
     _load_library,
     _names_operators,
+    _unpack,
 )
 from mpm_deploy.ops.label_map.native import find_library
 
@@ -25,11 +26,11 @@ def test_a_library_without_its_functions_is_told(tmp_path: Path) -> None:
         pytest.skip("needs the native library, as any other one")
     path = package(tmp_path / "it.pt2", "it.so", library.read_bytes())
     with pytest.raises(RuntimeError, match="undefined symbol: AOTInductorModelContainer"):
-        _load_library(_extract_library(path, "scores", tmp_path))
+        _load_library(_library_of(_unpack(path, "", tmp_path), "scores"))
 
 
 @pytest.mark.parametrize("text", [b"[]", b"{", b"[" * 100_000])
 def test_a_list_of_operators_that_is_none_is_told(text: bytes, tmp_path: Path) -> None:
     path = package(tmp_path / "it.pt2", "it.wrapper.json", text)
     with pytest.raises(RuntimeError, match="list of operators is damaged"):
-        _names_operators(path, "scores")
+        _names_operators(_unpack(path, "", tmp_path), "scores")

@@ -18,7 +18,7 @@ def load(path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
         raise error
 
     path.write_bytes(b"an artifact")
-    monkeypatch.setattr(backend, "_AotInductorProgram", refuse)
+    monkeypatch.setattr(backend, "open_entries", refuse)
     AotInductor().load(path, toy.MANIFEST, torch.device("cpu"))
 
 
