@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from benchmarks.bench.tables import as_text, columns, indented
-from benchmarks.pages.common import PAGES, Record, page_of, written
+from benchmarks.pages.common import PAGES, Record, of_record, page_of
 
 PAGE = PAGES / "cts.md"
 _INTRODUCTION = """# CTS on the street scenes
 
-The demo as `examples/scenes/train_cts.py` trained it to share tokens, beside the demo merged without
-training, on the {images} held-out scenes (`python examples/scenes/evaluate_cts.py`): mIoU in
+The demo as `examples/scenes/train_cts.py` trained it to share tokens, beside the demo merged
+without training, on the {images} held-out scenes (`python examples/scenes/evaluate_cts.py`): mIoU in
 percent, and GFLOPs of an image that keeps as many tokens as the mean. Those of CTS count its
 policy. "Tuned" is trained with sharing and runs without it; at blocks after 0 Mutual Pair Merging
 merges what CTS has left.
@@ -26,14 +26,9 @@ def pages() -> dict[Path, str]:
 
 
 def _page(record: Record) -> str:
-    where = written(
-        record["machine"]["cpu"],
-        f"torch {record['versions']['torch']}",
-        f"commit {record['commit']}",
-    )
     head = _INTRODUCTION.format(images=record["images"])
     policy = _POLICY.format(**record["policy"])
-    return "\n".join([head, indented(_table(record)) + policy, where])
+    return "\n".join([head, indented(_table(record)) + policy, of_record(record)])
 
 
 def _table(record: Record) -> str:
