@@ -9,8 +9,8 @@ PAGE = PAGES / "cts.md"
 _INTRODUCTION = """# CTS on the street scenes
 
 The demo as `examples/scenes/train_cts.py` trained it to share tokens, beside the demo merged
-without training, on the {images} held-out scenes (`python examples/scenes/evaluate_cts.py`): mIoU in
-percent, and GFLOPs of an image that keeps as many tokens as the mean. Those of CTS count its
+without training, on the {images} held-out scenes (`python examples/scenes/evaluate_cts.py`): mIoU
+in percent, and GFLOPs of an image that keeps as many tokens as the mean. Those of CTS count its
 policy. "Tuned" is trained with sharing and runs without it; at blocks after 0 Mutual Pair Merging
 merges what CTS has left.
 """
