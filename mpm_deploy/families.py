@@ -16,6 +16,7 @@ REDUCTIONS = Family(
         "mpm": "mpm_deploy.models.reductions.mpm:Mpm",
         "tome": "mpm_deploy.models.reductions.tome:Tome",
         "algm": "mpm_deploy.models.reductions.algm:Algm",
+        "cts": "mpm_deploy.models.reductions.cts:Cts",
     },
 )
 

@@ -22,6 +22,7 @@ from torch.nn import functional
 from mpm_deploy.datasets.confusion import class_iou, confusion
 from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.images.decode import decode
+from mpm_deploy.models.reductions import Method
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import DEMO_WEIGHTS, head_of, load_into, read_weights
 from mpm_deploy.models.zoo import create
@@ -48,9 +49,9 @@ class Accuracy:
         return {"mean_iou": self.mean_iou, "tokens_kept": kept, "class_iou": each}
 
 
-def load(weights: Path, schedule: Schedule) -> Segmenter:
-    """Loads the model of a weights file with a merge schedule; an empty one is the
-    full-token model.
+def load(weights: Path | str, schedule: Schedule, method: Method | None = None) -> Segmenter:
+    """Loads the model of weights with a merge schedule, by a method or by Mutual Pair Merging; an
+    empty schedule is the full-token model.
     """
     tensors, info = read_weights(weights)
     model = create(
@@ -58,6 +59,7 @@ def load(weights: Path, schedule: Schedule) -> Segmenter:
         classes=len(info.classes),
         image_size=info.image_size,
         blocks=schedule,
+        method=method,
         head=head_of(info),
         mean=info.mean,
         std=info.std,

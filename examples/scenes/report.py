@@ -36,10 +36,11 @@ def write(path: Path, result: Mapping[str, object]) -> None:
 
 def table(classes: tuple[str, ...], columns: Mapping[str, list[float]]) -> str:
     """Writes each class's IoU as text, one column per model, and the means below."""
-    lines = ["class     " + "".join(f"{name:>14}" for name in columns)]
+    wide = max(14, *(len(name) + 2 for name in columns))
+    lines = ["class     " + "".join(f"{name:>{wide}}" for name in columns)]
     for index, label in enumerate(classes):
-        lines.append(f"{label:10}" + "".join(f"{iou[index]:14.3f}" for iou in columns.values()))
-    lines.append("mIoU      " + "".join(f"{np.mean(iou):14.3f}" for iou in columns.values()))
+        lines.append(f"{label:10}" + "".join(f"{iou[index]:{wide}.3f}" for iou in columns.values()))
+    lines.append("mIoU      " + "".join(f"{np.mean(iou):{wide}.3f}" for iou in columns.values()))
     return "\n".join(lines)
 
 

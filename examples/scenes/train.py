@@ -65,12 +65,17 @@ class Settings:
         return self.crop_minutes + self.whole_minutes
 
     def rate_share(self, elapsed: float) -> float:
-        """Returns the share of the peak rates after `elapsed` minutes: a linear
-        warm-up, then half a cosine.
-        """
-        warm = min(elapsed / self.warmup_minutes + 0.01, 1.0)
-        cosine = 0.5 + 0.5 * math.cos(math.pi * min(elapsed / self.minutes, 1.0))
-        return warm * (self.final_share + (1 - self.final_share) * cosine)
+        """Returns the share of the peak rates after `elapsed` minutes."""
+        return warm_cosine(elapsed, self.minutes, self.warmup_minutes, self.final_share)
+
+
+def warm_cosine(elapsed: float, minutes: float, warmup: float, final: float) -> float:
+    """Returns a share that rises by a line for `warmup` minutes, and falls by half a cosine
+    to `final` until all `minutes` are over.
+    """
+    warm = min(elapsed / warmup + 0.01, 1.0)
+    cosine = 0.5 + 0.5 * math.cos(math.pi * min(elapsed / minutes, 1.0))
+    return warm * (final + (1 - final) * cosine)
 
 
 class CropModel:

@@ -84,7 +84,8 @@ class MergeInfo:
         blocks: The schedule, 0-based.
         reconstruct: Where merged tokens become patches again.
         options: The method's own options, as in its recipe.
-        weights: Where the method's own weights came from; None where it has none.
+        weights: Where the method's own weights came from, as those of CTS's policy; None where it
+            has none.
     """
 
     method: str

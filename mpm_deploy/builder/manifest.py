@@ -21,6 +21,7 @@ from mpm_deploy.backends import Compiled
 from mpm_deploy.builder.model import completed
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.segmenter import Segmenter
+from mpm_deploy.models.weights.checks import of_reduction
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.recipe.model_names import parts_of
@@ -52,7 +53,7 @@ def describe(
         ),
         weights=WeightsOrigin(weights.origin, weights.sha256),
         input=_describe_input(recipe, model.image_size, weights),
-        merge=_describe_merge(recipe.merge),
+        merge=_describe_merge(recipe.merge, model, weights),
         outputs=_describe_outputs(model, len(weights.classes)),
         flops=count_flops(model),
         batch=compiled.batch,
@@ -67,14 +68,16 @@ def count_parameters(model: Segmenter) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _describe_merge(merge: MergeRecipe) -> MergeInfo:
+def _describe_merge(merge: MergeRecipe, model: Segmenter, weights: WeightsInfo) -> MergeInfo:
+    """Describe the merge; weights of its own come with those of the model."""
+    has_weights = any(map(of_reduction, model.state_dict()))
     return MergeInfo(
         method=merge.method,
         place=merge.member.place,
         blocks=merge.blocks,
         reconstruct=merge.reconstruct,
         options=to_mapping(merge.member),
-        weights=None,  # no method of today has any
+        weights=WeightsOrigin(weights.origin, weights.sha256) if has_weights else None,
     )
 
 

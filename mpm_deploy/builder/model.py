@@ -98,8 +98,14 @@ def _make_named(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
 
 
 def completed(recipe: Recipe, weights: WeightsInfo) -> Recipe:
-    """Return the recipe with an input table that says what its weights were tested with."""
-    return replace(recipe, input=recipe.input.completed(weights.tested_input))
+    """Return the recipe with what it leaves open of its input and merge as its weights have it.
+
+    How much merged in training is the number for one size of input, and is left open for others.
+    """
+    merge = recipe.merge
+    if recipe.model.image_size in (None, weights.image_size):
+        merge = merge.completed(weights.trained_merge)
+    return replace(recipe, input=recipe.input.completed(weights.tested_input), merge=merge)
 
 
 def _weights_of(recipe: Recipe) -> tuple[dict[str, Tensor], WeightsInfo]:

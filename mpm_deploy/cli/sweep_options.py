@@ -23,7 +23,7 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
         "--method",
         action="append",
         default=[],
-        metavar="mpm|tome:ratio=R|algm:threshold=T",
+        metavar="mpm|tome:ratio=R|algm:threshold=T|cts:shared=N",
         help="default mpm; may be given again",
     )
     parser.add_argument(

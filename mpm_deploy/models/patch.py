@@ -15,9 +15,10 @@ from torch.utils.checkpoint import checkpoint
 
 from mpm_deploy.errors import InputError, ModelError
 from mpm_deploy.models.encoders.config import checked_schedule
-from mpm_deploy.models.encoders.timm_vit import check_supported, import_timm
+from mpm_deploy.models.encoders.timm_vit import check_supported
 from mpm_deploy.models.packing import equal_offsets, first_rows, image_local, patch_rows
 from mpm_deploy.models.reductions.mpm import compose, merge_mutual_pairs
+from mpm_deploy.models.timm_package import import_timm
 from mpm_deploy.ops.attention import attention
 from mpm_deploy.ops.attention.reference import attention as plain_attention
 from mpm_deploy.support.tensors import shown

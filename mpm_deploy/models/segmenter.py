@@ -10,7 +10,7 @@ from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.base import PackedEncoder
 from mpm_deploy.models.heads.base import Decoder
 from mpm_deploy.models.packing import unmerged
-from mpm_deploy.models.reductions.base import Packed, patch_counts
+from mpm_deploy.models.reductions.base import Packed, patch_counts, token_counts
 
 RECONSTRUCT = ("after_decoder", "before_decoder")
 
@@ -51,7 +51,8 @@ class Segmenter(nn.Module):
         self.decoder = decoder
         self.merges = len(encoder.schedule) > 0
         self.decodes_merged = reconstruct == "after_decoder"
-        self.weighted_decoding = encoder.weighted_decoding
+        self.uncounted_merges = encoder.uncounted_merges
+        self.counts_tokens = len(encoder.schedule) > encoder.uncounted_merges
         self.image_size: tuple[int, int] = image_size or encoder.image_size
         self.pads = self.image_size != encoder.image_size
         self.padding: list[int] = _center_padding(self.image_size, encoder.image_size)
@@ -85,18 +86,24 @@ class Segmenter(nn.Module):
         if self.pads:
             normalized = functional.pad(normalized, self.padding)
         taps, merge_maps = self.encoder(normalized)
-        scores = self._decode(taps)  # (B, h * w, K)
+        scores = self._decode(taps, merge_maps)  # (B, h * w, K)
         down, across = self.score_grid
         scores = scores.transpose(1, 2).reshape(images.shape[0], -1, down, across)
         return scores.float().contiguous(), merge_maps
 
-    def _decode(self, taps: list[Packed]) -> Tensor:
+    def _decode(self, taps: list[Packed], merge_maps: Tensor) -> Tensor:
         counts: torch.Tensor | None = None
         if self.merges and not self.decodes_merged:
             taps = [unmerged(tap) for tap in taps]
-        elif self.merges and self.weighted_decoding:
-            counts = patch_counts(taps[-1])  # (T,)
+        elif self.counts_tokens:
+            counts = self._counts(taps[-1], merge_maps)
         return self.decoder(taps, counts)
+
+    def _counts(self, packed: Packed, merge_maps: Tensor) -> Tensor:
+        """Count how many patches, or tokens of a merge that counts one each, a row is: ``(T,)``."""
+        if self.uncounted_merges == 0:
+            return patch_counts(packed)
+        return token_counts(packed, merge_maps[:, self.uncounted_merges - 1])
 
 
 def _center_padding(size: tuple[int, int], padded: tuple[int, int]) -> list[int]:

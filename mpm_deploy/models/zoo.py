@@ -11,7 +11,7 @@ from mpm_deploy.errors import ModelError
 from mpm_deploy.families import HEADS
 from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder
 from mpm_deploy.models.heads import Head
-from mpm_deploy.models.reductions import Method, Mpm
+from mpm_deploy.models.reductions import Method, Mpm, Reduction
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.recipe.model_names import MODELS, family_of, split_name
 
@@ -116,7 +116,10 @@ def outline(
 
 
 def initialize(model: nn.Module, seed: int) -> None:
-    """Draw every weight anew: normal with deviation 0.02, biases 0, norms and scales 1."""
+    """Draw every weight anew: normal with deviation 0.02, biases 0, norms and scales 1.
+
+    A reduction that has weights draws them itself.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -124,3 +127,6 @@ def initialize(model: nn.Module, seed: int) -> None:
                 parameter.normal_(std=0.02, generator=generator)
             else:
                 parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+        for module in model.modules():
+            if isinstance(module, Reduction):
+                module.initialize(generator)

@@ -153,6 +153,23 @@ class MergeRecipe(OpenTable):
             blocks,
             f"as in --set merge.blocks={[4 * merge for merge in range(merges or 0)]}",
         )
+        first = self.member.first_block
+        _require(
+            not blocks or first in (None, blocks[0]),
+            key,
+            f"block {first} first with method {self.method!r}",
+            blocks,
+            f"as in --set merge.blocks={[first, *blocks]}",
+        )
+
+    def completed(self, trained: "MergeRecipe") -> "MergeRecipe":
+        """Return this table with what its method's options leave open as in ``trained``."""
+        if trained.method != self.method:
+            return self
+        options = (option.name for option in dataclasses.fields(self.member))
+        left = {name: getattr(trained.member, name) for name in options}
+        open_ones = {n: value for n, value in left.items() if getattr(self.member, n) is None}
+        return dataclasses.replace(self, member=dataclasses.replace(self.member, **open_ones))
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def test_models_paper_gives_options_that_build_takes(
     monkeypatch.setattr("mpm_deploy.builder.build.build", build)
     assert run("models", "--paper") == 0
     shown = capsys.readouterr().out
-    assert "CTS: not here, as it needs a trained policy network" in shown
+    assert "CTS: with --set merge.method=cts" in shown
     lines = [line for line in shown.splitlines() if "--recipe" in line]
     for line in lines:
         options = line[line.index("--recipe") :].split()

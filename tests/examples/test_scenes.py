@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "scenes"
 SCRIPTS = (
     "batches",
+    "evaluate",
+    "evaluate_cts",
     "generator",
     "make_dataset",
     "mask_loss",
@@ -23,6 +25,7 @@ SCRIPTS = (
     "report",
     "street",
     "train",
+    "train_cts",
     "train_eomt",
 )
 
@@ -259,6 +262,94 @@ def test_an_eomt_begins_with_the_demos_encoder_and_learns(
     assert 0 < trainer._step() < 100
     assert (encoder.queries != queries).all()
     assert trainer.about()["head"] == {"queries": 14}
+
+
+def test_a_superpatch_is_right_to_share_where_its_pixels_are_of_one_class(
+    scripts_on_path: None,
+) -> None:
+    import train_cts
+
+    labels = torch.randint(0, 2, (2, 96, 128), generator=torch.Generator().manual_seed(0))
+    labels[0, 32:64, 96:] = 7
+    labels[1, :32] = 0
+    labels[1, 31, 64] = 3  # one pixel is enough
+    expected = torch.zeros(2, 3, 4, dtype=torch.int64)
+    expected[0, 1, 3] = 1
+    expected[1, 0] = torch.tensor([1, 1, 0, 1])
+    assert torch.equal(train_cts.one_class(labels), expected)
+
+
+@pytest.fixture
+def striped(tmp_path: Path) -> Path:
+    """A folder of scenes whose upper half is bright and of one class, and below it are stripes."""
+    labels = np.zeros((2, 512, 512), np.uint8)
+    labels[:, 256:] = np.arange(12, dtype=np.uint8).repeat(43)[:512]
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "images.npy", np.repeat(250 - 20 * labels[..., None], 3, axis=-1))
+    return tmp_path
+
+
+def test_a_policy_learns_and_then_a_part_of_the_demo(
+    scripts_on_path: None, striped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import train_cts
+
+    from mpm_deploy.models.weights.files import read_weights
+    from mpm_deploy.ops.attention import flash, reference
+
+    monkeypatch.setattr(flash, "attention", reference.attention)
+    monkeypatch.setattr(train_cts, "validation_scenes", lambda _: _scenes_of(striped))
+    monkeypatch.setattr("train.validate", lambda _: [0.5] * 12)
+    settings = train_cts.CtsSettings(crop_batch=2, whole_batch=1, save_minutes=99.0)
+    output = striped / "it.safetensors"
+    trainer = train_cts.CtsTrainer(settings, striped, output, None)
+    demo, before = read_weights("demo")[0], trainer.policy.head.weight.clone()
+    assert 0 < trainer._step() < 10
+    assert not torch.equal(trainer.policy.head.weight, before)
+    tuned = trainer.model.state_dict()
+    assert all(torch.equal(tuned[name], demo[name]) for name in demo)
+
+    trainer.elapsed = settings.crop_minutes
+    policy = {name: each.clone() for name, each in trainer.policy.state_dict().items()}
+    assert 0 < trainer._step() < 100
+    trainer._save()
+    assert all(
+        torch.equal(each, policy[name]) for name, each in trainer.policy.state_dict().items()
+    )
+    tensors, info = read_weights(output)
+    assert output.stat().st_size <= 8_000_000
+    assert info.trained_merge.member.shared == 103
+    assert torch.equal(tensors["encoder.blocks.5.fc1.weight"], demo["encoder.blocks.5.fc1.weight"])
+    assert not torch.equal(tensors["encoder.position"], demo["encoder.position"])
+    stored = trainer.average.state_dict()
+    assert all(torch.equal(each, stored[name].bfloat16().float()) for name, each in tensors.items())
+
+
+def _scenes_of(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.from_numpy(np.load(folder / "images.npy")).permute(0, 3, 1, 2)
+    return images, torch.from_numpy(np.load(folder / "labels.npy"))
+
+
+def test_calls_are_counted(scripts_on_path: None) -> None:
+    import train_cts
+    from torch import nn
+
+    from mpm_deploy.models.reductions import Cts
+    from mpm_deploy.models.zoo import create
+
+    class Fixed(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[2.0, 1.0, -1.0, -3.0]])
+
+    model = create("seg_t16_mask", classes=12, image_size=(64, 64), blocks=(0,), method=Cts(3))
+    model.encoder.blocks[0].reduction.policy = Fixed()
+    labels = torch.zeros(2, 64, 64, dtype=torch.uint8)
+    labels[:, 0, 40] = labels[:, 50, 0] = 1  # superpatches 1 and 2 are of two classes
+    labels[1, 0, 0] = 1  # and 0 too
+    calls = train_cts.call(model, torch.zeros(2, 3, 64, 64), labels)
+    assert calls.right == (2 + 1) / 8
+    assert calls.shared_right == pytest.approx((1 + 0) / 6)
+    assert calls.one_class == (2 + 1) / 8
 
 
 @pytest.mark.parametrize("model", ["seg_t16_mask", "eomt_t16"])

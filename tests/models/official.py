@@ -1,4 +1,4 @@
-"""Made-up checkpoints of exactly the structure that Segmenter's training writes.
+"""Made-up checkpoints of exactly the structure that Segmenter's training writes, and CTS's.
 
 folder/checkpoint.pth   a pickle of {model, optimizer, n_cls, lr_scheduler, epoch}
 folder/variant.yml      yaml.dump of its settings, the image size as a Python tuple
@@ -7,6 +7,7 @@ folder/variant.yml      yaml.dump of its settings, the image size as a Python tu
 from pathlib import Path
 from typing import Any
 
+import timm
 import torch
 import yaml
 from torch import Tensor
@@ -24,11 +25,23 @@ BACKBONES = {
 
 
 def write_checkpoint(
-    folder: Path, backbone: str, *, head: str = "mask_transformer", size: int = 64, classes: int = 7
+    folder: Path,
+    backbone: str,
+    *,
+    head: str = "mask_transformer",
+    size: int = 64,
+    classes: int = 7,
+    shared: int | None = None,
 ) -> Path:
-    """A checkpoint with random weights and its ``variant.yml``; gives the checkpoint's path."""
+    """A checkpoint with random weights and its ``variant.yml``; gives the checkpoint's path.
+
+    With a number of superpatches that are shared it is one of CTS.
+    """
     net = net_kwargs(backbone, head, size, classes)
     model = random_model(net, seed=len(backbone) + classes)
+    if shared is not None:
+        net |= policy_kwargs(net, shared)
+        model |= random_policy()
     path = folder / "checkpoint.pth"
     torch.save(checkpoint_of(model, classes), path)
     write_variant(folder, net)
@@ -55,6 +68,34 @@ def net_kwargs(backbone: str, head: str, size: int, classes: int) -> dict[str, A
     if "large" not in backbone:  # its configuration leaves it out
         net["distilled"] = "distilled" in backbone
     return net
+
+
+def policy_kwargs(net: dict[str, Any], shared: int) -> dict[str, Any]:
+    """What CTS adds to the network in ``variant.yml``."""
+    patches = (net["image_size"][0] // net["patch_size"]) ** 2
+    return {
+        "policy_method": "policy_net",
+        "policy_schedule": (patches - 4 * shared, shared),
+        "policynet_ckpt": "policynet/logdir/policynet_efficientnet_ade20k/model.pth",
+    }
+
+
+def random_policy() -> dict[str, Tensor]:
+    """The policy in CTS's state dict: timm's network, in which no batch norm is without effect."""
+    generator = torch.Generator().manual_seed(7)
+    backbone = timm.create_model("efficientnet_lite0", features_only=True)
+    tensors = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
+    tensors |= {"head.weight": torch.empty(2, 320, 1, 1), "head.bias": torch.empty(2)}
+    for name, tensor in tensors.items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 2, generator=generator)
+        elif name.endswith("num_batches_tracked"):
+            tensor.fill_(1000)
+        elif tensor.dim() == 4:
+            tensor.normal_(std=(2 / tensor[0].numel()) ** 0.5, generator=generator)
+        else:
+            tensor.normal_(1.0 if name.endswith("weight") else 0.0, 0.2, generator=generator)
+    return {f"policy_net.{name}": tensor for name, tensor in tensors.items()}
 
 
 def write_variant(folder: Path, net: dict[str, Any]) -> Path:

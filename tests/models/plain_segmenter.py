@@ -31,7 +31,7 @@ def plain_scores(
         ``(K, h, w)``, a score for every patch.
     """
     with torch.no_grad():
-        return _Plain(weights, net, eps).scores(image)
+        return PlainSegmenter(weights, net, eps).scores(image)
 
 
 def plain_pixel_scores(weights: dict[str, Tensor], net: dict[str, Any], image: Tensor) -> Tensor:
@@ -43,22 +43,29 @@ def plain_pixel_scores(weights: dict[str, Tensor], net: dict[str, Any], image: T
     return pixels[0, :, :height, :width]
 
 
-class _Plain:
+class PlainSegmenter:
+    """The network, part by part."""
+
     def __init__(self, weights: dict[str, Tensor], net: dict[str, Any], eps: float) -> None:
         self.weights, self.net, self.eps = weights, net, eps
 
     def scores(self, image: Tensor) -> Tensor:
-        mean, std = (
-            torch.tensor(v)[:, None, None] for v in MEAN_AND_STD[self.net["normalization"]]
-        )
-        pixels = (image / 255 - mean) / std
+        pixels = self.normalized(image)
         patch = self.net["patch_size"]
         _, height, width = pixels.shape
         pixels = F.pad(pixels, (0, -width % patch, 0, -height % patch))
         tokens, grid = self.encode(pixels)
+        return self.score(tokens).T.reshape(-1, *grid)
+
+    def normalized(self, image: Tensor) -> Tensor:
+        mean, std = (
+            torch.tensor(v)[:, None, None] for v in MEAN_AND_STD[self.net["normalization"]]
+        )
+        return (image / 255 - mean) / std
+
+    def score(self, tokens: Tensor) -> Tensor:
         name = self.net["decoder"]["name"]
-        scores = self.linear("decoder.head", tokens) if name == "linear" else self.decode(tokens)
-        return scores.T.reshape(-1, *grid)
+        return self.linear("decoder.head", tokens) if name == "linear" else self.decode(tokens)
 
     def encode(self, pixels: Tensor) -> tuple[Tensor, tuple[int, int]]:
         kernel, bias = self.pair("encoder.patch_embed.proj")
@@ -69,9 +76,12 @@ class _Plain:
             prefix.append(self.weights["encoder.dist_token"][0])
         tokens = torch.cat([*prefix, embedded.flatten(1).T])
         tokens = tokens + self.position(len(prefix), grid)
+        return self.transform(tokens)[len(prefix) :], grid
+
+    def transform(self, tokens: Tensor) -> Tensor:
         for index in range(self.net["n_layers"]):
             tokens = self.block(f"encoder.blocks.{index}", tokens, self.net["n_heads"])
-        return self.norm("encoder.norm", tokens)[len(prefix) :], grid
+        return self.norm("encoder.norm", tokens)
 
     def position(self, prefix: int, grid: tuple[int, int]) -> Tensor:
         position = self.weights["encoder.pos_embed"][0]

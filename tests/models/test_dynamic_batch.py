@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mpm_deploy.models import create
 from mpm_deploy.models.encoders import block
-from mpm_deploy.models.reductions import Algm, Method, Tome, mpm
+from mpm_deploy.models.reductions import Algm, Cts, Method, Tome, mpm
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops.attention import flash
 from mpm_deploy.ops.nearest_neighbor.reference import nearest_neighbor as plain_nearest_neighbor
@@ -121,11 +121,13 @@ def test_attention_is_packed_from_the_first_merge_on() -> None:
     assert packed == [False] + [True] * (len(calls) - 1)
 
 
-BASELINES = [Tome(0.2, proportional_attention=False), Tome(r=4), Algm(0.9)]
+BASELINES = [Tome(0.2, proportional_attention=False), Tome(r=4), Algm(0.9), Cts(5)]
 
 
-def baseline(method: Method, dtype: torch.dtype = torch.float32) -> Segmenter:
-    model = create("seg_t16_mask", classes=CLASSES, image_size=SIZE, blocks=(0, 4), method=method)
+def baseline(
+    method: Method, dtype: torch.dtype = torch.float32, blocks: tuple[int, ...] = (0, 4)
+) -> Segmenter:
+    model = create("seg_t16_mask", classes=CLASSES, image_size=SIZE, blocks=blocks, method=method)
     return model.compute_in(dtype)
 
 
@@ -160,12 +162,25 @@ def test_only_a_baseline_that_adapts_has_sizes_that_depend_on_the_data(
     assert [call.args[3] is not None for call in calls] == [False] + [sizes > 0] * 11
 
 
+@pytest.mark.usefixtures("_as_on_a_gpu")
+@pytest.mark.parametrize("blocks", [(0,), (0, 4)])
+def test_sharing_has_no_size_that_depends_on_the_data(blocks: tuple[int, ...]) -> None:
+    """CTS has no sync; attention is packed from the first merge by MPM on, which has one."""
+    nodes = list(export(baseline(Cts(5), blocks=blocks)).graph.nodes)
+    targets = [str(node.target) for node in nodes]
+    assert sum("nonzero" in target for target in targets) == len(blocks) - 1
+    assert not [name for name in targets if name.startswith(("aten.item", "aten._local_scalar"))]
+    calls = [node for node in nodes if "mpm_tests.attention" in str(node.target)][:12]
+    packed = [call.args[3] is not None for call in calls]
+    assert packed == ([False] * 12 if blocks == (0,) else [False] * 4 + [True] * 8)
+
+
 COMPILED = [
     pytest.param(partial(segmenters, "mask", 1, (1, 3)), id="mask"),
     pytest.param(partial(segmenters, "eomt", 5, (1, 3), **LATER_PARTS), id="eomt"),
     *(
         pytest.param(lambda method=each: (baseline(method),), id=str(each), marks=pytest.mark.slow)
-        for each in (Tome(0.2), Algm(0.9))
+        for each in (Tome(0.2), Algm(0.9), Cts(5))
     ),
 ]
 

@@ -71,13 +71,14 @@ def find_break_even(
     whole = replace(recipe, input=InputRecipe(fit="resize"))  # no windows: the image is the input
     model = make(whole)
     patch, device = model.encoder.patch_size, model.scale.device
+    down, across = model.grid
     wanted = BATCHES[device.type]
     images = _decoded(files, max(wanted) * (REPEATS + 1))
     batches = [batch for batch in wanted if batch <= len(images)]
     found: dict[int, list[Size]] = {batch: [] for batch in batches}
     for side in SIDES:
         progress(f"the eager model at {side * side} tokens")
-        sized = replace(whole, model=replace(whole.model, image_size=(side * patch, side * patch)))
+        sized = _at(whole, (side * patch, side * patch), side * side / (down * across))
         models = make(sized), make(sized.full_token())
         inputs = torch.stack([fit(image, models[0].image_size) for image in images]).to(device)
         for batch in batches:
@@ -85,6 +86,12 @@ def find_break_even(
     even = (BreakEven(batch, _pays_from(sizes), tuple(sizes)) for batch, sizes in found.items())
     left_out = [batch for batch in wanted if batch not in batches]
     return tuple(even), [_too_few(batch, len(images)) for batch in left_out]
+
+
+def _at(recipe: Recipe, image_size: tuple[int, int], share: float) -> Recipe:
+    """Return the recipe at another input size, with ``share`` times as many patches."""
+    merge = replace(recipe.merge, member=recipe.merge.member.scaled(share))
+    return replace(recipe, model=replace(recipe.model, image_size=image_size), merge=merge)
 
 
 def _too_few(batch: int, images: int) -> str:

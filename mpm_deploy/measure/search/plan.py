@@ -7,7 +7,7 @@ A plan is checked as far as possible before anything is built.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpm_deploy.builder.model import completed, make_model
@@ -60,10 +60,18 @@ def make_plan(
     model, weights = make_model(recipe.full_token())
     recipe = completed(recipe, weights)
     variants = all_variants(recipe, len(model.encoder.blocks), methods, schedules)
+    _check_each_method(recipe, variants)
     make_folder(output)
     opened, truth = _open_dataset(recipe, weights.sha256, dataset, root, output, settings, say)
     sweeper = Sweeper(recipe, weights.sha256, opened, truth, output, settings, say)
     return Plan(variants, sweeper)
+
+
+def _check_each_method(recipe: Recipe, variants: Sequence[MergeRecipe]) -> None:
+    """Refuse methods that do not fit the model, or have weights that the recipe's do not bring."""
+    one_of_each = {variant.member: variant for variant in variants}
+    for variant in one_of_each.values():
+        make_model(replace(recipe, merge=variant))
 
 
 def sweep(

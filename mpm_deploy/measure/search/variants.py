@@ -3,6 +3,7 @@
 mpm                 ×   [0] [1] ... [11]  [0, 1] [0, 2] ...  [0, 1, 2] ...  [0, 1, 2, 3] ...
 tome:ratio=0.2      ×   the same
 algm:threshold=0.9  ×   its pairs
+cts:shared=103      ×   [0], and what begins with it: [0, 1] ... [0, 1, 2] ...
 """
 
 import dataclasses
@@ -110,8 +111,10 @@ def _options(merge: MergeRecipe) -> dict[str, Any]:
 
 def _takes(method: str, schedule: Schedule) -> bool:
     """Tell whether a method takes a schedule; of one that is not known it is said later."""
-    merges = REDUCTIONS[method].merges if method in REDUCTIONS else None
-    return merges in (None, len(schedule))
+    if method not in REDUCTIONS:
+        return True
+    member = REDUCTIONS[method]
+    return member.merges in (None, len(schedule)) and member.first_block in (None, schedule[0])
 
 
 def _variant(recipe: Recipe, options: dict[str, str], schedule: Schedule) -> MergeRecipe:

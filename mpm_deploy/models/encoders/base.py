@@ -37,7 +37,8 @@ class PackedEncoder(nn.Module):
         readout: What the head reads of it.
         schedule: The blocks at which tokens merge, 0-based and rising.
         blocks: Its transformer blocks, in order.
-        weighted_decoding: As for the `Method` that merges its tokens.
+        uncounted_merges: How many of its merges leave tokens that a head counts as one each, as
+            the `Method` that merges them says.
     """
 
     image_size: tuple[int, int]
@@ -48,7 +49,7 @@ class PackedEncoder(nn.Module):
     readout: Readout
     schedule: list[int]
     blocks: nn.ModuleList
-    weighted_decoding: bool = True
+    uncounted_merges: int = 0
 
     def forward(self, images: Tensor) -> tuple[list[Packed], Tensor]:
         """Encode normalized images.

@@ -47,6 +47,13 @@ class Block(nn.Module):
         self.scale2 = Scale(width) if layer_scale else nn.Identity()
         self.reduction = Reduction()
 
+    def merge_embedded(self, packed: Packed, images: Tensor, halved: Tensor) -> Packed:
+        """Merge patches as they are embedded, where its reduction is one that does.
+
+        Arguments are those of `Reduction.after_embedding`.
+        """
+        return self.reduction.after_embedding(packed, images, halved)
+
     def merge_before(self, packed: Packed) -> Packed:
         """Merge the tokens that the block starts from, where its reduction is one that does."""
         return self.reduction.before_block(packed)
@@ -105,9 +112,10 @@ class Block(nn.Module):
         return _layer_flops(others, self.fc1, self.fc2)
 
     def merge_flops(self) -> Polynomial:
-        """Count the FLOPs of comparing tokens to merge them."""
+        """Count the FLOPs of deciding which tokens merge."""
         width = self.proj.in_features
-        return Polynomial(quadratic=self.reduction.similarity_flops(width, width // self.heads))
+        similarity = self.reduction.similarity_flops(width, width // self.heads)
+        return Polynomial(constant=self.reduction.image_flops(), quadratic=similarity)
 
 
 def _layer_flops(others: int, *layers: nn.Linear) -> Polynomial:

@@ -18,6 +18,8 @@ from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
 from mpm_deploy.models.encoders.vit import Encoder, VitFamily
 from mpm_deploy.models.reductions import Method
+from mpm_deploy.models.timm_package import import_timm
+from mpm_deploy.models.weights.checks import check_has_reductions
 from mpm_deploy.support.refusal import line_of
 
 # What RotaryEmbeddingDinoV3 must be like to be what `Rotary` computes.
@@ -110,12 +112,15 @@ def encoder_from_timm(
         The encoder in evaluation mode; its weights are copies.
 
     Raises:
-        ModelError: A model that is no plain ViT; names the part that is different.
+        ModelError: A model that is no plain ViT, of which it names the part that is different; or
+            a method that has weights of its own.
         MissingPackageError: timm is not installed.
     """
     check_supported(vit)
     encoder = Encoder(config_of(vit), blocks, method, readout)
-    encoder.load_state_dict(weights_of(vit))
+    weights = weights_of(vit)
+    check_has_reductions(type(vit).__name__, encoder.state_dict(), weights)
+    encoder.load_state_dict(weights)
     return encoder.to(next(vit.parameters()).device).eval()
 
 
@@ -220,18 +225,3 @@ def _unsupported_in_mlp(mlp: Any, models: Any) -> Iterator[str]:
         yield "an MLP whose second half is the gate (`mlp.gate_last`)"
     if any(layer.bias is None for layer in mlp.children() if isinstance(layer, nn.Linear)):
         yield "an MLP without biases (`mlp`)"
-
-
-def import_timm() -> Any:
-    """Import the package timm and return it.
-
-    Raises:
-        MissingPackageError: timm is not installed.
-    """
-    try:
-        import timm
-    except ImportError as error:
-        raise MissingPackageError(
-            "reading a timm model needs timm", "pip install 'mpm-deploy[build]'"
-        ) from error
-    return timm

@@ -28,7 +28,8 @@ from mpm_deploy.models.polynomial import Polynomial
 from mpm_deploy.models.reductions import Method, Mpm, Packed
 from mpm_deploy.models.reductions.base import patch_counts, with_tokens
 
-_PLACES = ("before_block", "after_attention")  # at which a block asks its reduction
+# At which a reduction is asked: the first by the encoder, for block 0, the others by their block.
+_PLACES = ("after_embedding", "before_block", "after_attention")
 
 
 class Encoder(PackedEncoder):
@@ -85,7 +86,8 @@ class Encoder(PackedEncoder):
 
     def _merge_by(self, method: Method) -> None:
         self.proportional_attention = method.proportional_attention
-        self.weighted_decoding = method.weighted_decoding
+        self.uncounted_merges = method.uncounted_merges(len(self.schedule))
+        self.merges_embedded = False
         config = self.config
         reductions = method.reductions(self.schedule, config.grid)
         # The blocks whose attention has other rows than that of the block before.
@@ -95,11 +97,19 @@ class Encoder(PackedEncoder):
                 raise ModelError(
                     f"merge place {reduction.place!r}: expected one of {', '.join(_PLACES)}"
                 )
+            if reduction.place == "after_embedding" and index != 0:
+                raise ModelError(f"blocks: expected 0 for a merge after embedding, got {index}")
+            reduction.check_patches(config.patch_size)
+            self.merges_embedded |= reduction.place == "after_embedding"
             self.blocks[index].reduction = reduction
             self.new_rows.append(index + (reduction.place == "after_attention"))
 
     def forward(self, images: Tensor) -> tuple[list[Packed], Tensor]:
-        packed = self._embed(images.to(self.position.dtype))
+        images = images.to(self.position.dtype)
+        packed = self._embed(images)
+        if self.merges_embedded:
+            halved = self._embed_halved(images)
+            packed = self.blocks[0].merge_embedded(packed, images, halved)  # type: ignore[operator]
         batch, patches = packed.rows.shape[0], packed.rows.shape[1]
         maps = [packed.rows[:, None, :0].int().reshape(batch, 0, patches)]
         taps: list[Packed] = []
@@ -130,7 +140,11 @@ class Encoder(PackedEncoder):
 
     def flop_stages(self) -> list[Polynomial]:
         down, across = self.grid
-        stages = [Polynomial(constant=2.0 * down * across * self.width * 3 * self.patch_size**2)]
+        embedding = Polynomial(constant=2.0 * down * across * self.width * 3 * self.patch_size**2)
+        stages = [embedding]
+        if self.merges_embedded:
+            quarter = Polynomial(constant=embedding.constant / 4)
+            stages = [embedding + quarter + _as_block(self.blocks[0]).merge_flops(), Polynomial()]
         for index, block in enumerate(map(_as_block, self.blocks)):
             others = self.special_tokens
             if index >= self.query_block:
@@ -157,6 +171,17 @@ class Encoder(PackedEncoder):
             self.special_tokens,
         )
 
+    def _embed_halved(self, images: Tensor) -> Tensor:
+        """Embed images ``(B, 3, H, W)`` at half their size: ``(B, N / 4, C)``.
+
+        Positions are halved too. Bilinearly that is the mean of every 2 × 2, of pixels and of
+        positions.
+        """
+        down, across = self.grid
+        places = self.position.view(down // 2, 2, across // 2, 2, -1)
+        position = places.mean(dim=3).mean(dim=1).flatten(0, 1)  # (N / 4, C)
+        return self.norm_pre(self._project(functional.avg_pool2d(images, 2)) + position)
+
     def _project(self, images: Tensor) -> Tensor:
         """Embed patches, ``(B, 3, H, W)`` -> ``(B, N, C)``, by one matrix product.
 
@@ -164,7 +189,7 @@ class Encoder(PackedEncoder):
         whatever precision is asked of products.
         """
         side = self.patch_size
-        down, across = self.grid
+        down, across = images.shape[2] // side, images.shape[3] // side
         cut = images.reshape(images.shape[0], 3, down, side, across, side)
         pixels = cut.permute(0, 2, 4, 1, 3, 5).reshape(images.shape[0], down * across, -1)
         return functional.linear(pixels, self.patch_embed.weight.flatten(1), self.patch_embed.bias)

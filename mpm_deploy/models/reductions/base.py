@@ -1,13 +1,14 @@
 """Define what every reduction takes and returns: packed tokens, and the row that holds each patch.
 
-                 Packed ─▶ before_block ─▶ attention ─▶ after_attention ─▶ MLP ─▶ Packed
-mpm                        merges
-tome, algm                                              merge
+            patches ─▶ after_embedding ─▶ before_block ─▶ attention ─▶ after_attention ─▶ MLP
+cts                    merges
+mpm                                       merges
+tome, algm                                                             merge
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +37,22 @@ class Reduction(nn.Module):
     """The merge at one block. This one does nothing; a subclass overrides the hook of its place.
 
     Attributes:
-        place: Where it merges: ``"before_block"`` or ``"after_attention"``; empty if nowhere.
+        place: Where it merges: ``"after_embedding"``, which is at block 0 alone,
+            ``"before_block"`` or ``"after_attention"``; empty if nowhere.
     """
 
     place = ""
+
+    def after_embedding(self, packed: Packed, images: Tensor, halved: Tensor) -> Packed:
+        """Merge patches before the first block; return them as they are, unless overridden.
+
+        Args:
+            packed: The patches, each of which has a row.
+            images: What they were cut of: ``(B, 3, H, W)``, normalized.
+            halved: The patches of the images at half their size, with the positions of a grid of
+                half the size, ``(B, N / 4, C)``: each stands for 2 × 2 of the others.
+        """
+        return packed
 
     def before_block(self, packed: Packed) -> Packed:
         """Merge tokens before the block; return them as they are, unless overridden."""
@@ -51,6 +64,23 @@ class Reduction(nn.Module):
         The keys ``(T, heads, D)`` are those of that attention.
         """
         return packed
+
+    def check_patches(self, patch_size: int) -> None:
+        """Refuse patches that it cannot merge.
+
+        Args:
+            patch_size: Side of a patch in pixels.
+
+        Raises:
+            ModelError: It merges patches of another size.
+        """
+
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw its own weights anew, where it has any."""
+
+    def image_flops(self) -> float:
+        """Count the FLOPs of what it makes of an image itself, whatever tokens there are."""
+        return 0.0
 
     def similarity_flops(self, width: int, head_width: int) -> float:
         """Count the FLOPs of comparing an image's tokens, divided by their number squared.
@@ -144,6 +174,7 @@ class Method(ABC):
         title: Its name as people write it.
         place: Where it merges, as `Reduction.place` says it.
         merges: How many blocks a schedule must have; None takes any number.
+        first_block: The block that a schedule must begin with; None takes any.
         proportional_attention: Whether a key counts as often as the patches that it stands for; for
             methods that merge after attention.
         weighted_decoding: Whether a head counts a merged token as often as the patches that it
@@ -153,6 +184,7 @@ class Method(ABC):
     title: ClassVar[str]
     place: ClassVar[str]
     merges: ClassVar[int | None] = None
+    first_block: ClassVar[int | None] = None
     proportional_attention: bool = False
     weighted_decoding: bool = True
 
@@ -167,6 +199,21 @@ class Method(ABC):
         Raises:
             ModelError: The method cannot merge that often.
         """
+
+    def scaled(self, share: float) -> Self:
+        """Return the same way of merging for images that have ``share`` times as many patches.
+
+        Only where it takes a number of tokens away that does not depend on the patches is it
+        another one.
+        """
+        return self
+
+    def uncounted_merges(self, merges: int) -> int:
+        """Return how many of a schedule's merges leave tokens that a head counts as one each.
+
+        They are the first ones. What later ones merge counts as often as such tokens.
+        """
+        return 0 if self.weighted_decoding else merges
 
 
 def images_of(rows: Tensor, offsets: Tensor) -> Tensor:
@@ -193,6 +240,22 @@ def patch_counts(packed: Packed) -> Tensor:
     ones = torch.ones(patches.shape[0], dtype=precise, device=patches.device)
     zeros = torch.zeros(packed.tokens.shape[0], dtype=precise, device=patches.device)
     return zeros.index_add(0, patches, ones).clamp(min=1)
+
+
+def token_counts(packed: Packed, earlier_map: Tensor) -> Tensor:
+    """Count the tokens of an earlier merge that each row stands for, ``(T,)``, as `patch_counts`.
+
+    Args:
+        packed: The rows.
+        earlier_map: The token that each patch went to by that merge, ``(B, N)`` int32.
+    """
+    precise = torch.promote_types(packed.tokens.dtype, torch.float32)
+    earlier = earlier_map.long()
+    ones = torch.ones_like(earlier, dtype=precise)
+    patches = torch.zeros_like(ones).scatter_add(1, earlier, ones)  # of each earlier token
+    shares = (1 / patches.clamp(min=1)).gather(1, earlier)  # (B, N), whose sum is one a token
+    zeros = torch.zeros(packed.tokens.shape[0], dtype=precise, device=shares.device)
+    return zeros.index_add(0, packed.rows.flatten(), shares.flatten()).clamp(min=1)
 
 
 def with_tokens(packed: Packed, tokens: Tensor) -> Packed:

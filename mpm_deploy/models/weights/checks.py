@@ -63,6 +63,32 @@ def unwrapped(tensors: Mapping[str, Tensor], known: str) -> dict[str, Tensor]:
     return {new.removeprefix(prefix): tensors[name] for name, new in names.items()}
 
 
+def of_reduction(name: str) -> bool:
+    """Tell by its name in a model whether a tensor is the weight of a merge method's own."""
+    return ".reduction." in name
+
+
+def check_has_reductions(place: object, expected: Collection[str], got: Collection[str]) -> None:
+    """Refuse weights without those of the merge method that a model merges by.
+
+    Args:
+        place: Where they were read: the file, or the name it goes by.
+        expected: The names of the model's weights.
+        got: The names of those that were read.
+
+    Raises:
+        ModelError: The method has weights of its own, and none of them is there.
+    """
+    wanted = sorted(filter(of_reduction, expected))
+    if wanted and not any(map(of_reduction, got)):
+        raise ModelError(
+            f"{place}: expected weights of the merge method too, {wanted[0]!r} and "
+            f"{len(wanted) - 1} more, got none",
+            "take weights that were trained with this merge.method, as Segmenter's with CTS; or "
+            "--weights random for speed only; or another method: --set merge.method=mpm",
+        )
+
+
 def differing_names(expected: Collection[str], got: Collection[str]) -> str:
     """Say which names are missing and which unexpected; empty where none is."""
     missing, unexpected = set(expected) - set(got), set(got) - set(expected)

@@ -6,8 +6,10 @@ mean = [0.5, 0.5, 0.5]                      on 0..1
 std = [0.5, 0.5, 0.5]
 classes = ["road", ...]
 palette = [[128, 64, 128], ...]             red, green, blue of each class
+base = "demo"                               what holds the rest, where only some were trained
 [head]                                      the head's options, where they are not its defaults
 [input]                                     how images were fitted, as in a recipe's table
+[merge]                                     how tokens merged in training, as in a recipe's table
 [provenance]                                free: who made them, how, from what
 
 `read_weights` takes others too: checkpoints of Segmenter, EoMT and DINOv2, folders of transformers,
@@ -15,15 +17,23 @@ and timm's by their name.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mpm_deploy.errors import InputError, MissingPackageError, ModelError, RecipeError
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights.checks import as_float32, differing_names, unwrapped
+from mpm_deploy.models.weights.checks import (
+    as_float32,
+    check_has_reductions,
+    differing_names,
+    of_reduction,
+    unwrapped,
+)
 from mpm_deploy.models.weights.info import RANDOM, WeightsInfo
 from mpm_deploy.models.weights.readers.checkpoints import read_checkpoint
 from mpm_deploy.models.weights.readers.origin import hash_of
@@ -46,12 +56,21 @@ _ABOUT_CURE = (
 def save_weights(model: Segmenter, path: Path, about: Mapping[str, Any]) -> None:
     """Write a model's weights in bfloat16 and what they are, each file whole or not at all.
 
+    What the weights have that ``about`` names as their base is left out.
+
     Args:
         model: The model.
         path: Ends in ``.safetensors``; the TOML goes beside it.
         about: The TOML's content, as this module's head shows it.
     """
-    _save({name: tensor.bfloat16() for name, tensor in model.state_dict().items()}, path, about)
+    tensors = {name: tensor.bfloat16() for name, tensor in model.state_dict().items()}
+    base = _read_base(path, about["base"]) if "base" in about else {}
+    differing = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name not in base or not torch.equal(tensor.float(), base[name])
+    }
+    _save(differing, path, about)
 
 
 def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
@@ -131,7 +150,27 @@ def _folder_of_transformers(path: Path) -> Path | None:
 
 def _read_own(path: Path, origin: str) -> tuple[dict[str, Tensor], WeightsInfo]:
     info = _read_info(path, origin)
-    return as_float32(path, unwrapped(load_tensors(path), "encoder.special")), info
+    tensors = as_float32(path, unwrapped(load_tensors(path), "encoder.special"))
+    if info.base is None:
+        return tensors, info
+    base = _read_base(path, info.base)
+    hashes = hash_of([path, _base_path(path, info.base)])
+    return {**base, **tensors}, replace(info, sha256=hashes, base=None)
+
+
+def _read_base(path: Path, base: str) -> dict[str, Tensor]:
+    """Read the weights, in float32, that hold what those of ``path`` do not."""
+    place = _base_path(path, base)
+    if _read_info(place, place.name).base is not None:
+        raise ModelError(
+            f"{path}: base: expected weights that are whole, got {base!r}, which have a base too",
+            "name that one's base, or write whole weights: mpm-deploy convert",
+        )
+    return _read_own(place, place.name)[0]
+
+
+def _base_path(path: Path, base: str) -> Path:
+    return DEMO_WEIGHTS if base == "demo" else path.with_name(base)
 
 
 def head_of(info: WeightsInfo) -> Head:
@@ -156,6 +195,8 @@ def load_into(
 ) -> None:
     """Give a model its weights; positions and patches are resized to those of the model.
 
+    Weights of a merge method that the model does not merge by are left out.
+
     Args:
         model: The model.
         tensors: The weights by their names in it.
@@ -167,6 +208,8 @@ def load_into(
         ModelError: A missing, unexpected or wrongly shaped key; lists them.
     """
     expected = model.state_dict()
+    check_has_reductions(origin, expected, tensors)
+    tensors = {n: each for n, each in tensors.items() if n in expected or not of_reduction(n)}
     differing = differing_names(expected, tensors)
     if differing:
         raise ModelError(
@@ -208,10 +251,17 @@ def load_encoder_into(
     origin: str,
     image_size: tuple[int, int] | None = None,
 ) -> None:
-    """Give a model's encoder its weights, as `load_into` does; its head stays as it is."""
+    """Give a model's encoder its weights, as `load_into` does.
+
+    Its head stays as it is, and so do weights of its merge method.
+    """
     own = ("decoder.", "encoder.queries")
-    head = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(own)}
-    load_into(model, head | dict(tensors), origin, image_size)
+    left = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if name.startswith(own) or of_reduction(name)
+    }
+    load_into(model, left | dict(tensors), origin, image_size)
 
 
 def _read_info(path: Path, origin: str) -> WeightsInfo:
@@ -236,9 +286,9 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
 
 
 def _about(info: WeightsInfo) -> dict[str, Any]:
-    """Return the content of the TOML that lies beside the weights."""
+    """Return the content of the TOML that lies beside whole weights."""
     about = to_mapping(info)
-    return {name: about[name] for name in about if name not in ("origin", "sha256")}
+    return {name: about[name] for name in about if name not in ("origin", "sha256", "base")}
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, Any]) -> None:

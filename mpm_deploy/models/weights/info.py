@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mpm_deploy.models.weights.classes import numbered_classes
-from mpm_deploy.recipe import InputRecipe, Recipe
+from mpm_deploy.recipe import InputRecipe, MergeRecipe, Recipe
 from mpm_deploy.support.family import require
 
 RANDOM = "random"  # the origin of weights of which all, or the whole head, is random
@@ -30,10 +31,14 @@ class WeightsInfo:
         head: The options of the head that they were trained with; those left out are its defaults.
         input: The values of a recipe's ``[input]`` table that they were tested with; a recipe
             that says nothing else takes them.
+        merge: The values of its ``[merge]`` table that they were trained with; a recipe of that
+            method takes the options that it leaves open. Empty where no token merged.
+        base: The weights that hold what this file does not, ``"demo"`` or a file beside it; None
+            where it holds all.
 
     Raises:
         OptionError: A value that nothing can be made with.
-        RecipeError: An input that no recipe can ask for.
+        RecipeError: An input or a merge that no recipe can ask for.
     """
 
     origin: str
@@ -46,6 +51,8 @@ class WeightsInfo:
     palette: tuple[tuple[int, int, int], ...]
     head: dict[str, Any] = field(default_factory=dict)
     input: dict[str, Any] = field(default_factory=dict)
+    merge: dict[str, Any] = field(default_factory=dict)
+    base: str | None = None
 
     def __post_init__(self) -> None:
         mean, std, count = self.mean, self.std, len(self.classes)
@@ -57,12 +64,20 @@ class WeightsInfo:
         require(colors == count, "palette", f"a color for each of {count} classes", colors)
         beyond = {number for color in self.palette for number in color} - {*range(256)}
         require(not beyond, "palette", "numbers from 0 to 255", sorted(beyond))
-        _ = self.tested_input
+        beside = self.base is None or self.base == Path(self.base).name != ""
+        require(beside, "base", "'demo' or a file beside it", self.base)
+        _ = self.tested_input, self.trained_merge
 
     @property
     def tested_input(self) -> InputRecipe:
         """The ``[input]`` table that they were tested with."""
         return Recipe.from_dict({"name": self.origin, "input": self.input}).input
+
+    @property
+    def trained_merge(self) -> MergeRecipe:
+        """The ``[merge]`` table that they were trained with; without blocks if nothing merged."""
+        merge = self.merge or {"blocks": ()}
+        return Recipe.from_dict({"name": self.origin, "merge": merge}).merge
 
 
 def random_weights(

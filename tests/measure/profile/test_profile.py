@@ -28,6 +28,7 @@ from mpm_deploy.support.schema import read_structure
 from tests.conftest import INPUT_SIZE, small_recipe
 
 RECIPE = small_recipe()
+SHARING = RECIPE.override("merge.method=cts", "merge.blocks=[0,2]", "merge.shared=3")
 
 
 def eager(recipe: Recipe) -> Segmenter:
@@ -73,8 +74,11 @@ def test_tables_sum_up(found: Profile) -> None:
 
 
 @pytest.mark.parametrize("reconstruct", ["after_decoder", "before_decoder"])
-def test_watching_changes_no_answer_and_counts_no_time_twice(reconstruct: str) -> None:
-    recipe = RECIPE.override(f"merge.reconstruct={reconstruct}")
+@pytest.mark.parametrize("recipe", [RECIPE, SHARING], ids=["mpm", "cts"])
+def test_watching_changes_no_answer_and_counts_no_time_twice(
+    recipe: Recipe, reconstruct: str
+) -> None:
+    recipe = recipe.override(f"merge.reconstruct={reconstruct}")
     torch.manual_seed(0)
     watched = make_model(recipe)[0].eval()
     plain = make_model(recipe)[0].eval()
@@ -87,6 +91,7 @@ def test_watching_changes_no_answer_and_counts_no_time_twice(reconstruct: str) -
         assert torch.equal(watched(images)[0], plain(images)[0])
     assert lap[Part("other")] >= 0 and lap[Part("reconstruct")] >= 0
     assert lap[Part("decoder")] > 0
+    assert all(lap[Part("merge", block)] > 0 for block in recipe.merge.blocks)
     assert 0 < sum(lap.values()) <= whole_ms
 
 
@@ -157,6 +162,21 @@ def test_break_even_at_small_sizes(image_folder: Path, monkeypatch: pytest.Monke
     assert left_out == []
     assert all([size.tokens for size in even.sizes] == [4, 16] for even in found)
     assert said == ["the eager model at 4 tokens", "the eager model at 16 tokens"]
+
+
+def test_what_is_shared_grows_with_the_image(
+    image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(break_even_module, "SIDES", (2, 4, 8))
+    shared: list[int] = []
+
+    def make(recipe: Recipe) -> Segmenter:
+        if recipe.merge.blocks:
+            shared.append(recipe.merge.member.shared)
+        return eager(recipe)
+
+    find_break_even(SHARING, make, find_images(image_folder), lambda _: None)
+    assert shared == [3, 1, 2, 8]  # of 6 superpatches, and of 1, 4 and 16
 
 
 def test_each_turn_of_a_break_even_takes_the_next_images(

@@ -70,6 +70,14 @@ def test_recipe_lines_say_false_and_quote_strings() -> None:
     assert written["proportional_attention"] is False and written["note"] == 'a "b"'
 
 
+def test_sharing_comes_before_all_other_merges() -> None:
+    schedules = [v.blocks for v in all_variants(RECIPE, 12, ["cts:shared=3"])]
+    assert schedules[:3] == [(0,), (0, 1), (0, 2)]
+    assert all(blocks[0] == 0 for blocks in schedules) and (0, 1, 2, 3) in schedules
+    with pytest.raises(RecipeError, match=r"cts .2, 5.: merge.blocks: expected block 0 first"):
+        all_variants(RECIPE, 12, ["cts:shared=3"], [(2, 5)])
+
+
 @pytest.mark.parametrize("merge", all_variants(RECIPE, 12, ["mpm", "tome:r=16"], [(1,), (2, 5)]))
 def test_recipe_lines_can_be_pasted(merge: MergeRecipe) -> None:
     assert Recipe.from_dict({"name": "x", **tomllib.loads(recipe_lines(merge))}).merge == merge

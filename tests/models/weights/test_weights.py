@@ -1,5 +1,7 @@
 """Weights files: what is written is read, and what does not fit is named."""
 
+import tomllib
+
 import pytest
 import tomli_w
 import torch
@@ -10,14 +12,18 @@ from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.resizing import resample_patches, resize_position
 from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.heads.eomt import EomtHead
+from mpm_deploy.models.reductions import Cts
 from mpm_deploy.models.weights.files import (
+    DEMO_WEIGHTS,
     DEMOS,
+    convert_weights,
     head_of,
     load_encoder_into,
     load_into,
     read_weights,
     save_weights,
 )
+from mpm_deploy.models.weights.safetensors_file import load_tensors
 
 ABOUT = {
     "model": "seg_t16_linear",
@@ -105,6 +111,125 @@ def test_squares_are_laid_over_a_wide_input():
     load_into(wide, square.state_dict(), "it", image_size=(96, 96))
     expected = resize_position(square.encoder.position, (6, 6), (3, 12), "bilinear")
     assert torch.equal(wide.encoder.position, expected)
+
+
+def some_tuned(model, folder, base="some.safetensors"):
+    """The model with another head, saved as what differs from a base."""
+    with torch.no_grad():
+        model.decoder.head.bias.fill_(3.0)
+    path = folder / "tuned.safetensors"
+    save_weights(model, path, ABOUT | {"base": base})
+    return path
+
+
+def test_of_tuned_weights_a_file_holds_what_differs_from_their_base(model, weights, tmp_path):
+    base, base_info = read_weights(weights)
+    tuned = some_tuned(model, tmp_path)
+    assert list(load_tensors(tuned)) == ["decoder.head.bias"]
+    tensors, info = read_weights(tuned)
+    assert tensors.keys() == base.keys()
+    for name, tensor in base.items():
+        assert torch.equal(tensors[name], tensor) == (name != "decoder.head.bias")
+    assert (info.origin, info.base) == ("tuned.safetensors", None)
+    whole = tmp_path / "whole.safetensors"
+    convert_weights(tuned, whole)
+    weights.unlink()
+    assert all(torch.equal(read_weights(whole)[0][name], tensors[name]) for name in tensors)
+    assert info.sha256 != base_info.sha256
+
+
+def test_a_changed_base_makes_other_weights(model, weights, tmp_path):
+    tuned = some_tuned(model, tmp_path)
+    before = read_weights(tuned)[1].sha256
+    save_weights(create("seg_t16_linear", classes=2, image_size=(64, 96), seed=1), weights, ABOUT)
+    assert read_weights(tuned)[1].sha256 != before
+
+
+def test_the_demo_may_be_a_base(tmp_path):
+    tensors, info = read_weights("demo")
+    model = create("seg_t16_mask", classes=len(info.classes))
+    load_into(model, tensors, "demo")
+    with torch.no_grad():
+        model.encoder.special.zero_()
+    about = tomllib.loads(DEMO_WEIGHTS.with_suffix(".toml").read_text())
+    path = tmp_path / "it.safetensors"
+    save_weights(model, path, about | {"base": "demo"})
+    assert list(load_tensors(path)) == ["encoder.special"]
+    assert read_weights(path)[0].keys() == tensors.keys()
+
+
+@pytest.mark.parametrize(
+    ("base", "problem", "cure"),
+    [
+        ("tuned.safetensors", "base: expected weights that are whole, got 'tuned", "convert"),
+        ("none.safetensors", "none.safetensors: cannot be read", "NAME.toml beside it"),
+        ("../some.safetensors", "base: expected 'demo' or a file beside it, got '../", "write it"),
+        ("", "base: expected 'demo' or a file beside it, got ''", "write it"),
+    ],
+)
+def test_a_base_that_is_none_is_refused(model, weights, tmp_path, base, problem, cure):
+    tuned = some_tuned(model, tmp_path)
+    tuned.with_suffix(".toml").write_text(tomli_w.dumps(ABOUT | {"base": base}))
+    with pytest.raises(ModelError) as caught:
+        read_weights(tuned)
+    assert problem in caught.value.problem and cure in caught.value.hint
+
+
+def with_policy(**options):
+    method = Cts(**{"shared": 2, **options})
+    return create("seg_t16_linear", classes=2, image_size=(64, 96), blocks=(0,), method=method)
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """Weights that were trained with sharing."""
+    path = tmp_path / "shared.safetensors"
+    save_weights(
+        with_policy(), path, ABOUT | {"merge": {"method": "cts", "blocks": [0], "shared": 2}}
+    )
+    return path
+
+
+def test_weights_of_a_merge_method_come_with_those_of_the_model(shared):
+    tensors, info = read_weights(shared)
+    model = with_policy()
+    load_into(model, tensors, "it")
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, tensors[name])
+    assert info.trained_merge.member == Cts(2) and info.trained_merge.blocks == (0,)
+
+
+def test_a_model_without_that_method_leaves_them_out(model, shared):
+    load_into(model, read_weights(shared)[0], "it")
+    assert not [name for name in model.state_dict() if "policy" in name]
+
+
+def test_weights_without_those_of_the_method_are_refused(weights):
+    with pytest.raises(ModelError) as caught:
+        load_into(with_policy(), read_weights(weights)[0], "it")
+    assert "it: expected weights of the merge method too" in caught.value.problem
+    assert (
+        "'encoder.blocks.0.reduction.policy.backbone.blocks.0.0.conv_dw.bias' and 97 more"
+        in str(caught.value)
+    )
+    assert "trained with this merge.method" in caught.value.hint
+    assert "--weights random" in caught.value.hint
+
+
+def test_some_of_the_methods_weights_are_not_enough(shared):
+    tensors = read_weights(shared)[0]
+    del tensors["encoder.blocks.0.reduction.policy.head.bias"]
+    with pytest.raises(ModelError, match=r"missing \['encoder.blocks.0.reduction.policy.head.bias"):
+        load_into(with_policy(), tensors, "it")
+
+
+def test_an_encoder_alone_leaves_the_methods_weights_random(weights):
+    tensors = {n: each for n, each in read_weights(weights)[0].items() if n.startswith("encoder.")}
+    model, before = with_policy(), with_policy().state_dict()
+    load_encoder_into(model, tensors, "it")
+    for name, tensor in model.state_dict().items():
+        if "policy" in name:
+            assert torch.equal(tensor, before[name])
 
 
 @pytest.mark.parametrize("damage", ["no file", "no toml", "cut", "toml", "key"])

@@ -40,6 +40,16 @@ def test_the_gallery_says_what_the_runner_says(
             assert np.asarray(picture).std() > 10  # not blank
 
 
+def test_shared_superpatches_are_in_the_pictures(image_folder: Path, tmp_path: Path) -> None:
+    sharing = ("merge.method=cts", "merge.blocks=[0]", "merge.shared=3")
+    artifact = build(small_recipe().override(*sharing), tmp_path / "cts.pt")
+    gallery = make_gallery(artifact, find_images(image_folder), tmp_path / "new")
+    captions = [picture.caption for image in gallery.images for picture in image.pictures]
+    assert any("merged before block 0: 15 of 24 tokens kept" in caption for caption in captions)
+    pairs = 3 * 6 * len(gallery.images)  # of four patches, of which two lie aslant
+    assert sum(gallery.distances[0]) == pairs == gallery.distances[0][1]
+
+
 def test_a_full_token_model_alone_has_only_labels(
     full_token_artifact: Path, image_folder: Path, tmp_path: Path
 ) -> None:

@@ -2,21 +2,26 @@
 
 checkpoint.pth   {model: tensors by their names, optimizer, n_cls, lr_scheduler, epoch} ─▶ weights
 variant.yml      net_kwargs: size, width, depth, heads, normalization, decoder          ─▶ info
+
+https://github.com/tue-mps/CTS-segmenter writes the same, and a policy beside encoder and decoder.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.plain import PlainVit
+from mpm_deploy.models.weights.checks import as_float32
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.readers.origin import IMAGENET_MEAN, IMAGENET_STD, weights_info
+from mpm_deploy.models.weights.readers.policy import policy_weights
 from mpm_deploy.models.weights.readers.translation import Take, affine, translated
 from mpm_deploy.models.weights.readers.variant import NetKwargs, read_variant
 from mpm_deploy.models.weights.readers.vits import VitNames, block_weights, vit_weights
@@ -30,8 +35,10 @@ _NORMALIZATION = {  # mean and standard deviation, on 0..1
 }
 _HEADS = ("mask_transformer", "linear")
 _MASK_DEPTH = 2  # blocks of the mask transformer in every published network
-# The backbone's classification heads came along and are not used.
-_UNUSED = re.compile(r"encoder\.(head|head_dist)\.(weight|bias)")
+# The backbone's classification heads came along and are not used; nor is what only training counts.
+_UNUSED = re.compile(
+    r"encoder\.(head|head_dist)\.(weight|bias)|policy_net\..+\.num_batches_tracked"
+)
 
 
 def read_segmenter(
@@ -47,9 +54,10 @@ def read_segmenter(
         path, used, lambda take: _weights(take, shape, net), "the network in variant.yml", cure
     )
     mean, std = _NORMALIZATION[net.normalization]
-    return weights, weights_info(
-        path, [path], name, net.image_size, mean, std, classes_of(net.n_cls)
+    about = weights_info(
+        path, [path], name, net.image_size, mean, std, classes_of(net.n_cls), merge=_merge(net)
     )
+    return as_float32(path, weights), about
 
 
 def _model(variant: Path, net: NetKwargs) -> tuple[str, EncoderConfig]:
@@ -87,10 +95,19 @@ def _shape(net: NetKwargs) -> EncoderConfig | None:
     )
 
 
+def _merge(net: NetKwargs) -> dict[str, Any]:
+    """Return the values of ``[merge]`` that a network was trained with; empty where none merged."""
+    if net.shared is None:
+        return {}
+    return {"method": "cts", "blocks": [0], "shared": net.shared}
+
+
 def _weights(take: Take, shape: EncoderConfig, net: NetKwargs) -> dict[str, Tensor]:
     tokens = ("cls_token", "dist_token")[: shape.special_tokens]
     names = VitNames(tokens, prefix="encoder.", positioned=shape.special_tokens)
     encoder = vit_weights(take, shape, names)
+    if net.shared is not None:
+        encoder |= policy_weights(take, "policy_net")
     if net.decoder.name == "linear":
         return encoder | affine(take, "decoder.head", "decoder.head", net.n_cls, shape.width)
     return encoder | _mask_transformer(take, shape, names, net.n_cls)

@@ -10,8 +10,9 @@ from torch import Tensor
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.plain import PlainVit
-from mpm_deploy.models.encoders.timm_vit import TimmVit, check_supported, import_timm
+from mpm_deploy.models.encoders.timm_vit import TimmVit, check_supported
 from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
+from mpm_deploy.models.timm_package import import_timm
 from mpm_deploy.models.weights.checks import as_float32
 from mpm_deploy.models.weights.info import WeightsInfo
 from mpm_deploy.models.weights.readers.origin import encoder_info

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from mpm_deploy.errors import MissingPackageError, ModelError
 from mpm_deploy.support.documents import read_document
-from mpm_deploy.support.quoting import shortened
+from mpm_deploy.support.quoting import shortened, shown
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure
 from mpm_deploy.support.strict_json import DEEPEST, TOO_DEEP
@@ -15,6 +15,7 @@ from mpm_deploy.support.strict_json import DEEPEST, TOO_DEEP
 T = TypeVar("T")
 
 _LARGEST = 1 << 16  # bytes; those of trainings have two thousand
+_SHARES = "policy_net"
 _TUPLE_TAG = "tag:yaml.org,2002:python/tuple"
 
 
@@ -40,6 +41,9 @@ class NetKwargs:
         n_cls: Number of classes.
         decoder: The head.
         distilled: Whether a distillation token follows the class token.
+        policy_method: ``"policy_net"`` where CTS shares tokens; None in what Segmenter writes.
+        policy_schedule: Tokens of an image that are one patch, and those that are shared by four;
+            None where nothing is shared.
     """
 
     backbone: str
@@ -52,6 +56,13 @@ class NetKwargs:
     n_cls: int
     decoder: Decoder
     distilled: bool = False  # configurations of larger ViTs leave it out
+    policy_method: Literal["policy_net", "no_sharing"] | None = None
+    policy_schedule: tuple[int, int] | None = None
+
+    @property
+    def shared(self) -> int | None:
+        """The number of superpatches that become one token each; None where nothing is shared."""
+        return None if self.policy_schedule is None else self.policy_schedule[1]
 
 
 def read_variant(path: Path) -> NetKwargs:
@@ -67,6 +78,8 @@ def read_variant(path: Path) -> NetKwargs:
     if not isinstance(net, Mapping) or not isinstance(decoder, Mapping):
         raise _foreign(path, "net_kwargs: expected a table with a decoder, got another YAML")
     known = _known_keys(NetKwargs, net) | {"decoder": _known_keys(Decoder, decoder)}
+    if known.get("policy_method") != _SHARES:
+        known.pop("policy_schedule", None)  # which is there all the same, and of nothing
     try:
         return _checked(path, read_structure(NetKwargs, known, "net_kwargs"))
     except StructureError as error:
@@ -83,7 +96,22 @@ def _checked(path: Path, net: NetKwargs) -> NetKwargs:
             f"net_kwargs: expected an image_size that is a multiple of patch_size {net.patch_size} "
             f"and a class or more, got {height} x {width} and {net.n_cls} classes",
         )
+    if net.policy_method == _SHARES:
+        _check_schedule(path, net)
     return net
+
+
+def _check_schedule(path: Path, net: NetKwargs) -> None:
+    """Refuse a number of tokens that does not cover the patches of an image."""
+    height, width = (side // net.patch_size for side in net.image_size)
+    schedule = net.policy_schedule
+    fits = schedule is not None and schedule[0] + 4 * schedule[1] == height * width
+    if schedule is None or not fits or min(schedule[0], schedule[1] - 1) < 0:
+        raise _foreign(
+            path,
+            "net_kwargs.policy_schedule: expected tokens of one patch and of four that make up "
+            f"{height} x {width} patches, got {shown(schedule)}",
+        )
 
 
 def _known_keys(kind: type[T], values: Mapping[Any, Any]) -> dict[str, Any]:
@@ -134,7 +162,7 @@ def _loader(yaml: Any) -> Any:
 
 
 def _foreign(path: Path, problem: str) -> ModelError:
-    hint = "use the variant.yml that Segmenter's training wrote beside this checkpoint"
+    hint = "use the variant.yml that the training wrote beside this checkpoint"
     return ModelError(f"{path}: {problem}", hint)
 
 
