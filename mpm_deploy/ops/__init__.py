@@ -11,6 +11,8 @@ that says how, and the plain one is their test::
                        shifts      a sum of shifted grids; compiled for a GPU
     byte_table/        reference   an index into the table
                        kernel      the table in registers; compiled for a CPU
+    deformable_attention/
+                       reference   PyTorch's reading between cells, level by level
     gelu/              reference   PyTorch's
                        kernel      a polynomial; compiled for a CPU, in bfloat16
     nearest_neighbor/  reference   all similarities of an image, then the best of each row

@@ -1,0 +1,180 @@
+"""Define the parts by which ViT-Adapter has a plain ViT exchange features with a pyramid of maps.
+
+The paper is Chen et al., "Vision Transformer Adapter for Dense Predictions", ICLR 2023.
+
+    image ─▶ SpatialPrior ─▶ pyramid ───────┬──────────────────▶ Extractor ─▶ pyramid ─▶ ...
+                                            ▼                        ▲
+    image ─▶ patches ──────▶ tokens ─▶ Injector ─▶ some blocks ──────┴──────▶ tokens ─▶ ...
+
+A pyramid's cells lie level after level, the finest first, and row by row.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mpm_deploy.models.deformable_attention import DeformableAttention
+from mpm_deploy.ops.gelu import gelu
+
+_NORM_EPSILON = 1e-6  # the authors', of every LayerNorm
+
+
+class SpatialPrior(nn.Module):
+    """Makes maps of an image by convolutions, which see what patches of a ViT leave out.
+
+    Args:
+        width: Width C of the tokens.
+        stem_width: Channels of the finest map, before it is made as wide as the tokens.
+    """
+
+    def __init__(self, width: int, stem_width: int = 64) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            *_convolution(3, stem_width, stride=2),
+            *_convolution(stem_width, stem_width),
+            *_convolution(stem_width, stem_width),
+            nn.MaxPool2d(3, stride=2, padding=1),
+        )
+        self.conv2 = nn.Sequential(*_convolution(stem_width, 2 * stem_width, stride=2))
+        self.conv3 = nn.Sequential(*_convolution(2 * stem_width, 4 * stem_width, stride=2))
+        self.conv4 = nn.Sequential(*_convolution(4 * stem_width, 4 * stem_width, stride=2))
+        self.fc1 = nn.Conv2d(stem_width, width, 1)
+        self.fc2 = nn.Conv2d(2 * stem_width, width, 1)
+        self.fc3 = nn.Conv2d(4 * stem_width, width, 1)
+        self.fc4 = nn.Conv2d(4 * stem_width, width, 1)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Make four maps ``(B, C, H / s, W / s)`` for s = 4, 8, 16, 32 of ``(B, 3, H, W)``."""
+        fourth = self.stem(images)
+        eighth = self.conv2(fourth)
+        sixteenth = self.conv3(eighth)
+        thirty_second = self.conv4(sixteenth)
+        return [
+            self.fc1(fourth),
+            self.fc2(eighth),
+            self.fc3(sixteenth),
+            self.fc4(thirty_second),
+        ]
+
+
+def _convolution(channels: int, width: int, stride: int = 1) -> tuple[nn.Module, ...]:
+    conv = nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
+    return conv, nn.BatchNorm2d(width), nn.ReLU()
+
+
+class Injector(nn.Module):
+    """Adds to tokens what they read of a pyramid.
+
+    Args:
+        width: Width C of tokens and cells.
+        heads: Number of heads.
+        levels: Levels of the pyramid.
+        points: Points of a head in each level.
+        value_ratio: Width of what is read, as a share of C.
+    """
+
+    def __init__(
+        self, width: int, heads: int, levels: int = 3, points: int = 4, value_ratio: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.query_norm = nn.LayerNorm(width, eps=_NORM_EPSILON)
+        self.feat_norm = nn.LayerNorm(width, eps=_NORM_EPSILON)
+        self.attn = DeformableAttention(width, heads, levels, points, value_ratio)
+        self.gamma = nn.Parameter(torch.zeros(width))
+
+    def forward(
+        self, tokens: Tensor, centers: Tensor, cells: Tensor, grids: list[tuple[int, int]]
+    ) -> Tensor:
+        """Inject a pyramid into tokens.
+
+        Args:
+            tokens: ``(B, N, C)``.
+            centers: Of the tokens, as `cell_centers` returns them, ``(N, 2)``.
+            cells: Of the pyramid, ``(B, S, C)``.
+            grids: Cells of each of its levels, ``(down, across)``.
+
+        Returns:
+            The tokens, ``(B, N, C)``.
+        """
+        read = self.attn(self.query_norm(tokens), centers, self.feat_norm(cells), grids)
+        return tokens + self.gamma * read
+
+
+class Extractor(nn.Module):
+    """Adds to the cells of a pyramid what they read of a grid of tokens, and transforms them.
+
+    Args:
+        width: Width C of tokens and cells.
+        heads: Number of heads.
+        points: Points of a head.
+        value_ratio: Width of what is read, as a share of C.
+        ffn_ratio: Width of the feed-forward network, as a share of C.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        points: int = 4,
+        value_ratio: float = 1.0,
+        ffn_ratio: float = 0.25,
+    ) -> None:
+        super().__init__()
+        self.query_norm = nn.LayerNorm(width, eps=_NORM_EPSILON)
+        self.feat_norm = nn.LayerNorm(width, eps=_NORM_EPSILON)
+        self.attn = DeformableAttention(width, heads, 1, points, value_ratio)
+        self.ffn_norm = nn.LayerNorm(width, eps=_NORM_EPSILON)
+        self.ffn = ConvolutionalFfn(width, int(width * ffn_ratio))
+
+    def forward(
+        self,
+        cells: Tensor,
+        centers: Tensor,
+        grids: list[tuple[int, int]],
+        tokens: Tensor,
+        grid: tuple[int, int],
+    ) -> Tensor:
+        """Extract into a pyramid what tokens know.
+
+        Args:
+            cells: Of the pyramid, ``(B, S, C)``.
+            centers: Of the cells, as `cell_centers` returns them, ``(S, 2)``.
+            grids: Cells of each of its levels, ``(down, across)``.
+            tokens: One a patch, ``(B, N, C)``.
+            grid: Patches, ``(down, across)``.
+
+        Returns:
+            The cells, ``(B, S, C)``.
+        """
+        read = self.attn(self.query_norm(cells), centers, self.feat_norm(tokens), [grid])
+        cells = cells + read
+        return cells + self.ffn(self.ffn_norm(cells), grids)
+
+
+class ConvolutionalFfn(nn.Module):
+    """A feed-forward network in which cells also see their neighbors.
+
+    Args:
+        width: Width C of a cell.
+        hidden_width: Width M between its two layers.
+    """
+
+    def __init__(self, width: int, hidden_width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden_width)
+        self.dwconv = nn.Conv2d(hidden_width, hidden_width, 3, padding=1, groups=hidden_width)
+        self.fc2 = nn.Linear(hidden_width, width)
+
+    def forward(self, cells: Tensor, grids: list[tuple[int, int]]) -> Tensor:
+        """Transform the cells of a pyramid: ``(B, S, C)`` -> ``(B, S, C)``."""
+        return self.fc2(gelu(self._with_neighbors(self.fc1(cells), grids)))
+
+    def _with_neighbors(self, hidden: Tensor, grids: list[tuple[int, int]]) -> Tensor:
+        """Convolve each level by itself: ``(B, S, M)`` -> ``(B, S, M)``."""
+        convolved: list[Tensor] = []
+        first = 0
+        for down, across in grids:
+            level = hidden[:, first : first + down * across].transpose(1, 2)  # (B, M, h w)
+            first += down * across
+            cells = level.reshape(level.shape[0], level.shape[1], down, across)
+            convolved.append(self.dwconv(cells).flatten(2))
+        return torch.cat(convolved, dim=2).transpose(1, 2)

@@ -1,0 +1,198 @@
+"""Define Mask2Former's masked decoder: queries that look where their own mask says.
+
+query ─▶ mask on a level ─▶ reads that level's cells within the mask ─▶ ... ─▶ class and mask
+  ▲                                                                  │
+  └──────────── once a layer, on the next level in turn ◀────────────┘
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mpm_deploy.models.heads.mask2former.positions import sine_positions
+
+
+class MaskedDecoder(nn.Module):
+    """Mask2Former's transformer decoder.
+
+    Masks that only limit what is read are computed on the grid that they limit: of mask features
+    that were resized, where the authors resize the masks of all features. The two are equal, as
+    either is linear, and masks at full size are computed once and not once a layer.
+
+    Args:
+        width: Width C of queries and of the pixel decoder's levels.
+        mask_width: Width M of the mask features.
+        classes: Number of classes K; "no object" is one more.
+        queries: Number of queries Q.
+        layers: Number of layers; each reads one level, in turn.
+        heads: Number of heads.
+        mlp_width: Width of a layer's MLP.
+        levels: Number of levels.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        mask_width: int,
+        classes: int,
+        *,
+        queries: int,
+        layers: int,
+        heads: int,
+        mlp_width: int,
+        levels: int = 3,
+    ) -> None:
+        super().__init__()
+        self.query_feat = nn.Parameter(torch.zeros(queries, width))
+        self.query_embed = nn.Parameter(torch.zeros(queries, width))
+        self.level_embed = nn.Parameter(torch.zeros(levels, width))
+        self.layers = nn.ModuleList(
+            MaskedDecoderLayer(width, heads, mlp_width) for _ in range(layers)
+        )
+        self.post_norm = nn.LayerNorm(width)
+        self.cls_embed = nn.Linear(width, classes + 1)
+        self.mask_embed = nn.Sequential(
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, mask_width),
+        )
+
+    def forward(self, levels: list[Tensor], mask_features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the queries say.
+
+        Args:
+            levels: The pixel decoder's, ``(B, C, h, w)`` each, the coarsest first.
+            mask_features: ``(B, M, H, W)``.
+
+        Returns:
+            ``class_logits (B, Q, K + 1)``, "no object" last, and ``mask_logits (B, H W, Q)``.
+        """
+        values: list[Tensor] = []
+        keys: list[Tensor] = []
+        resized: list[Tensor] = []
+        for index, level in enumerate(levels):
+            grid = (level.shape[2], level.shape[3])
+            cells = level.flatten(2).transpose(1, 2) + self.level_embed[index]  # (B, h w, C)
+            values.append(cells)
+            keys.append(cells + sine_positions(grid, level.shape[1], level.device).to(level.dtype))
+            resized.append(_resized(mask_features, grid))
+        queries = self.query_feat.expand(mask_features.shape[0], -1, -1)  # (B, Q, C)
+        for index, layer in enumerate(self.layers):
+            level_index = index % len(levels)
+            within = within_masks(self._masks(queries, resized[level_index]))
+            queries = layer(
+                queries, self.query_embed, keys[level_index], values[level_index], within
+            )
+        class_logits = self.cls_embed(self.post_norm(queries))
+        return class_logits, self._masks(queries, mask_features).transpose(1, 2)
+
+    def _masks(self, queries: Tensor, mask_features: Tensor) -> Tensor:
+        """Return mask logits ``(B, Q, h w)`` of ``(B, Q, C)`` on ``(B, M, h, w)``."""
+        return self.mask_embed(self.post_norm(queries)) @ mask_features.flatten(2)
+
+
+class MaskedDecoderLayer(nn.Module):
+    """A post-norm transformer layer of queries that read cells, then one another.
+
+    Args:
+        width: Width C of queries and cells.
+        heads: Number of heads.
+        mlp_width: Width of the MLP.
+    """
+
+    def __init__(self, width: int, heads: int, mlp_width: int) -> None:
+        super().__init__()
+        self.cross_attention = Attention(width, heads)
+        self.norm1 = nn.LayerNorm(width)
+        self.self_attention = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, mlp_width)
+        self.fc2 = nn.Linear(mlp_width, width)
+        self.norm3 = nn.LayerNorm(width)
+
+    def forward(
+        self, queries: Tensor, positions: Tensor, keys: Tensor, values: Tensor, within: Tensor
+    ) -> Tensor:
+        """Transform queries.
+
+        Args:
+            queries: ``(B, Q, C)``.
+            positions: Of the queries, ``(Q, C)``.
+            keys: The cells with their positions, ``(B, S, C)``.
+            values: The cells, ``(B, S, C)``.
+            within: Which cells a query reads, bool ``(B, Q, S)``.
+
+        Returns:
+            ``(B, Q, C)``.
+        """
+        read = self.cross_attention(queries + positions, keys, values, within)
+        queries = self.norm1(queries + read)
+        placed = queries + positions
+        queries = self.norm2(queries + self.self_attention(placed, placed, queries))
+        return self.norm3(queries + self.fc2(functional.relu(self.fc1(queries))))
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose queries, keys and values come from different places.
+
+    Args:
+        width: Width C of all three.
+        heads: Number of heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(
+        self, queries: Tensor, keys: Tensor, values: Tensor, within: Tensor | None = None
+    ) -> Tensor:
+        """Attend: ``(B, Q, C)``, twice ``(B, S, C)`` and bool ``(B, Q, S)`` -> ``(B, Q, C)``."""
+        attended = functional.scaled_dot_product_attention(
+            self._by_head(self.q_proj(queries)),
+            self._by_head(self.k_proj(keys)),
+            self._by_head(self.v_proj(values)),
+            None if within is None else within[:, None],  # alike for every head
+        )
+        return self.out_proj(attended.transpose(1, 2).flatten(2))
+
+    def _by_head(self, rows: Tensor) -> Tensor:
+        """Part the channels: ``(B, n, C)`` -> ``(B, heads, n, D)``."""
+        return rows.reshape(rows.shape[0], rows.shape[1], self.heads, -1).transpose(1, 2)
+
+
+def within_masks(mask_logits: Tensor) -> Tensor:
+    """Return which cells each query reads, bool ``(B, Q, S)`` of logits ``(B, Q, S)``.
+
+    They are those that are in its mask with a probability of a half or more; all, where none is.
+    """
+    inside = mask_logits >= 0
+    return inside | ~inside.any(dim=2, keepdim=True)
+
+
+def semantic_scores(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
+    """Return class scores, which are from 0 up, of what `MaskedDecoder` returns.
+
+    A score is the sum over queries of the share of a class among the query's classes times the
+    probability that the place is in its mask.
+
+    Args:
+        class_logits: ``(B, Q, K + 1)``, "no object" last.
+        mask_logits: ``(B, S, Q)``.
+
+    Returns:
+        ``(B, S, K)``.
+    """
+    return mask_logits.sigmoid() @ class_logits.softmax(dim=2)[:, :, :-1]
+
+
+def _resized(features: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Resize features ``(B, M, H, W)`` to a grid: ``(B, M, h, w)``."""
+    size = [grid[0], grid[1]]
+    return functional.interpolate(features, size=size, mode="bilinear", align_corners=False)
