@@ -16,6 +16,7 @@ Nothing here loads the payload.
 from mpm_deploy.artifact.archive import (
     check_payload,
     copy_checked,
+    read_checked,
     read_claimed_key,
     read_claimed_manifest,
     read_manifest,
@@ -63,6 +64,7 @@ __all__ = [
     "asked_trust",
     "check_payload",
     "copy_checked",
+    "read_checked",
     "read_claimed_key",
     "read_claimed_manifest",
     "read_manifest",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def read_claimed_manifest(path: Path | str, trust: Path | None = None) -> Manife
     """Read an artifact's manifest, and check who has signed it, but not the rest of the file.
 
     For who opens a file: a look at its hash beforehand would be at what the path named then. So
-    what is opened is checked as it is read: `unpack_checked`, `copy_checked`.
+    what is opened is checked as it is read: `unpack_checked`, `read_checked`, `copy_checked`.
 
     Raises:
         What `read_manifest` raises, but for a changed payload.
@@ -102,9 +103,24 @@ def unpack_checked(path: Path, payload_sha256: str, target_of: TargetOf) -> None
         archive.check_payload(payload_sha256, target_of)
 
 
+def read_checked(path: Path, payload_sha256: str) -> bytes:
+    """Read a whole artifact, and check the hash of what was read.
+
+    Raises:
+        ArtifactError: The payload has another hash, or cannot be read.
+    """
+    with _Archive(path) as archive:
+        data = archive.read_all()
+    with _Archive(path, data) as archive:
+        archive.check_payload(payload_sha256)
+    return data
+
+
 @contextmanager
 def copy_checked(path: Path, payload_sha256: str) -> Iterator[Path]:
     """Copy an artifact into memory for as long as the block lasts, and check the copy's hash.
+
+    For what opens a path alone; a limit of a file's size counts here too.
 
     Raises:
         ArtifactError: The payload has another hash, or cannot be read.
@@ -235,13 +251,14 @@ def write_artifact(
 class _Archive:
     """A ZIP whose records lie under one top folder; every fault becomes an `ArtifactError`."""
 
-    def __init__(self, path: Path, copy: Path | None = None) -> None:
+    def __init__(self, path: Path, copy: Path | bytes | None = None) -> None:
         self._path = path
         self._read_from = copy or path
 
     def __enter__(self) -> "_Archive":
         try:
-            self._file = self._read_from.open("rb")
+            source = self._read_from
+            self._file = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
         except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
             raise self._refusal("cannot be opened", error, "name a .pt or .pt2 file") from error
         try:
@@ -299,6 +316,11 @@ class _Archive:
         """Refuse a payload of another hash, if there is one; see `unpack_checked`."""
         if payload_sha256 not in ("", self.payload_sha256(target_of)):
             raise self._error(_CHANGED)
+
+    def read_all(self) -> bytes:
+        """Read the whole file."""
+        self._file.seek(0)
+        return self._file.read()
 
     def copy_to(self, copy: Path) -> None:
         """Copy the whole file."""

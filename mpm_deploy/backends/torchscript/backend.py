@@ -4,13 +4,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.artifact import BatchRange, Manifest, Requires, check_payload, copy_checked
+from mpm_deploy.artifact import BatchRange, Manifest, Requires, check_payload, read_checked
 from mpm_deploy.backends.base import (
     Backend,
     Compiled,
@@ -185,7 +186,8 @@ def _write(script: torch.jit.ScriptModule, path: Path) -> None:
 def _load(path: Path, manifest: Manifest, device: torch.device) -> torch.jit.ScriptModule:
     """Load a copy that nobody changes: torch reads records in an order of its own."""
     try:
-        with copy_checked(path, manifest.payload_sha256) as copy, _deprecation_accepted():
+        copy = BytesIO(read_checked(path, manifest.payload_sha256))
+        with _deprecation_accepted():
             return torch.jit.load(copy, map_location=device).eval()
     except (OSError, RuntimeError) as error:
         raise unloadable(path, manifest, error) from error
