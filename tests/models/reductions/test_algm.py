@@ -9,13 +9,12 @@ import torch
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.builder.build import build
-from mpm_deploy.errors import ModelError, RecipeError
+from mpm_deploy.errors import ModelError
 from mpm_deploy.models import create
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.reductions import Algm
 from mpm_deploy.models.reductions.algm import GlobalMatching, WindowPooling
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.recipe import Recipe
 from mpm_deploy.run.runner import Runner
 from tests.conftest import small_recipe
 from tests.models.reductions.bipartite import (
@@ -36,6 +35,7 @@ from tests.models.reductions.reducing import (
     random_patches,
     reduce_images,
 )
+from tests.models.reductions.refused_options import assert_refused
 from tests.support.flop_counting import counted_flops
 from tests.support.packed import Maker, drifting, every_dtype, gaussian
 
@@ -248,10 +248,7 @@ def test_a_model_merges_at_two_blocks(blocks: tuple[int, ...]) -> None:
 def test_a_recipe_says_what_is_wrong_with_its_options(
     merge: dict[str, object], problem: str, hint: str
 ) -> None:
-    with pytest.raises(RecipeError) as caught:
-        Recipe.from_dict({"name": "mine", "merge": {"method": "algm"} | merge})
-    assert problem in caught.value.problem
-    assert hint in (caught.value.hint or "")
+    assert_refused("algm", merge, problem, hint)
 
 
 def test_an_artifact_runs(tmp_path: Path, image_folder: Path) -> None:

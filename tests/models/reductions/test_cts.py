@@ -13,7 +13,7 @@ from mpm_deploy import sweep
 from mpm_deploy.artifact import WeightsOrigin, read_manifest
 from mpm_deploy.builder.build import build
 from mpm_deploy.builder.model import make_model
-from mpm_deploy.errors import MissingPackageError, ModelError, RecipeError
+from mpm_deploy.errors import MissingPackageError, ModelError
 from mpm_deploy.models import create
 from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.timm_vit import encoder_from_timm
@@ -31,6 +31,7 @@ from mpm_deploy.support.schema import to_mapping
 from tests.conftest import cpu_recipes, small_recipe
 from tests.models.reductions.plain_cts import assembled, best_superpatches, cells, expanded
 from tests.models.reductions.reducing import blocky_images, check_independent_of_batch
+from tests.models.reductions.refused_options import assert_refused
 from tests.support.flop_counting import counted_flops
 from tests.support.packed import unpack
 
@@ -372,10 +373,7 @@ def test_a_merge_after_embedding_is_at_the_first_block_alone() -> None:
 def test_a_recipe_says_what_is_wrong_with_its_options(
     merge: dict[str, object], problem: str, hint: str
 ) -> None:
-    with pytest.raises(RecipeError) as caught:
-        Recipe.from_dict({"name": "mine", "merge": {"method": "cts"} | merge})
-    assert problem in caught.value.problem
-    assert hint in (caught.value.hint or "")
+    assert_refused("cts", merge, problem, hint)
 
 
 # ---- recipes, weights and artifacts ----

@@ -8,13 +8,11 @@ import torch
 
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.builder.build import build
-from mpm_deploy.errors import RecipeError
 from mpm_deploy.models import create
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.reductions import Tome
 from mpm_deploy.models.reductions.tome import SoftMatching
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.recipe import Recipe
 from mpm_deploy.run.runner import Runner
 from tests.conftest import small_recipe
 from tests.models.reductions.bipartite import (
@@ -35,6 +33,7 @@ from tests.models.reductions.reducing import (
     random_patches,
     reduce_images,
 )
+from tests.models.reductions.refused_options import assert_refused
 from tests.support.flop_counting import counted_flops
 from tests.support.packed import Maker, drifting, every_dtype, exact, exact_with_copies, gaussian
 
@@ -208,10 +207,7 @@ def test_one_image_exports_without_a_size_that_depends_on_the_data() -> None:
 def test_a_recipe_says_what_is_wrong_with_its_options(
     merge: dict[str, object], problem: str, hint: str
 ) -> None:
-    with pytest.raises(RecipeError) as caught:
-        Recipe.from_dict({"name": "mine", "merge": {"method": "tome"} | merge})
-    assert problem in caught.value.problem
-    assert hint in (caught.value.hint or "")
+    assert_refused("tome", merge, problem, hint)
 
 
 def test_a_recipe_without_merging_has_no_options_left() -> None:
