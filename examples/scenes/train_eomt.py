@@ -20,6 +20,7 @@ from torch import Tensor
 from train import MEAN, STD, CropModel, Settings, Trainer, at_half_size, loss_of, main
 
 from mpm_deploy.models.heads.eomt import EomtDecoder, EomtHead
+from mpm_deploy.models.heads.queries import semantic_scores
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.files import DEMO_WEIGHTS, read_weights
 
@@ -84,7 +85,7 @@ class EomtTrainer(Trainer):
         side = round(mask_logits.shape[1] ** 0.5)
         shares = area_shares(labels, self.settings.classes, side)
         loss = mask_loss(class_logits, mask_logits, shares)
-        scores = self.model.decoder.combine(class_logits, mask_logits)  # (B, S, K)
+        scores = semantic_scores(class_logits, mask_logits)  # (B, S, K)
         scores = scores.transpose(1, 2).unflatten(2, (side, side))
         scores, labels = at_half_size(scores, labels)
         logits = scores.clamp(min=1e-6).log()  # their softmax is each class's share of the scores

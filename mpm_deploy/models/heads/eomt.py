@@ -15,6 +15,7 @@ from torch.nn import functional
 from mpm_deploy.artifact import ScoreKind
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.heads.base import Decoder, Head
+from mpm_deploy.models.heads.queries import semantic_scores
 from mpm_deploy.models.packing import first_rows
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
@@ -95,7 +96,7 @@ class EomtDecoder(Decoder):
 
     def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
         class_logits, mask_logits = self.predict(taps)
-        return self.combine(class_logits, mask_logits)
+        return semantic_scores(class_logits, mask_logits)
 
     def predict(self, taps: list[Packed]) -> tuple[Tensor, Tensor]:
         """Return what the queries say, which is what training compares with the truth.
@@ -107,10 +108,6 @@ class EomtDecoder(Decoder):
         queries = tokens[first_rows(offsets, self.queries)]  # (B, Q, C)
         places = self._finer(tokens, rows).flatten(1, 2)  # (B, S, C)
         return self.class_head(queries), places @ self.mask_head(queries).transpose(1, 2)
-
-    def combine(self, class_logits: Tensor, mask_logits: Tensor) -> Tensor:
-        """Return the scores ``(B, S, K)`` of what `predict` returned."""
-        return mask_logits.sigmoid() @ class_logits.softmax(dim=-1)[:, :, :-1]
 
     def _finer(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """Make the grid finer: tokens ``(T, C)`` of patches ``rows (B, N)`` -> ``(B, h, w, C)``."""

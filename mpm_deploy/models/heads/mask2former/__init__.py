@@ -8,7 +8,8 @@ CVPR 2022.
     to coarse                                                             semantic_scores ◀───┘
 """
 
-from mpm_deploy.models.heads.mask2former.masked_decoder import MaskedDecoder, semantic_scores
+from mpm_deploy.models.heads.mask2former.masked_decoder import MaskedDecoder
 from mpm_deploy.models.heads.mask2former.pixel_decoder import PixelDecoder
+from mpm_deploy.models.heads.queries import semantic_scores
 
 __all__ = ["MaskedDecoder", "PixelDecoder", "semantic_scores"]

@@ -176,22 +176,6 @@ def within_masks(mask_logits: Tensor) -> Tensor:
     return inside | ~inside.any(dim=2, keepdim=True)
 
 
-def semantic_scores(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
-    """Return class scores, which are from 0 up, of what `MaskedDecoder` returns.
-
-    A score is the sum over queries of the share of a class among the query's classes times the
-    probability that the place is in its mask.
-
-    Args:
-        class_logits: ``(B, Q, K + 1)``, "no object" last.
-        mask_logits: ``(B, S, Q)``.
-
-    Returns:
-        ``(B, S, K)``.
-    """
-    return mask_logits.sigmoid() @ class_logits.softmax(dim=2)[:, :, :-1]
-
-
 def _resized(features: Tensor, grid: tuple[int, int]) -> Tensor:
     """Resize features ``(B, M, H, W)`` to a grid: ``(B, M, h, w)``."""
     size = [grid[0], grid[1]]
