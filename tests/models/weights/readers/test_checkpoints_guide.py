@@ -18,6 +18,10 @@ def write_segmenter(path: Path) -> None:
     official.write_checkpoint(path.parent, "vit_tiny_patch16_384")
 
 
+def write_cts(path: Path) -> None:
+    official.write_checkpoint(path.parent, "vit_tiny_patch16_384", shared=2)
+
+
 def write_eomt(path: Path) -> None:
     torch.save(test_eomt.as_authors_save(model_of("EoMT")), path)
 
@@ -32,6 +36,7 @@ def write_ms(path: Path) -> None:
 
 SOURCES: dict[str, Callable[[Path], object]] = {
     "seg_base_mask/checkpoint.pth": write_segmenter,
+    "cts/checkpoint.pth": write_cts,
     "eomt_large": lambda path: save(model_of("EoMT"), path),
     "eomt_large/pytorch_model.bin": write_eomt,
     "dinov2_vits14_ade20k_linear_head.pth": write_linear,
