@@ -25,7 +25,7 @@ from rich.console import Console
 
 from benchmarks.gpu import prepare, rehearsal
 from benchmarks.gpu.measure import VARIANTS, Conditions, Part
-from benchmarks.gpu.results import GpuRecord, on_file, read_record
+from benchmarks.gpu.record import GpuRecord, on_file, read_record
 from benchmarks.gpu.rows import DTYPES, METHODS, SUBJECTS, TABLES, Subject, choose
 from benchmarks.gpu.stages import measured_before, start_record
 from benchmarks.gpu.tables import every_table, notes

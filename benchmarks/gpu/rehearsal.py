@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.gpu.measure import Conditions, Part
 from benchmarks.gpu.prepare import scenes
-from benchmarks.gpu.results import GpuRecord, read_record, slug
+from benchmarks.gpu.record import GpuRecord, read_record, slug
 from benchmarks.gpu.rows import Subject
 from benchmarks.gpu.stages import measure_ceilings, measure_merge_memory
 from mpm_deploy.recipe import Recipe, load_recipe

@@ -18,7 +18,8 @@ from benchmarks.bench.ceilings import (
     gflops,
     wait,
 )
-from benchmarks.gpu.results import Ceilings, GpuRecord, Kernel, MergeMemory, Stages, on_file
+from benchmarks.gpu.record import GpuRecord, on_file
+from benchmarks.gpu.results import Ceilings, Kernel, MergeMemory, Stages
 from mpm_deploy.backends.base import Program
 from mpm_deploy.measure.profile.stopwatch import Part, Stopwatch
 from mpm_deploy.models.reductions.mpm import merge_mutual_pairs

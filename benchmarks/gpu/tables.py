@@ -7,7 +7,8 @@ from rich.table import Table
 
 from benchmarks.bench.tables import rows_table, verdicts_table
 from benchmarks.gpu.floors import gaps, kinds
-from benchmarks.gpu.results import GpuRecord, PartResult, Profile, timed
+from benchmarks.gpu.record import GpuRecord
+from benchmarks.gpu.results import PartResult, Profile, timed
 from benchmarks.gpu.rows import METHODS, SUBJECTS
 from mpm_deploy.show.tables.style import tokens
 

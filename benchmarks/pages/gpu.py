@@ -10,7 +10,8 @@ model FPS ratio │        ╱        on the line a model is as much faster as i
 from pathlib import Path
 
 from benchmarks.bench.tables import as_text, indented, rows_table
-from benchmarks.gpu.results import GpuRecord, PartResult, read_record, timed
+from benchmarks.gpu.record import GpuRecord, read_record
+from benchmarks.gpu.results import PartResult, timed
 from benchmarks.gpu.tables import every_table, notes, paper_rows
 from benchmarks.pages.common import PAGES, commits, figures, picture, read, records, written
 from mpm_deploy.show.charts import Line, Point, scatter_chart

@@ -3,15 +3,8 @@
 from dataclasses import replace
 
 from benchmarks.bench.agreement import Agreement
-from benchmarks.gpu.results import (
-    Ceilings,
-    GpuRecord,
-    Kernel,
-    MergeMemory,
-    PartResult,
-    Profile,
-    Stages,
-)
+from benchmarks.gpu.record import GpuRecord
+from benchmarks.gpu.results import Ceilings, Kernel, MergeMemory, PartResult, Profile, Stages
 from benchmarks.gpu.rows import SUBJECTS
 from mpm_deploy.artifact import Flops, MergeInfo, StageFlops
 from mpm_deploy.measure.speed.report import Comparison, Ratio, Report, Spread, TokensKept

@@ -15,7 +15,8 @@ from benchmarks.bench.tables import as_text, rows_table
 from benchmarks.gpu import prepare, rehearsal, stages
 from benchmarks.gpu.floors import kinds
 from benchmarks.gpu.measure import Conditions, MeasurementError, Part
-from benchmarks.gpu.results import PartResult, read_record
+from benchmarks.gpu.record import read_record
+from benchmarks.gpu.results import PartResult
 from benchmarks.gpu.rows import SUBJECTS
 from benchmarks.gpu.tables import (
     every_table,
