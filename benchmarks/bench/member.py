@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from rich.console import Console, RenderableType
 
+import mpm_deploy
 from benchmarks.bench.tables import WIDE
 from benchmarks.record import write_result
+from mpm_deploy.ops.label_map import native
 
 
 class Finding(NamedTuple):
@@ -46,7 +48,8 @@ class Member:
         """Measure, print and keep; ``words`` are the command line's, None is this process's own.
 
         Raises:
-            SystemExit: Something that it needs is missing.
+            SystemExit: Something that it needs is missing, or the native library, without which
+                figures would be of label maps that no user gets.
         """
         parser = argparse.ArgumentParser(
             prog=f"python -m benchmarks.{self.name}",
@@ -59,6 +62,11 @@ class Member:
         missing = missing_of(self.needs)
         if missing:
             parser.error(f"not here: {', '.join(missing)}")
+        if not native.available():
+            parser.error(
+                f"{Path(mpm_deploy.__file__).parent}: its native library is not here, without "
+                "which label maps take longer; pip install --editable . makes it"
+            )
         console = Console(width=WIDE, highlight=False, markup=False)
         for finding in self.measure(options):
             for each in finding.shown:

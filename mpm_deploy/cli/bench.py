@@ -13,6 +13,7 @@ from mpm_deploy.cli.console import (
     say,
     show,
     talk,
+    warn_of_plain_label_maps,
     warn_of_random,
     warn_of_skipped,
     write_json,
@@ -106,6 +107,7 @@ def _show_report(report: Report) -> None:
         say(f"\n{report.comparison.verdict}")
     against = [report.comparison.against.weights] if report.comparison else []
     warn_of_random(report.artifact.weights, *against)
+    warn_of_plain_label_maps(report.host)
     if contended := contention_sentence(report):
         talk(contended)
     for left_out in report.left_out:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
+    from mpm_deploy.measure.speed.report import HostInfo
+
 DONE, ERROR, SKIPPED, INTERRUPTED = 0, 1, 3, 130  # exit codes; 2 is argparse's
 _STDOUT, _STDERR = 1, 2  # descriptors
 
@@ -179,6 +181,14 @@ def warn_of_random(*weights: str) -> None:
         from mpm_deploy.show.tables import RANDOM_WEIGHTS
 
         talk(RANDOM_WEIGHTS)
+
+
+def warn_of_plain_label_maps(host: HostInfo) -> None:
+    """Warn where what was timed on a CPU made its label maps without the native library."""
+    from mpm_deploy.ops.label_map import native
+
+    if host.python and host.gpu is None and not native.available():
+        talk("label maps took longer than they need: `mpm-deploy doctor` says why, and the cure")
 
 
 def warn_of_doubts(doubts: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from mpm_deploy.cli.console import (
     show,
     status,
     talk,
+    warn_of_plain_label_maps,
     warn_of_random,
     warn_of_skipped,
     write_json,
@@ -86,6 +87,7 @@ def _show_profile(profile: Profile) -> None:
         say(f"\nbatch {even.batch_size}: {break_even_sentence(even)}")
         show(break_even_table(even))
     warn_of_random(profile.artifact.weights)
+    warn_of_plain_label_maps(profile.host)
     for remark in profile.remarks:
         talk(remark)
     for skipped in profile.skipped:

@@ -14,6 +14,7 @@ from mpm_deploy.cli.console import (
     status,
     talk,
     warn_of_doubts,
+    warn_of_plain_label_maps,
     warn_of_random,
 )
 from mpm_deploy.cli.sweep_options import add_sweep_options, chosen
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     say("", *sweep_remarks(found))
     if found.subject.weights is None:
         warn_of_random("random")
+    warn_of_plain_label_maps(found.host)
     warn_of_doubts(found.doubts)
     return SKIPPED if found.failures else DONE
 

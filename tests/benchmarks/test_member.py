@@ -10,6 +10,7 @@ import pytest
 from benchmarks.__main__ import MEMBERS
 from benchmarks.bench import member
 from benchmarks.bench.member import Finding, Member
+from mpm_deploy.ops.label_map import native
 
 BENCHMARKS = Path(member.__file__).parents[1]
 
@@ -48,6 +49,18 @@ def test_what_is_missing_is_said_before_anything_is_measured(
     with pytest.raises(SystemExit):
         Member("counting", "numbers", counting, needs=("no_such_package", program)).run([])
     assert f"not here: no_such_package, {program}" in capsys.readouterr().err
+
+
+def test_nothing_is_measured_without_the_native_library(
+    kept: list[tuple[str, dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(native, "available", lambda: False)
+    with pytest.raises(SystemExit):
+        Member("counting", "numbers", counting).run([])
+    assert "its native library is not here" in capsys.readouterr().err
+    assert kept == []
 
 
 def test_no_member_is_forgotten() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from mpm_deploy.families import DATASETS
 from mpm_deploy.measure.search import variants
+from mpm_deploy.ops.label_map import native
 from tests.cli.running import RANDOM, SMALL, run
 from tests.datasets.made_up import SIZES, make, write_label_file
 
@@ -26,6 +27,19 @@ def test_bench_prints_a_table_and_writes_the_report(
     assert report["schema"] == "mpm-report/2"
     assert [row["batch_size"] for row in report["results"]] == [1, 2]
     assert [Path(skipped["path"]).name for skipped in report["skipped"]] == ["broken.png"]
+
+
+@pytest.mark.parametrize("native_library", [True, False])
+def test_bench_warns_of_label_maps_that_take_longer_than_they_need(
+    native_library: bool,
+    artifact: Path,
+    mixed_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(native, "available", lambda: native_library)
+    run("bench", artifact, mixed_folder, "--warmup", 1)
+    assert ("label maps took longer" in capsys.readouterr().err) is not native_library
 
 
 def test_eval_prints_a_table_and_writes_the_evaluation(
