@@ -19,12 +19,13 @@ and timm's by their name.
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from mpm_deploy.errors import InputError, MissingPackageError, ModelError, RecipeError
+from mpm_deploy.models.encoders.base import EncoderFamily
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checks import (
@@ -48,6 +49,8 @@ from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
 DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
+T = TypeVar("T")
+
 _ABOUT_CURE = (
     "write it as `mpm-deploy convert` does: model, image_size, mean, std, classes, palette"
 )
@@ -180,9 +183,21 @@ def head_of(info: WeightsInfo) -> Head:
         ModelError: An unknown model, an option that its head does not have, or a value that the
             option does not take.
     """
-    head: Head = find_model(info.model).head
+    return _with_options(find_model(info.model).head, info.head, "head", info)
+
+
+def family_of(info: WeightsInfo) -> EncoderFamily:
+    """Make the family of the backbone that weights were trained with, with its options.
+
+    Raises:
+        ModelError: As `head_of` does.
+    """
+    return _with_options(find_model(info.model).family, info.backbone, "backbone", info)
+
+
+def _with_options(member: T, options: Mapping[str, Any], key: str, info: WeightsInfo) -> T:
     try:
-        return read_structure(type(head), info.head, "head")
+        return read_structure(type(member), options, key)
     except StructureError as error:
         raise ModelError(f"{info.origin}: {error}", _ABOUT_CURE) from error
 
