@@ -12,8 +12,8 @@ base = "demo"                               what holds the rest, where only some
 [merge]                                     how tokens merged in training, as in a recipe's table
 [provenance]                                free: who made them, how, from what
 
-`read_weights` takes others too: checkpoints of Segmenter, EoMT and DINOv2, folders of transformers,
-and timm's by their name.
+`read_weights` takes others too: checkpoints of Segmenter, EoMT, EVA-01 and DINOv2, folders of
+transformers, and timm's by their name.
 """
 
 from collections.abc import Mapping
@@ -96,7 +96,7 @@ def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
     if info.origin == RANDOM:
         raise ModelError(
             f"{source}: expected weights with a segmentation head, got an encoder alone",
-            "convert a Segmenter, an EoMT or a head of DINOv2",
+            "convert a Segmenter, an EoMT, an EVA-01 or a head of DINOv2",
         )
     provenance = {"converted_from": info.origin, "sha256": info.sha256}
     _save(tensors, target, _about(info) | {"provenance": provenance})
@@ -111,8 +111,9 @@ def read_weights(
     Args:
         source: A ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter
             with its ``variant.yml``, a folder that transformers wrote or the ``.safetensors`` in
-            it, a checkpoint of EoMT's authors, a head or backbone of DINOv2, ``"demo"`` for a model
-            that comes with this package, or ``"timm:NAME"`` for an encoder without a head.
+            it, a checkpoint of EoMT's or EVA-01's authors, a head or backbone of DINOv2, ``"demo"``
+            for a model that comes with this package, or ``"timm:NAME"`` for an encoder without a
+            head.
         model: The model whose demo is meant; None is Segmenter's.
 
     Raises:
