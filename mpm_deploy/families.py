@@ -27,6 +27,7 @@ ENCODERS = Family(
         "vit": "mpm_deploy.models.encoders.plain:PlainVit",
         "dinov2": "mpm_deploy.models.encoders.dinov2:Dinov2",
         "dinov3": "mpm_deploy.models.encoders.dinov3:Dinov3",
+        "eva": "mpm_deploy.models.encoders.eva:EvaAdapter",
         "timm": "mpm_deploy.models.encoders.timm_vit:TimmVit",
     },
 )
@@ -37,6 +38,7 @@ HEADS = Family(
     {
         "mask_transformer": "mpm_deploy.models.heads.mask_transformer:MaskTransformerHead",
         "eomt": "mpm_deploy.models.heads.eomt:EomtHead",
+        "mask2former": "mpm_deploy.models.heads.mask2former.head:Mask2FormerHead",
         "linear": "mpm_deploy.models.heads.linear:LinearHead",
     },
 )

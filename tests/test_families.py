@@ -45,6 +45,7 @@ word = tests.support.toy_members:COMMAND
 RECIPE = """
 [model]
 backbone = "toy_patch16"
+depth = 2
 head = "fine"
 bias = false
 weights = "random"
@@ -138,6 +139,7 @@ def test_an_artifact_of_toys_is_read(built: Path, run: Run) -> None:
     assert manifest["requires"]["versions"]["toy"] == "hello"
     shapes = {output["name"]: output["shape"] for output in manifest["outputs"]}
     assert shapes == {"scores": [3, 8, 12], "merge_maps": [1, 24]}
+    assert manifest["recipe"]["model"]["depth"] == 2  # an option of the backbone
     assert "stretches inside block 1" in run("inspect", built)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from itertools import islice
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -14,12 +14,12 @@ from mpm_deploy.builder.verify import (
     verification_images,
 )
 from mpm_deploy.errors import InputError, RecipeError
-from mpm_deploy.models.heads import Head
 from mpm_deploy.models.own import OwnModel
 from mpm_deploy.models.quantized import quantize
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.classes import numbered_classes
 from mpm_deploy.models.weights.files import (
+    family_of,
     head_of,
     load_encoder_into,
     load_into,
@@ -29,6 +29,8 @@ from mpm_deploy.models.weights.info import GIVEN, RANDOM, WeightsInfo, random_we
 from mpm_deploy.models.zoo import create, find_model
 from mpm_deploy.recipe import BackendRecipe, ModelRecipe, Recipe
 from mpm_deploy.support.processor import multiplies_in_bfloat16
+
+T = TypeVar("T")
 
 _CALIBRATION_IMAGES = 8
 _CALIBRATION_PHOTOS = 64  # at most
@@ -85,7 +87,8 @@ def _make_named(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
         pad=recipe.input.pad,
         blocks=recipe.merge.blocks,
         method=recipe.merge.member,
-        head=_head_of(recipe, weights),
+        head=_trained(recipe, recipe.model.member, head_of(weights), weights),
+        family=_trained(recipe, recipe.model.family, family_of(weights), weights),
         reconstruct=recipe.merge.reconstruct,
         mean=weights.mean,
         std=weights.std,
@@ -162,17 +165,15 @@ def _check_weights_fit(recipe: Recipe, weights: WeightsInfo) -> None:
         )
 
 
-def _head_of(recipe: Recipe, weights: WeightsInfo) -> Head | None:
-    """Return the head with the options that the weights were trained with.
+def _trained(recipe: Recipe, wanted: Any, trained: T, weights: WeightsInfo) -> T | None:
+    """Return a part, backbone or head, with the options that the weights were trained with.
 
-    A recipe may say them again; an option at its default counts as left out. A head that is drawn
-    at random is the recipe's.
+    A recipe may say them again; an option at its default counts as left out. A part of a model
+    whose head is drawn at random is the recipe's.
     """
-    wanted: Any = recipe.model.member
     if weights.origin == RANDOM:
-        return cast(Head | None, wanted)
-    trained: Any = head_of(weights)
-    for option in fields(trained) if wanted else ():
+        return cast(T | None, wanted)
+    for option in fields(cast(Any, trained)) if wanted else ():
         said, fitting = getattr(wanted, option.name), getattr(trained, option.name)
         if said not in (option.default, fitting):
             raise RecipeError(
@@ -180,7 +181,7 @@ def _head_of(recipe: Recipe, weights: WeightsInfo) -> Head | None:
                 f"weights {recipe.model.weights!r} have, got {said}",
                 f"leave model.{option.name} out",
             )
-    return cast(Head, trained)
+    return trained
 
 
 def _check_no_gaps(recipe: Recipe, window: tuple[int, int]) -> None:

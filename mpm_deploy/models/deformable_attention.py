@@ -6,6 +6,7 @@ ViT-Adapter's injectors and extractors are made of it, and so is Mask2Former's p
 import torch
 from torch import Tensor, nn
 
+from mpm_deploy.models.polynomial import multiply_adds
 from mpm_deploy.ops.deformable_attention import deformable_attention
 
 
@@ -51,24 +52,64 @@ class DeformableAttention(nn.Module):
         Returns:
             ``(B, Q, C)``.
         """
-        images, rows = queries.shape[0], queries.shape[1]
-        shape = (images, rows, self.heads, self.levels, self.points)
-        values = self.value_proj(cells).reshape(images, cells.shape[1], self.heads, -1)
-        logits = self.attention_weights(queries).view(images, rows, self.heads, -1)
-        weights = logits.softmax(dim=3).view(shape)  # over all levels' points together
-        locations = self._locations(self.sampling_offsets(queries), reference_points, grids)
-        attended = deformable_attention(values, grids, locations, weights)
-        return self.output_proj(attended.flatten(2))
+        offsets, weights = self.points_of(queries)
+        return self.output_proj(self.read(offsets, weights, reference_points, cells, grids))
 
-    def _locations(
-        self, offsets: Tensor, reference_points: Tensor, grids: list[tuple[int, int]]
+    def points_of(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Say where queries read, and how much each place counts.
+
+        Args:
+            queries: ``(..., C)``.
+
+        Returns:
+            Offsets from a reference point, in cells of the level that is read, x and y,
+            ``(..., heads, L, P, 2)``; and weights, ``(..., heads, L, P)``.
+        """
+        heads, levels, points = self.heads, self.levels, self.points
+        offsets = self.sampling_offsets(queries).unflatten(-1, [heads, levels, points, 2])
+        logits = self.attention_weights(queries).unflatten(-1, [heads, levels * points])
+        weights = logits.softmax(dim=-1)  # over all levels' points together
+        return offsets, weights.unflatten(-1, [levels, points])
+
+    def read(
+        self,
+        offsets: Tensor,
+        weights: Tensor,
+        reference_points: Tensor,
+        cells: Tensor,
+        grids: list[tuple[int, int]],
     ) -> Tensor:
-        """Return ``(B, Q, heads, L, P, 2)``; offsets count cells of the level that is read."""
-        images, rows = offsets.shape[0], offsets.shape[1]
-        across_and_down = [[grid[1], grid[0]] for grid in grids]
-        sides = torch.tensor(across_and_down, device=offsets.device)[:, None]  # (L, 1, 2)
-        cells = offsets.view(images, rows, self.heads, self.levels, self.points, 2)
-        return reference_points[:, None, None, None] + cells.to(reference_points.dtype) / sides
+        """Read at the points of queries, before what was read is projected.
+
+        Args:
+            offsets: Those of `points_of`, ``(B, Q, heads, L, P, 2)``.
+            weights: Those of `points_of`, ``(B, Q, heads, L, P)``.
+            reference_points: ``(Q, 2)``.
+            cells: ``(B, S, C)``.
+            grids: Cells of each level, ``(down, across)``.
+
+        Returns:
+            ``(B, Q, value_width)``.
+        """
+        values = self.value_proj(cells).reshape(cells.shape[0], cells.shape[1], self.heads, -1)
+        shares = offsets.to(reference_points.dtype) / _sides(grids, reference_points)
+        locations = reference_points[:, None, None, None] + shares
+        return deformable_attention(values, grids, locations, weights).flatten(2)
+
+    def flops(self, queries: float, cells: float) -> float:
+        """Count the FLOPs of its layers for so many queries and cells."""
+        of_query = multiply_adds(self.sampling_offsets, self.attention_weights, self.output_proj)
+        return 2.0 * (queries * of_query + cells * multiply_adds(self.value_proj))
+
+
+def _sides(grids: list[tuple[int, int]], like: Tensor) -> Tensor:
+    """Return cells across and down of each grid, ``(L, 1, 2)``, in the type of ``like``.
+
+    They are filled in where they are needed: a tensor made of a list would be copied to a GPU.
+    """
+    across = torch.stack([like.new_full((1,), grid[1]) for grid in grids])
+    down = torch.stack([like.new_full((1,), grid[0]) for grid in grids])
+    return torch.stack([across, down], dim=2)
 
 
 def cell_centers(grids: list[tuple[int, int]], device: torch.device) -> Tensor:

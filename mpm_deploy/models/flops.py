@@ -4,7 +4,10 @@ Matrix products and attention are counted, as is usual; norms, activations and s
 part of a model counts its own; here they are put together.
 """
 
+from collections.abc import Sequence
+
 from mpm_deploy.artifact import Flops, StageFlops
+from mpm_deploy.models.polynomial import Polynomial
 from mpm_deploy.models.segmenter import Segmenter
 
 
@@ -13,7 +16,29 @@ def count_flops(model: Segmenter) -> Flops:
     down, across = model.grid
     stages = model.encoder.flop_stages()
     decoder = model.decoder.flops(down * across)
-    stages[-1] += decoder if model.decodes_merged else decoder.at(down * across)
+    stages[-1] += _decoded(model, decoder)
+    return _flops(stages)
+
+
+def count_parts(model: Segmenter) -> dict[str, Flops]:
+    """Count as `count_flops` does, part by part; at any tokens kept, their sum is its."""
+    down, across = model.grid
+    encoder = model.encoder.flop_parts()
+    none = [Polynomial() for _ in model.encoder.flop_stages()]
+    decoder = {
+        name: [*none[1:], _decoded(model, part)]
+        for name, part in model.decoder.flop_parts(down * across).items()
+    }
+    return {name: _flops(stages) for name, stages in {**encoder, **decoder}.items()}
+
+
+def _decoded(model: Segmenter, decoder: Polynomial) -> Polynomial:
+    """Return the FLOPs of a decoder by the tokens that it is given: merged ones, or all patches."""
+    down, across = model.grid
+    return decoder if model.decodes_merged else decoder.at(down * across)
+
+
+def _flops(stages: Sequence[Polynomial]) -> Flops:
     return Flops(
         constant=sum(stage.constant for stage in stages),
         stages=tuple(StageFlops(stage.linear, stage.quadratic) for stage in stages),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
-from mpm_deploy.models.reductions.base import Packed, images_of
+from mpm_deploy.models.reductions.base import Packed, images_of, patch_counts
 
 
 def equal_offsets(images: int, length: int, device: torch.device) -> Tensor:
@@ -68,6 +68,22 @@ def unmerged(packed: Packed) -> Packed:
         patch_rows(images, patches, special, device),
         special,
     )
+
+
+def mean_of_patches(packed: Packed, values: Tensor) -> Tensor:
+    """Give every row the mean of its patches' values, and zeros to special tokens.
+
+    Args:
+        packed: The rows.
+        values: One a patch, ``(B, N, D)``.
+
+    Returns:
+        ``(T, D)``, in the type of ``values``.
+    """
+    counts = patch_counts(packed)  # (T,), float32 at least
+    flat = values.flatten(0, 1).to(counts.dtype)
+    sums = flat.new_zeros(counts.shape[0], flat.shape[1]).index_add(0, packed.rows.flatten(), flat)
+    return (sums / counts[:, None]).to(values.dtype)
 
 
 def replace_special(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from torch import nn
+
 
 @dataclass(frozen=True)
 class Polynomial:
@@ -26,3 +28,14 @@ class Polynomial:
 def per_row(each: float, others: int) -> Polynomial:
     """Count ``each`` FLOPs for every row, of which ``others`` are no image tokens."""
     return Polynomial(each * others, each)
+
+
+def multiply_adds(*modules: nn.Module) -> float:
+    """Count the products of linear and convolutional layers for each place that they compute.
+
+    They are as many as weights, and FLOPs are twice as many. A transposed convolution is counted
+    for each place that it starts from.
+    """
+    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    layers = (layer for module in modules for layer in module.modules())
+    return float(sum(layer.weight.numel() for layer in layers if isinstance(layer, kinds)))

@@ -26,7 +26,8 @@ class Segmenter(nn.Module):
         reconstruct: Where merged tokens become patches again: ``"after_decoder"`` decodes the
             merged tokens and gathers the scores, ``"before_decoder"`` gathers the tokens as the
             paper of Mutual Pair Merging does. The scores are the same, unless the method decodes
-            merged tokens unweighted.
+            merged tokens unweighted. To a head that reads a pyramid of maps both are the same
+            thing: an adapter gathers tokens wherever it makes maps of them.
         image_size: ``(height, width)`` of the images in pixels; None is the encoder's. Where that
             is larger, zeros go around normalized images, half on each side, and the scores of what
             is then encoded are taken for those of the image, as DINOv2's segmenters do it.
@@ -49,7 +50,8 @@ class Segmenter(nn.Module):
             raise ModelError(f"reconstruct: expected one of {RECONSTRUCT}, got {reconstruct!r}")
         self.encoder = encoder
         self.decoder = decoder
-        self.merges = len(encoder.schedule) > 0
+        # A head that reads a pyramid of maps gets nothing merged, however it is asked for.
+        self.merges = len(encoder.schedule) > 0 and not encoder.readout.pyramid
         self.decodes_merged = reconstruct == "after_decoder"
         self.uncounted_merges = encoder.uncounted_merges
         self.counts_tokens = len(encoder.schedule) > encoder.uncounted_merges

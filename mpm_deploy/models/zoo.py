@@ -23,33 +23,38 @@ class ModelSpec:
     Args:
         backbone: The backbone's name.
         head_name: The head's name.
+        family: The backbone's family with its options.
         head: The head with its options.
     """
 
     backbone: str
     head_name: str
+    family: EncoderFamily
     head: Head
 
     def encoder(
         self, image_size: tuple[int, int], blocks: Sequence[int] = (), method: Method | None = None
     ) -> PackedEncoder:
         """Make the encoder with weights of any value; arguments are those of `create`."""
-        family: EncoderFamily = family_of(self.backbone)()
-        return family.make(self.backbone, image_size, blocks, method or Mpm(), self.head.readout)
+        method = method or Mpm()
+        return self.family.make(self.backbone, image_size, blocks, method, self.head.readout)
 
     def whole_patches(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Return the least ``(height, width)`` of whole patches that an image fits in."""
-        patch = family_of(self.backbone).patch_size(self.backbone)
+        patch = self.family.patch_size(self.backbone)
         height, width = image_size
         return -(-height // patch) * patch, -(-width // patch) * patch
 
 
-def find_model(name: str, head: Head | None = None) -> ModelSpec:
+def find_model(
+    name: str, head: Head | None = None, family: EncoderFamily | None = None
+) -> ModelSpec:
     """Return the model called ``name``.
 
     Args:
         name: A short name, or ``BACKBONE+HEAD``.
         head: The head with its options; None takes their defaults.
+        family: The backbone's family with its options; None takes their defaults.
 
     Raises:
         ModelError: There is none of that name; names those there are.
@@ -57,7 +62,12 @@ def find_model(name: str, head: Head | None = None) -> ModelSpec:
     pair = split_name(name)
     if pair is None:
         raise ModelError(f"model {name!r} is not known", f"known are: {', '.join(MODELS)}")
-    return ModelSpec(pair.backbone, pair.head, head or HEADS.find(pair.head)())
+    return ModelSpec(
+        pair.backbone,
+        pair.head,
+        family or family_of(pair.backbone)(),
+        head or HEADS.find(pair.head)(),
+    )
 
 
 def create(
@@ -69,6 +79,7 @@ def create(
     blocks: Sequence[int] = (2, 5),
     method: Method | None = None,
     head: Head | None = None,
+    family: EncoderFamily | None = None,
     reconstruct: str = "after_decoder",
     mean: Sequence[float] = (0.5, 0.5, 0.5),
     std: Sequence[float] = (0.5, 0.5, 0.5),
@@ -84,6 +95,7 @@ def create(
         blocks: The merge schedule, 0-based; empty is the full-token model.
         method: How tokens merge; None is Mutual Pair Merging.
         head: The head with its options; None takes their defaults.
+        family: The backbone's family with its options; None takes their defaults.
         reconstruct: ``"after_decoder"`` or ``"before_decoder"``.
         mean: Mean of each channel, on 0..1.
         std: Standard deviation of each channel, on 0..1.
@@ -92,7 +104,7 @@ def create(
     Raises:
         ModelError: An unknown name, or a size or schedule that does not fit the model.
     """
-    spec = find_model(name, head)
+    spec = find_model(name, head, family)
     padded_size = spec.whole_patches(image_size) if pad == "center" else image_size
     encoder = spec.encoder(padded_size, blocks, method)
     decoder = spec.head.make(encoder.width, classes, encoder.grid)

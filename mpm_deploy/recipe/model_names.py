@@ -41,10 +41,14 @@ _EOMT_BACKBONES = {
 }
 
 MODELS = {
-    f"seg_{backbone}_{head}": ModelName(_SEGMENTER_BACKBONES[backbone], _SEGMENTER_HEADS[head])
-    for head in _SEGMENTER_HEADS
-    for backbone in _SEGMENTER_BACKBONES
-} | {f"eomt_{name}": ModelName(backbone, "eomt") for name, backbone in _EOMT_BACKBONES.items()}
+    **{
+        f"seg_{backbone}_{head}": ModelName(_SEGMENTER_BACKBONES[backbone], _SEGMENTER_HEADS[head])
+        for head in _SEGMENTER_HEADS
+        for backbone in _SEGMENTER_BACKBONES
+    },
+    **{f"eomt_{name}": ModelName(backbone, "eomt") for name, backbone in _EOMT_BACKBONES.items()},
+    "eva_g16_mask2former": ModelName("eva_giant_patch16_adapter", "mask2former"),
+}
 
 
 def model_name(backbone: str, head: str) -> str:

@@ -21,6 +21,7 @@ from mpm_deploy.support.quoting import shortened, shown
 from mpm_deploy.support.schema import OpenTable, read_structure, to_mapping
 
 _DEFAULT: Any = object()  # the value of a key that --set empties
+_NO_PARTS: dict[str, Any] = dict.fromkeys(("backbone", "head", "member", "family"))
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,10 @@ class Recipe:
     ) -> None:
         """Drop the options of a member where an assignment names another one."""
         table = getattr(self, section, None)
-        if isinstance(table, OpenTable) and key == table.MEMBER_KEY:
-            own = table.own_fields()
-            if value != getattr(table, key):
-                values[section] = {k: v for k, v in values[section].items() if k in own}
+        for choice in table.CHOICES if isinstance(table, OpenTable) else ():
+            if key == choice.key and value != getattr(table, key):
+                options = to_mapping(getattr(table, choice.field)) or {}
+                values[section] = {k: v for k, v in values[section].items() if k not in options}
 
     def _check_known(self, values: Mapping[str, Any]) -> None:
         """Refuse an emptied key that no table has, nor a member of its family."""
@@ -99,14 +100,14 @@ class Recipe:
 
     def with_model(self, name: str) -> Self:
         """Return the same recipe with another model, by a short name or ``BACKBONE+HEAD``."""
-        unnamed = dataclasses.replace(self.model, backbone=None, head=None, member=None)
-        return dataclasses.replace(self, model=dataclasses.replace(unnamed, name=name))
+        model = dataclasses.replace(self.model, name=name, **_NO_PARTS)
+        return dataclasses.replace(self, model=model)
 
     def with_weights(self, weights: str) -> Self:
         """Return the same recipe with other weights, and with the model that they are for."""
         model = dataclasses.replace(self.model, weights=weights)
         if weights != "random":
-            model = dataclasses.replace(model, name=None, backbone=None, head=None, member=None)
+            model = dataclasses.replace(model, name=None, **_NO_PARTS)
         return dataclasses.replace(self, model=model)
 
     def full_token(self) -> Self:

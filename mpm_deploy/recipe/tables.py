@@ -2,18 +2,25 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from mpm_deploy.errors import RecipeError
-from mpm_deploy.families import BACKENDS, HEADS, REDUCTIONS
+from mpm_deploy.families import BACKENDS, ENCODERS, HEADS, REDUCTIONS
 from mpm_deploy.images.windows import LARGEST_RATIO, LARGEST_SIDE
-from mpm_deploy.recipe.model_names import check_backbone, check_name, model_name, split_name
-from mpm_deploy.support.family import Family, OptionError, nearest
+from mpm_deploy.recipe.model_names import (
+    check_backbone,
+    check_name,
+    family_of,
+    model_name,
+    split_name,
+)
+from mpm_deploy.support.family import OptionError, nearest
 from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.schema import (
+    Choice,
     OpenTable,
     StructureError,
     check_types,
@@ -51,6 +58,20 @@ def _options_of(section: str) -> Iterator[None]:
         raise RecipeError(f"{section}.{error.problem}", error.hint) from error
 
 
+class _Backbone(Choice):
+    """The choice of a backbone, whose options are those of its family."""
+
+    word = "backbone"
+
+    def find(self, name: str) -> Any:
+        check_backbone("model.backbone", name)
+        return family_of(name)
+
+    def names(self) -> Mapping[str, Any]:
+        families = self.family.values()
+        return {name: family for family in families for name in family.backbones()}
+
+
 @dataclass(frozen=True)
 class ModelRecipe(OpenTable):
     """The ``[model]`` table says which model is built, at which input size and with which weights.
@@ -64,16 +85,17 @@ class ModelRecipe(OpenTable):
         head: A head's name, as in ``"mask_transformer"``; with a backbone.
         weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"random"``, a
             ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter with
-            its ``variant.yml``, a folder that transformers wrote, a checkpoint of EoMT's authors, a
-            file of DINOv2, or ``"timm:NAME"``. Where they are an encoder alone, the head is random.
+            its ``variant.yml``, a folder that transformers wrote, a checkpoint of EoMT's authors or
+            EVA-01's, a file of DINOv2, or ``"timm:NAME"``. Where they are an encoder alone, the
+            head is random.
         image_size: Input ``(height, width)`` in pixels; None is what the weights were trained for,
             and 512 × 512 for random ones.
         classes: Number of classes; None is what the weights have, and 150 for random ones.
+        family: The backbone's family with its options; None where no backbone is named.
         member: The head with its options; None where no head is named.
     """
 
-    FAMILY: ClassVar[Family] = HEADS
-    MEMBER_KEY: ClassVar[str] = "head"
+    CHOICES: ClassVar = (_Backbone("backbone", ENCODERS, "family"), Choice("head", HEADS))
 
     name: str | None = None
     backbone: str | None = None
@@ -81,6 +103,7 @@ class ModelRecipe(OpenTable):
     weights: str = "demo"
     image_size: tuple[int, int] | None = None
     classes: int | None = None
+    family: Any = None
     member: Any = None
 
     def __post_init__(self) -> None:
@@ -114,8 +137,6 @@ class ModelRecipe(OpenTable):
         )
         if self.name is not None:
             check_name("model.name", self.name)
-        if self.backbone is not None:
-            check_backbone("model.backbone", self.backbone)
 
 
 @dataclass(frozen=True)
@@ -130,8 +151,7 @@ class MergeRecipe(OpenTable):
         member: The method with its options; None takes their defaults.
     """
 
-    FAMILY: ClassVar[Family] = REDUCTIONS
-    MEMBER_KEY: ClassVar[str] = "method"
+    CHOICES: ClassVar = (Choice("method", REDUCTIONS),)
 
     method: str = "mpm"
     blocks: tuple[int, ...] = (2, 5)
@@ -190,8 +210,7 @@ class BackendRecipe(OpenTable):
         member: The backend with its options; None takes their defaults.
     """
 
-    FAMILY: ClassVar[Family] = BACKENDS
-    MEMBER_KEY: ClassVar[str] = "name"
+    CHOICES: ClassVar = (Choice("name", BACKENDS),)
 
     name: str = "torchscript"
     device: Literal["cpu", "cuda"] = "cpu"

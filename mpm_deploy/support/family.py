@@ -8,6 +8,7 @@ A member says for itself which options it takes: it is a frozen dataclass, and i
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, distributions
@@ -128,6 +129,17 @@ def require(holds: bool, key: str, expected: str, value: object, hint: str | Non
     """
     if not holds:
         raise OptionError(key, expected, value, hint)
+
+
+def require_counts(member: Any) -> None:
+    """Refuse a member, all of whose options are counts, if one of them is below one.
+
+    Raises:
+        OptionError: One is.
+    """
+    for option in fields(member):
+        value = getattr(member, option.name)
+        require(value > 0, option.name, "> 0", value)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -2,14 +2,14 @@
 
 The types of the fields are the schema: ``str``, ``int``, ``float``, ``bool``, ``Literal``,
 ``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]`` and dataclasses of these.
-A field without a default is required; a key that is no field is an error. A table that names a
-member of a family holds that member's options too (`OpenTable`).
+A field without a default is required; a key that is no field is an error. A table that names
+members of families holds their options too (`OpenTable`).
 """
 
 import numbers
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mpm_deploy.support.family import Family, OptionError
@@ -39,33 +39,84 @@ class StructureError(ValueError):
         self.hint = hint
 
 
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A key of an `OpenTable` that names a member, whose options stand in the table too.
+
+    Args:
+        key: The key.
+        family: The family that the member is of.
+        field: The field of the table that holds the member with its options.
+    """
+
+    key: str
+    family: Family
+    field: str = "member"
+
+    @property
+    def word(self) -> str:
+        """What a message calls one member."""
+        return self.family.word
+
+    def find(self, name: str) -> Any:
+        """Return the kind of member that a name means; None if there is none."""
+        return self.family.get(name)
+
+    def named_in(self, table: type["OpenTable"], values: Mapping[Any, Any]) -> Any:
+        """Return the name that the values of a table hold, or else its default."""
+        return values.get(self.key, getattr(table, self.key))
+
+    def names(self) -> Mapping[str, Any]:
+        """Return every name that may be listed, and the kind of member that it means."""
+        return self.family
+
+
 class OpenTable:
-    """A table in which one key names a member of a family, and that member's options stand too.
+    """A table in which a key names a member of a family, and that member's options stand too.
 
         method = "tome"        names the member
         blocks = [2, 5]        a field of the table
         ratio = 0.2            an option of the member
 
-    Subclasses are frozen dataclasses with a last field ``member``, which holds the member with its
-    options; None takes the defaults of the one that is named.
+    Subclasses are frozen dataclasses. For each of their choices a last field holds the member with
+    its options; None takes the defaults of the one that is named.
     """
 
-    FAMILY: ClassVar[Family]
-    MEMBER_KEY: ClassVar[str]
+    CHOICES: ClassVar[tuple[Choice, ...]]
 
     def __post_init__(self) -> None:
-        name, member = getattr(self, self.MEMBER_KEY), getattr(self, "member", None)
-        kind = None if name is None else self.FAMILY.find(name)
-        if member is None and kind is not None:
-            object.__setattr__(self, "member", kind())
-        elif member is not None and (kind is None or not isinstance(member, kind)):
-            expected = f"one of {self.FAMILY.word} {name!r}"
-            raise OptionError("member", expected, member, f"change both: {self.MEMBER_KEY} too")
+        for choice in self.CHOICES:
+            name, member = getattr(self, choice.key), getattr(self, choice.field, None)
+            kind = None if name is None else choice.find(name)
+            if member is None and kind is not None:
+                object.__setattr__(self, choice.field, kind())
+            elif member is not None and (kind is None or not isinstance(member, kind)):
+                expected = f"one of {choice.word} {name!r}"
+                cure = f"change both: {choice.key} too"
+                raise OptionError(choice.field, expected, member, cure)
+        self._check_names_differ()
+
+    def _check_names_differ(self) -> None:
+        """Refuse members that have an option of the same name, which would mean either."""
+        taken: set[str] = set()
+        for choice in self.CHOICES:
+            options = _options_of(getattr(self, choice.field))
+            if shared := sorted(taken & options):
+                expected = f"one that has no option named {shared[0]!r}, as another member has one"
+                raise OptionError(choice.key, expected, getattr(self, choice.key))
+            taken |= options
 
     @classmethod
     def own_fields(cls) -> tuple[str, ...]:
-        """Return the names of the table's own keys, without those of the member."""
-        return tuple(f.name for f in fields(cls) if f.name != "member")  # type: ignore[arg-type]
+        """Return the names of the table's own keys, without those of its members."""
+        members = {choice.field for choice in cls.CHOICES}
+        names = (field.name for field in fields(cls))  # type: ignore[arg-type]
+        return tuple(name for name in names if name not in members)
+
+
+def _options_of(member: Any) -> set[str]:
+    """Return the names of a member's options, or of those of a kind of member; None has none."""
+    return set() if member is None else {field.name for field in fields(member)}
 
 
 def read_structure(kind: type[T], data: object, key: str = "", *, unknown_keys: bool = False) -> T:
@@ -100,7 +151,8 @@ def check_types(instance: Any, key: str = "") -> None:
         StructureError: A value of another type than its field.
     """
     hints = get_type_hints(type(instance))
-    for name in (field.name for field in fields(instance) if field.name != "member"):
+    own = instance.own_fields() if isinstance(instance, OpenTable) else None
+    for name in own or [field.name for field in fields(instance)]:
         value = _read(hints[name], getattr(instance, name), _join(key, name), False)
         object.__setattr__(instance, name, value)
 
@@ -130,54 +182,66 @@ def _read_fields(kind: type[T], data: Mapping[Any, Any], key: str, unknown_keys:
 def _read_open_table(kind: type[T], data: Mapping[Any, Any], key: str, unknown_keys: bool) -> T:
     table: type[OpenTable] = kind  # type: ignore[assignment]
     own = table.own_fields()
-    options = {name: value for name, value in data.items() if name not in own}
     values = {name: value for name, value in data.items() if name in own}
-    named = values.get(table.MEMBER_KEY, getattr(table, table.MEMBER_KEY))
-    member = None
-    if named is not None:
-        place = _join(key, table.MEMBER_KEY)
-        if not isinstance(named, str) or named not in table.FAMILY:
-            raise StructureError(place, f"unknown value {shown(named)}", tuple(table.FAMILY))
-        member = _read_options(table, named, options, key, unknown_keys)
-    elif options and not unknown_keys:
-        option = next(iter(options))
-        raise StructureError(_join(key, option), "unknown key", own, _whose(table, option))
+    options = {name: value for name, value in data.items() if name not in own}
+    kinds = {choice: _named(choice, table, values, key) for choice in table.CHOICES}
+    known = {name for member in kinds.values() for name in _options_of(member)}
+    if not unknown_keys and (unknown := [name for name in options if name not in known]):
+        raise _unknown_option(table, values, unknown[0], (*own, *sorted(known)), key)
     hints = get_type_hints(kind)
-    own_values = {
-        name: _read(hints[name], values[name], _join(key, name), False) for name in values
-    }
-    return kind(**own_values, member=member)  # type: ignore[call-arg]
+    read = {name: _read(hints[name], values[name], _join(key, name), False) for name in values}
+    for choice, member in kinds.items():
+        mine = {name: value for name, value in options.items() if name in _options_of(member)}
+        if member is not None:
+            read[choice.field] = _read_fields(member, mine, key, unknown_keys)
+    return kind(**read)
 
 
-def _read_options(
-    table: type[OpenTable], name: str, options: Mapping[Any, Any], key: str, unknown_keys: bool
-) -> Any:
-    try:
-        return _read_fields(table.FAMILY.find(name), options, key, unknown_keys)
-    except StructureError as error:
-        if error.problem != "unknown key":
-            raise
-        allowed = (*table.own_fields(), *error.allowed)
-        problem = f"unknown key with {table.FAMILY.word} {name!r}"
-        hint = _whose(table, error.key.rpartition(".")[2])
-        raise StructureError(error.key, problem, allowed, hint) from error
-
-
-def _whose(table: type[OpenTable], option: str) -> str | None:
-    """Return the hint that names the members which have an option; None if none has."""
-    members = table.FAMILY.items()
-    owners = [repr(name) for name, member in members if option in [f.name for f in fields(member)]]
-    if not owners:
+def _named(choice: Choice, table: type[OpenTable], values: Mapping[Any, Any], key: str) -> Any:
+    """Return the kind of member that a table names by a choice; None if it names none."""
+    name = choice.named_in(table, values)
+    if name is None:
         return None
-    return f"leave it out, or set {table.MEMBER_KEY} to {' or '.join(owners)}"
+    kind = choice.find(name) if isinstance(name, str) else None
+    if kind is None:
+        place, allowed = _join(key, choice.key), tuple(choice.names())
+        raise StructureError(place, f"unknown value {shown(name)}", allowed)
+    return kind
+
+
+def _unknown_option(
+    table: type[OpenTable],
+    values: Mapping[Any, Any],
+    option: object,
+    allowed: tuple[str, ...],
+    key: str,
+) -> StructureError:
+    named = [
+        (choice, values.get(choice.key, getattr(table, choice.key))) for choice in table.CHOICES
+    ]
+    words = [f"{choice.word} {name!r}" for choice, name in named if name is not None]
+    problem = f"unknown key with {' and '.join(words)}" if words else "unknown key"
+    return StructureError(_join(key, option), problem, allowed, _whose(table, option))
+
+
+def _whose(table: type[OpenTable], option: object) -> str | None:
+    """Return the hint that names the members which have an option; None if none has."""
+    for choice in table.CHOICES:
+        members = choice.names().items()
+        owners = [repr(name) for name, member in members if option in _options_of(member)]
+        if owners:
+            return f"leave it out, or set {choice.key} to {' or '.join(owners)}"
+    return None
 
 
 def to_mapping(instance: Any) -> Any:
     """Undo `read_structure`: turn dataclasses into dicts and tuples into lists, ready for JSON."""
     if isinstance(instance, OpenTable):
-        own = {name: to_mapping(getattr(instance, name)) for name in instance.own_fields()}
-        member = instance.member  # type: ignore[attr-defined]
-        return own | ({} if member is None else to_mapping(member))
+        mapping = {name: to_mapping(getattr(instance, name)) for name in instance.own_fields()}
+        members = (getattr(instance, choice.field) for choice in instance.CHOICES)
+        for member in members:
+            mapping |= {} if member is None else to_mapping(member)
+        return mapping
     if is_dataclass(instance):
         return {field.name: to_mapping(getattr(instance, field.name)) for field in fields(instance)}
     if isinstance(instance, list | tuple):

@@ -90,6 +90,15 @@ def test_in_bfloat16_places_stay_exact() -> None:
     torch.testing.assert_close(got, cells, rtol=2**-7, atol=2**-7)
 
 
+def test_it_computes_with_no_tensor_but_its_weights() -> None:
+    """A tensor made of a list would be copied to a GPU at every call."""
+    layer = random_layer(len(FINE), 0.5).float()
+    given = (random_rows(1, 6).float(), cell_centers(COARSE, CPU), random_rows(1, 32).float(), FINE)
+    exported = torch.export.export(layer, given)
+    assert not exported.constants
+    assert exported.graph_signature.buffers == ()
+
+
 @torch.inference_mode()
 def test_scripted_it_is_the_same() -> None:
     layer = random_layer(len(FINE), 0.5).float()

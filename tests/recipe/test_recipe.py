@@ -1,6 +1,7 @@
 """Recipes are read strictly: what is wrong is named with its file, its key and what was allowed."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from mpm_deploy.errors import RecipeError
+from mpm_deploy.families import ENCODERS, HEADS
 from mpm_deploy.recipe import (
     BackendRecipe,
     InputRecipe,
@@ -20,6 +22,7 @@ from mpm_deploy.recipe import (
     load_recipe,
 )
 from mpm_deploy.recipe.model_names import MODELS, backbones, model_name, split_name
+from tests.support.toy_members import FineHead, ToyEncoders
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def test_an_unknown_backbone_is_told_the_nearest_that_is_known_listed_or_not(
         with pytest.raises(RecipeError) as caught:
             recipe.override(f"model.backbone={backbone}", "model.head=linear")
         assert f"unknown value '{backbone}'" in caught.value.problem
-        assert len(caught.value.problem) < 240
+        assert len(caught.value.problem) < 260
         assert caught.value.hint == f"did you mean {near!r}?"
 
 
@@ -90,6 +93,75 @@ def test_a_recipe_names_a_backbone_and_a_head_with_its_options(recipe: Recipe) -
         with pytest.raises(RecipeError) as caught:
             recipe.override(*assignments)
         assert problem in caught.value.problem
+
+
+@pytest.fixture
+def toys() -> Iterator[None]:
+    """A backbone whose option is its depth, and a head whose option is a bias."""
+    ENCODERS.add("toys", ToyEncoders)
+    HEADS.add("fine", FineHead)
+    yield
+    ENCODERS.remove("toys")
+    HEADS.remove("fine")
+
+
+@pytest.mark.usefixtures("toys")
+def test_options_of_a_backbone_and_of_a_head_stand_in_one_table(recipe: Recipe) -> None:
+    parts = ("model.weights=random", "model.backbone=toy_patch16", "model.head=fine")
+    changed = recipe.override(*parts, "model.depth=2", "model.bias=false")
+    assert changed.model.family == ToyEncoders(depth=2)
+    assert changed.model.member == FineHead(bias=False)
+    assert changed.to_dict()["model"].items() >= {"depth": 2, "bias": False}.items()
+    assert Recipe.from_dict(changed.to_dict()) == changed
+    assert changed.override("model.depth=").model.family == ToyEncoders()
+
+
+@pytest.mark.usefixtures("toys")
+def test_another_backbone_leaves_the_options_of_the_first_behind_and_not_the_heads(
+    recipe: Recipe,
+) -> None:
+    parts = ("model.weights=random", "model.backbone=toy_patch16", "model.head=fine")
+    toy = recipe.override(*parts, "model.depth=2", "model.bias=false")
+    other = toy.override("model.backbone=vit_tiny_patch16")
+    assert other.model.member == FineHead(bias=False) and "depth" not in other.to_dict()["model"]
+    assert toy.override("model.head=linear").model.family == ToyEncoders(depth=2)
+    assert toy.with_model("seg_t16_mask").model.family is None
+    assert toy.with_weights("demo").model.family is None
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize(
+    ("assignments", "problem", "hint"),
+    [
+        (
+            ("model.backbone=vit_tiny_patch16", "model.head=linear", "model.bias=false"),
+            "model.bias: unknown key with backbone 'vit_tiny_patch16' and head 'linear'",
+            "leave it out, or set head to 'fine'",
+        ),
+        (
+            ("model.backbone=vit_tiny_patch16", "model.head=linear", "model.stem_width=8"),
+            "model.stem_width: unknown key with",
+            "leave it out, or set backbone to 'eva_giant_patch16_adapter'",
+        ),
+        (
+            ("model.backbone=toy_patch16", "model.head=mask_transformer"),
+            "model.head: expected one that has no option named 'depth', as another member has one",
+            None,
+        ),
+        (
+            ("model.backbone=toy_patch16", "model.head=fine", "model.depth=deep"),
+            "model.depth: expected a whole number, got 'deep'",
+            None,
+        ),
+    ],
+)
+def test_options_that_the_parts_of_a_model_do_not_take_are_refused(
+    recipe: Recipe, assignments: tuple[str, ...], problem: str, hint: str | None
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe.override("model.weights=random", *assignments)
+    assert problem in caught.value.problem
+    assert caught.value.hint == hint
 
 
 def test_defaults_are_the_papers_schedule(recipe: Recipe) -> None:

@@ -95,10 +95,13 @@ class FineDecoder(Decoder):
         return per_row(2.0 * self.layer.in_features * self.layer.out_features, others=0)
 
 
-# ---- a family of encoders with one backbone ----
+# ---- a family of encoders with one backbone, as deep as one asks ----
 
 
+@dataclass(frozen=True)
 class ToyEncoders(EncoderFamily):
+    depth: int = 3
+
     @classmethod
     def backbones(cls) -> tuple[str, ...]:
         return ("toy_patch16",)
@@ -115,7 +118,7 @@ class ToyEncoders(EncoderFamily):
         method: Method,
         readout: Readout,
     ) -> PackedEncoder:
-        config = EncoderConfig(image_size, width=32, depth=3, heads=2, mlp_width=64)
+        config = EncoderConfig(image_size, width=32, depth=self.depth, heads=2, mlp_width=64)
         return Encoder(config, schedule, method, readout)
 
 

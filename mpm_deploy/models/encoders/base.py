@@ -18,11 +18,15 @@ class Readout:
         taps: The blocks after which tokens are read, rising; -1 is the last, -2 the one before.
         queries: Tokens of the head's own, which enter in front of each image's rows.
         query_blocks: How many of the last blocks they pass.
+        pyramid: Whether it reads four maps in place of tokens, as an adapter makes them: of a
+            fourth, an eighth, a sixteenth and a thirty-second of the image's size, each a tap of
+            one row a cell, in which nothing is merged.
     """
 
     taps: tuple[int, ...] = (-1,)
     queries: int = 0
     query_blocks: int = 0
+    pyramid: bool = False
 
 
 class PackedEncoder(nn.Module):
@@ -82,11 +86,18 @@ class PackedEncoder(nn.Module):
         """Count the FLOPs of what runs before the first merge, and after each."""
         raise NotImplementedError
 
+    def flop_parts(self) -> dict[str, list[Polynomial]]:
+        """Count as `flop_stages` does, part by part; their sums are its."""
+        return {"encoder": self.flop_stages()}
 
+
+@dataclass(frozen=True)
 class EncoderFamily(ABC):
     """Encoders of one architecture, by the names of their backbones.
 
-    A member of `families.ENCODERS` is a class of this kind.
+    A member of `families.ENCODERS` is a class of this kind. One whose backbones come in many sizes
+    is a frozen dataclass, and its fields are the options that a recipe's ``[model]`` table takes
+    with it.
     """
 
     @classmethod

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.encoders.resizing import PositionResize
 from mpm_deploy.support.numbers import integers
 from mpm_deploy.support.quoting import shown
@@ -79,6 +80,34 @@ def checked_schedule(blocks: Sequence[int], depth: int) -> list[int]:
             f"blocks: expected rising block numbers from 0 to {depth - 1}, got {schedule}"
         )
     return schedule
+
+
+def check_reads_tokens(readout: Readout) -> None:
+    """Refuse a head that reads a pyramid of maps, which a plain ViT has none of.
+
+    Raises:
+        ModelError: The head is one.
+    """
+    if readout.pyramid:
+        raise ModelError(
+            "head: expected one that reads tokens, as mask_transformer, got one that reads a "
+            "pyramid of maps, as mask2former",
+            "take a backbone with an adapter, as eva_giant_patch16_adapter, or another head",
+        )
+
+
+def check_reads_pyramid(readout: Readout) -> None:
+    """Refuse a head that reads tokens of a ViT whose adapter makes a pyramid of maps of them.
+
+    Raises:
+        ModelError: The head is one.
+    """
+    if not readout.pyramid:
+        raise ModelError(
+            "head: expected one that reads a pyramid of maps, as mask2former, got one that reads "
+            "tokens",
+            "take such a head, or a backbone without an adapter, as vit_base_patch16",
+        )
 
 
 def checked_taps(taps: Sequence[int], depth: int) -> list[int]:

@@ -17,6 +17,7 @@ from mpm_deploy.models.encoders.base import EncoderFamily, PackedEncoder, Readou
 from mpm_deploy.models.encoders.block import Block
 from mpm_deploy.models.encoders.config import (
     EncoderConfig,
+    check_reads_tokens,
     checked_query_block,
     checked_schedule,
     checked_taps,
@@ -44,7 +45,8 @@ class Encoder(PackedEncoder):
 
     Raises:
         ModelError: A schedule that does not rise, names a block that does not exist, or does not
-            suit the method; a method that merges at a place which these blocks do not have.
+            suit the method; a method that merges at a place which these blocks do not have; a head
+            that reads a pyramid of maps.
     """
 
     schedule: list[int]  # said here: a script cannot tell what an empty list holds
@@ -59,6 +61,7 @@ class Encoder(PackedEncoder):
         super().__init__()
         self.config = config
         self.readout = readout or Readout()
+        check_reads_tokens(self.readout)
         self.taps = checked_taps(self.readout.taps, config.depth)
         self.query_block = checked_query_block(self.readout.query_blocks, config.depth)
         self.schedule = checked_schedule(schedule, config.depth)
@@ -105,13 +108,8 @@ class Encoder(PackedEncoder):
             self.new_rows.append(index + (reduction.place == "after_attention"))
 
     def forward(self, images: Tensor) -> tuple[list[Packed], Tensor]:
-        images = images.to(self.position.dtype)
-        packed = self._embed(images)
-        if self.merges_embedded:
-            halved = self._embed_halved(images)
-            packed = self.blocks[0].merge_embedded(packed, images, halved)  # type: ignore[operator]
-        batch, patches = packed.rows.shape[0], packed.rows.shape[1]
-        maps = [packed.rows[:, None, :0].int().reshape(batch, 0, patches)]
+        packed = self._begin(images.to(self.position.dtype))
+        maps = self._no_maps(packed)
         taps: list[Packed] = []
         rotation: tuple[torch.Tensor, torch.Tensor] | None = None
         for index, block in enumerate(self.blocks):
@@ -119,18 +117,39 @@ class Encoder(PackedEncoder):
             queries = self.queries
             if queries is not None and index == self.query_block:
                 packed = put_in_front(packed, queries)
-            log_counts: torch.Tensor | None = None
-            if self.proportional_attention and len(maps) > 1:
-                log_counts = patch_counts(packed).log()
             if self.rotary is not None and index in self.new_rows:
                 rotation = self.rotary(packed)
-            packed = block(packed, log_counts, rotation)
-            if index in self.schedule:
-                special = packed.special_tokens
-                maps.append(image_local(packed.rows, packed.offsets, special).int()[:, None])
+            packed = block(packed, self._log_counts(packed, len(maps) > 1), rotation)
+            maps += self._maps_at(index, packed)
             if index in self.taps:
                 taps.append(with_tokens(packed, self.norm(packed.tokens)))
         return taps, torch.cat(maps, dim=1)
+
+    def _begin(self, images: Tensor) -> Packed:
+        """Embed images ``(B, 3, H, W)``, and merge patches where that happens as they are."""
+        packed = self._embed(images)
+        if self.merges_embedded:
+            halved = self._embed_halved(images)
+            packed = self.blocks[0].merge_embedded(packed, images, halved)  # type: ignore[operator]
+        return packed
+
+    def _no_maps(self, packed: Packed) -> list[Tensor]:
+        """Return the maps ``(B, 0, N)`` int32 of no merge."""
+        batch, patches = packed.rows.shape[0], packed.rows.shape[1]
+        return [packed.rows[:, None, :0].int().reshape(batch, 0, patches)]
+
+    def _maps_at(self, index: int, packed: Packed) -> list[Tensor]:
+        """Return the map ``(B, 1, N)`` int32 of the merge at a block, where there is one."""
+        if index not in self.schedule:
+            return []
+        special = packed.special_tokens
+        return [image_local(packed.rows, packed.offsets, special).int()[:, None]]
+
+    def _log_counts(self, packed: Packed, merged: bool) -> Tensor | None:
+        """Return what `attention` adds to a key's score, ``(T,)``; None if keys count once each."""
+        if self.proportional_attention and merged:
+            return patch_counts(packed).log()
+        return None
 
     def fit(
         self, weights: Mapping[str, Tensor], image_size: tuple[int, int] | None

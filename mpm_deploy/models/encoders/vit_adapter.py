@@ -11,10 +11,17 @@ A pyramid's cells lie level after level, the finest first, and row by row.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mpm_deploy.models.deformable_attention import DeformableAttention
+from mpm_deploy.models.packing import first_rows, mean_of_patches
+from mpm_deploy.models.polynomial import Polynomial, multiply_adds, per_row
+from mpm_deploy.models.reductions import Packed
+from mpm_deploy.models.reductions.base import with_tokens
 from mpm_deploy.ops.gelu import gelu
 
+LEVELS = 3  # of the pyramid that takes part: of an eighth of the image's size, and coarser
+VALUE_RATIO = 0.5  # the width of what is read, as a share of a token's, as EVA-01 has it
 _NORM_EPSILON = 1e-6  # the authors', of every LayerNorm
 
 
@@ -55,14 +62,54 @@ class SpatialPrior(nn.Module):
             self.fc4(thirty_second),
         ]
 
+    def flops(self, places: float) -> float:
+        """Count the FLOPs for an image whose finest map has so many places."""
+        layers: list[tuple[float, list[nn.Module]]] = [
+            (4 * places, [self.stem]),
+            (places, [self.fc1]),
+            (places / 4, [self.conv2, self.fc2]),
+            (places / 16, [self.conv3, self.fc3]),
+            (places / 64, [self.conv4, self.fc4]),
+        ]
+        return sum(2.0 * count * multiply_adds(*parts) for count, parts in layers)
+
 
 def _convolution(channels: int, width: int, stride: int = 1) -> tuple[nn.Module, ...]:
     conv = nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
-    return conv, nn.BatchNorm2d(width), nn.ReLU()
+    return conv, BatchNorm(width), nn.ReLU()
+
+
+class BatchNorm(nn.Module):
+    """Normalizes channels by what training has seen of them.
+
+    PyTorch's own counts the batches it was trained on, which is no weight.
+
+    Args:
+        width: Number of channels C.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.register_buffer("running_mean", torch.zeros(width))
+        self.register_buffer("running_var", torch.ones(width))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Normalize ``(B, C, h, w)``."""
+        mean, variance = self.running_mean, self.running_var
+        return functional.batch_norm(maps, mean, variance, self.weight, self.bias)
 
 
 class Injector(nn.Module):
     """Adds to tokens what they read of a pyramid.
+
+    Each patch reads at its own place; a merged token gets the mean of what its patches read. That
+    is injecting into every patch and merging again, as all patches of a token ask for the same,
+    and layers are as many times cheaper as tokens are fewer.
 
     Args:
         width: Width C of tokens and cells.
@@ -82,21 +129,31 @@ class Injector(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(width))
 
     def forward(
-        self, tokens: Tensor, centers: Tensor, cells: Tensor, grids: list[tuple[int, int]]
-    ) -> Tensor:
-        """Inject a pyramid into tokens.
+        self, packed: Packed, centers: Tensor, cells: Tensor, grids: list[tuple[int, int]]
+    ) -> Packed:
+        """Inject a pyramid into tokens; special tokens stay as they are.
 
         Args:
-            tokens: ``(B, N, C)``.
-            centers: Of the tokens, as `cell_centers` returns them, ``(N, 2)``.
+            packed: The tokens, ``(T, C)``.
+            centers: Of the patches, as `cell_centers` returns them, ``(N, 2)``.
             cells: Of the pyramid, ``(B, S, C)``.
             grids: Cells of each of its levels, ``(down, across)``.
 
         Returns:
-            The tokens, ``(B, N, C)``.
+            The same rows with other tokens.
         """
-        read = self.attn(self.query_norm(tokens), centers, self.feat_norm(cells), grids)
-        return tokens + self.gamma * read
+        rows = packed.rows
+        offsets, weights = self.attn.points_of(self.query_norm(packed.tokens))  # one each a token
+        values = self.feat_norm(cells)
+        read = self.attn.read(offsets[rows], weights[rows], centers, values, grids)  # (B, N, D)
+        added = self.gamma * self.attn.output_proj(mean_of_patches(packed, read))  # (T, C)
+        special = first_rows(packed.offsets, packed.special_tokens).flatten()
+        return with_tokens(packed, packed.tokens + added.index_fill(0, special, 0.0))
+
+    def flops(self, cells: float, special_tokens: int) -> Polynomial:
+        """Count the FLOPs for a pyramid of so many cells, by image tokens."""
+        each = self.attn.flops(1, 0)
+        return Polynomial(self.attn.flops(0, cells)) + per_row(each, others=special_tokens)
 
 
 class Extractor(nn.Module):
@@ -149,6 +206,10 @@ class Extractor(nn.Module):
         cells = cells + read
         return cells + self.ffn(self.ffn_norm(cells), grids)
 
+    def flops(self, cells: float, patches: float) -> float:
+        """Count the FLOPs for a pyramid of so many cells that read so many patches."""
+        return self.attn.flops(cells, patches) + self.ffn.flops(cells)
+
 
 class ConvolutionalFfn(nn.Module):
     """A feed-forward network in which cells also see their neighbors.
@@ -178,3 +239,44 @@ class ConvolutionalFfn(nn.Module):
             cells = level.reshape(level.shape[0], level.shape[1], down, across)
             convolved.append(self.dwconv(cells).flatten(2))
         return torch.cat(convolved, dim=2).transpose(1, 2)
+
+    def flops(self, cells: float) -> float:
+        """Count the FLOPs for a pyramid of so many cells."""
+        return 2.0 * cells * multiply_adds(self)
+
+
+class Interaction(nn.Module):
+    """What one group of a ViT's blocks exchanges with a pyramid: before the group, and after it.
+
+    Args:
+        width: Width C of tokens and cells.
+        heads: Number of heads.
+        points: Points of a head, in each level that it reads.
+        extra_extractors: Extractors that follow the first one.
+    """
+
+    def __init__(self, width: int, heads: int, points: int, extra_extractors: int = 0) -> None:
+        super().__init__()
+        self.injector = Injector(width, heads, LEVELS, points, VALUE_RATIO)
+        self.extractor = Extractor(width, heads, points, VALUE_RATIO)
+        self.extra_extractors = nn.ModuleList(
+            Extractor(width, heads, points, VALUE_RATIO) for _ in range(extra_extractors)
+        )
+
+    def extract(
+        self,
+        cells: Tensor,
+        centers: Tensor,
+        grids: list[tuple[int, int]],
+        tokens: Tensor,
+        grid: tuple[int, int],
+    ) -> Tensor:
+        """Extract into a pyramid, by one extractor after another, as `Extractor` does."""
+        cells = self.extractor(cells, centers, grids, tokens, grid)
+        for extractor in self.extra_extractors:
+            cells = extractor(cells, centers, grids, tokens, grid)
+        return cells
+
+    def extractor_flops(self, cells: float, patches: float) -> float:
+        """Count the FLOPs of its extractors."""
+        return (1 + len(self.extra_extractors)) * self.extractor.flops(cells, patches)

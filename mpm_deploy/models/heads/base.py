@@ -40,6 +40,10 @@ class Decoder(nn.Module):
         """Count the FLOPs for an image of ``patches`` patches, by the tokens that are decoded."""
         raise NotImplementedError
 
+    def flop_parts(self, patches: int) -> dict[str, Polynomial]:
+        """Count as `flops` does, part by part; their sum is its."""
+        return {"head": self.flops(patches)}
+
 
 class Head(ABC):
     """A kind of head, which makes the decoder of a model.

@@ -20,7 +20,7 @@ from mpm_deploy.models.packing import first_rows
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
 from mpm_deploy.ops.blending import blend
-from mpm_deploy.support.family import require
+from mpm_deploy.support.family import require, require_counts
 
 MOST_UPSCALING = 5
 _NORM_EPSILON = 1e-6
@@ -45,9 +45,7 @@ class EomtHead(Head):
     upscaling: int = 2
 
     def __post_init__(self) -> None:
-        for option in ("queries", "query_blocks", "upscaling"):
-            value = getattr(self, option)
-            require(value > 0, option, "> 0", value)
+        require_counts(self)
         finest = self.upscaling <= MOST_UPSCALING
         require(finest, "upscaling", f"at most {MOST_UPSCALING}", self.upscaling)
 

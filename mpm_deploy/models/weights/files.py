@@ -12,19 +12,20 @@ base = "demo"                               what holds the rest, where only some
 [merge]                                     how tokens merged in training, as in a recipe's table
 [provenance]                                free: who made them, how, from what
 
-`read_weights` takes others too: checkpoints of Segmenter, EoMT and DINOv2, folders of transformers,
-and timm's by their name.
+`read_weights` takes others too: checkpoints of Segmenter, EoMT, EVA-01 and DINOv2, folders of
+transformers, and timm's by their name.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from mpm_deploy.errors import InputError, MissingPackageError, ModelError, RecipeError
+from mpm_deploy.models.encoders.base import EncoderFamily
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checks import (
@@ -48,6 +49,8 @@ from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
 DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
+T = TypeVar("T")
+
 _ABOUT_CURE = (
     "write it as `mpm-deploy convert` does: model, image_size, mean, std, classes, palette"
 )
@@ -93,7 +96,7 @@ def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
     if info.origin == RANDOM:
         raise ModelError(
             f"{source}: expected weights with a segmentation head, got an encoder alone",
-            "convert a Segmenter, an EoMT or a head of DINOv2",
+            "convert a Segmenter, an EoMT, an EVA-01 or a head of DINOv2",
         )
     provenance = {"converted_from": info.origin, "sha256": info.sha256}
     _save(tensors, target, _about(info) | {"provenance": provenance})
@@ -108,8 +111,9 @@ def read_weights(
     Args:
         source: A ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter
             with its ``variant.yml``, a folder that transformers wrote or the ``.safetensors`` in
-            it, a checkpoint of EoMT's authors, a head or backbone of DINOv2, ``"demo"`` for a model
-            that comes with this package, or ``"timm:NAME"`` for an encoder without a head.
+            it, a checkpoint of EoMT's or EVA-01's authors, a head or backbone of DINOv2, ``"demo"``
+            for a model that comes with this package, or ``"timm:NAME"`` for an encoder without a
+            head.
         model: The model whose demo is meant; None is Segmenter's.
 
     Raises:
@@ -180,9 +184,21 @@ def head_of(info: WeightsInfo) -> Head:
         ModelError: An unknown model, an option that its head does not have, or a value that the
             option does not take.
     """
-    head: Head = find_model(info.model).head
+    return _with_options(find_model(info.model).head, info.head, "head", info)
+
+
+def family_of(info: WeightsInfo) -> EncoderFamily:
+    """Make the family of the backbone that weights were trained with, with its options.
+
+    Raises:
+        ModelError: As `head_of` does.
+    """
+    return _with_options(find_model(info.model).family, info.backbone, "backbone", info)
+
+
+def _with_options(member: T, options: Mapping[str, Any], key: str, info: WeightsInfo) -> T:
     try:
-        return read_structure(type(head), info.head, "head")
+        return read_structure(type(member), options, key)
     except StructureError as error:
         raise ModelError(f"{info.origin}: {error}", _ABOUT_CURE) from error
 

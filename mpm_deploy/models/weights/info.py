@@ -29,6 +29,7 @@ class WeightsInfo:
         classes: Names of the K classes.
         palette: Red, green and blue of each class, 0 to 255.
         head: The options of the head that they were trained with; those left out are its defaults.
+        backbone: The options of the backbone that they were trained with, likewise.
         input: The values of a recipe's ``[input]`` table that they were tested with; a recipe
             that says nothing else takes them.
         merge: The values of its ``[merge]`` table that they were trained with; a recipe of that
@@ -50,6 +51,7 @@ class WeightsInfo:
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     head: dict[str, Any] = field(default_factory=dict)
+    backbone: dict[str, Any] = field(default_factory=dict)
     input: dict[str, Any] = field(default_factory=dict)
     merge: dict[str, Any] = field(default_factory=dict)
     base: str | None = None

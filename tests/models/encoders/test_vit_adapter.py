@@ -5,7 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.models.deformable_attention import DeformableAttention, cell_centers
-from mpm_deploy.models.encoders.vit_adapter import Extractor, Injector, SpatialPrior
+from mpm_deploy.models.encoders.vit_adapter import BatchNorm, Extractor, Injector, SpatialPrior
+from mpm_deploy.models.packing import equal_offsets, patch_rows
+from mpm_deploy.models.reductions import Packed
 from tests.support.deformable import deformable_attention_by_hand
 from tests.support.scripting import script
 
@@ -87,7 +89,7 @@ def convolved(cells: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-def step_by_hand(cells: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d, stride: int) -> Tensor:
+def step_by_hand(cells: Tensor, conv: nn.Conv2d, norm: BatchNorm, stride: int) -> Tensor:
     """A convolution, what a BatchNorm has seen before, and what is above zero."""
     centered = convolved(cells, conv.weight, stride) - norm.running_mean[:, None, None]
     scale = norm.weight / (norm.running_var + 1e-5).sqrt()
@@ -134,8 +136,33 @@ def test_an_injector_adds_what_tokens_read_of_the_pyramid() -> None:
     queries = normed_rows(injector.query_norm, tokens)
     values = normed_rows(injector.feat_norm, cells)
     read = attention_by_hand(injector.attn, queries, centers, values, PYRAMID)
-    got = injector(tokens, centers, cells, PYRAMID)
-    assert_close(got, tokens + injector.gamma * read)
+    got = injector(packed(tokens), centers, cells, PYRAMID)
+    assert_close(got.tokens, (tokens + injector.gamma * read).flatten(0, 1))
+
+
+def packed(tokens: Tensor) -> Packed:
+    """Tokens ``(B, N, C)``, one a patch, as packed rows."""
+    images, count = tokens.shape[:2]
+    device = tokens.device
+    rows = patch_rows(images, count, 0, device)
+    return Packed(tokens.flatten(0, 1), equal_offsets(images, count, device), count, rows, 0)
+
+
+# Two images whose patches went to three tokens and to two, each behind a special token.
+MERGED_TO = torch.tensor([[1, 1, 2, 3, 1, 2, 2, 3], [5, 6, 5, 5, 6, 6, 6, 6]])
+OFFSETS = torch.tensor([0, 4, 7], dtype=torch.int32)
+
+
+@torch.inference_mode()
+def test_into_merged_tokens_it_injects_as_into_every_patch_merged_again() -> None:
+    injector = randomized(Injector(WIDTH, HEADS, len(PYRAMID), POINTS))
+    tokens, cells, centers = random(7, WIDTH), random(2, 42, WIDTH), OF_TOKENS.double()
+    merged = Packed(tokens, OFFSETS, 9, MERGED_TO, 1)
+    got = injector(merged, centers, cells, PYRAMID)
+    every = injector(packed(tokens[MERGED_TO]), centers, cells, PYRAMID).tokens  # (16, C)
+    for row in range(7):
+        members = every[MERGED_TO.flatten() == row]
+        assert_close(got.tokens[row], members.mean(dim=0) if len(members) else tokens[row])
 
 
 @torch.inference_mode()
@@ -171,8 +198,8 @@ def test_scripted_they_are_the_same() -> None:
     injector = randomized(Injector(WIDTH, HEADS, len(PYRAMID), POINTS))
     extractor = randomized(Extractor(WIDTH, HEADS, POINTS))
     tokens, cells = random(2, 8, WIDTH), random(2, 42, WIDTH)
-    given = (tokens, OF_TOKENS.double(), cells, PYRAMID)
-    assert_close(script(injector)(*given), injector(*given))
+    given = (packed(tokens), OF_TOKENS.double(), cells, PYRAMID)
+    assert_close(script(injector)(*given).tokens, injector(*given).tokens)
     given = (cells, OF_CELLS.double(), PYRAMID, tokens, GRID)
     assert_close(script(extractor)(*given), extractor(*given))
     prior, images = randomized(SpatialPrior(WIDTH, stem_width=4)), random(1, 3, 32, 32)

@@ -1,12 +1,14 @@
 """Weights files: what is written is read, and what does not fit is named."""
 
 import tomllib
+from dataclasses import asdict
 
 import pytest
 import tomli_w
 import torch
 
-from mpm_deploy.errors import ModelError
+from mpm_deploy.builder.model import make_model
+from mpm_deploy.errors import ModelError, RecipeError
 from mpm_deploy.models import create
 from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.resizing import resample_patches, resize_position
@@ -17,6 +19,7 @@ from mpm_deploy.models.weights.files import (
     DEMO_WEIGHTS,
     DEMOS,
     convert_weights,
+    family_of,
     head_of,
     load_encoder_into,
     load_into,
@@ -24,6 +27,8 @@ from mpm_deploy.models.weights.files import (
     save_weights,
 )
 from mpm_deploy.models.weights.safetensors_file import load_tensors
+from mpm_deploy.recipe import Recipe
+from tests.models.small_eva import FAMILY, HEAD, NAME
 
 ABOUT = {
     "model": "seg_t16_linear",
@@ -283,6 +288,24 @@ def test_weights_say_the_options_of_their_head(tmp_path):
     tensors, info = read_weights(path)
     assert head_of(info) == head
     load_into(create("eomt_t16", classes=2, image_size=(64, 96), head=head_of(info)), tensors, "")
+
+
+def test_weights_say_the_options_of_their_backbone_too(tmp_path):
+    parts = {"head": HEAD, "family": FAMILY}
+    eva = create(NAME, classes=2, image_size=(64, 96), blocks=(), **parts)
+    path = tmp_path / "it.safetensors"
+    options = {"backbone": asdict(FAMILY), "head": asdict(HEAD)}
+    save_weights(eva, path, ABOUT | {"model": NAME, **options})
+    info = read_weights(path)[1]
+    assert (family_of(info), head_of(info)) == (FAMILY, HEAD)
+    recipe = Recipe.from_dict({"name": "mine", "model": {"weights": str(path)}})
+    model, _ = make_model(recipe)
+    for name, tensor in eva.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor.bfloat16().float()), name
+    wider = {"backbone": "eva_giant_patch16_adapter", "head": "mask2former", "width": 64}
+    other = Recipe.from_dict({"name": "mine", "model": {"weights": str(path), **wider}})
+    with pytest.raises(RecipeError, match=r"model\.width: expected 32, .* got 64"):
+        make_model(other)
 
 
 @pytest.mark.parametrize(

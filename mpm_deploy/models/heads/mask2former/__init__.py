@@ -1,4 +1,4 @@
-"""Make the parts of Mask2Former's head: its pixel decoder, and the queries that mask its cells.
+"""Make Mask2Former's head of its parts: a pixel decoder, and queries that mask its cells.
 
 The paper is Cheng et al., "Masked-attention Mask Transformer for Universal Image Segmentation",
 CVPR 2022.

@@ -5,11 +5,15 @@ query ─▶ mask on a level ─▶ reads that level's cells within the mask ─
   └──────────── once a layer, on the next level in turn ◀────────────┘
 """
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.models.heads.mask2former.positions import sine_positions
+from mpm_deploy.models.polynomial import multiply_adds
 
 
 class MaskedDecoder(nn.Module):
@@ -43,6 +47,7 @@ class MaskedDecoder(nn.Module):
         levels: int = 3,
     ) -> None:
         super().__init__()
+        self.mask_width = mask_width
         self.query_feat = nn.Parameter(torch.zeros(queries, width))
         self.query_embed = nn.Parameter(torch.zeros(queries, width))
         self.level_embed = nn.Parameter(torch.zeros(levels, width))
@@ -92,6 +97,16 @@ class MaskedDecoder(nn.Module):
         """Return mask logits ``(B, Q, h w)`` of ``(B, Q, C)`` on ``(B, M, h, w)``."""
         return self.mask_embed(self.post_norm(queries)) @ mask_features.flatten(2)
 
+    def flops(self, levels: Sequence[float], places: float) -> float:
+        """Count the FLOPs for levels of so many cells, the coarsest first, and so many places."""
+        queries = self.query_feat.shape[0]
+        read = [levels[index % len(levels)] for index in range(len(self.layers))]
+        layers = zip(self.layers, read, strict=True)
+        total = sum(cast(MaskedDecoderLayer, each).flops(queries, cells) for each, cells in layers)
+        for cells in [*read, places]:  # a mask before each layer, and the last one
+            total += 2.0 * queries * (multiply_adds(self.mask_embed) + self.mask_width * cells)
+        return total + 2.0 * queries * multiply_adds(self.cls_embed)
+
 
 class MaskedDecoderLayer(nn.Module):
     """A post-norm transformer layer of queries that read cells, then one another.
@@ -133,6 +148,12 @@ class MaskedDecoderLayer(nn.Module):
         queries = self.norm2(queries + self.self_attention(placed, placed, queries))
         return self.norm3(queries + self.fc2(functional.relu(self.fc1(queries))))
 
+    def flops(self, queries: float, cells: float) -> float:
+        """Count the FLOPs for so many queries that read so many cells."""
+        attended = self.cross_attention.flops(queries, cells)
+        attended += self.self_attention.flops(queries, queries)
+        return attended + 2.0 * queries * multiply_adds(self.fc1, self.fc2)
+
 
 class Attention(nn.Module):
     """Multi-head attention whose queries, keys and values come from different places.
@@ -161,6 +182,13 @@ class Attention(nn.Module):
             None if within is None else within[:, None],  # alike for every head
         )
         return self.out_proj(attended.transpose(1, 2).flatten(2))
+
+    def flops(self, queries: float, cells: float) -> float:
+        """Count the FLOPs for so many queries that read so many cells."""
+        of_query = multiply_adds(self.q_proj, self.out_proj)
+        of_cell = multiply_adds(self.k_proj, self.v_proj)
+        products = 2 * queries * cells * self.q_proj.in_features
+        return 2.0 * (queries * of_query + cells * of_cell + products)
 
     def _by_head(self, rows: Tensor) -> Tensor:
         """Part the channels: ``(B, n, C)`` -> ``(B, heads, n, D)``."""

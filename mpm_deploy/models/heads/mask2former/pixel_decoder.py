@@ -8,6 +8,7 @@ encoder's maps      input_convs          encoder            outputs
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,9 @@ from torch.nn import functional
 
 from mpm_deploy.models.deformable_attention import DeformableAttention, cell_centers
 from mpm_deploy.models.heads.mask2former.positions import sine_positions
+from mpm_deploy.models.polynomial import multiply_adds
 
-_GROUPS = 32  # of every GroupNorm, in the paper's models of any width
+GROUPS = 32  # of every GroupNorm, in the paper's models of any width
 
 
 class PixelDecoder(nn.Module):
@@ -50,7 +52,7 @@ class PixelDecoder(nn.Module):
         self.width = width
         self.levels = levels
         self.input_convs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(count, width, 1), nn.GroupNorm(_GROUPS, width))
+            nn.Sequential(nn.Conv2d(count, width, 1), nn.GroupNorm(GROUPS, width))
             for count in coarsest_first[:levels]
         )
         self.level_encoding = nn.Parameter(torch.zeros(levels, width))
@@ -95,6 +97,15 @@ class PixelDecoder(nn.Module):
         parts = cells.split([grid[0] * grid[1] for grid in grids], dim=1)
         return [_as_map(parts[index], grid) for index, grid in enumerate(grids)]
 
+    def flops(self, places: Sequence[float]) -> float:
+        """Count the FLOPs for maps of so many places each, the finest first."""
+        coarsest_first = list(reversed(places))
+        cells = sum(coarsest_first[: self.levels])
+        parts = zip([*self.input_convs, *self.finer], coarsest_first, strict=True)
+        total = sum(2.0 * count * multiply_adds(part) for part, count in parts)
+        total += sum(cast(PixelDecoderLayer, layer).flops(cells) for layer in self.encoder)
+        return total + 2.0 * places[0] * multiply_adds(self.mask_feature)
+
 
 def _as_map(cells: Tensor, grid: tuple[int, int]) -> Tensor:
     """Lay cells out: ``(B, h w, C)`` -> ``(B, C, h, w)``."""
@@ -128,6 +139,11 @@ class PixelDecoderLayer(nn.Module):
         cells = self.norm1(cells + read)
         return self.norm2(cells + self.fc2(functional.relu(self.fc1(cells))))
 
+    def flops(self, cells: float) -> float:
+        """Count the FLOPs for so many cells."""
+        mlp = 2.0 * cells * multiply_adds(self.fc1, self.fc2)
+        return self.attention.flops(cells, cells) + mlp
+
 
 class FinerLevel(nn.Module):
     """Adds what a coarser level knows to a finer map.
@@ -140,11 +156,11 @@ class FinerLevel(nn.Module):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         self.lateral_conv = nn.Sequential(
-            nn.Conv2d(channels, width, 1, bias=False), nn.GroupNorm(_GROUPS, width)
+            nn.Conv2d(channels, width, 1, bias=False), nn.GroupNorm(GROUPS, width)
         )
         self.output_conv = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.GroupNorm(_GROUPS, width),
+            nn.GroupNorm(GROUPS, width),
             nn.ReLU(),
         )
 

@@ -2,6 +2,7 @@
 
 checkpoint.pth      a Segmenter, with ``variant.yml`` beside it
 pytorch_model.bin   an EoMT as its authors write it, or Lightning's ``.ckpt``
+eva_sem_seg_*.pth   an EVA-01 with ViT-Adapter and Mask2Former's head
 dinov2_*.pth        a head or a backbone of DINOv2
 
 What wrappers put in front of every name is dropped.
@@ -15,7 +16,7 @@ from torch import Tensor
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.weights.checks import unwrapped
 from mpm_deploy.models.weights.info import WeightsInfo
-from mpm_deploy.models.weights.readers import dinov2, eomt, segmenter
+from mpm_deploy.models.weights.readers import dinov2, eomt, eva, segmenter
 from mpm_deploy.models.weights.readers.pickles import PLACES, load, state_dicts
 from mpm_deploy.support.quoting import shown
 
@@ -27,6 +28,8 @@ _READERS: dict[str, Callable[[Path, dict[str, Tensor]], Read]] = {
     segmenter.KNOWN: segmenter.read_segmenter,
     eomt.KNOWN: eomt.read_eomt,
     eomt.KNOWN_OF_DIFFERENCES: eomt.refuse_differences,
+    eva.KNOWN: eva.read_eva,
+    eva.KNOWN_OF_HEAD: eva.read_eva,  # before DINOv2's heads, whose tensor is in this one too
     dinov2.KNOWN_OF_HEAD: dinov2.read_head,
     dinov2.KNOWN: dinov2.read_backbone,
 }
@@ -56,8 +59,8 @@ def read_checkpoint(path: Path) -> Read:
                 return read(path, network)
     raise ModelError(
         f"{path}: expected a dict with a network's tensors, as {segmenter.KNOWN!r} of a Segmenter, "
-        f"{eomt.KNOWN!r} of an EoMT or {dinov2.KNOWN_OF_HEAD!r} of a DINOv2 head, under "
-        f"{' or '.join(map(repr, PLACES[:2]))} or alone, got "
+        f"{eomt.KNOWN!r} of an EoMT, {eva.KNOWN!r} of an EVA-01 or {dinov2.KNOWN_OF_HEAD!r} of a "
+        f"DINOv2 head, under {' or '.join(map(repr, PLACES[:2]))} or alone, got "
         f"{_described(found[0] if found else checkpoint)}",
         f"take what {_SEGMENTER_PAGE} writes, or where it was trained torch.save({{'model': "
         "model.state_dict()}, 'checkpoint.pth'); MMSegmentation builds other layers, models of "

@@ -60,7 +60,7 @@ def _cure_of_missing(path: Path) -> str:
     return (
         "weights are demo, random, timm:NAME, NAME.safetensors with NAME.toml beside it, a folder "
         "that transformers wrote, checkpoint.pth with variant.yml beside it, or a checkpoint of "
-        "EoMT or DINOv2"
+        "EoMT, EVA-01 or DINOv2"
     )
 
 

@@ -29,6 +29,8 @@ class VitNames:
         blocks: The list of blocks.
         qkv: The projection to queries, keys and values, or one for each.
         unbiased: Those of ``qkv`` that have no bias.
+        biases: The biases of queries and values, where they lie beside the one projection ``qkv``;
+            keys then have none.
         proj: The projection after attention.
         scales: The factors of the two branches.
         fc1: The MLP's first layer, or that of the gate and that of the values.
@@ -45,6 +47,7 @@ class VitNames:
     blocks: str = "blocks"
     qkv: tuple[str, ...] = ("attn.qkv",)
     unbiased: tuple[str, ...] = ()
+    biases: tuple[str, ...] = ()
     proj: str = "attn.proj"
     scales: tuple[str, str] = ("ls1.gamma", "ls2.gamma")
     fc1: tuple[str, ...] = ("mlp.fc1",)
@@ -78,12 +81,10 @@ def _block(
     take: Take, shape: EncoderConfig, names: VitNames, theirs: str, ours: str
 ) -> dict[str, Tensor]:
     width, hidden = shape.width, shape.mlp_width
-    qkv = [f"{theirs}.{name}" for name in names.qkv]
-    unbiased = [f"{theirs}.{name}" for name in names.unbiased]
     fc1 = [f"{theirs}.{name}" for name in names.fc1]
     weights = {
         **affine(take, f"{ours}.norm1", f"{theirs}.norm1", width),
-        **_stacked(take, f"{ours}.qkv", qkv, 3 * width, width, unbiased),
+        **_qkv(take, names, f"{ours}.qkv", theirs, width),
         **affine(take, f"{ours}.proj", f"{theirs}.{names.proj}", width, width),
         **affine(take, f"{ours}.norm2", f"{theirs}.norm2", width),
         **_stacked(take, f"{ours}.fc1", fc1, (1 + shape.gated_mlp) * hidden, width),
@@ -93,6 +94,19 @@ def _block(
         for number, scale in enumerate(names.scales, 1):
             weights[f"{ours}.scale{number}.gamma"] = take(f"{theirs}.{scale}", width)
     return weights
+
+
+def _qkv(take: Take, names: VitNames, ours: str, theirs: str, width: int) -> dict[str, Tensor]:
+    """Take the projection to queries, keys and values of the block ``theirs``."""
+    qkv = [f"{theirs}.{name}" for name in names.qkv]
+    if not names.biases:
+        unbiased = [f"{theirs}.{name}" for name in names.unbiased]
+        return _stacked(take, ours, qkv, 3 * width, width, unbiased)
+    of_queries, of_values = (take(f"{theirs}.{name}", width) for name in names.biases)
+    return {
+        f"{ours}.weight": take(f"{qkv[0]}.weight", 3 * width, width),
+        f"{ours}.bias": torch.cat([of_queries, torch.zeros_like(of_queries), of_values]),
+    }
 
 
 def _stacked(

@@ -9,6 +9,7 @@ import torch
 
 from mpm_deploy.models.weights.files import read_weights
 from tests.models import official
+from tests.models.plain_eva import write_eva
 from tests.models.weights.readers import test_dinov2, test_eomt
 from tests.models.weights.readers.tiny import model_of, save
 from tests.support.scripts import ROOT
@@ -39,6 +40,8 @@ SOURCES: dict[str, Callable[[Path], object]] = {
     "cts/checkpoint.pth": write_cts,
     "eomt_large": lambda path: save(model_of("EoMT"), path),
     "eomt_large/pytorch_model.bin": write_eomt,
+    "eva_sem_seg_mask2former_ade_ss61p5_ms62p3.pth": write_eva,
+    "eva_sem_seg_mask2former_cocostuff_53p4.pth": write_eva,
     "dinov2_vits14_ade20k_linear_head.pth": write_linear,
     "dinov2_vits14_voc2012_ms_head.pth": write_ms,
     "dinov3_small": lambda path: save(model_of("DINOv3"), path),
