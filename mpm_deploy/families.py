@@ -47,6 +47,7 @@ BACKENDS = Family(
     {
         "torchscript": "mpm_deploy.backends.torchscript.backend:TorchScript",
         "aotinductor": "mpm_deploy.backends.aotinductor.backend:AotInductor",
+        "onnxruntime": "mpm_deploy.backends.onnxruntime.backend:OnnxRuntime",
     },
 )
 
