@@ -49,6 +49,7 @@ BACKENDS = Family(
     {
         "torchscript": "mpm_deploy.backends.torchscript.backend:TorchScript",
         "aotinductor": "mpm_deploy.backends.aotinductor.backend:AotInductor",
+        "onnxruntime": "mpm_deploy.backends.onnxruntime.backend:OnnxRuntime",
     },
 )
 

@@ -44,7 +44,7 @@ def read_manifest(path: Path | str, trust: Path | None = None) -> Manifest:
     """Read an artifact's manifest and check that the rest of the file is what it was.
 
     Args:
-        path: A ``.pt`` or ``.pt2``.
+        path: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
         trust: Public keys, as `asked_trust` gives them, one of which must have signed it; None
             asks for no signature.
 
@@ -260,7 +260,8 @@ class _Archive:
             source = self._read_from
             self._file = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
         except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-            raise self._refusal("cannot be opened", error, "name a .pt or .pt2 file") from error
+            cure = "name a .pt, .pt2 or .onnx.zip file"
+            raise self._refusal("cannot be opened", error, cure) from error
         try:
             records = read_directory(self._file)
         except (OSError, ValueError) as error:

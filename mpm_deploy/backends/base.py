@@ -169,13 +169,22 @@ class OpenArtifact(NamedTuple):
     program: Program
 
 
-def unloadable(path: Path, manifest: Manifest, error: OSError | RuntimeError) -> ArtifactError:
-    """Make the error for an artifact that torch cannot load, with the first line of its reason."""
+def unloadable(
+    path: Path, manifest: Manifest, error: OSError | RuntimeError, engine: str | None = None
+) -> ArtifactError:
+    """Make the error for an artifact that cannot be loaded, with the first line of its reason.
+
+    Args:
+        path: The artifact.
+        manifest: Its manifest.
+        error: The reason.
+        engine: What cannot load it, with its version; None is torch.
+    """
     refused = refusal_in(error)
     if refused is not None:
         return HostError(f"{path}: cannot be loaded: {refused.problem}", refused.hint)
     return ArtifactError(
-        f"{path}: torch {torch.__version__} cannot load it: {line_of(error)}",
+        f"{path}: {engine or f'torch {torch.__version__}'} cannot load it: {line_of(error)}",
         f"it was built with {_versions(manifest.requires)}: rebuild it with what is here, or "
         "install that",
     )
@@ -222,6 +231,7 @@ class Backend(ABC):
         multiplies_int8: Whether it compiles quantized layers for a CPU.
         checks_hash: Whether `load` itself opens only what has the manifest's hash, and a file is
             not read for that beforehand: what is at its path may be another one by then.
+        known_details: The names of what it asks of a host in `Requires.details`.
     """
 
     name: ClassVar[str]
@@ -229,6 +239,7 @@ class Backend(ABC):
     any_device: ClassVar[bool] = False
     multiplies_int8: ClassVar[bool] = False
     checks_hash: ClassVar[bool] = False
+    known_details: ClassVar[frozenset[str]] = frozenset()
 
     def check_host(self, manifest: Manifest, device: str, path: Path) -> None:
         """Refuse a machine that is known not to run a file; nothing in it is loaded.
@@ -237,7 +248,7 @@ class Backend(ABC):
             HostError: It does not fit, or needs what this backend knows nothing of.
             InputError: No such device name.
         """
-        unknown = ", ".join(manifest.requires.details)
+        unknown = ", ".join(sorted({*manifest.requires.details} - self.known_details))
         if unknown:
             raise HostError(
                 f"{path}: needs {unknown}, which backend {self.name!r} does not know",

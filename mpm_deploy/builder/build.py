@@ -49,7 +49,7 @@ def build(
     Args:
         recipe: What to build: a recipe; the name of a built-in one, as ``"cpu_fp32"``; a ``.toml``
             file; or an artifact, which holds the recipe that it was built of.
-        output: The file; None is ``segmenter.pt`` or ``segmenter.pt2`` in the current folder.
+        output: The file; None is ``segmenter`` and the backend's suffix, here.
         progress: Called with the name of each step as it begins.
         model: A model of your own, in place of the recipe's ``[model]`` table.
 

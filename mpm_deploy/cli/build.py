@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="default: segmenter.pt or segmenter.pt2, here",
+        help="default: segmenter.pt, .pt2 or .onnx.zip, here",
     )
 
 

@@ -84,14 +84,20 @@ class Segmenter(nn.Module):
             head upsamples; and ``merge_maps (B, M, N)`` int32: the token of its image that each
             patch belongs to after each of the M merges.
         """
+        taps, merge_maps = self.encoder(self.normalized(images))
+        return self.scored(taps, merge_maps), merge_maps
+
+    def normalized(self, images: Tensor) -> Tensor:
+        """Normalize images ``(B, 3, H, W)`` uint8, and pad them to the encoder's size: float32."""
         normalized = images.to(self.scale.dtype) * self.scale + self.shift
-        if self.pads:
-            normalized = functional.pad(normalized, self.padding)
-        taps, merge_maps = self.encoder(normalized)
+        return functional.pad(normalized, self.padding) if self.pads else normalized
+
+    def scored(self, taps: list[Packed], merge_maps: Tensor) -> Tensor:
+        """Decode what the encoder gives into scores ``(B, K, h, w)`` float32."""
         scores = self._decode(taps, merge_maps)  # (B, h * w, K)
         down, across = self.score_grid
-        scores = scores.transpose(1, 2).reshape(images.shape[0], -1, down, across)
-        return scores.float().contiguous(), merge_maps
+        scores = scores.transpose(1, 2).reshape(scores.shape[0], -1, down, across)
+        return scores.float().contiguous()
 
     def _decode(self, taps: list[Packed], merge_maps: Tensor) -> Tensor:
         counts: torch.Tensor | None = None

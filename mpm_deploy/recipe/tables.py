@@ -198,7 +198,7 @@ class BackendRecipe(OpenTable):
 
     Args:
         name: A name of `families.BACKENDS`; ``"torchscript"`` writes a ``.pt``, ``"aotinductor"``
-            a ``.pt2``.
+            a ``.pt2``, ``"onnxruntime"`` an ``.onnx.zip``.
         device: ``"cpu"`` or ``"cuda"``.
         dtype: The type that the model computes in; ``"int8"`` is that of the linear layers of its
             blocks, and the rest computes in bfloat16 where the processor has instructions for it.

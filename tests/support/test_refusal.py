@@ -44,6 +44,11 @@ def test_a_reason_has_its_own_cure_or_the_callers(number: int, reason: str, cure
             "smaller batches",
         ),
         (torch.OutOfMemoryError("CUDA out of memory."), "CUDA out of memory.", "smaller batches"),
+        (
+            RuntimeError("Failed to allocate memory for requested buffer of size 9"),
+            "short of memory: Failed to allocate memory for requested",
+            "smaller batches",
+        ),
         (RuntimeError("can't start new thread"), "can't start new thread", "--threads 1"),
         (
             RuntimeError("C++ compile error\ng++: File size limit exceeded signal terminated it"),

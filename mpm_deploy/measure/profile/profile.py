@@ -118,7 +118,7 @@ def profile(
     """Time the stages of an artifact, and the parts of its eager model.
 
     Args:
-        artifact: A ``.pt`` or ``.pt2``.
+        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
         folder: Images.
         against: The full-token artifact, for its stages.
         limit: First images of the folder.

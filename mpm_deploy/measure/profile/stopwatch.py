@@ -78,7 +78,7 @@ class Stopwatch:
 
 def _parts(model: Segmenter) -> Iterator[tuple[nn.Module, str, Part]]:
     """Yield what to wrap: the module, the method's name, and the part that it computes."""
-    for method in ("_embed", "_embed_halved"):
+    for method in ("embed", "_embed_halved"):
         yield model.encoder, method, Part("embed")
     for number, block in enumerate(model.encoder.blocks):
         reduction = cast(Block, block).reduction

@@ -114,11 +114,8 @@ class Encoder(PackedEncoder):
         rotation: tuple[torch.Tensor, torch.Tensor] | None = None
         for index, block in enumerate(self.blocks):
             packed = block.merge_before(packed)  # type: ignore[operator]
-            queries = self.queries
-            if queries is not None and index == self.query_block:
-                packed = put_in_front(packed, queries)
-            if self.rotary is not None and index in self.new_rows:
-                rotation = self.rotary(packed)
+            packed = self.with_queries(packed, index)
+            rotation = self.rotation(packed, index, rotation)
             packed = block(packed, self._log_counts(packed, len(maps) > 1), rotation)
             maps += self._maps_at(index, packed)
             if index in self.taps:
@@ -127,7 +124,7 @@ class Encoder(PackedEncoder):
 
     def _begin(self, images: Tensor) -> Packed:
         """Embed images ``(B, 3, H, W)``, and merge patches where that happens as they are."""
-        packed = self._embed(images)
+        packed = self.embed(images)
         if self.merges_embedded:
             halved = self._embed_halved(images)
             packed = self.blocks[0].merge_embedded(packed, images, halved)  # type: ignore[operator]
@@ -150,6 +147,24 @@ class Encoder(PackedEncoder):
         if self.proportional_attention and merged:
             return patch_counts(packed).log()
         return None
+
+    def with_queries(self, packed: Packed, index: int) -> Packed:
+        """Put the head's queries in front, where they enter at block ``index``."""
+        queries = self.queries
+        if queries is not None and index == self.query_block:
+            return put_in_front(packed, queries)
+        return packed
+
+    def rotation(
+        self, packed: Packed, index: int, before: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor] | None:
+        """Return by what block ``index`` turns queries and keys: that of the block before, or anew.
+
+        It is that of `Rotary`, and None where positions are learned.
+        """
+        if self.rotary is not None and index in self.new_rows:
+            return self.rotary(packed)
+        return before
 
     def fit(
         self, weights: Mapping[str, Tensor], image_size: tuple[int, int] | None
@@ -176,7 +191,7 @@ class Encoder(PackedEncoder):
                 stages[-1] += half(others)
         return stages
 
-    def _embed(self, images: Tensor) -> Packed:
+    def embed(self, images: Tensor) -> Packed:
         """Embed images ``(B, 3, H, W)``; each has ``E + N`` rows, special tokens in front."""
         patches = self._project(images) + self.position  # (B, N, C)
         special = self.special.expand(images.shape[0], -1, -1)  # (B, E, C)

@@ -11,6 +11,7 @@ from rich.text import Text
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.show.tables.style import new_table, number
 from mpm_deploy.support.processor import X86_LEVELS, x86_level
+from mpm_deploy.support.quoting import shown
 
 if TYPE_CHECKING:
     from mpm_deploy.artifact import InputInfo, Manifest, MergeInfo
@@ -183,4 +184,5 @@ def _needs(manifest: Manifest) -> str:
         needs.append(_cpu(frozenset(requires.cpu_isa)))
     if requires.cuda_capability:
         needs.append("CUDA capability {}.{}".format(*requires.cuda_capability))
+    needs += [f"{name} {shown(value)}" for name, value in requires.details.items()]
     return ", ".join(needs)

@@ -79,7 +79,7 @@ def test_tokens_are_assembled_as_the_authors_do(
     scores = torch.randint(-2, 3, (3, superpatches), generator=generator).double()  # with ties
     with torch.no_grad():
         packed = sharing_of(encoder).share(
-            encoder._embed(images), scores, encoder._embed_halved(images)
+            encoder.embed(images), scores, encoder._embed_halved(images)
         )
     length = special + grid[0] * grid[1] - 3 * shared
     assert packed.offsets.tolist() == [0, length, 2 * length, 3 * length]
@@ -204,7 +204,7 @@ def plain_scores(segmenter: Segmenter, image: Tensor) -> Tensor:
     rows = torch.cat([encoder.special, torch.from_numpy(tokens).float()])
     offsets = torch.tensor([0, len(rows)], dtype=torch.int32)
     alone = torch.arange(len(tokens))[None] + encoder.special_tokens
-    packed = encoder._embed(normalized.float())._replace(
+    packed = encoder.embed(normalized.float())._replace(
         tokens=rows, offsets=offsets, max_length=len(rows), rows=alone
     )
     for block in encoder.blocks:

@@ -5,13 +5,14 @@ import math
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from mpm_deploy.ops.nearest_neighbor import reference
+from mpm_deploy.ops.nearest_neighbor import reference, static
 from mpm_deploy.ops.nearest_neighbor.reference import nearest_neighbor as plain
 from tests.models.reductions.algorithm1 import (
     best_matches,
@@ -39,12 +40,27 @@ from tests.support.scripting import script
 NearestNeighbor = Callable[..., Tensor]
 Search = Callable[..., list[list[int]]]
 
+
+def image_by_image(
+    tokens: Tensor, offsets: Tensor, max_length: int, special_tokens: int = 0
+) -> Tensor:
+    """The version for one image, on many."""
+    found = [torch.empty(0, dtype=torch.int64)]
+    for start, image in zip(offsets[:-1], unpack(tokens, offsets), strict=True):
+        if len(image) > 0:
+            own = offsets_of([len(image)])
+            found.append(static.nearest_neighbor(image, own, len(image), special_tokens) + start)
+    return torch.cat(found)
+
+
 VERSIONS: dict[str, NearestNeighbor] = {
     "plain": plain,
+    "static": image_by_image,
     "streaming": interpreted.nearest_neighbor,
     "pairwise": compiled.nearest_neighbor,
 }
-BATCHES = {"plain": 12, "streaming": 3, "pairwise": 12}  # an interpreter takes seconds for one
+# An interpreter takes seconds for one.
+BATCHES = {"plain": 12, "static": 12, "streaming": 3, "pairwise": 12}
 
 
 @pytest.fixture(params=list(VERSIONS))
@@ -166,8 +182,9 @@ def test_near_duplicates_make_as_many_pairs_as_in_float64(search: Search, make: 
     assert pairs["float32"] > 0.9 * pairs["float64"]
 
 
+@pytest.mark.parametrize("version", [reference, static], ids=["plain", "static"])
 def test_equal_rows_go_to_the_lowest_however_a_product_rounds_them(
-    monkeypatch: pytest.MonkeyPatch,
+    version: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = torch.Generator().manual_seed(13)
 
@@ -175,9 +192,9 @@ def test_equal_rows_go_to_the_lowest_however_a_product_rounds_them(
         products = rows @ others.t()
         return products + 1e-6 * torch.rand(products.shape, generator=random)
 
-    monkeypatch.setattr(reference, "inner_products", rounding)
+    monkeypatch.setattr(version, "inner_products", rounding)
     image = torch.randn(5, 64, generator=random)[[0, 1, 2, 1, 3, 1, 1, 0, 4]]
-    matches = search_by(plain, [image])[0]
+    matches = search_by(version.nearest_neighbor, [image])[0]
     assert [matches[row] for row in (0, 1, 3, 5, 6, 7)] == [7, 3, 1, 1, 1, 0]
     assert {matches[row] for row in (2, 4, 8)} <= {0, 1, 2, 4, 8}
 

@@ -1,0 +1,101 @@
+"""Open the segments of an artifact as sessions of ONNX Runtime.
+
+segmenter/segments/0.onnx, 1.onnx, ...  what is computed
+segmenter/segments/weights              all weights, which the others name by offset and length
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.artifact import unpack_checked
+from mpm_deploy.backends.onnxruntime.packages import import_onnxruntime
+from mpm_deploy.support.temporary_folder import temporary_folder
+
+FOLDER = "segments/"
+
+
+class SessionStep:
+    """One segment in a session, as a step of a chain; threads may run it at once.
+
+    Args:
+        session: An ``onnxruntime.InferenceSession``.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.inputs: Sequence[str] = [each.name for each in session.get_inputs()]
+        self._outputs = [each.name for each in session.get_outputs()]
+
+    def run(self, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Compute what it gives, by name.
+
+        Raises:
+            RuntimeError: ONNX Runtime failed.
+        """
+        feed = {
+            name: given.numpy(force=True) for name, given in zip(self.inputs, inputs, strict=True)
+        }
+        try:
+            arrays = self._session.run(self._outputs, feed)
+        except Exception as error:  # its own are of no kind but this
+            raise RuntimeError(str(error)) from error
+        tensors = map(torch.from_numpy, arrays)
+        return dict(zip(self._outputs, tensors, strict=True))
+
+
+def open_sessions(
+    path: Path, payload_sha256: str, providers: Sequence[str], threads: int
+) -> list[SessionStep]:
+    """Open all segments of an artifact, in order.
+
+    Args:
+        path: The artifact.
+        payload_sha256: The hash that it must have; see `unpack_checked`.
+        providers: Names of execution providers, the preferred one first.
+        threads: That share an operator.
+
+    Raises:
+        ArtifactError: The file has another hash, or cannot be read.
+        MissingPackageError: ONNX Runtime is not installed.
+        OSError: It cannot be unpacked.
+        RuntimeError: It holds no segments, or ONNX Runtime cannot load one.
+    """
+    with temporary_folder() as folder:
+
+        def target_of(name: str) -> Path | None:
+            file = name.removeprefix(FOLDER)
+            return folder / file if name.startswith(FOLDER) and "/" not in file else None
+
+        unpack_checked(path, payload_sha256, target_of)
+        return open_folder(folder, providers, threads)
+
+
+def open_folder(folder: Path, providers: Sequence[str], threads: int) -> list[SessionStep]:
+    """Open the segments that lie in a folder, in order; the folder may go once they are open.
+
+    Raises:
+        What `open_sessions` raises, but for what is of an artifact.
+    """
+    count = len(list(folder.glob("*.onnx")))
+    files = [folder / f"{index}.onnx" for index in range(count)]
+    if not files or not all(file.exists() for file in files):
+        raise RuntimeError(f"expected {FOLDER}0.onnx, 1.onnx and so on, found {count} files")
+    return [_open(file, providers, threads) for file in files]
+
+
+def _open(file: Path, providers: Sequence[str], threads: int) -> SessionStep:
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Each session has threads of its own. Those of one would burn cores, waiting for its next call,
+    # while the next session computes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors; what it warns of is its own affair
+    try:
+        return SessionStep(onnxruntime.InferenceSession(file, options, providers=list(providers)))
+    except Exception as error:  # its own are of no kind but this
+        raise RuntimeError(str(error)) from error

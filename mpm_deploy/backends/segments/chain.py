@@ -1,0 +1,60 @@
+"""Run segments one after the other, whatever computes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Step(Protocol):
+    """One segment, in the hands of whatever computes it.
+
+    Attributes:
+        inputs: The names of what it takes: the images, or what segments before it gave.
+    """
+
+    @property
+    def inputs(self) -> Sequence[str]: ...
+
+    def run(self, inputs: Sequence[Tensor]) -> Mapping[str, Tensor]:
+        """Compute what it gives, by name."""
+
+
+def run_chain(steps: Sequence[Step], images: Tensor) -> dict[str, Tensor]:
+    """Run the segments of a model on one image.
+
+    The front of a buffer goes to the next segment where it lies: nothing is copied, and no more is
+    read than how many rows that is.
+
+    Args:
+        steps: All of them, in order.
+        images: ``(1, 3, H, W)`` uint8.
+
+    Returns:
+        What they took and gave, by the names that `segment` lists.
+    """
+    given = {"images": images}
+    for merges, step in enumerate(steps, 1):
+        given.update(step.run([given[name] for name in step.inputs]))
+        if merges < len(steps):
+            kept = int(given[f"kept_{merges}"])
+            given[f"tokens_{merges}"] = given[f"tokens_{merges}"][:kept]
+    return given
+
+
+def outputs_of(given: Mapping[str, Tensor], merges: int, patches: int) -> tuple[Tensor, Tensor]:
+    """Pick what a `Program` gives from what a chain gave.
+
+    Args:
+        given: By name, as `run_chain` returns it.
+        merges: How many merges M the model has.
+        patches: How many patches N an image has.
+
+    Returns:
+        ``scores (1, K, h, w)`` float32 and ``merge_maps (1, M, N)`` int32.
+    """
+    maps = [given[f"merge_map_{merge}"] for merge in range(1, merges + 1)]
+    if not maps:
+        return given["scores"], torch.zeros(1, 0, patches, dtype=torch.int32)
+    return given["scores"], torch.stack(maps, dim=1)
