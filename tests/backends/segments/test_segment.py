@@ -8,11 +8,11 @@ from mpm_deploy.backends.segments.chain import outputs_of, run_chain
 from mpm_deploy.backends.segments.segment import Segment, cut
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.encoders.base import PackedEncoder
 from mpm_deploy.models.reductions import Tome
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.zoo import create
 from tests.backends.segments.models import HEADS, PATCHES, SCHEDULES, SIZE, segmenter
+from tests.models.small_eva import small_eva
 
 every_head = pytest.mark.parametrize("head", HEADS)
 every_schedule = pytest.mark.parametrize("blocks", [*SCHEDULES, (0, 3), (0, 1, 2, 3, 4, 5)])
@@ -118,7 +118,5 @@ def test_what_cannot_be_cut_is_refused() -> None:
     with pytest.raises(ModelError, match=r"merge at block 2: expected mutual pairs.*got") as caught:
         cut(tome)
     assert "method 'mpm'" in str(caught.value.hint)
-    other = segmenter("mask", ())
-    other.encoder = PackedEncoder()
-    with pytest.raises(ModelError, match="expected a plain ViT, which can be cut, got PackedEnc"):
-        cut(other)
+    with pytest.raises(ModelError, match="expected a plain ViT, which can be cut, got AdaptedVit"):
+        cut(small_eva())
