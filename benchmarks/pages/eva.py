@@ -12,15 +12,15 @@ _INTRODUCTION = """# Where EVA-01's FLOPs go
 
 EVA-01 with ViT-Adapter and Mask2Former's head, {height} × {width} pixels and {classes} classes, as
 the model counts itself (`python -m benchmarks.eva_flops`; nothing was run). The paper's Table 7 has
-{full} and, merged before blocks 2 and 5, {mpm} images a second of it on an A100, × {ratio:.2f}, and
-says neither FLOPs, nor tokens kept, nor what merged tokens become where the adapter reads a grid of
-patches: after each of four groups of ten blocks. So each reading is counted: merged through all
-groups, where tokens that merged stay merged, and injectors work on them or on every patch, after
-which its tokens merge again by the same map; anew in each group, which starts from every patch and
-merges before its own third and sixth block; in the first group alone.
+{full:.2f} and, merged before blocks 2 and 5, {mpm:.2f} images a second of it on an A100,
+× {ratio:.2f}, and says neither FLOPs, nor tokens kept, nor what becomes of merged tokens where the
+adapter reads a grid of patches: after each of four groups of ten blocks. So each reading is
+counted: merged through all groups, where tokens that merged stay merged, and injectors work on them
+or on every patch, whose tokens then merge again by the same map; anew in each group, which starts
+from every patch and merges before its own third and sixth block; in the first group alone.
 
-GFLOPs of an image, by part, where {kept} tokens are left of {patches}, as the paper's GFLOPs of
-{shown} in Table 1 say if both merges keep the same share:
+GFLOPs of an image, by part, where {kept} tokens are left of {patches}, as the paper's
+GFLOPs of {shown} in Table 1 say if both merges keep the same share:
 """
 _RATIOS = """
 How many times as many FLOPs the full-token model has, for the share of tokens that each model of
@@ -28,7 +28,7 @@ Table 1 keeps, and for the fewest that two merges of pairs can leave; and the to
 × {ratio:.2f}:
 """
 _CLOSING = """
-Are so few tokens left that FLOPs alone explain × {ratio:.2f}?
+In FLOPs alone × {ratio:.2f} takes
 
 {answers}
 
@@ -36,8 +36,8 @@ Speed is no ratio of FLOPs: what extractors and head compute runs at another rat
 and attention at another than layers. Here tokens merge through all groups, and the layers of
 injectors run on them.
 
-{full} images of {tflop:.1f} TFLOP a second are {rate:.0f} TFLOP/s, {beyond} the {peak} that an A100
-computes in float32 at most, by its data sheet: the paper does not say its precision.
+{full:.2f} images of {tflop:.1f} TFLOP a second are {rate:.0f} TFLOP/s, {beyond} the {peak} that an
+A100 computes in float32 at most, by its data sheet; the paper does not say its precision.
 """
 
 
@@ -86,6 +86,7 @@ def _answer(record: Record, reading: str) -> str:
     """Say where a reading reaches the paper's ratio, or how near it comes."""
     patches, needed = record["kept"][SHOWN][0], record["needed"][reading]
     if needed:
-        return f"if {needed[-1]} of {patches} are left, {needed[-1] / patches:.0%}"
+        return f"{needed[-1]} tokens left of {patches}, {needed[-1] / patches:.0%}"
     best = add_up(record["full_token"]) / add_up(record["merged"][reading]["fewest"])
-    return f"never, × {best:.2f} if the fewest are, {record['kept']['fewest'][-1]}"
+    fewest = record["kept"]["fewest"][-1]
+    return f"fewer than there can be: it is × {best:.2f} where {fewest} are left"

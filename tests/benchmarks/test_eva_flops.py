@@ -109,8 +109,8 @@ def test_the_page_says_what_the_record_says() -> None:
     assert ["all", "10,000", *["5,000"] * 4] in lines
     assert ["Seg-L/16", "1024", "2000", "→", "1200", *["2.00"] * 4] in lines
     assert ["for", "×", "1.42", *["2300", "→", "1700"] * 3, "never"] in lines
-    assert "- in the first group alone: never, × 2.00 if the fewest are, 784" in page
-    assert "- anew in each group: if 1700 of 3136 are left, 54%" in page
+    assert "- in the first group alone: fewer than there can be: it is × 2.00 where 784 are" in page
+    assert "- anew in each group: 1700 tokens left of 3136, 54%" in page
     assert "(commit abc; written by" in page
     assert "2.61 images of 10.0 TFLOP a second are 26 TFLOP/s, more than the 19.5" in page
 
