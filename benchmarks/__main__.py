@@ -12,6 +12,7 @@ from benchmarks import (
     c_interface,
     cpu_parts,
     cpu_peers,
+    eva_flops,
     label_map,
     memory,
     precisions,
@@ -35,6 +36,7 @@ MEMBERS = {
             c_interface,
             serving,
             archives,
+            eva_flops,
             cpu_peers,
         ),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mpm_deploy.cli.console import DONE, say, status, warn_of_random
 from mpm_deploy.cli.options import add_recipe_options, recipe_of
+from mpm_deploy.recipe.paper import TASKS
 
 HELP = "compile a recipe into one file"
 
@@ -16,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_recipe_options(parser)
     parser.add_argument(
         "--task",
-        metavar="ade20k|pascal_context|cityscapes",
+        metavar="|".join(TASKS),
         help="input size and classes as in the paper on that data set",
     )
     parser.add_argument("--full-token", action="store_true", help="the same model without merging")

@@ -90,8 +90,10 @@ def test_models_paper_gives_options_that_build_takes(
         options = line[line.index("--recipe") :].split()
         assert run("build", *options, "--weights", "random") == 0
     inputs = {(r.model.image_size, r.model.classes) for r in asked}
-    assert inputs == {((512, 512), 150), ((480, 480), 60), ((768, 768), 19)}
-    assert len({(r.name, r.model) for r in asked}) == len(lines) == 16
+    squares = ((512, 150), (480, 60), (768, 19), (896, 150))
+    assert inputs == {((side, side), classes) for side, classes in squares}
+    assert len({(r.name, r.model) for r in asked}) == len(lines) == 17
+    assert [line.split()[0] for line in lines][-1] == "7" and "eva_g16" in lines[-1]
 
 
 def test_set_goes_over_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ import torch
 import mpm_deploy.ops.attention.fused
 import mpm_deploy.ops.blending.kernel
 import mpm_deploy.ops.byte_table.kernel
+import mpm_deploy.ops.deformable_attention.kernel
 import mpm_deploy.ops.gelu.kernel
 import mpm_deploy.ops.nearest_neighbor.pairwise  # noqa: F401  each declares an operator
 from mpm_deploy.errors import BuildError
@@ -38,6 +39,11 @@ _DECLARATIONS = {
     "blend": """
         AOTITorchError aoti_torch_cpu_blend(
             AtenTensorHandle cells, AtenTensorHandle by_direction, AtenTensorHandle* blended)
+    """,
+    "deformable_attention": """
+        AOTITorchError aoti_torch_cpu_deformable_attention(
+            AtenTensorHandle values, const int64_t* grids, int64_t length,
+            AtenTensorHandle locations, AtenTensorHandle weights, AtenTensorHandle* attended)
     """,
     "gelu": """
         AOTITorchError aoti_torch_cpu_gelu(AtenTensorHandle rows, AtenTensorHandle* result)

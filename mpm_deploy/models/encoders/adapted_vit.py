@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mpm_deploy.errors import ModelError
+from mpm_deploy.models.bilinear import resized
 from mpm_deploy.models.deformable_attention import cell_centers
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.encoders.config import EncoderConfig, check_reads_pyramid
@@ -217,8 +217,7 @@ def _as_map(cells: Tensor, grid: tuple[int, int]) -> Tensor:
 
 def _added(level: Tensor, output: Tensor) -> Tensor:
     """Add a group's map ``(B, C, H / 16, W / 16)``, resized, to a level ``(B, C, h, w)``."""
-    size = [level.shape[2], level.shape[3]]
-    return level + functional.interpolate(output, size, mode="bilinear", align_corners=False)
+    return level + resized(output, (level.shape[2], level.shape[3]))
 
 
 def _as_tap(level: Tensor) -> Packed:

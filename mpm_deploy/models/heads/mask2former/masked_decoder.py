@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mpm_deploy.models.bilinear import resized
 from mpm_deploy.models.heads.mask2former.positions import sine_positions
 from mpm_deploy.models.polynomial import multiply_adds
 
@@ -76,17 +77,17 @@ class MaskedDecoder(nn.Module):
         """
         values: list[Tensor] = []
         keys: list[Tensor] = []
-        resized: list[Tensor] = []
+        limiting: list[Tensor] = []  # mask features on the grids that masks limit
         for index, level in enumerate(levels):
             grid = (level.shape[2], level.shape[3])
             cells = level.flatten(2).transpose(1, 2) + self.level_embed[index]  # (B, h w, C)
             values.append(cells)
             keys.append(cells + sine_positions(grid, level.shape[1], level.device).to(level.dtype))
-            resized.append(_resized(mask_features, grid))
+            limiting.append(resized(mask_features, grid))
         queries = self.query_feat.expand(mask_features.shape[0], -1, -1)  # (B, Q, C)
         for index, layer in enumerate(self.layers):
             level_index = index % len(levels)
-            within = within_masks(self._masks(queries, resized[level_index]))
+            within = within_masks(self._masks(queries, limiting[level_index]))
             queries = layer(
                 queries, self.query_embed, keys[level_index], values[level_index], within
             )
@@ -202,9 +203,3 @@ def within_masks(mask_logits: Tensor) -> Tensor:
     """
     inside = mask_logits >= 0
     return inside | ~inside.any(dim=2, keepdim=True)
-
-
-def _resized(features: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Resize features ``(B, M, H, W)`` to a grid: ``(B, M, h, w)``."""
-    size = [grid[0], grid[1]]
-    return functional.interpolate(features, size=size, mode="bilinear", align_corners=False)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mpm_deploy.models.bilinear import resized
 from mpm_deploy.models.deformable_attention import DeformableAttention, cell_centers
 from mpm_deploy.models.heads.mask2former.positions import sine_positions
 from mpm_deploy.models.polynomial import multiply_adds
@@ -167,6 +168,5 @@ class FinerLevel(nn.Module):
     def forward(self, level: Tensor, finer: Tensor) -> Tensor:
         """Add ``level (B, C, h, w)`` to ``finer (B, channels, H, W)``: ``(B, C, H, W)``."""
         lateral = self.lateral_conv(finer)
-        size = [lateral.shape[2], lateral.shape[3]]
-        coarse = functional.interpolate(level, size=size, mode="bilinear", align_corners=False)
+        coarse = resized(level, (lateral.shape[2], lateral.shape[3]))
         return self.output_conv(lateral + coarse)
