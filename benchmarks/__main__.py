@@ -12,6 +12,7 @@ from benchmarks import (
     c_interface,
     cpu_parts,
     cpu_peers,
+    injection,
     label_map,
     memory,
     precisions,
@@ -26,7 +27,7 @@ from benchmarks import (
 MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
-        *(speed, memory, label_map, windows, rotary_positions),
+        *(speed, memory, label_map, windows, rotary_positions, injection),
         *(
             transformers_agreement,
             precisions,
