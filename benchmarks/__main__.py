@@ -13,6 +13,7 @@ from benchmarks import (
     cpu_parts,
     cpu_peers,
     eva_flops,
+    injection,
     label_map,
     memory,
     precisions,
@@ -27,7 +28,7 @@ from benchmarks import (
 MEMBERS = {
     module.MEMBER.name: module.MEMBER
     for module in (
-        *(speed, memory, label_map, windows, rotary_positions),
+        *(speed, memory, label_map, windows, rotary_positions, injection),
         *(
             transformers_agreement,
             precisions,

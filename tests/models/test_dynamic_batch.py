@@ -13,11 +13,12 @@ from torch import Tensor
 
 from mpm_deploy.models import create
 from mpm_deploy.models.encoders import block
-from mpm_deploy.models.reductions import Algm, Cts, Method, Tome, mpm
+from mpm_deploy.models.reductions import Algm, Cts, Method, Mpm, Tome, mpm
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.ops.attention import flash
 from mpm_deploy.ops.nearest_neighbor.reference import nearest_neighbor as plain_nearest_neighbor
 from tests.models.reductions.reducing import blocky_images
+from tests.models.small_eva import images, small_eva
 from tests.models.test_reconstruction import CLASSES, HEADS, SIZE, segmenters
 from tests.ops.attention.test_flash import stand_in
 
@@ -175,9 +176,29 @@ def test_sharing_has_no_size_that_depends_on_the_data(blocks: tuple[int, ...]) -
     assert packed == ([False] * 12 if blocks == (0,) else [False] * 4 + [True] * 8)
 
 
+@pytest.mark.usefixtures("_as_on_a_gpu")
+@pytest.mark.parametrize("method", [Mpm(), Tome(0.2), Cts(5)], ids=str)
+def test_one_export_of_a_vit_with_an_adapter_answers_for_every_batch(method: Method) -> None:
+    model = small_eva((0, 3), method)
+    exported = export(model)
+    targets = [str(node.target) for node in exported.graph.nodes]
+    adaptive = {"Mpm": 2, "Tome": 0, "Cts": 1}[type(method).__name__]  # CTS's second merge is MPM's
+    assert sum("nonzero" in target for target in targets) == adaptive
+    assert not [name for name in targets if name.startswith(("aten.item", "aten._local_scalar"))]
+    assert not exported.graph_signature.lifted_tensor_constants  # nothing to copy to a GPU
+    for batch in (1, 2, 5):
+        with torch.no_grad():
+            scores, merge_maps = exported.module()(images(batch))
+            expected_scores, expected_maps = model(images(batch))
+        assert torch.equal(merge_maps, expected_maps)
+        assert merge_maps[:, -1].amax(dim=1).min() < PATCHES - 1  # something did merge
+        torch.testing.assert_close(scores, expected_scores, atol=1e-4, rtol=1e-4)
+
+
 COMPILED = [
     pytest.param(partial(segmenters, "mask", 1, (1, 3)), id="mask"),
     pytest.param(partial(segmenters, "eomt", 5, (1, 3), **LATER_PARTS), id="eomt"),
+    pytest.param(lambda: (small_eva((1, 3)),), id="adapter", marks=pytest.mark.slow),
     *(
         pytest.param(lambda method=each: (baseline(method),), id=str(each), marks=pytest.mark.slow)
         for each in (Tome(0.2), Algm(0.9), Cts(5))

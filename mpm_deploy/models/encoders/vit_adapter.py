@@ -7,6 +7,14 @@ The paper is Chen et al., "Vision Transformer Adapter for Dense Predictions", IC
     image ─▶ patches ──────▶ tokens ─▶ Injector ─▶ some blocks ──────┴──────▶ tokens ─▶ ...
 
 A pyramid's cells lie level after level, the finest first, and row by row.
+
+How merged tokens are best injected into, nobody had published. That each patch reads at its own
+place, and a token takes the mean, keeps tokens closer to the full-token model's than to read once
+at the mean of the places, on 7 to 9 of 12 street scenes, by next to nothing: errors agree in three
+digits. Layers compute on as many tokens either way, fewer points are read at the mean, and neither
+is faster beyond the noise of the machine. It is taken because it needs no padding where images of
+a batch keep different numbers of tokens. This is of one trained ViT-T with an adapter that was
+drawn (`benchmarks/injection.py`, `benchmarks/results/injection.json`).
 """
 
 import torch

@@ -1,8 +1,8 @@
 """Attend by an operator of its own, for which a compiled model holds a kernel.
 
-A compiler writes the sampling of a grid out, four neighbors for each point and channel, and takes
-minutes for the loops of each layer. The kernel, in ``backends/aotinductor/kernels``, reads a head's
-channels of a neighbor at once, where they lie.
+A compiler writes the sampling of a grid out: every channel of each of a point's four neighbors is
+looked up by itself. The kernel, in ``backends/aotinductor/kernels``, reads a head's channels of a
+neighbor at once, where they lie.
 """
 
 import torch

@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.models.heads.mask2former import MaskedDecoder, PixelDecoder, semantic_scores
+from mpm_deploy.models.heads.mask2former.head import Mask2FormerHead
+from mpm_deploy.models.packing import equal_offsets
+from mpm_deploy.models.reductions import Packed
 from tests.models.heads.mask2former.random_weights import random, randomized
 
 transformers = pytest.importorskip("transformers")
@@ -44,18 +47,17 @@ _MASKED_DECODER = {
 }
 
 
-def config(**options: Any) -> Any:
+def config(mask_width: int = MASK_WIDTH) -> Any:
     return transformers.Mask2FormerConfig(
         feature_size=WIDTH,
         hidden_dim=WIDTH,
-        mask_feature_size=MASK_WIDTH,
+        mask_feature_size=mask_width,
         num_attention_heads=HEADS,
         num_queries=QUERIES,
         encoder_layers=2,
         encoder_feedforward_dim=96,
         decoder_layers=5,  # theirs is one less than they say
         dim_feedforward=80,
-        **options,
     )
 
 
@@ -85,8 +87,8 @@ def with_parted_projections(tensors: Tensors) -> Tensors:
     return parted
 
 
-def random_maps(images: int) -> list[Tensor]:
-    maps = zip(CHANNELS, GRIDS, strict=True)
+def random_maps(images: int, channels: tuple[int, ...] = CHANNELS) -> list[Tensor]:
+    maps = zip(channels, GRIDS, strict=True)
     return [random(images, count, *grid, seed=count) for count, grid in maps]
 
 
@@ -161,4 +163,48 @@ def test_scores_of_both_parts_are_theirs() -> None:
     masks = said.masks_queries_logits[-1].sigmoid()
     expected = torch.einsum("bqc,bqhw->bchw", classes, masks)  # as they combine the two
     scores = semantic_scores(*ours(*pixel_decoder_of(pixels.state_dict())(maps)))
+    assert_close(scores.transpose(1, 2).unflatten(2, GRIDS[0]), expected)
+
+
+def as_tap(cells: Tensor) -> Packed:
+    """A map ``(B, C, h, w)`` as an encoder with an adapter gives it."""
+    images, count = cells.shape[0], cells.shape[2] * cells.shape[3]
+    rows = torch.arange(images * count).view(images, count)
+    offsets = equal_offsets(images, count, cells.device)
+    return Packed(cells.permute(0, 2, 3, 1).flatten(0, 2), offsets, count, rows, 0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("images", [1, 3])
+def test_the_head_scores_a_pyramid_as_they_do(images: int) -> None:
+    channels = (24,) * 4
+    pixels = theirs("PixelDecoder", config(WIDTH), channels)
+    masked = theirs("TransformerModule", WIDTH, config(WIDTH))
+    head = Mask2FormerHead(
+        queries=QUERIES,
+        decoder_width=WIDTH,
+        decoder_layers=4,
+        decoder_heads=HEADS,
+        decoder_mlp_width=80,
+        pixel_decoder_layers=2,
+        pixel_decoder_heads=HEADS,
+        pixel_decoder_mlp_width=96,
+    )
+    ours = randomized(lambda: head.make(24, CLASSES, GRIDS[2]))
+    own = {n: t for n, t in ours.state_dict().items() if "cls_embed" in n}
+    parts = {
+        "pixel_decoder": renamed(pixels.state_dict(), _PIXEL_DECODER),
+        "masked_decoder": renamed(with_parted_projections(masked.state_dict()), _MASKED_DECODER),
+    }
+    named = {f"{part}.{n}": t for part, tensors in parts.items() for n, t in tensors.items()}
+    ours.load_state_dict(named | own)
+
+    maps = random_maps(images, channels)
+    decoded = pixels(maps)
+    said = masked(list(decoded.multi_scale_features), decoded.mask_features)
+    queries = said.intermediate_hidden_states[-1].transpose(0, 1)
+    classes = ours.masked_decoder.cls_embed(queries).softmax(dim=-1)[..., :-1]
+    masks = said.masks_queries_logits[-1].sigmoid()
+    expected = torch.einsum("bqc,bqhw->bchw", classes, masks)
+    scores = ours([as_tap(level) for level in maps])
     assert_close(scores.transpose(1, 2).unflatten(2, GRIDS[0]), expected)
