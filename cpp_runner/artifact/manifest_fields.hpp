@@ -81,14 +81,14 @@ void list_fields(Requires& needs, auto& field) {
   field("device", needs.device);
   field("dtype", needs.dtype);
   std::map<std::string, Json> details;
-  for (const std::string& name : needs.details) details[name];
+  for (const auto& [name, text] : needs.details) details[name] = Json::parse(text);
   field("versions", needs.versions);
   field("machine", needs.machine);
   field("cpu_isa", needs.cpu_isa);
   field("cuda_capability", needs.cuda_capability);
   field("details", details);
   needs.details.clear();
-  for (const auto& [name, _] : details) needs.details.push_back(name);
+  for (const auto& [name, value] : details) needs.details[name] = value.dump();
 }
 
 void list_fields(Agreement& agreement, auto& field) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <map>
 #include <new>
+#include <set>
 
 #include "backends/window_labels.hpp"
 #include "mpm_kernels/label_map.h"
@@ -26,10 +27,14 @@ using Load = std::unique_ptr<Program>(const std::filesystem::path&, const Manife
 struct Backend {
   Load* load;
   bool any_device;  // whether a file runs on other devices than it was built for
+  std::set<std::string> known_details = {};  // what it asks of a host in `Requires::details`
+  // Refuses a machine that has not what these are; nothing else needs it.
+  void (*check_details)(const std::filesystem::path&, const Manifest&) = nullptr;
 };
 
 const std::map<std::string, Backend> backends{
     {"aotinductor", {load_aotinductor, false}},
+    {"onnxruntime", {load_onnxruntime, false, {"providers"}, check_providers}},
     {"torchscript", {load_torchscript, true}},
 };
 
@@ -182,12 +187,14 @@ void check_host_of(const std::filesystem::path& artifact, const Manifest& manife
                    const Device& device) {
   const Requires& needs = manifest.requires_;
   const Backend& backend = find_backend(artifact, needs.backend);
-  if (!needs.details.empty()) {
-    throw HostError(artifact.string() + ": needs " + needs.details.front() + ", which backend \"" +
-                        needs.backend + "\" does not know",
+  for (const auto& [name, _] : needs.details) {
+    if (backend.known_details.contains(name)) continue;
+    throw HostError(artifact.string() + ": needs " + name + ", which backend \"" + needs.backend +
+                        "\" does not know",
                     "update this program");
   }
   check_host(manifest, device, artifact, backend.any_device);
+  if (backend.check_details) backend.check_details(artifact, manifest);
 }
 
 OpenedOnce::Open told_of(const std::filesystem::path& artifact, const Manifest& manifest,

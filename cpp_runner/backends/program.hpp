@@ -78,5 +78,12 @@ std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,
 std::unique_ptr<Program> load_aotinductor(const std::filesystem::path& artifact,
                                           const Manifest& manifest, const at::Device& device,
                                           int threads);
+std::unique_ptr<Program> load_onnxruntime(const std::filesystem::path& artifact,
+                                          const Manifest& manifest, const at::Device& device,
+                                          int threads);
+
+// Refuses a machine whose ONNX Runtime lacks an execution provider that the artifact is for. Throws
+// HostError; ArtifactError: the manifest names none.
+void check_providers(const std::filesystem::path& artifact, const Manifest& manifest);
 
 }  // namespace mpm

@@ -53,7 +53,7 @@ TEST_SUITE("manifest") {
     manifest["outputs"][0]["shape"] = {2, 8, 8};  // a head that upsamples by 4
     manifest["outputs"].push_back({{"name", "masks"}, {"dtype", "float16"}, {"shape", {100}}});
     const Manifest read = read_back(manifest);
-    CHECK(read.requires_.details == std::vector<std::string>{"workspace_mib"});
+    CHECK(read.requires_.details == std::map<std::string, std::string>{{"workspace_mib", "64"}});
     CHECK(read.merge.weights->origin == "policy.safetensors");
     CHECK(read.outputs[0].shape == std::vector<std::int64_t>{2, 8, 8});
     CHECK(read.outputs[2].name == "masks");

@@ -107,7 +107,8 @@ struct Requires {
   std::optional<std::string> machine = {};
   std::vector<std::string> cpu_isa = {};
   std::optional<std::array<int, 2>> cuda_capability = {};
-  std::vector<std::string> details = {};  // what else the backend wants to know, by its names
+  // What else the backend asks of a host, by its names, as JSON text.
+  std::map<std::string, std::string> details = {};
 };
 
 // The artifact against the eager model when it was built: shares of equal labels and clusters.

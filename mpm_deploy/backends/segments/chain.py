@@ -33,14 +33,25 @@ def run_chain(steps: Sequence[Step], images: Tensor) -> dict[str, Tensor]:
 
     Returns:
         What they took and gave, by the names that `segment` lists.
+
+    Raises:
+        KeyError: A segment lacks what a later one takes.
+        RuntimeError: It kept more rows than there are.
     """
     given = {"images": images}
     for merges, step in enumerate(steps, 1):
         given.update(step.run([given[name] for name in step.inputs]))
         if merges < len(steps):
-            kept = int(given[f"kept_{merges}"])
-            given[f"tokens_{merges}"] = given[f"tokens_{merges}"][:kept]
+            tokens = given[f"tokens_{merges}"]
+            given[f"tokens_{merges}"] = _front(tokens, int(given[f"kept_{merges}"]))
     return given
+
+
+def _front(tokens: Tensor, kept: int) -> Tensor:
+    """Return the first rows of a buffer ``(T, C)``, as many as a merge kept."""
+    if not 0 <= kept <= tokens.shape[0]:
+        raise RuntimeError(f"a segment kept {kept} of {tokens.shape[0]} rows")
+    return tokens[:kept]
 
 
 def outputs_of(given: Mapping[str, Tensor], merges: int, patches: int) -> tuple[Tensor, Tensor]:

@@ -113,6 +113,20 @@ def test_the_next_segment_gets_the_front_of_the_buffer_where_it_lies() -> None:
     assert not buffer[int(count) :].any()
 
 
+@pytest.mark.parametrize("kept", [-1, PATCHES + 2])
+def test_more_rows_than_there_are_cannot_be_kept(kept: int) -> None:
+    first, last = cut(segmenter("mask", (2,)))
+
+    class Wrong:
+        inputs = first.inputs
+
+        def run(self, inputs: list[Tensor]) -> dict[str, Tensor]:
+            return {**first.run(inputs), "kept_1": torch.tensor([kept])}
+
+    with torch.inference_mode(), pytest.raises(RuntimeError, match=f"kept {kept} of 25 rows"):
+        run_chain([Wrong(), last], verification_images(1, SIZE))
+
+
 def test_what_cannot_be_cut_is_refused() -> None:
     tome = create("seg_t16_mask", classes=7, image_size=SIZE, blocks=[2], method=Tome(r=4))
     with pytest.raises(ModelError, match=r"merge at block 2: expected mutual pairs.*got") as caught:
