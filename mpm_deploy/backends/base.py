@@ -229,6 +229,7 @@ class Backend(ABC):
         suffix: What the names of its files end in.
         any_device: Whether a file runs on another kind of device than it was built for.
         multiplies_int8: Whether it compiles quantized layers for a CPU.
+        dtypes: The types that its models compute in, int8 aside.
         checks_hash: Whether `load` itself opens only what has the manifest's hash, and a file is
             not read for that beforehand: what is at its path may be another one by then.
         known_details: The names of what it asks of a host in `Requires.details`.
@@ -238,6 +239,7 @@ class Backend(ABC):
     suffix: ClassVar[str]
     any_device: ClassVar[bool] = False
     multiplies_int8: ClassVar[bool] = False
+    dtypes: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
     checks_hash: ClassVar[bool] = False
     known_details: ClassVar[frozenset[str]] = frozenset()
 
@@ -269,12 +271,14 @@ class Backend(ABC):
         Raises:
             OptionError: Which, and what does.
         """
+        multiplies = dtype == "int8" and self.multiplies_int8 and device == "cpu"
         require(
-            dtype != "int8" or (self.multiplies_int8 and device == "cpu"),
+            multiplies or dtype in self.dtypes,
             "dtype",
-            f"'float32' or 'bfloat16' with backend {self.name!r} on {device!r}",
+            f"{' or '.join(map(repr, self.dtypes))} with backend {self.name!r} on {device!r}",
             dtype,
-            "int8 is for backend 'aotinductor' on a CPU: --recipe cpu_int8",
+            "int8 is for backend 'aotinductor' on a CPU: --recipe cpu_int8; float16 for backend "
+            "'onnxruntime': --recipe cpu_onnxruntime_fp32 --set backend.dtype=float16",
         )
 
     @abstractmethod

@@ -200,8 +200,9 @@ class BackendRecipe(OpenTable):
         name: A name of `families.BACKENDS`; ``"torchscript"`` writes a ``.pt``, ``"aotinductor"``
             a ``.pt2``, ``"onnxruntime"`` an ``.onnx.zip``.
         device: ``"cpu"`` or ``"cuda"``.
-        dtype: The type that the model computes in; ``"int8"`` is that of the linear layers of its
-            blocks, and the rest computes in bfloat16 where the processor has instructions for it.
+        dtype: The type that the model computes in, of which backends have some; ``"int8"`` is that
+            of the linear layers of its blocks, and the rest computes in bfloat16 where the
+            processor has instructions for it.
         calibration: A folder of photos on which the ranges of what becomes int8 are measured; None
             measures them on images that are made up.
         max_batch: The most images that one call may take; AOTInductor files for a CPU take one
@@ -214,7 +215,7 @@ class BackendRecipe(OpenTable):
 
     name: str = "torchscript"
     device: Literal["cpu", "cuda"] = "cpu"
-    dtype: Literal["float32", "bfloat16", "int8"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32"
     calibration: str | None = None
     max_batch: int = 64
     machine: Literal["x86_64", "aarch64"] | None = None

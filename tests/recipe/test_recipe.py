@@ -39,6 +39,7 @@ def write(folder: Path, text: str) -> Path:
 def test_builtin_recipes_are_there_with_a_description() -> None:
     recipes = {recipe.name: recipe for recipe in builtin_recipes()}
     on_cpus = {"cpu_portable_fp32", "rpi5_fp32", "cpu_fp32", "cpu_bf16", "cpu_int8"}
+    on_cpus |= {"cpu_onnxruntime_fp32"}
     assert on_cpus | {"h100_bf16", "h100_fp32"} <= recipes.keys()
     assert all(recipe.description for recipe in recipes.values())
     assert recipes["cpu_portable_fp32"].backend.name == "torchscript"
@@ -206,7 +207,8 @@ def test_a_file_finds_photos_beside_it(tmp_path: Path) -> None:
             "'mpm'",
         ),
         ('[backend]\nname = "tensorrt"', "allowed are torchscript, aotinductor", None),
-        ('[backend]\ndtype = "float16"', "allowed are float32, bfloat16, int8", "'bfloat16'"),
+        ('[backend]\ndtype = "float15"', "allowed are float32, bfloat16, float16", "'float16'"),
+        ('[backend]\ndtype = "float16"', "'bfloat16' with backend 'torchscript'", "onnxruntime"),
         ('[backend]\ndtype = "int8"', "with backend 'torchscript' on 'cpu'", "cpu_int8"),
         (
             '[backend]\nname = "aotinductor"\ndevice = "cuda"\ndtype = "int8"',
@@ -417,7 +419,7 @@ def test_values_are_checked_in_python_too() -> None:
         (ModelRecipe, {"classes": "7"}, "model.classes: expected a whole number, got '7'"),
         (ModelRecipe, {"image_size": 64}, "model.image_size: expected a list, got 64"),
         (BackendRecipe, {"max_batch": True}, "backend.max_batch: expected a whole number, got T"),
-        (BackendRecipe, {"dtype": "float16"}, "backend.dtype: unknown value 'float16'; allowed"),
+        (BackendRecipe, {"dtype": "float15"}, "backend.dtype: unknown value 'float15'; allowed"),
         (InputRecipe, {"stride": "9"}, "input.stride: expected a whole number, got '9'"),
         (VerifyRecipe, {"images": 8.5}, "verify.images: expected a whole number, got 8.5"),
     ],

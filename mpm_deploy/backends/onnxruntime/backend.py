@@ -59,6 +59,7 @@ class OnnxRuntime(Backend):
     suffix = ".onnx.zip"
     checks_hash = True
     known_details = frozenset({_PROVIDERS})
+    dtypes = ("float32", "float16")  # its CPU provider has no products of bfloat16
 
     providers: tuple[str, ...] = (CPU,)
 

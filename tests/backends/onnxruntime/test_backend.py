@@ -217,7 +217,8 @@ def test_what_a_manifest_asks_for_is_read_strictly(
         ("backend.providers=[]", "backend.providers: expected names of execution providers"),
         ('backend.providers=["cuda"]', "backend.providers: expected names of execution providers"),
         ("backend.device=cuda", "backend.device: expected 'cpu' with backend 'onnxruntime'"),
-        ("backend.dtype=int8", "backend.dtype: expected"),
+        ("backend.dtype=int8", "backend.dtype: expected 'float32' or 'float16' with backend"),
+        ("backend.dtype=bfloat16", "backend.dtype: expected 'float32' or 'float16' with backend"),
     ],
 )
 def test_other_options_are_refused(change: str, problem: str) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from mpm_deploy.backends.segments.chain import outputs_of, run_chain
 from mpm_deploy.backends.segments.segment import cut
-from mpm_deploy.builder.verify import verification_images
+from mpm_deploy.builder.verify import same_cluster, verification_images
+from mpm_deploy.ops.label_map.reference import label_map
 from tests.backends.segments.models import HEADS, PATCHES, SCHEDULES, SIZE, segmenter
 
 onnx = pytest.importorskip("onnx")
@@ -65,6 +66,25 @@ def test_the_files_compute_the_model(head: str, blocks: tuple[int, ...], tmp_pat
     written(tmp_path, head, blocks)
     for image in verification_images(3, SIZE, seed=1).split(1):
         assert_same(segmenter(head, blocks), tmp_path, image)
+
+
+@pytest.mark.parametrize(
+    "head", ["linear", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mask", "eomt"))]
+)
+def test_in_float16_the_same_tokens_merge(head: str, tmp_path: Path) -> None:
+    """Similarities are float32. Random weights put classes closer than float16 tells apart."""
+    model = segmenter(head, (2, 5)).compute_in(torch.float16)
+    write_segments(cut(model), verification_images(1, SIZE), tmp_path)
+    chain = open_folder(tmp_path, ["CPUExecutionProvider"], threads=1)
+    with torch.inference_mode():
+        for image in verification_images(4, SIZE, seed=1).split(1):
+            scores, merge_maps = model(image)
+            given = run_chain(chain, image)
+            got_scores, got_maps = outputs_of(given, 2, PATCHES)
+            assert given["tokens_1"].dtype == torch.float16 and got_scores.dtype == torch.float32
+            assert same_cluster(merge_maps[0], got_maps[0]).all()
+            labels = label_map(scores, SIZE) == label_map(got_scores, SIZE)
+            assert labels.double().mean() > 0.97
 
 
 def test_the_parts_of_later_vits_are_there(rotary: Path) -> None:
