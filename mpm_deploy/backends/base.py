@@ -26,6 +26,7 @@ from mpm_deploy.ops.label_map.windows import window_label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.family import require
 from mpm_deploy.support.refusal import line_of, refusal_in, refusals_told
+from mpm_deploy.support.temporary_folder import check_temporary_folder
 
 if TYPE_CHECKING:
     from mpm_deploy.models.segmenter import Segmenter
@@ -167,6 +168,22 @@ class OpenArtifact(NamedTuple):
 
     manifest: Manifest
     program: Program
+
+
+def check_unpacked(path: Path, *, for_code: bool = False) -> None:
+    """Refuse a temporary folder into which a file cannot have been unpacked.
+
+    Args:
+        path: The artifact.
+        for_code: Whether machine code is to run from there.
+
+    Raises:
+        HostError: It will not do; says why.
+    """
+    try:
+        check_temporary_folder(path.stat().st_size, for_code=for_code)
+    except HostError as error:
+        raise HostError(f"{path}: cannot be unpacked: {error.problem}", error.hint) from error
 
 
 def unloadable(

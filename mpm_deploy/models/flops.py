@@ -24,9 +24,9 @@ def count_parts(model: Segmenter) -> dict[str, Flops]:
     """Count as `count_flops` does, part by part; at any tokens kept, their sum is its."""
     down, across = model.grid
     encoder = model.encoder.flop_parts()
-    none = [Polynomial() for _ in model.encoder.flop_stages()]
+    before = [Polynomial()] * len(model.encoder.schedule)  # a decoder runs after the last merge
     decoder = {
-        name: [*none[1:], _decoded(model, part)]
+        name: [*before, _decoded(model, part)]
         for name, part in model.decoder.flop_parts(down * across).items()
     }
     return {name: _flops(stages) for name, stages in {**encoder, **decoder}.items()}

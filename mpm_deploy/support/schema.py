@@ -216,9 +216,7 @@ def _unknown_option(
     allowed: tuple[str, ...],
     key: str,
 ) -> StructureError:
-    named = [
-        (choice, values.get(choice.key, getattr(table, choice.key))) for choice in table.CHOICES
-    ]
+    named = [(choice, choice.named_in(table, values)) for choice in table.CHOICES]
     words = [f"{choice.word} {name!r}" for choice, name in named if name is not None]
     problem = f"unknown key with {' and '.join(words)}" if words else "unknown key"
     return StructureError(_join(key, option), problem, allowed, _whose(table, option))

@@ -1,6 +1,5 @@
 """A small EVA-01 with ViT-Adapter and Mask2Former: both programs write the same label maps."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from mpm_deploy.backends import get_backend
 from tests.conftest import built_once, small_recipe
 from tests.models.small_eva import OPTIONS
 from tests.parity.conftest import Run
-from tests.parity.test_cts import tokens_kept
-from tests.parity.test_label_maps import assert_same_scores, label_maps
+from tests.parity.test_label_maps import assert_same_label_maps, tokens_kept
 
 RECIPES = ["cpu_portable_fp32", pytest.param("cpu_fp32", marks=pytest.mark.slow)]
 
@@ -36,29 +34,12 @@ def test_its_manifest_says_its_parts_with_their_options(adapted: Path) -> None:
 def test_both_programs_write_the_same_label_maps(
     adapted: Path, image_folder: Path, cpp_runner: Run, mpm_deploy: Run, tmp_path: Path
 ) -> None:
-    ours, theirs = tmp_path / "p", tmp_path / "c"
-    answer = mpm_deploy("run", adapted, image_folder, "-o", ours, "--batch", 4, "--scores")
-    assert answer.returncode == 0, answer.stderr
-    answer = cpp_runner("run", adapted, image_folder, "--output", theirs, "--scores")
-    assert answer.returncode == 0, answer.stderr
-    assert_same_scores(ours, theirs)
-    python, cpp = label_maps(ours), label_maps(theirs)
-    assert python.keys() == cpp.keys() and len(python) == 5
-    for name, labels in python.items():
-        assert (labels == cpp[name]).all(), name
+    maps = assert_same_label_maps(adapted, image_folder, cpp_runner, mpm_deploy, tmp_path, batch=4)
+    assert len(maps) == 5
 
 
 def test_both_programs_count_the_same_tokens(
     adapted: Path, image_folder: Path, cpp_runner: Run, mpm_deploy: Run, tmp_path: Path
 ) -> None:
-    ours, theirs = tmp_path / "p.json", tmp_path / "c.json"
-    for run, report in ((mpm_deploy, ours), (cpp_runner, theirs)):
-        answer = run("bench", adapted, image_folder, "--batch", 1, "--json", report)
-        assert answer.returncode == 0, answer.stderr
-    assert tokens_kept(ours) == tokens_kept(theirs)
-    (kept,) = tokens_kept(ours)
+    kept = tokens_kept(adapted, image_folder, cpp_runner, mpm_deploy, tmp_path)
     assert 24 > kept["mean"][0] > kept["mean"][1]
-    flops = [
-        json.loads(report.read_text())["results"][0].get("gflops") for report in (ours, theirs)
-    ]
-    assert flops[0] == flops[1]

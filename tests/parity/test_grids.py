@@ -10,7 +10,7 @@ from mpm_deploy.builder.build import build
 from mpm_deploy.run.runner import Runner
 from tests.conftest import small_recipe
 from tests.parity.conftest import smooth, with_manifest
-from tests.parity.test_label_maps import assert_same_scores, label_maps
+from tests.parity.test_label_maps import assert_same_label_maps
 
 SIZES = [(30, 150), (64, 96), (90, 40), (33, 410), (1, 1)]
 # EoMT's, four times as fine; and one of 2 × 10 patches of 16 pixels, which reach beyond the input.
@@ -44,20 +44,14 @@ def images(tmp_path_factory) -> Path:
 def test_both_programs_write_the_same_label_maps(
     sliding, name, fit, images, cpp_runner, mpm_deploy, tmp_path
 ):
-    artifact, ours, theirs = tmp_path / "it.pt", tmp_path / "p", tmp_path / "c"
+    artifact = tmp_path / "it.pt"
     with_manifest(sliding, artifact, lambda manifest: manifest["input"].update(fit=fit))
-    answer = mpm_deploy("run", artifact, images, "-o", ours, "--batch", 3, "--scores")
-    assert answer.returncode == 0, answer.stderr
-    answer = cpp_runner("run", artifact, images, "--output", theirs, "--scores")
-    assert answer.returncode == 0, answer.stderr
-    python, cpp = label_maps(ours), label_maps(theirs)
-    assert len(python) == len(SIZES) and python.keys() == cpp.keys()
-    for file in python:
-        assert np.array_equal(python[file], cpp[file]), file
+    python = assert_same_label_maps(artifact, images, cpp_runner, mpm_deploy, tmp_path, batch=3)
+    assert len(python) == len(SIZES)
     assert len(np.unique(np.concatenate([labels.ravel() for labels in python.values()]))) > 1
-    assert_same_scores(ours, theirs)
     if fit == "resize":
-        assert {np.load(file).shape for file in ours.glob("*.npy")} == {SCORES[name]}
+        shapes = {np.load(file).shape for file in (tmp_path / "p").glob("*.npy")}
+        assert shapes == {SCORES[name]}
 
 
 def test_probabilities_sum_to_one_and_the_best_score_is_the_best_of_them(sliding, images):

@@ -2,6 +2,7 @@
 same class scores.
 """
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,34 @@ def assert_same_scores(ours: Path, theirs: Path) -> None:
         assert np.array_equal(best, labels), name
 
 
+def assert_same_label_maps(artifact, images, cpp_runner, mpm_deploy, folder, batch):
+    """Both programs write the same label maps and scores, to ``p`` and ``c``; returns the maps."""
+    ours, theirs = folder / "p", folder / "c"
+    answer = mpm_deploy("run", artifact, images, "-o", ours, "--batch", batch, "--scores")
+    assert answer.returncode == 0, answer.stderr
+    answer = cpp_runner("run", artifact, images, "--output", theirs, "--scores")
+    assert answer.returncode == 0, answer.stderr
+    python, cpp = label_maps(ours), label_maps(theirs)
+    assert python.keys() == cpp.keys()
+    for name in python:
+        assert np.array_equal(python[name], cpp[name]), name
+    assert_same_scores(ours, theirs)
+    return python
+
+
+def tokens_kept(artifact, images, cpp_runner, mpm_deploy, folder):
+    """Both programs count the same tokens and FLOPs, at batch 1; returns the tokens."""
+    counted = []
+    for number, run in enumerate((mpm_deploy, cpp_runner)):
+        report = folder / f"{number}.json"
+        answer = run("bench", artifact, images, "--batch", 1, "--json", report)
+        assert answer.returncode == 0, answer.stderr
+        (row,) = json.loads(report.read_text())["results"]
+        counted.append((row["tokens_kept"], row["gflops"]))
+    assert counted[0] == counted[1]
+    return counted[0][0]
+
+
 @pytest.fixture(scope="module")
 def some_scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
@@ -62,20 +91,10 @@ def test_both_programs_write_the_same_label_maps(
     built, images, cpp_runner, mpm_deploy, tmp_path, request
 ):
     folder = request.getfixturevalue(images)
-    ours, theirs = tmp_path / "p", tmp_path / "c"
-    answer = mpm_deploy("run", built, folder, "-o", ours, "--batch", 4, "--scores")
-    assert answer.returncode == 0, answer.stderr
-    answer = cpp_runner("run", built, folder, "--output", theirs, "--scores")
-    assert answer.returncode == 0, answer.stderr
-
-    python, cpp = label_maps(ours), label_maps(theirs)
+    python = assert_same_label_maps(built, folder, cpp_runner, mpm_deploy, tmp_path, batch=4)
     assert len(python) == len(list(folder.iterdir())) >= 6
-    assert python.keys() == cpp.keys()
-    for name in python:
-        assert np.array_equal(python[name], cpp[name]), name
-    assert palettes(ours) == palettes(theirs)
+    assert palettes(tmp_path / "p") == palettes(tmp_path / "c")
     assert len(np.unique(np.concatenate([m.ravel() for m in python.values()]))) > 1
-    assert_same_scores(ours, theirs)
 
 
 def test_images_that_share_a_stem_overwrite_nothing(

@@ -23,11 +23,12 @@ from mpm_deploy.backends.base import (
     Compiled,
     Program,
     Servable,
+    check_unpacked,
     uncompilable,
     unloadable,
 )
 from mpm_deploy.backends.opened_once import OpenedOnce
-from mpm_deploy.errors import ArtifactError, BuildError, HostError, InputError
+from mpm_deploy.errors import ArtifactError, BuildError, InputError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.cores import available_cores
@@ -147,7 +148,7 @@ def _open_entries(path: Path, manifest: Manifest, device: torch.device) -> dict[
     try:
         return open_entries(path, manifest.payload_sha256, entries, device)
     except (OSError, RuntimeError) as error:
-        _check_unpacked(path)
+        check_unpacked(path, for_code=True)
         raise unloadable(path, manifest, error) from error
 
 
@@ -235,14 +236,6 @@ class AotInductor(Backend):
         """Return the CPUs that a file is for; None where it is for a GPU."""
         on_cpu = recipe.backend.device == "cpu"
         return find_target(self.cpu, recipe.backend.dtype) if on_cpu else None
-
-
-def _check_unpacked(path: Path) -> None:
-    """Refuse a temporary folder into which a file cannot have been unpacked and run."""
-    try:
-        check_temporary_folder(path.stat().st_size, for_code=True)
-    except HostError as error:
-        raise HostError(f"{path}: cannot be unpacked: {error.problem}", error.hint) from error
 
 
 def _batch_range(recipe: Recipe) -> BatchRange:

@@ -14,7 +14,14 @@ from torch import Tensor
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires, check_payload
 from mpm_deploy.artifact.manifest import REBUILD
-from mpm_deploy.backends.base import Backend, Compiled, Program, uncompilable, unloadable
+from mpm_deploy.backends.base import (
+    Backend,
+    Compiled,
+    Program,
+    check_unpacked,
+    uncompilable,
+    unloadable,
+)
 from mpm_deploy.backends.onnxruntime.packages import import_build_packages, import_onnxruntime
 from mpm_deploy.backends.onnxruntime.sessions import FOLDER, SessionStep, open_sessions
 from mpm_deploy.backends.opened_once import OpenedOnce
@@ -218,18 +225,10 @@ def _open_chain(
         if len(steps) != len(manifest.merge.blocks) + 1:
             raise RuntimeError(f"expected a segment more than merges, found {len(steps)}")
     except (OSError, RuntimeError) as error:
-        _check_room(path)
+        check_unpacked(path)
         engine = f"ONNX Runtime {import_onnxruntime().__version__}"
         raise unloadable(path, manifest, error, engine) from error
     return steps
-
-
-def _check_room(path: Path) -> None:
-    """Refuse a temporary folder into which a file cannot have been unpacked."""
-    try:
-        check_temporary_folder(path.stat().st_size)
-    except HostError as error:
-        raise HostError(f"{path}: cannot be unpacked: {error.problem}", error.hint) from error
 
 
 def _providers_of(manifest: Manifest, path: Path) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.models.reductions import Packed
+from mpm_deploy.models.reductions.mpm import mutual_pairs
 from mpm_deploy.ops.nearest_neighbor.static import nearest_neighbor
 
 
@@ -34,11 +35,9 @@ def merge_into_buffer(packed: Packed) -> MergedRows:
     """Do what `merge_mutual_pairs` does to one image, without a size that depends on its values."""
     tokens = packed.tokens
     nearest = nearest_neighbor(tokens, packed.offsets, packed.max_length, packed.special_tokens)
-    row = torch.arange(tokens.shape[0], device=tokens.device)
-    partner = torch.where(nearest[nearest] == row, nearest, row)  # (T,)
-    kept_up_to = (row <= partner).int().cumsum(0)
-    merge_map = kept_up_to[torch.minimum(row, partner)] - 1
+    partner, _, kept_up_to, merge_map = mutual_pairs(nearest)  # (T,) each
 
+    row = torch.arange(tokens.shape[0], device=tokens.device)
     is_single = (row == partner)[:, None]
     mean = torch.where(is_single, tokens, (tokens + tokens[partner]) / 2)
     buffer = torch.zeros_like(tokens).index_put((merge_map,), mean)

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.bilinear import resized
 from mpm_deploy.models.deformable_attention import cell_centers
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.encoders.config import EncoderConfig, check_reads_pyramid
 from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.encoders.vit_adapter import LEVELS, BatchNorm, Interaction, SpatialPrior
+from mpm_deploy.models.maps import as_cells, as_map, resized
 from mpm_deploy.models.packing import equal_offsets, patch_rows
 from mpm_deploy.models.polynomial import Polynomial, multiply_adds
 from mpm_deploy.models.reductions import Method, Packed
@@ -124,7 +124,7 @@ class AdaptedVit(Encoder):
             the others, ``(B, S, C)``.
         """
         levels = self.prior(images)
-        cells = [_as_cells(level) + self.level_embed[i] for i, level in enumerate(levels[1:])]
+        cells = [as_cells(level) + self.level_embed[i] for i, level in enumerate(levels[1:])]
         return levels[0], torch.cat(cells, dim=1)
 
     def _inject(self, index: int, packed: Packed, cells: Tensor) -> Packed:
@@ -152,9 +152,9 @@ class AdaptedVit(Encoder):
             outputs: The groups' maps, ``(B, N, C)`` each; the first is added to the finest level.
         """
         parts = cells.split([down * across for down, across in self.grids], dim=1)
-        levels = [_as_map(parts[i], grid) for i, grid in enumerate(self.grids)]
+        levels = [as_map(parts[i], grid) for i, grid in enumerate(self.grids)]
         levels.insert(0, self.up(levels[0]) + finest)
-        maps = [_as_map(output, self.grid) for output in outputs]
+        maps = [as_map(output, self.grid) for output in outputs]
         return [
             _as_tap(self.norm1(_added(levels[0], maps[0]))),
             _as_tap(self.norm2(_added(levels[1], maps[1]))),
@@ -205,16 +205,6 @@ def _check_divides(image_size: tuple[int, int]) -> None:
         )
 
 
-def _as_cells(level: Tensor) -> Tensor:
-    """Lay a map out row by row: ``(B, C, h, w)`` -> ``(B, h w, C)``."""
-    return level.flatten(2).transpose(1, 2)
-
-
-def _as_map(cells: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Undo `_as_cells`: ``(B, h w, C)`` -> ``(B, C, h, w)``."""
-    return cells.transpose(1, 2).unflatten(2, [grid[0], grid[1]])
-
-
 def _added(level: Tensor, output: Tensor) -> Tensor:
     """Add a group's map ``(B, C, H / 16, W / 16)``, resized, to a level ``(B, C, h, w)``."""
     return level + resized(output, (level.shape[2], level.shape[3]))
@@ -222,7 +212,7 @@ def _added(level: Tensor, output: Tensor) -> Tensor:
 
 def _as_tap(level: Tensor) -> Packed:
     """Return the cells of a map ``(B, C, h, w)`` as packed rows, none of which is merged."""
-    cells = _as_cells(level)
+    cells = as_cells(level)
     images, count, device = cells.shape[0], cells.shape[1], cells.device
     return Packed(
         cells.flatten(0, 1),

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.models.deformable_attention import DeformableAttention
+from mpm_deploy.models.maps import as_map
 from mpm_deploy.models.packing import first_rows, mean_of_patches
 from mpm_deploy.models.polynomial import Polynomial, multiply_adds, per_row
 from mpm_deploy.models.reductions import Packed
@@ -242,10 +243,9 @@ class ConvolutionalFfn(nn.Module):
         convolved: list[Tensor] = []
         first = 0
         for down, across in grids:
-            level = hidden[:, first : first + down * across].transpose(1, 2)  # (B, M, h w)
+            level = hidden[:, first : first + down * across]  # (B, h w, M)
             first += down * across
-            cells = level.reshape(level.shape[0], level.shape[1], down, across)
-            convolved.append(self.dwconv(cells).flatten(2))
+            convolved.append(self.dwconv(as_map(level, (down, across))).flatten(2))
         return torch.cat(convolved, dim=2).transpose(1, 2)
 
     def flops(self, cells: float) -> float:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.artifact import ScoreKind
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.heads.base import Decoder, Head
-from mpm_deploy.models.heads.queries import semantic_scores
+from mpm_deploy.models.heads.queries import QueryDecoder
 from mpm_deploy.models.packing import first_rows
 from mpm_deploy.models.polynomial import Polynomial, per_row
 from mpm_deploy.models.reductions import Packed
@@ -57,7 +56,7 @@ class EomtHead(Head):
         return EomtDecoder(width, classes, grid, self.queries, self.upscaling)
 
 
-class EomtDecoder(Decoder):
+class EomtDecoder(QueryDecoder):
     """A decoder that scores classes by the masks of queries.
 
     Scores are from 0 up: the sum over queries of the share of a class among its classes times the
@@ -72,8 +71,6 @@ class EomtDecoder(Decoder):
         queries: Number of queries Q, the first special tokens of each image.
         upscaling: How many times the grid is made twice as fine.
     """
-
-    score_kind: ScoreKind = "probabilities"
 
     def __init__(
         self, width: int, classes: int, grid: tuple[int, int], queries: int, upscaling: int
@@ -92,16 +89,7 @@ class EomtDecoder(Decoder):
         )
         self.upscale = nn.ModuleList(TwiceAsFine(width) for _ in range(upscaling))
 
-    def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
-        class_logits, mask_logits = self.predict(taps)
-        return semantic_scores(class_logits, mask_logits)
-
     def predict(self, taps: list[Packed]) -> tuple[Tensor, Tensor]:
-        """Return what the queries say, which is what training compares with the truth.
-
-        Returns:
-            ``class_logits (B, Q, K + 1)``, "no object" last, and ``mask_logits (B, S, Q)``.
-        """
         tokens, offsets, _, rows, _ = taps[-1]
         queries = tokens[first_rows(offsets, self.queries)]  # (B, Q, C)
         places = self._finer(tokens, rows).flatten(1, 2)  # (B, S, C)

@@ -92,11 +92,7 @@ def merge_mutual_pairs(
     """
     # Detached: whom a row chooses has no gradient, and its similarities need not be kept for one.
     nearest = nearest_neighbor(tokens.detach(), offsets, max_length, special_tokens)  # (T,)
-    row = torch.arange(tokens.shape[0], device=tokens.device)
-    partner = torch.where(nearest[nearest] == row, nearest, row)
-    representative = row <= partner
-    kept_up_to = representative.cumsum(0)
-    merge_map = kept_up_to[torch.minimum(row, partner)] - 1
+    partner, representative, kept_up_to, merge_map = mutual_pairs(nearest)
 
     kept = kept_rows(representative, special_tokens)  # (T',)
     first, second = tokens[kept], tokens[partner[kept]]
@@ -104,6 +100,23 @@ def merge_mutual_pairs(
     merged = torch.where(single, first, (first + second) / 2)
     merged_offsets = functional.pad(kept_up_to, [1, 0])[offsets.long()].int()
     return merged, merge_map, merged_offsets
+
+
+def mutual_pairs(nearest: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pair rows that are each other's nearest neighbor.
+
+    Args:
+        nearest: The nearest neighbor of each row, ``(T,)`` int64.
+
+    Returns:
+        The partner of each row, itself where it is alone; whether it is the first of its pair, or
+        alone, bool; how many rows are kept up to it; and the row that it goes to, ``(T,)`` each.
+    """
+    row = torch.arange(nearest.shape[0], device=nearest.device)
+    partner = torch.where(nearest[nearest] == row, nearest, row)
+    representative = row <= partner
+    kept_up_to = representative.int().cumsum(0)  # int: an engine of ONNX adds up no booleans
+    return partner, representative, kept_up_to, kept_up_to[torch.minimum(row, partner)] - 1
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mpm_deploy.artifact import ScoreKind
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.heads.base import Decoder, Head
 from mpm_deploy.models.heads.mask2former.masked_decoder import MaskedDecoder
 from mpm_deploy.models.heads.mask2former.pixel_decoder import GROUPS, PixelDecoder
-from mpm_deploy.models.heads.queries import semantic_scores
+from mpm_deploy.models.heads.queries import QueryDecoder
 from mpm_deploy.models.polynomial import Polynomial
 from mpm_deploy.models.reductions import Packed
 from mpm_deploy.support.family import require, require_counts
@@ -78,7 +77,7 @@ class Mask2FormerHead(Head):
         return Mask2FormerDecoder(pixel_decoder, masked_decoder, grid)
 
 
-class Mask2FormerDecoder(Decoder):
+class Mask2FormerDecoder(QueryDecoder):
     """A decoder that scores classes by the masks of queries, on the finest map's grid.
 
     Scores are those of `semantic_scores`. The authors interpolate each query's mask before they
@@ -91,7 +90,6 @@ class Mask2FormerDecoder(Decoder):
     """
 
     upsampling = 4
-    score_kind: ScoreKind = "probabilities"
 
     def __init__(
         self, pixel_decoder: PixelDecoder, masked_decoder: MaskedDecoder, grid: tuple[int, int]
@@ -107,16 +105,7 @@ class Mask2FormerDecoder(Decoder):
             (down // 2, across // 2),
         ]
 
-    def forward(self, taps: list[Packed], patch_counts: Tensor | None = None) -> Tensor:
-        class_logits, mask_logits = self.predict(taps)
-        return semantic_scores(class_logits, mask_logits)
-
     def predict(self, taps: list[Packed]) -> tuple[Tensor, Tensor]:
-        """Return what the queries say, which is what training compares with the truth.
-
-        Returns:
-            ``class_logits (B, Q, K + 1)``, "no object" last, and ``mask_logits (B, S, Q)``.
-        """
         maps: list[Tensor] = []
         for tap, grid in zip(taps, self.grids):  # noqa: B905  TorchScript knows no strict
             cells = tap.tokens.unflatten(0, [tap.rows.shape[0], grid[0], grid[1]])  # (B, h, w, C)

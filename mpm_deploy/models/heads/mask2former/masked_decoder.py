@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.models.bilinear import resized
 from mpm_deploy.models.heads.mask2former.positions import sine_positions
+from mpm_deploy.models.maps import as_cells, resized
 from mpm_deploy.models.polynomial import multiply_adds
 
 
@@ -80,7 +80,7 @@ class MaskedDecoder(nn.Module):
         limiting: list[Tensor] = []  # mask features on the grids that masks limit
         for index, level in enumerate(levels):
             grid = (level.shape[2], level.shape[3])
-            cells = level.flatten(2).transpose(1, 2) + self.level_embed[index]  # (B, h w, C)
+            cells = as_cells(level) + self.level_embed[index]  # (B, h w, C)
             values.append(cells)
             keys.append(cells + sine_positions(grid, level.shape[1], level.device).to(level.dtype))
             limiting.append(resized(mask_features, grid))

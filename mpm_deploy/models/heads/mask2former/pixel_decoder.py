@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mpm_deploy.models.bilinear import resized
 from mpm_deploy.models.deformable_attention import DeformableAttention, cell_centers
 from mpm_deploy.models.heads.mask2former.positions import sine_positions
+from mpm_deploy.models.maps import as_cells, as_map, resized
 from mpm_deploy.models.polynomial import multiply_adds
 
 GROUPS = 32  # of every GroupNorm, in the paper's models of any width
@@ -88,7 +88,7 @@ class PixelDecoder(nn.Module):
             level = conv(maps[-1 - index])  # (B, C, h, w)
             grid = (level.shape[2], level.shape[3])
             grids.append(grid)
-            projected.append(level.flatten(2).transpose(1, 2))  # (B, h w, C)
+            projected.append(as_cells(level))  # (B, h w, C)
             place = sine_positions(grid, self.width, level.device).to(level.dtype)  # (h w, C)
             positions.append(place + self.level_encoding[index])
         cells = torch.cat(projected, dim=1)  # (B, S, C)
@@ -96,7 +96,7 @@ class PixelDecoder(nn.Module):
         for layer in self.encoder:
             cells = layer(cells, places, centers, grids)
         parts = cells.split([grid[0] * grid[1] for grid in grids], dim=1)
-        return [_as_map(parts[index], grid) for index, grid in enumerate(grids)]
+        return [as_map(parts[index], grid) for index, grid in enumerate(grids)]
 
     def flops(self, places: Sequence[float]) -> float:
         """Count the FLOPs for maps of so many places each, the finest first."""
@@ -106,11 +106,6 @@ class PixelDecoder(nn.Module):
         total = sum(2.0 * count * multiply_adds(part) for part, count in parts)
         total += sum(cast(PixelDecoderLayer, layer).flops(cells) for layer in self.encoder)
         return total + 2.0 * places[0] * multiply_adds(self.mask_feature)
-
-
-def _as_map(cells: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Lay cells out: ``(B, h w, C)`` -> ``(B, C, h, w)``."""
-    return cells.transpose(1, 2).reshape(cells.shape[0], cells.shape[2], grid[0], grid[1])
 
 
 class PixelDecoderLayer(nn.Module):
