@@ -13,6 +13,7 @@ from benchmarks import (
     cpu_parts,
     cpu_peers,
     eva_flops,
+    eva_run,
     injection,
     label_map,
     memory,
@@ -38,6 +39,7 @@ MEMBERS = {
             serving,
             archives,
             eva_flops,
+            eva_run,
             cpu_peers,
         ),
     )

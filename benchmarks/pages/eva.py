@@ -1,12 +1,14 @@
-"""Writes the page on where EVA-01's FLOPs go, and which merging can explain the paper's speed."""
+"""Writes the pages on EVA-01: where its FLOPs go, and what it takes to build and to run."""
 
 from pathlib import Path
 
 from benchmarks.bench.tables import as_text, indented
 from benchmarks.eva_flops import READINGS, SHOWN, add_up, parts_table, ratios_table
-from benchmarks.pages.common import PAGES, Record, commits, page_of, written
+from benchmarks.eva_run import built_table, ran_table
+from benchmarks.pages.common import PAGES, Record, commits, of_record, page_of, written
 
 PAGE = PAGES / "eva_flops.md"
+RUN_PAGE = PAGES / "eva_run.md"
 _FLOAT32 = 19.5e12  # FLOPs a second of an A100 at most, by its data sheet, without TF32
 _INTRODUCTION = """# Where EVA-01's FLOPs go
 
@@ -39,11 +41,45 @@ injectors run on them.
 {full:.2f} images of {tflop:.1f} TFLOP a second are {rate:.0f} TFLOP/s, {beyond} the {peak} that an
 A100 computes in float32 at most, by its data sheet; the paper does not say its precision.
 """
+_RUN = """# EVA-01, built and run
+
+EVA-01 with ViT-Adapter and Mask2Former's head, {parameters:,.0f} million parameters, 896 × 896
+pixels and 150 classes, with random weights: speeds are real, label maps mean nothing. Recipe
+`{recipe}`, full-token and merged before blocks 2 and 5 (`python -m benchmarks.eva_run`).
+
+Building compares the compiled model with the eager one on {gate_images} images:
+"""
+_RAN = """
+From an image file to a label map, one image at a time, the full-token and the merged file in turns
+({rounds} rounds, each a process of its own):
+"""
+_EQUAL = """
+Both programs give {labels}.
+"""
 
 
 def pages() -> dict[Path, str]:
-    """Return the page; nothing before there is a record."""
-    return page_of(PAGE, "eva_flops", _page)
+    """Return the pages; nothing before there are records."""
+    return page_of(PAGE, "eva_flops", _page) | page_of(RUN_PAGE, "eva_run", _run_page)
+
+
+def _run_page(record: Record) -> str:
+    built = record["built"][0]
+    head = _RUN.format(
+        parameters=built["parameters"] / 1e6,
+        recipe=record["recipe"],
+        gate_images=built["gate_images"],
+    )
+    building, running = (
+        indented(as_text(table)) for table in (built_table(record), ran_table(record))
+    )
+    shares = (
+        f"{share:.2%} of pixels the same label {way}"
+        for way, share in record["labels_equal"].items()
+    )
+    ran = _RAN.format(rounds=record["rounds"])
+    equal = _EQUAL.format(labels=", ".join(shares))
+    return "\n".join([head, building + ran, running + equal, of_record(record)])
 
 
 def _page(record: Record) -> str:
