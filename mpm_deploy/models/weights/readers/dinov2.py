@@ -7,7 +7,6 @@ dinov2_vits14_ade20k_linear_head.pth   {meta, state_dict: BatchNorm, 1 × 1 conv
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import isqrt
 from pathlib import Path
 
 from torch import Tensor
@@ -30,6 +29,7 @@ from mpm_deploy.models.weights.readers.vits import (
     length,
     measured,
     named_backbone,
+    square_side,
     vit_weights,
 )
 from mpm_deploy.recipe.model_names import model_name
@@ -113,7 +113,7 @@ def _read_vit(
     """Return the backbone's name, its shape at the size it was trained for, and its weights."""
     names = _names(tensors)
     backbone, shape = named_backbone(path, measured(tensors, names))
-    side = isqrt(max((length(tensors, "pos_embed", -2) or 2) - 1, 1)) * shape.patch_size
+    side = square_side(path, tensors, "pos_embed", 1, _CURE) * shape.patch_size
     shape = replace(shape, image_size=(side, side))
     used = {name: tensor for name, tensor in tensors.items() if name != KNOWN}
     weights = translated(

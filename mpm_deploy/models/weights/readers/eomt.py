@@ -8,7 +8,6 @@ A file of theirs says its shapes and nothing else; all that is needed follows fr
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from math import isqrt
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,6 +31,7 @@ from mpm_deploy.models.weights.readers.vits import (
     listed,
     measured,
     named_backbone,
+    square_side,
     vit_weights,
 )
 from mpm_deploy.recipe.model_names import model_name
@@ -77,8 +77,10 @@ class EomtNames:
 def read_eomt(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], WeightsInfo]:
     """Read an EoMT of its authors; arguments and errors are those of `read_checkpoint`."""
     names, options = EomtNames(), measured_head(tensors, EomtNames())
+    positions = f"{_VIT.prefix}{_VIT.position}"
     backbone, shape = named_backbone(path, measured(tensors, _VIT))
-    shape = replace(shape, image_size=_image_size(path, tensors, shape.patch_size))
+    side = square_side(path, tensors, positions, 0, _CURE) * shape.patch_size
+    shape = replace(shape, image_size=(side, side))
     classes, head = options.pop("classes", 1), _head(path, options, shape)
     check_unmasked(path, tensors, names)
 
@@ -189,18 +191,6 @@ def _head(path: Path, options: Mapping[str, int], shape: EncoderConfig) -> EomtH
             _CURE,
         )
     return head
-
-
-def _image_size(path: Path, tensors: Mapping[str, Tensor], patch_size: int) -> tuple[int, int]:
-    patches = length(tensors, "network.encoder.backbone.pos_embed", -2) or 1
-    side = isqrt(patches)
-    if side * side != patches:
-        raise ModelError(
-            f"{path}: network.encoder.backbone.pos_embed: expected positions of a square grid, "
-            f"got {patches}",
-            _CURE,
-        )
-    return side * patch_size, side * patch_size
 
 
 def _channels(pixels: Tensor | None, default: Channels) -> Channels:

@@ -10,7 +10,6 @@ configurations say.
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from math import isqrt
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +29,13 @@ from mpm_deploy.models.weights.readers.mask2former import (
 from mpm_deploy.models.weights.readers.origin import IMAGENET_MEAN, IMAGENET_STD, weights_info
 from mpm_deploy.models.weights.readers.translation import Take, affine, translated
 from mpm_deploy.models.weights.readers.vit_adapter import adapter_weights, measured_adapter
-from mpm_deploy.models.weights.readers.vits import VitNames, block_weights, length, listed
+from mpm_deploy.models.weights.readers.vits import (
+    VitNames,
+    block_weights,
+    length,
+    listed,
+    square_side,
+)
 from mpm_deploy.recipe.model_names import model_name
 from mpm_deploy.support.family import OptionError
 
@@ -55,7 +60,8 @@ def read_eva(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tenso
     _refuse_other_variant(path, tensors)
     options = measured_mask2former(tensors, _HEAD)
     classes, head = options.pop("classes", 1), _made(path, Mask2FormerHead, options)
-    backbone, side = _made(path, EvaAdapter, _measured_backbone(tensors)), _side(path, tensors)
+    backbone = _made(path, EvaAdapter, _measured_backbone(tensors))
+    side = square_side(path, tensors, "backbone.pos_embed", 1, _CURE) * PATCH_SIZE
 
     def weights_of(take: Take) -> dict[str, Tensor]:
         return {
@@ -113,19 +119,6 @@ def _made(path: Path, kind: type[T], options: Mapping[str, int]) -> T:
         return kind(**options)
     except OptionError as error:
         raise ModelError(f"{path}: {error.problem}", _CURE) from error
-
-
-def _side(path: Path, tensors: Mapping[str, Tensor]) -> int:
-    """Return the side of an image in pixels."""
-    patches = (length(tensors, "backbone.pos_embed", -2) or 2) - 1
-    side = isqrt(patches)
-    if side * side != patches:
-        raise ModelError(
-            f"{path}: backbone.pos_embed: expected positions of the class token and of a square "
-            f"grid, got {1 + patches}",
-            _CURE,
-        )
-    return side * PATCH_SIZE
 
 
 def _vit(take: Take, backbone: EvaAdapter, side: int) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import torch
@@ -176,6 +177,31 @@ def length(tensors: Mapping[str, Tensor], name: str, axis: int) -> int | None:
     """Return how long a tensor is along an axis; None where it is missing or has no such axis."""
     shape = tensors[name].shape if name in tensors else ()
     return shape[axis] if -len(shape) <= axis < len(shape) else None
+
+
+def square_side(
+    place: object, tensors: Mapping[str, Tensor], name: str, special_tokens: int, cure: str
+) -> int:
+    """Return how many patches one side of a square grid has, by its position embeddings.
+
+    Args:
+        place: The file, which errors name.
+        tensors: Its tensors by name.
+        name: That of the positions, ``(1, special_tokens + patches, C)``.
+        special_tokens: How many of them come before the patches.
+        cure: What to do where they are another's.
+
+    Raises:
+        ModelError: No square grid has so many.
+    """
+    positions = length(tensors, name, -2) or special_tokens + 1
+    side = isqrt(max(positions - special_tokens, 0))
+    if side < 1 or side * side != positions - special_tokens:
+        before = f"{special_tokens} and " if special_tokens else ""
+        raise ModelError(
+            f"{place}: {name}: expected {before}a square number of positions, got {positions}", cure
+        )
+    return side
 
 
 def listed(tensors: Mapping[str, Tensor], name: str) -> int:

@@ -186,6 +186,15 @@ def test_a_heads_backbone_is_one_of_dinov2(tmp_path: Path) -> None:
     assert f"{BACKBONE}: expected a backbone of DINOv2" in refused(path, tmp_path).problem
 
 
+def test_positions_of_no_square_grid_are_refused(tmp_path: Path) -> None:
+    tensors = as_authors_save(model_of("DINOv2"))
+    tensors["pos_embed"] = tensors["pos_embed"][:, :-1]
+    torch.save(tensors, tmp_path / BACKBONE)
+    count = tensors["pos_embed"].shape[1]
+    expected = f"pos_embed: expected 1 and a square number of positions, got {count}"
+    assert expected in refused(tmp_path / BACKBONE, tmp_path).problem
+
+
 def test_a_backbone_of_dinov3_is_refused(tmp_path: Path) -> None:
     """Its own file has other names for registers, and no positions."""
     tensors = as_authors_save(model_of("DINOv2"))

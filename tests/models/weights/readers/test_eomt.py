@@ -162,7 +162,7 @@ def test_a_truncated_file_is_refused(checkpoint: Path) -> None:
             lambda tensors: tensors.update(
                 {"network.encoder.backbone.pos_embed": torch.zeros(1, 15, 64)}
             ),
-            "pos_embed: expected positions of a square grid, got 15",
+            "pos_embed: expected a square number of positions, got 15",
         ),
         (
             lambda tensors: tensors.update(

@@ -209,7 +209,7 @@ def test_each_tensor_is_missed(checkpoint: Path) -> None:
         ),
         (
             lambda tensors: tensors.update({"backbone.pos_embed": torch.zeros(1, 16, 32)}),
-            "pos_embed: expected positions of the class token and of a square grid, got 16",
+            "pos_embed: expected 1 and a square number of positions, got 16",
         ),
         (
             lambda tensors: tensors.update({"backbone.up.bias": torch.zeros(3)}),
