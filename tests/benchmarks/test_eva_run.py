@@ -11,7 +11,7 @@ def built(model: str, *clusters: float) -> dict[str, Any]:
     return {
         "model": model,
         "parameters": 1.2e9,
-        "seconds": 600.0,
+        "cpu_seconds": 600.0,
         "peak_memory_mib": 10240.0,
         "file_mib": 2560.0,
         "gate_images": 8,
