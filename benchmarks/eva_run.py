@@ -163,7 +163,7 @@ def equal_labels(file: Path, images: Path, folder: Path) -> float:
 
 def built_table(record: Row) -> Table:
     """Make a table of what building took, and of the gate."""
-    figures = ("CPU minutes", "GiB at most", "file, GiB", "labels as eager, %", "clusters as eager, %")
+    figures = ("CPU minutes", "GiB at most", "file, GiB", "labels equal, %", "clusters equal, %")
     table = columns(("built",), figures)
     for row in record["built"]:
         table.add_row(
