@@ -20,6 +20,7 @@ from benchmarks import (
     rotary_positions,
     serving,
     speed,
+    tensorrt_engines,
     transformers_agreement,
     video,
     windows,
@@ -38,6 +39,7 @@ MEMBERS = {
             serving,
             archives,
             eva_flops,
+            tensorrt_engines,
             cpu_peers,
         ),
     )

@@ -109,7 +109,7 @@ class TensorRt(Backend):
             raise BuildError(f"recipe {recipe.name!r}: {error.problem}", error.hint) from error
 
     def compile(self, model: "Segmenter", recipe: Recipe, path: Path) -> Compiled:
-        rows, engines = _most_rows(model), []
+        rows, engines = most_rows(model), []
         with temporary_folder() as folder:
             compile_segments(model, recipe, folder)
             for capability in self._wanted():
@@ -201,7 +201,7 @@ def _made(
         ) from error
 
 
-def _most_rows(model: "Segmenter") -> int:
+def most_rows(model: "Segmenter") -> int:
     """Return how many rows of tokens there are where nothing has merged."""
     encoder = model.encoder
     down, across = encoder.grid

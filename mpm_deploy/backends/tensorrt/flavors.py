@@ -43,10 +43,9 @@ class Flavor:
         for name in self.modules:
             try:
                 return Library(self, import_module(name))
-            except ModuleNotFoundError:
-                continue
             except (ImportError, OSError) as error:  # as where its shared library is not found
-                problem = line_of(error)
+                if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+                    problem = line_of(error)
         raise MissingPackageError(
             f"{self.title} is not installed: {problem}", f"pip install {self.packages}"
         )

@@ -13,17 +13,14 @@ from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.recipe import Recipe
 from tests.conftest import INPUT_SIZE, small_recipe
 
-for package in ("onnx", "onnxscript", "onnxruntime"):
-    pytest.importorskip(package)
-
-from tests.backends.tensorrt import stand_in  # noqa: E402
-
 CAPABILITIES = '["8.0", "8.6"]'
 
 
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The stand-in, as what Python imports as TensorRT for RTX; TensorRT itself is not there."""
+    from tests.backends.tensorrt import stand_in
+
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", stand_in)
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setattr(stand_in.Builder, "built", [])
@@ -39,6 +36,11 @@ def recipe() -> Recipe:
 
 @pytest.fixture(scope="session")
 def file(recipe: Recipe, shared_folder: Path) -> Path:
+    """It holds engines of the stand-in for two kinds of GPU."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    from tests.backends.tensorrt import stand_in
+
     path = shared_folder / "rtx_fp16.tensorrt.zip"
     with pytest.MonkeyPatch.context() as patch, FileLock(f"{path}.lock"):
         patch.setitem(sys.modules, "tensorrt_rtx", stand_in)

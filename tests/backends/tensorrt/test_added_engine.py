@@ -24,8 +24,12 @@ from mpm_deploy.errors import (
     InputError,
     MissingPackageError,
 )
-from tests.backends.tensorrt import stand_in
 from tests.conftest import INPUT_SIZE
+
+for package in ("onnx", "onnxscript", "onnxruntime"):
+    pytest.importorskip(package)
+
+from tests.backends.tensorrt import stand_in  # noqa: E402
 
 
 def records(path: Path) -> dict[str, int]:

@@ -32,11 +32,16 @@ from mpm_deploy.errors import (
     MissingPackageError,
     RecipeError,
 )
+from mpm_deploy.measure.profile.profile import profile
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe, load_recipe
-from tests.backends.tensorrt import stand_in
 from tests.conftest import INPUT_SIZE
 from tests.parity.conftest import with_manifest
+
+for package in ("onnx", "onnxscript", "onnxruntime"):
+    pytest.importorskip(package)
+
+from tests.backends.tensorrt import stand_in  # noqa: E402
 
 CPU = torch.device("cpu")
 RTX = EngineInfo("tensorrt_rtx", "1.7.1.116", (8, 6), "x86_64", (5, 6))
@@ -92,6 +97,12 @@ def test_on_a_cpu_onnxruntime_runs_the_segments(file: Path, recipe: Recipe, imag
     assert labels.double().mean() > 0.97  # random weights put classes close to one another
     with Runner(file, device="cpu", threads=1) as runner:
         assert runner.check_sample() == 1
+
+
+def test_a_profile_on_a_cpu_is_of_the_segments(file: Path, image_folder: Path) -> None:
+    found = profile(file, image_folder, device="cpu", limit=1)
+    parts = [stage for stage in found.stages if stage.source == "eager"]
+    assert [part.block for part in parts if part.name == "merge"] == [2, 5]
 
 
 def test_engines_give_what_the_segments_give(file: Path, library: ModuleType, images: Any) -> None:
