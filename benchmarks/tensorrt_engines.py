@@ -1,7 +1,7 @@
 """Measures what TensorRT for RTX makes of the demo model: ``python -m benchmarks.tensorrt_engines``
 
-For each type and each kind of GPU, how long it takes to make the engines of all segments, and how
-large they are; for each segment, of what layers its parser makes the network. No GPU is needed, and
+For each type and each kind of GPU, how many seconds of a core it takes to make the engines of all
+segments, however busy the machine is, and how large they are; for each segment, of what layers its parser makes the network. No GPU is needed, and
 nothing is run: an engine is not even opened, which its library does with a GPU alone.
 """
 
@@ -66,19 +66,19 @@ def engines_of(library: Library, folder: Path, dtype: str, rows: int) -> Iterato
     for written in RECIPE.backend.member.capabilities:
         capability = parse_capability(written)
         assert capability is not None  # the recipe has checked it
-        began = time.perf_counter()
+        began = time.process_time()
         made = add_engines(library, folder, rows, capability, is_here=False)
-        took = time.perf_counter() - began
-        yield {"dtype": dtype, "capability": written, "seconds": took, "bytes": made.bytes}
+        took = time.process_time() - began
+        yield {"dtype": dtype, "capability": written, "cpu_seconds": took, "bytes": made.bytes}
 
 
 def engines_table(engines: Sequence[Row]) -> Table:
-    """Make a table of how long engines took, and how large they are, by segment and together."""
+    """Make a table of how long a core took for engines, and how large they are, by segment and together."""
     segments = [f"segment {index}, MB" for index in range(len(engines[0]["bytes"]))]
-    table = columns(("type", "capability"), ("seconds", "MB", *segments))
+    table = columns(("type", "capability"), ("CPU seconds", "MB", *segments))
     for row in engines:
         sizes = [f"{size / 1e6:.1f}" for size in (sum(row["bytes"]), *row["bytes"])]
-        table.add_row(row["dtype"], row["capability"], f"{row['seconds']:.1f}", *sizes)
+        table.add_row(row["dtype"], row["capability"], f"{row['cpu_seconds']:.1f}", *sizes)
     return table
 
 
