@@ -1,8 +1,9 @@
 """Measures what TensorRT for RTX makes of the demo model: ``python -m benchmarks.tensorrt_engines``
 
 For each type and each kind of GPU, how many seconds of a core it takes to make the engines of all
-segments, however busy the machine is, and how large they are; for each segment, of what layers its parser makes the network. No GPU is needed, and
-nothing is run: an engine is not even opened, which its library does with a GPU alone.
+segments, however busy the machine is, and how large they are; for each segment, of what layers its
+parser makes the network. No GPU is needed, and nothing is run: an engine is not even opened, which
+its library does with a GPU alone.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def engines_of(library: Library, folder: Path, dtype: str, rows: int) -> Iterato
 
 
 def engines_table(engines: Sequence[Row]) -> Table:
-    """Make a table of how long a core took for engines, and how large they are, by segment and together."""
+    """Make a table of how long a core took for engines, and how large they are."""
     segments = [f"segment {index}, MB" for index in range(len(engines[0]["bytes"]))]
     table = columns(("type", "capability"), ("CPU seconds", "MB", *segments))
     for row in engines:
