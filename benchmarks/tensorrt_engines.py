@@ -26,7 +26,7 @@ from mpm_deploy.recipe import load_recipe
 from mpm_deploy.support.temporary_folder import temporary_folder
 
 RECIPE = load_recipe("rtx_fp16")
-DTYPES = ("float16", "bfloat16", "float32")
+DTYPES = ("float16", "float32", "bfloat16")
 
 Row = dict[str, Any]
 
@@ -41,8 +41,8 @@ def measure(options: argparse.Namespace) -> Iterator[Finding]:
             rows = write_segments_of(dtype, folder)
             layers += layers_of(library, folder, dtype)
             engines += engines_of(library, folder, dtype, rows)
-    record = {"library": library.title, "engines": engines, "layers": layers}
-    yield Finding(record, [engines_table(engines), layers_table(layers)])
+        record = {"library": library.title, "engines": engines, "layers": layers}
+        yield Finding(record, [engines_table(engines), layers_table(layers)])
 
 
 def write_segments_of(dtype: str, folder: Path) -> int:
