@@ -15,7 +15,8 @@ benchmarks.tensorrt_engines`). A capability is that of the GPU that the engines 
 """
 _LAYERS = """## Layers
 
-Of what its parser makes the networks that engines are built of, by type and segment. {absent}
+Of what its parser makes the networks that engines are built of, by type and segment.
+{absent}
 The engines' own layers can be listed where one can be opened: on its GPU.
 """
 # What would leave the library or the GPU: code of others, sizes by values, loops.
