@@ -21,6 +21,7 @@ from benchmarks import (
     rotary_positions,
     serving,
     speed,
+    tensorrt_engines,
     transformers_agreement,
     video,
     windows,
@@ -40,6 +41,7 @@ MEMBERS = {
             archives,
             eva_flops,
             eva_run,
+            tensorrt_engines,
             cpu_peers,
         ),
     )

@@ -50,6 +50,7 @@ BACKENDS = Family(
         "torchscript": "mpm_deploy.backends.torchscript.backend:TorchScript",
         "aotinductor": "mpm_deploy.backends.aotinductor.backend:AotInductor",
         "onnxruntime": "mpm_deploy.backends.onnxruntime.backend:OnnxRuntime",
+        "tensorrt": "mpm_deploy.backends.tensorrt.backend:TensorRt",
     },
 )
 
@@ -91,8 +92,8 @@ COMMANDS = Family(
     {
         name: f"mpm_deploy.cli.{name}"
         for name in (
-            *("recipes", "models", "convert", "build", "inspect", "sign", "verify", "run"),
-            *("serve", "export", "bench", "eval", "profile", "sweep", "advise"),
+            *("recipes", "models", "convert", "build", "engine", "inspect", "sign", "verify"),
+            *("run", "serve", "export", "bench", "eval", "profile", "sweep", "advise"),
             *("visualize", "report", "doctor", "worker"),
         )
     },

@@ -45,7 +45,8 @@ const Backend& find_backend(const std::filesystem::path& artifact, const std::st
   for (const auto& [each, _] : backends) known += (known.empty() ? "" : ", ") + each;
   throw HostError(
       artifact.string() + ": built for backend \"" + name + "\", and this program has " + known,
-      "update this program, or rebuild the artifact with another backend");
+      "run it with `mpm-deploy run`, which may have it; else update this program, or rebuild the "
+      "artifact with another backend");
 }
 
 std::string versions_of(const Requires& needs) {

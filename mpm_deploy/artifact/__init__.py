@@ -1,8 +1,8 @@
 """An artifact is one file that holds a compiled model and says what it is.
 
-    segmenter.pt | .pt2 | .onnx.zip       a zip, of which all lies under one top folder
+    segmenter.pt | .pt2 | ...zip          a zip, of which all lies under one top folder
     └── <root>/
-        ├── ...                           the payload: what torch wrote, or segments of ONNX
+        ├── ...                           the payload: what torch wrote, or segments and engines
         ├── mpm/sample_image.u8           (3, H, W): an input to try it on
         ├── mpm/sample_labels.u8          (H, W): what it answered when it was built
         ├── extra/mpm_signature.json      who vouches for it, if anybody does

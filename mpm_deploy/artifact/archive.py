@@ -44,7 +44,7 @@ def read_manifest(path: Path | str, trust: Path | None = None) -> Manifest:
     """Read an artifact's manifest and check that the rest of the file is what it was.
 
     Args:
-        path: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
+        path: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         trust: Public keys, as `asked_trust` gives them, one of which must have signed it; None
             asks for no signature.
 

@@ -43,7 +43,7 @@ def open_artifact(
     To load one is to run its code, so this is where trust is asked, if it is.
 
     Args:
-        path: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
+        path: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
         trust: A public key, or a folder of them, one of which must have signed it; None asks what
             the environment and the system do, see `asked_trust`.

@@ -25,6 +25,7 @@ from mpm_deploy.ops.label_map import native
 from mpm_deploy.ops.label_map.windows import window_label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.family import require
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import line_of, refusal_in, refusals_told
 from mpm_deploy.support.temporary_folder import check_temporary_folder
 
@@ -245,6 +246,8 @@ class Backend(ABC):
         name: Its name in recipes and manifests.
         suffix: What the names of its files end in.
         any_device: Whether a file runs on another kind of device than it was built for.
+        builds_on: The kind of device that a build makes the model on, and compares on; None is that
+            of the recipe.
         multiplies_int8: Whether it compiles quantized layers for a CPU.
         dtypes: The types that its models compute in, int8 aside.
         checks_hash: Whether `load` itself opens only what has the manifest's hash, and a file is
@@ -255,6 +258,7 @@ class Backend(ABC):
     name: ClassVar[str]
     suffix: ClassVar[str]
     any_device: ClassVar[bool] = False
+    builds_on: ClassVar[str | None] = None
     multiplies_int8: ClassVar[bool] = False
     dtypes: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
     checks_hash: ClassVar[bool] = False
@@ -295,7 +299,8 @@ class Backend(ABC):
             f"{' or '.join(map(repr, self.dtypes))} with backend {self.name!r} on {device!r}",
             dtype,
             "int8 is for backend 'aotinductor' on a CPU: --recipe cpu_int8; float16 for backend "
-            "'onnxruntime': --recipe cpu_onnxruntime_fp32 --set backend.dtype=float16",
+            "'onnxruntime': --recipe cpu_onnxruntime_fp32 --set backend.dtype=float16; or for "
+            "'tensorrt': --recipe rtx_fp16",
         )
 
     @abstractmethod
@@ -326,6 +331,14 @@ class Backend(ABC):
             f"recipe {recipe.name!r}: backend {self.name!r} makes no file that a server runs",
             "build it with backend 'aotinductor' or 'torchscript'",
         )
+
+    def described(self, manifest: Manifest) -> dict[str, str]:
+        """Say what a file asks of a host in `Requires.details`, a line of a table each.
+
+        Raises:
+            ArtifactError: It asks for what is none.
+        """
+        return {name: shown(value) for name, value in manifest.requires.details.items()}
 
     def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
         """Refuse a file that a version of libtorch, such as ``"2.6"``, could not run.

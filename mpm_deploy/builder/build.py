@@ -92,7 +92,7 @@ def build(
         manifest = describe(recipe, segmenter, weights, compiled)
 
         say(f"comparing with the eager model on {recipe.verify.images} images")
-        program = backend.load(payload, manifest, torch.device(recipe.backend.device))
+        program = backend.load(payload, manifest, torch.device(recipe.backend.builds_on))
         _check_against_float32(recipe, model, program, dataset)
         _write_verified(program, segmenter, recipe, manifest, payload, target)
     return target
@@ -113,7 +113,7 @@ def open_eager(recipe: Recipe) -> OpenArtifact:
     versions = {"torch": str(torch.__version__)}
     requires = Requires(
         backend=wanted.name,
-        device=wanted.device,
+        device=wanted.builds_on,
         dtype=wanted.dtype,
         versions=versions,
         machine=wanted.machine,
@@ -121,7 +121,8 @@ def open_eager(recipe: Recipe) -> OpenArtifact:
         cuda_capability=None,
         details={},
     )
-    at_once = 1 if wanted.device == "cpu" else wanted.max_batch  # images go side by side on a CPU
+    # Images go side by side on a CPU.
+    at_once = 1 if wanted.builds_on == "cpu" else wanted.max_batch
     compiled = Compiled(requires, BatchRange(1, at_once))
     manifest = describe(recipe, model, weights, compiled)
     return OpenArtifact(manifest, EagerProgram(model, manifest))

@@ -37,7 +37,7 @@ _CALIBRATION_PHOTOS = 64  # at most
 
 
 def make_model(recipe: Recipe, own: OwnModel | None = None) -> tuple[Segmenter, WeightsInfo]:
-    """Make a recipe's eager model, on its device and in its dtype, and describe its weights.
+    """Make a recipe's eager model, where it is built and in its dtype, and describe its weights.
 
     Args:
         recipe: The recipe.
@@ -56,7 +56,7 @@ def make_model(recipe: Recipe, own: OwnModel | None = None) -> tuple[Segmenter, 
         )
     model, weights = _make_named(recipe) if own is None else own.make(recipe.merge)
     _check_no_gaps(completed(recipe, weights), model.image_size)
-    return _in_dtype(model.to(recipe.backend.device), recipe.backend), weights
+    return _in_dtype(model.to(recipe.backend.builds_on), recipe.backend), weights
 
 
 def _in_dtype(model: Segmenter, wanted: BackendRecipe) -> Segmenter:

@@ -26,6 +26,6 @@ def as_recipe(recipe: Recipe | str | Path) -> Recipe:
             f"recipe: expected a Recipe, a name or a file, got {type(recipe).__name__}",
             "Recipe.from_dict makes one of a dict",
         )
-    if Path(recipe).suffix in [backend.suffix for backend in BACKENDS.values()]:
+    if any(Path(recipe).name.endswith(backend.suffix) for backend in BACKENDS.values()):
         return Recipe.from_dict(read_recipe(recipe))
     return load_recipe(recipe)

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="default: segmenter.pt, .pt2 or .onnx.zip, here",
+        help="default: segmenter.pt, .pt2, .onnx.zip or .tensorrt.zip, here",
     )
 
 

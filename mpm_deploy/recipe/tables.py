@@ -198,7 +198,7 @@ class BackendRecipe(OpenTable):
 
     Args:
         name: A name of `families.BACKENDS`; ``"torchscript"`` writes a ``.pt``, ``"aotinductor"``
-            a ``.pt2``, ``"onnxruntime"`` an ``.onnx.zip``.
+            a ``.pt2``, ``"onnxruntime"`` an ``.onnx.zip``, ``"tensorrt"`` a ``.tensorrt.zip``.
         device: ``"cpu"`` or ``"cuda"``.
         dtype: The type that the model computes in, of which backends have some; ``"int8"`` is that
             of the linear layers of its blocks, and the rest computes in bfloat16 where the
@@ -235,6 +235,11 @@ class BackendRecipe(OpenTable):
             super().__post_init__()
             self.member.check_device(self.device)
             self.member.check_dtype(self.dtype, self.device)
+
+    @property
+    def builds_on(self) -> str:
+        """The kind of device that a build makes the model on, and compares on."""
+        return self.member.builds_on or self.device
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,8 @@ class Runner:
     opened with the same arguments where it is unpickled.
 
     Args:
-        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``; or a model that is open already, as
-            `open_eager` gives it.
+        artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``; or a model that is open
+            already, as `open_eager` gives it.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
         threads: Threads of the model on a CPU; None is torch's own choice, or fewer where a quota
             leaves fewer cores. One image runs on all of them, the images of a batch side by side

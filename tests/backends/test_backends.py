@@ -79,7 +79,7 @@ def test_an_artifact_for_a_device_that_is_not_known_does_not_fit_the_host(artifa
     path = tmp_path / "other.pt"
     for change, problem in (
         ({"device": "xpu"}, "other.pt: built for device 'xpu', and this program runs on"),
-        ({"backend": "tensorrt"}, "other.pt: built for backend 'tensorrt', and this program has"),
+        ({"backend": "abacus"}, "other.pt: built for backend 'abacus', and this program has"),
         ({"details": {"space": 1}}, "other.pt: needs space, which backend 'torchscript' does not"),
     ):
         with_manifest(artifact, path, lambda data, change=change: data["requires"].update(change))

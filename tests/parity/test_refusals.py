@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parity.conftest import with_manifest
+
 
 @pytest.fixture
 def circle(tmp_path: Path) -> Path:
@@ -29,6 +31,18 @@ def test_both_programs_say_the_same(artifact, image_folder, circle, cpp_runner, 
         assert python.stderr.splitlines()[0].startswith("error: ")
         assert python.stderr.splitlines()[1].startswith("  hint: ")
         assert cpp.stderr == python.stderr
+
+
+def test_cpp_names_the_program_that_has_a_backend_which_it_lacks(
+    artifact, image_folder, cpp_runner, tmp_path
+):
+    path = tmp_path / "a.tensorrt.zip"
+    with_manifest(artifact, path, lambda data: data["requires"].update(backend="tensorrt"))
+    done = cpp_runner("run", path, image_folder, "-o", tmp_path / "maps")
+    assert done.returncode == 1
+    problem, hint = done.stderr.splitlines()[:2]
+    assert 'a.tensorrt.zip: built for backend "tensorrt", and this program has ' in problem
+    assert "`mpm-deploy run`" in hint
 
 
 def test_names_that_are_no_text_are_escaped_and_found_again(

@@ -40,7 +40,8 @@ def test_builtin_recipes_are_there_with_a_description() -> None:
     recipes = {recipe.name: recipe for recipe in builtin_recipes()}
     on_cpus = {"cpu_portable_fp32", "rpi5_fp32", "cpu_fp32", "cpu_bf16", "cpu_int8"}
     on_cpus |= {"cpu_onnxruntime_fp32"}
-    assert on_cpus | {"h100_bf16", "h100_fp32"} <= recipes.keys()
+    on_gpus = {"h100_bf16", "h100_fp32", "rtx_fp16", "h100_tensorrt_bf16", "jetson_orin_fp16"}
+    assert on_cpus | on_gpus <= recipes.keys()
     assert all(recipe.description for recipe in recipes.values())
     assert recipes["cpu_portable_fp32"].backend.name == "torchscript"
     assert recipes["cpu_fp32"].backend.name == "aotinductor"
@@ -206,7 +207,7 @@ def test_a_file_finds_photos_beside_it(tmp_path: Path) -> None:
             "unknown value 'mmp'; allowed are mpm, tome, algm",
             "'mpm'",
         ),
-        ('[backend]\nname = "tensorrt"', "allowed are torchscript, aotinductor", None),
+        ('[backend]\nname = "abacus"', "allowed are torchscript, aotinductor", None),
         ('[backend]\ndtype = "float15"', "allowed are float32, bfloat16, float16", "'float16'"),
         ('[backend]\ndtype = "float16"', "'bfloat16' with backend 'torchscript'", "onnxruntime"),
         ('[backend]\ndtype = "int8"', "with backend 'torchscript' on 'cpu'", "cpu_int8"),

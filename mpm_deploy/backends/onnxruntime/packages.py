@@ -1,4 +1,4 @@
-"""Import the packages of ONNX, which nothing needs but this backend."""
+"""Import the packages of ONNX, which nothing needs but segments."""
 
 from importlib import import_module
 from typing import Any
@@ -14,7 +14,16 @@ def import_onnxruntime() -> Any:
     Raises:
         MissingPackageError: It is not installed.
     """
-    return _imported("onnxruntime", "running an artifact of backend 'onnxruntime'", "onnxruntime")
+    return _imported("onnxruntime", "running segments of ONNX", "onnxruntime")
+
+
+def import_onnx() -> Any:
+    """Import the package onnx and return it.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
+    return _imported("onnx", "running segments of ONNX in bfloat16 on a CPU", "onnx")
 
 
 def import_build_packages() -> None:
@@ -24,7 +33,7 @@ def import_build_packages() -> None:
         MissingPackageError: One of them is not installed.
     """
     for name in _BUILD_PACKAGES:
-        _imported(name, "building for backend 'onnxruntime'", "onnx")
+        _imported(name, "building segments of ONNX", "onnx")
 
 
 def _imported(name: str, wanting: str, extra: str) -> Any:

@@ -1,8 +1,4 @@
-"""Open the segments of an artifact as sessions of ONNX Runtime.
-
-segmenter/segments/0.onnx, 1.onnx, ...  what is computed
-segmenter/segments/weights              all weights, which the others name by offset and length
-"""
+"""Open the segments of an artifact as sessions of ONNX Runtime."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mpm_deploy.artifact import unpack_checked
+from mpm_deploy.artifact import Manifest
 from mpm_deploy.backends.onnxruntime.packages import import_onnxruntime
+from mpm_deploy.backends.onnxruntime.widened import widen
+from mpm_deploy.backends.segments.files import SEGMENTS, segment_files, unpack
 from mpm_deploy.support.temporary_folder import temporary_folder
-
-FOLDER = "segments/"
 
 
 class SessionStep:
@@ -48,13 +44,13 @@ class SessionStep:
 
 
 def open_sessions(
-    path: Path, payload_sha256: str, providers: Sequence[str], threads: int
+    path: Path, manifest: Manifest, providers: Sequence[str], threads: int
 ) -> list[SessionStep]:
     """Open all segments of an artifact, in order.
 
     Args:
         path: The artifact.
-        payload_sha256: The hash that it must have; see `unpack_checked`.
+        manifest: Its manifest, whose hash it must have; see `unpack_checked`.
         providers: Names of execution providers, the preferred one first.
         threads: That share an operator.
 
@@ -65,13 +61,10 @@ def open_sessions(
         RuntimeError: It holds no segments, or ONNX Runtime cannot load one.
     """
     with temporary_folder() as folder:
-
-        def target_of(name: str) -> Path | None:
-            file = name.removeprefix(FOLDER)
-            return folder / file if name.startswith(FOLDER) and "/" not in file else None
-
-        unpack_checked(path, payload_sha256, target_of)
-        return open_folder(folder, providers, threads)
+        unpack(path, manifest.payload_sha256, {SEGMENTS}, folder)
+        if manifest.requires.dtype == "bfloat16":
+            widen(segment_files(folder / SEGMENTS))
+        return open_folder(folder / SEGMENTS, providers, threads)
 
 
 def open_folder(folder: Path, providers: Sequence[str], threads: int) -> list[SessionStep]:
@@ -80,11 +73,7 @@ def open_folder(folder: Path, providers: Sequence[str], threads: int) -> list[Se
     Raises:
         What `open_sessions` raises, but for what is of an artifact.
     """
-    count = len(list(folder.glob("*.onnx")))
-    files = [folder / f"{index}.onnx" for index in range(count)]
-    if not files or not all(file.exists() for file in files):
-        raise RuntimeError(f"expected {FOLDER}0.onnx, 1.onnx and so on, found {count} files")
-    return [_open(file, providers, threads) for file in files]
+    return [_open(file, providers, threads) for file in segment_files(folder)]
 
 
 def _open(file: Path, providers: Sequence[str], threads: int) -> SessionStep:

@@ -7,5 +7,6 @@ A merge writes to the front of a buffer and says how many rows it kept. Whoever 
 reads that number, and hands the front of the buffer to the next: to that it is the size of an input
 like any other.
 
-`segment` defines them, `merge` what ends one, `chain` runs them, `export` writes them as ONNX.
+`segment` defines them, `merge` what ends one, `chain` runs them, `export` writes them as ONNX,
+`files` packs them into an artifact.
 """

@@ -67,5 +67,6 @@ def outputs_of(given: Mapping[str, Tensor], merges: int, patches: int) -> tuple[
     """
     maps = [given[f"merge_map_{merge}"] for merge in range(1, merges + 1)]
     if not maps:
-        return given["scores"], torch.zeros(1, 0, patches, dtype=torch.int32)
+        scores = given["scores"]
+        return scores, torch.zeros(1, 0, patches, dtype=torch.int32, device=scores.device)
     return given["scores"], torch.stack(maps, dim=1)

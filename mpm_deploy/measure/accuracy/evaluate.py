@@ -135,7 +135,8 @@ def evaluate(
     """Compare an artifact's label maps with true ones, each at its image's own size.
 
     Args:
-        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``, or what `open_eager` gives.
+        artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``, or what `open_eager`
+            gives.
         dataset: A folder whose layout tells which data set it is, with the artifact's classes; or
             with ``root`` a data set's name, as ``"cityscapes"``; or what `open_dataset` gives.
         root: The folder that the data set's layout begins in.

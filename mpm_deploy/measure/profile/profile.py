@@ -118,7 +118,7 @@ def profile(
     """Time the stages of an artifact, and the parts of its eager model.
 
     Args:
-        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
+        artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         folder: Images.
         against: The full-token artifact, for its stages.
         limit: First images of the folder.
@@ -216,9 +216,9 @@ class _Eager:
         return Recipe.from_dict(self._manifest.recipe)
 
     def _model(self, recipe: Recipe) -> Segmenter:
-        backend = f"backend.device={self._device.type}"
+        device = None if recipe.backend.member.builds_on else f"backend.device={self._device.type}"
         try:
-            model, weights = make_model(recipe.override(backend))
+            model, weights = make_model(recipe.override(device) if device else recipe)
         except ModelError as error:
             raise ModelError(error.problem, _cure(recipe)) from error
         built_from = self._manifest.weights

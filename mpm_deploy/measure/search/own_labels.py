@@ -32,7 +32,7 @@ def label_images(
     """Make a data set of images and of the label maps that an artifact gives them.
 
     Args:
-        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``, of the full-token model.
+        artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``, of the full-token model.
         images: A folder of images.
         folder: For the data set; what an earlier one left there is taken away.
         limit: First images of the folder; None is all.

@@ -66,7 +66,7 @@ def bench(
     """Time an artifact on a folder of images, alone or in turns with another one.
 
     Args:
-        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
+        artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         images: A folder of them, each used once a pass.
         against: Another artifact, as the same model without merging.
         batch_sizes: Images a model call; those that the folder has too few images for are left out.

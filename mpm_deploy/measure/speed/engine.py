@@ -26,7 +26,7 @@ class Engine:
     its stdout.
 
     Args:
-        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
+        artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         folder: Images to time it on.
         limit: First images of the folder; None is all.
         program: The command whose ``worker`` subcommand is started.

@@ -47,7 +47,7 @@ def serve(
     """Answer every line of ``requests`` with a line to ``answers``, until there are no more.
 
     Args:
-        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
+        artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         folder: Images to time it on.
         requests: JSON objects: ``{"pass": NAME, ...}``.
         answers: JSON objects: what a pass gave, or ``{"error": ..., "hint": ...}``.

@@ -33,7 +33,7 @@ def make_gallery(
     """Draw what an artifact makes of images, and write the pictures and their index.
 
     Args:
-        artifact: A ``.pt``, ``.pt2`` or ``.onnx.zip``.
+        artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         images: JPEG or PNG files.
         folder: For the pictures; made where it is not there.
         against: Another artifact of the same classes, as the full-token model.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from mpm_deploy.families import BACKENDS
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.show.tables.style import new_table, number
 from mpm_deploy.support.processor import X86_LEVELS, x86_level
@@ -150,6 +151,7 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         "batch": f"{manifest.batch.min} to {manifest.batch.max} images a call",
         "backend": f"{requires.backend} on {requires.device}, {requires.dtype}",
         "needs": _needs(manifest),
+        **_details(manifest),
         "agreement": f"{agreement.labels:.4%} of labels, clusters "
         f"{', '.join(f'{share:.4%}' for share in agreement.clusters) or 'none'}, "
         f"on {agreement.images} images",
@@ -191,5 +193,13 @@ def _needs(manifest: Manifest) -> str:
         needs.append(_cpu(frozenset(requires.cpu_isa)))
     if requires.cuda_capability:
         needs.append("CUDA capability {}.{}".format(*requires.cuda_capability))
-    needs += [f"{name} {shown(value)}" for name, value in requires.details.items()]
     return ", ".join(needs)
+
+
+def _details(manifest: Manifest) -> dict[str, str]:
+    """Say what the backend asks of a host, in its own words where it is known here."""
+    requires = manifest.requires
+    if requires.backend not in BACKENDS:
+        return {name: shown(value) for name, value in requires.details.items()}
+    described: dict[str, str] = BACKENDS[requires.backend]().described(manifest)
+    return described

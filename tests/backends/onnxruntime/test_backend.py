@@ -16,6 +16,7 @@ from mpm_deploy import Runner
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend, open_artifact
 from mpm_deploy.builder.model import make_model
+from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import (
     ArtifactError,
@@ -87,6 +88,10 @@ def test_weights_are_in_the_file_once(file: Path) -> None:
     }
     own = 4 * read_manifest(file).model.parameters
     assert sizes["segmenter/segments/weights"] < 1.1 * own
+
+
+def test_it_holds_the_recipe_that_it_was_built_of(recipe: Recipe, file: Path) -> None:
+    assert as_recipe(file) == as_recipe(str(file)) == recipe
 
 
 def test_full_token_is_one_segment(recipe: Recipe, shared_folder: Path, images: Any) -> None:

@@ -1,0 +1,92 @@
+"""Run an artifact's segments by ONNX Runtime, one after the other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.artifact import Manifest, check_payload
+from mpm_deploy.backends.base import Program, check_unpacked, unloadable
+from mpm_deploy.backends.onnxruntime.packages import import_onnxruntime
+from mpm_deploy.backends.onnxruntime.sessions import SessionStep, open_sessions
+from mpm_deploy.backends.opened_once import OpenedOnce
+from mpm_deploy.backends.segments.chain import outputs_of, run_chain
+from mpm_deploy.errors import ArtifactError, InputError
+from mpm_deploy.ops.label_map.pruned import label_map
+from mpm_deploy.support.refusal import refusal_in
+
+CPU = "CPUExecutionProvider"
+
+
+class OnnxRuntimeProgram(Program):
+    """Runs an image on one thread, or on several where the caller's operators have several.
+
+    A session keeps the number of threads that it was opened with. So there are two chains: one for
+    images that run side by side, and one that is opened once a lone image may take more threads.
+    """
+
+    def __init__(
+        self, path: Path, manifest: Manifest, device: torch.device, providers: Sequence[str]
+    ) -> None:
+        super().__init__(manifest, device)
+        self._path = path
+        self._providers = providers
+        self._opened: OpenedOnce[list[SessionStep]] | None = self._open(1)
+        self._many: OpenedOnce[list[SessionStep]] | None = None
+
+    def close(self) -> None:
+        super().close()
+        self._opened = self._many = None  # what has no user leaves memory
+
+    def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        merges, patches = len(self._manifest.merge.blocks), self._manifest.patches
+        with self._chain().call() as steps:
+            try:
+                return outputs_of(run_chain(steps, images), merges, patches)
+            except (KeyError, RuntimeError) as error:
+                raise refusal_in(error) or ArtifactError(
+                    f"{self._path}: it failed while it ran: {error}",
+                    "if memory is short, take smaller batches; else rebuild it on this machine, "
+                    "and please report it",
+                ) from error
+
+    def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        return label_map(scores, size)
+
+    def _chain(self) -> OpenedOnce[list[SessionStep]]:
+        """Return the sessions that have as many threads as the caller's operators, or one."""
+        if self._opened is None:
+            raise InputError(f"{self._path}: this program is closed", "open a new one")
+        threads = torch.get_num_threads()
+        if threads == 1:
+            return self._opened
+        if self._many is None:
+            try:
+                self._many = self._open(threads)
+            except ArtifactError:  # another file lies there by now
+                self._many = self._opened
+        return self._many
+
+    def _open(self, threads: int) -> OpenedOnce[list[SessionStep]]:
+        hash_, path = self._manifest.payload_sha256, self._path
+        return OpenedOnce(
+            hash_,
+            f"segments on {', '.join(self._providers)} with {threads} threads",
+            open_it=lambda: _open_chain(path, self._manifest, self._providers, threads),
+            check=lambda: check_payload(path, hash_),
+        )
+
+
+def _open_chain(
+    path: Path, manifest: Manifest, providers: Sequence[str], threads: int
+) -> list[SessionStep]:
+    try:
+        steps = open_sessions(path, manifest, providers, threads)
+        if len(steps) != len(manifest.merge.blocks) + 1:
+            raise RuntimeError(f"expected a segment more than merges, found {len(steps)}")
+    except (OSError, RuntimeError) as error:
+        check_unpacked(path)
+        engine = f"ONNX Runtime {import_onnxruntime().__version__}"
+        raise unloadable(path, manifest, error, engine) from error
+    return steps

@@ -1,0 +1,116 @@
+"""Find the libraries that build engines and run them: TensorRT, and TensorRT for RTX.
+
+They have one interface. TensorRT builds for the GPU that it finds; TensorRT for RTX builds for any
+GPU that it can name, on a machine that needs none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from mpm_deploy.errors import MissingPackageError
+from mpm_deploy.support.refusal import line_of
+
+Capability = tuple[int, int]  # of a GPU: major, minor
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """One of the libraries.
+
+    Args:
+        name: Its name in recipes, manifests and records.
+        title: Its name in sentences.
+        modules: The names that its Python module goes by, of which one is there.
+        packages: What pip installs.
+        names_gpus: Whether it builds for a GPU that is only named.
+    """
+
+    name: str
+    title: str
+    modules: tuple[str, ...]
+    packages: str
+    names_gpus: bool
+
+    def load(self) -> "Library":
+        """Import its module.
+
+        Raises:
+            MissingPackageError: It is not installed, or cannot be loaded.
+        """
+        problem = f"there is no module {self.modules[0]}"
+        for name in self.modules:
+            try:
+                return Library(self, import_module(name))
+            except (ImportError, OSError) as error:  # as where its shared library is not found
+                if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+                    problem = line_of(error)
+        raise MissingPackageError(
+            f"{self.title} is not installed: {problem}", f"pip install {self.packages}"
+        )
+
+
+class Library(NamedTuple):
+    """A flavor that is installed, and its module."""
+
+    flavor: Flavor
+    module: Any
+
+    @property
+    def version(self) -> str:
+        """All numbers of its version: an engine is for one alone."""
+        return str(self.module.__version__)
+
+    @property
+    def title(self) -> str:
+        """Its name and version, for sentences."""
+        return f"{self.flavor.title} {self.version}"
+
+    def capabilities(self) -> Mapping[Capability, Any]:
+        """Return the GPUs that it can name, by their capability."""
+        if not self.flavor.names_gpus:
+            return {}
+        kinds = self.module.ComputeCapability.__members__
+        numbers = {name.removeprefix("SM"): kind for name, kind in kinds.items()}
+        return {(int(n[:-1]), int(n[-1])): kind for n, kind in numbers.items() if n.isdecimal()}
+
+
+FLAVORS = {
+    flavor.name: flavor
+    for flavor in (
+        Flavor("tensorrt", "TensorRT", ("tensorrt",), "tensorrt", names_gpus=False),
+        Flavor(
+            "tensorrt_rtx",
+            "TensorRT for RTX",
+            # The second name is that of the wheels for one version of CUDA.
+            ("tensorrt_rtx", "tensorrt_rtx_bindings"),
+            "tensorrt-rtx-cu13-libs tensorrt-rtx-cu13-bindings",
+            names_gpus=True,
+        ),
+    )
+}
+
+
+def parse_capability(text: str) -> Capability | None:
+    """Read a capability as it is written, ``"8.6"``; None where it is none."""
+    major, dot, minor = text.partition(".")
+    if not (dot and major.isdecimal() and minor.isdecimal() and len(text) < 8):
+        return None
+    return int(major), int(minor)
+
+
+def written(capability: Capability) -> str:
+    """Write a capability as ``"8.6"``."""
+    return f"{capability[0]}.{capability[1]}"
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the version of every flavor that can be loaded here, by its name."""
+    versions = {}
+    for flavor in FLAVORS.values():
+        try:
+            versions[flavor.name] = flavor.load().version
+        except MissingPackageError:
+            continue
+    return versions

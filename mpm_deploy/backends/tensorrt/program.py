@@ -1,0 +1,132 @@
+"""Run an artifact's engines, one after the other."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.artifact import Manifest, check_payload
+from mpm_deploy.backends.base import Program, check_unpacked, unloadable
+from mpm_deploy.backends.opened_once import OpenedOnce
+from mpm_deploy.backends.segments.chain import outputs_of, run_chain
+from mpm_deploy.backends.segments.files import unpack
+from mpm_deploy.backends.tensorrt.engine_info import EngineInfo
+from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Library
+from mpm_deploy.backends.tensorrt.steps import EngineStep, on
+from mpm_deploy.errors import ArtifactError, InputError
+from mpm_deploy.ops.label_map.pruned import label_map
+from mpm_deploy.support.refusal import refusal_in
+from mpm_deploy.support.temporary_folder import temporary_folder
+
+
+class EngineChain:
+    """All engines of an artifact, for one image after another: threads wait for their turn.
+
+    Args:
+        steps: The engines, in order.
+        device: Where they run.
+    """
+
+    def __init__(self, steps: Sequence[EngineStep], device: torch.device) -> None:
+        self._steps = steps
+        self._device = device
+        self._lock = threading.Lock()
+        # An engine may still compute when its turn is over, and the next one's stream is another.
+        self._last: torch.cuda.Event | None = None
+
+    def run(self, images: Tensor, merges: int, patches: int) -> tuple[Tensor, Tensor]:
+        """Give what `outputs_of` does, for one image ``(1, 3, H, W)`` uint8."""
+        with self._lock, on(self._device):
+            if self._last is not None:
+                self._last.wait()
+            outputs = outputs_of(run_chain(self._steps, images), merges, patches)
+            if self._device.type == "cuda":
+                self._last = torch.cuda.Event()
+                self._last.record()
+            return outputs
+
+
+class TensorRtProgram(Program):
+    """Runs the engines that are for this machine.
+
+    Args:
+        path: The artifact.
+        manifest: Its manifest.
+        device: Where they run.
+        engine: Which ones, as `choose` has chosen them.
+    """
+
+    def __init__(
+        self, path: Path, manifest: Manifest, device: torch.device, engine: EngineInfo
+    ) -> None:
+        super().__init__(manifest, device)
+        self._path = path
+        library = FLAVORS[engine.flavor].load()
+        hash_ = manifest.payload_sha256
+        self._opened: OpenedOnce[EngineChain] | None = OpenedOnce(
+            hash_,
+            f"{engine.folder} on {device}",
+            open_it=lambda: open_engines(path, manifest, device, engine, library),
+            check=lambda: check_payload(path, hash_),
+        )
+
+    def close(self) -> None:
+        super().close()
+        self._opened = None  # what has no user leaves memory
+
+    def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if self._opened is None:
+            raise InputError(f"{self._path}: this program is closed", "open a new one")
+        merges, patches = len(self._manifest.merge.blocks), self._manifest.patches
+        with self._opened.call() as chain:
+            try:
+                return chain.run(images, merges, patches)
+            except (KeyError, RuntimeError) as error:
+                raise refusal_in(error) or ArtifactError(
+                    f"{self._path}: it failed while it ran: {error}",
+                    f"make its engine anew: mpm-deploy engine {self._path}; and please report it",
+                ) from error
+
+    def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        return label_map(scores, size)
+
+
+def open_engines(
+    path: Path, manifest: Manifest, device: torch.device, engine: EngineInfo, library: Library
+) -> EngineChain:
+    """Open engines of an artifact.
+
+    Args:
+        path: The artifact, which must have the manifest's hash.
+        manifest: Its manifest.
+        device: Where they are to run.
+        engine: Which ones.
+        library: What runs them.
+
+    Raises:
+        ArtifactError: The file has another hash, an engine is not there or not whole, or the
+            library cannot open it.
+    """
+    with temporary_folder() as folder:
+        try:
+            unpack(path, manifest.payload_sha256, {engine.folder}, folder)
+            files = [folder / engine.folder / f"{i}.engine" for i in range(len(engine.bytes))]
+            for file, size in zip(files, engine.bytes, strict=True):
+                _check_whole(path, file, size)
+            steps = [EngineStep(library, file.read_bytes(), device) for file in files]
+        except (OSError, RuntimeError) as error:
+            check_unpacked(path)
+            raise unloadable(path, manifest, error, library.title) from error
+    return EngineChain(steps, device)
+
+
+def _check_whole(path: Path, file: Path, size: int) -> None:
+    """Refuse an engine of another size than the manifest says, before a library sees it."""
+    found = file.stat().st_size if file.exists() else 0
+    if found != size:
+        raise ArtifactError(
+            f"{path}: {file.parent.name}/{file.name}: expected {size} bytes, found {found}",
+            f"the file is damaged: copy it anew, or make the engine anew: mpm-deploy engine {path}",
+        )

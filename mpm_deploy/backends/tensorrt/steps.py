@@ -1,0 +1,85 @@
+"""Run engines as the steps of a chain, on memory and on the stream that are torch's."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mpm_deploy.backends.tensorrt.engines import make_listener
+from mpm_deploy.backends.tensorrt.flavors import Library
+
+_DTYPES = {
+    "FLOAT": torch.float32,
+    "HALF": torch.float16,
+    "BF16": torch.bfloat16,
+    "INT32": torch.int32,
+    "INT64": torch.int64,
+    "UINT8": torch.uint8,
+}
+
+
+class EngineStep:
+    """One segment as an engine. It is not for two threads at once: it has one memory.
+
+    Args:
+        library: What runs it, the version that made it.
+        engine: The engine, as it was written.
+        device: Where it runs.
+
+    Raises:
+        RuntimeError: The library cannot open it; says why.
+    """
+
+    def __init__(self, library: Library, engine: bytes, device: torch.device) -> None:
+        trt, self._listener = library.module, make_listener(library)
+        self._device = device
+        with on(device):
+            self._runtime = trt.Runtime(self._listener)  # an engine does not keep its own
+            self._engine = self._runtime.deserialize_cuda_engine(engine)
+            if self._engine is None:
+                raise RuntimeError(self._listener.said)
+            self._context = self._engine.create_execution_context()
+        if self._context is None:  # as where the GPU's memory is short
+            raise RuntimeError(self._listener.said)
+        names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        modes = {name: self._engine.get_tensor_mode(name).name for name in names}
+        self.inputs: Sequence[str] = [name for name in names if modes[name] == "INPUT"]
+        self._outputs = {name: self._dtype(name) for name in names if modes[name] == "OUTPUT"}
+
+    def run(self, inputs: Sequence[Tensor]) -> Mapping[str, Tensor]:
+        """Compute what it gives, by name; it may still be at it when this returns.
+
+        Raises:
+            RuntimeError: The library refuses an input, or failed.
+        """
+        context = self._context
+        for name, given in zip(self.inputs, inputs, strict=True):
+            shape = tuple(given.shape)
+            if given.dtype != self._dtype(name) or not given.is_contiguous():
+                raise RuntimeError(f"{name}: expected a plain {self._dtype(name)}")
+            if not context.set_input_shape(name, shape):
+                raise RuntimeError(f"{name} of shape {shape}: {self._listener.said}")
+            context.set_tensor_address(name, given.data_ptr())
+        outputs = {}
+        for name, dtype in self._outputs.items():
+            shape = tuple(context.get_tensor_shape(name))
+            outputs[name] = torch.empty(shape, dtype=dtype, device=self._device)
+            context.set_tensor_address(name, outputs[name].data_ptr())
+        with on(self._device):
+            if not context.execute_async_v3(_stream(self._device)):
+                raise RuntimeError(self._listener.said)
+        return outputs
+
+    def _dtype(self, name: str) -> torch.dtype:
+        return _DTYPES[self._engine.get_tensor_dtype(name).name]
+
+
+def on(device: torch.device) -> AbstractContextManager[Any]:
+    """Make a GPU the current one, for what asks for that and not for a device."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def _stream(device: torch.device) -> int:
+    return torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
