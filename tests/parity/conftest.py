@@ -79,12 +79,16 @@ def built(recipe_and_artifact: tuple[Recipe, Path]) -> Path:
     """A small artifact of each recipe for a CPU, but of backends that the C++ program lacks."""
     recipe, artifact = recipe_and_artifact
     if recipe.backend.name == "onnxruntime" and CPP_RUNNER.exists():
-        answer = subprocess.run(
-            [str(CPP_RUNNER), "run", artifact, "none.png"], capture_output=True, text=True
-        )
-        if "built without ONNX Runtime" in answer.stderr:
-            pytest.skip("build/cpp_runner is built without ONNX Runtime's headers")
+        skip_without_onnxruntime(artifact)
     return artifact
+
+
+def skip_without_onnxruntime(artifact: Path) -> None:
+    """Skip where the C++ program was built without ONNX Runtime's headers, and says so."""
+    command = [str(CPP_RUNNER), "run", str(artifact), "none.png"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if "built without ONNX Runtime" in answer.stderr:
+        pytest.skip("build/cpp_runner is built without ONNX Runtime's headers")
 
 
 def smooth(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
