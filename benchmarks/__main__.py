@@ -18,6 +18,7 @@ from benchmarks import (
     memory,
     precisions,
     rotary_positions,
+    segments,
     serving,
     speed,
     transformers_agreement,
@@ -38,6 +39,7 @@ MEMBERS = {
             serving,
             archives,
             eva_flops,
+            segments,
             cpu_peers,
         ),
     )

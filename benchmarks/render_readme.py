@@ -9,6 +9,7 @@
     results/cpu_parts.json ─▶ docs/results/cpu_parts.md
     results/cts_accuracy.json ─▶ docs/results/cts.md
     results/eva_flops.json ─▶ docs/results/eva_flops.md
+    results/segments.json ─▶ docs/results/segments.md
     results/{video,c_interface,serving,archives}.json ─▶ docs/results/ways_in.md
     results/h100-*.json ─────┬─▶ README.md, between the two "h100" comments: the paper's rows
                              ├─▶ docs/results/h100.md: every table
@@ -35,6 +36,7 @@ from benchmarks.pages import (
     parts,
     peers,
     precisions,
+    segments,
     sweep,
     transformers,
     ways_in,
@@ -43,7 +45,10 @@ from benchmarks.pages.common import between
 from benchmarks.record import ROOT
 
 README = ROOT / "README.md"
-_PAGES = (demo, command_line, cts, eva, peers, parts, precisions, sweep, transformers, ways_in, gpu)
+_PAGES = (
+    *(demo, command_line, cts, eva, peers, parts, precisions, segments, sweep, transformers),
+    *(ways_in, gpu),
+)
 
 
 def main() -> None:
