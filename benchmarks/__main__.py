@@ -19,6 +19,7 @@ from benchmarks import (
     memory,
     precisions,
     rotary_positions,
+    segments,
     serving,
     speed,
     tensorrt_engines,
@@ -42,6 +43,7 @@ MEMBERS = {
             eva_flops,
             eva_run,
             tensorrt_engines,
+            segments,
             cpu_peers,
         ),
     )

@@ -10,6 +10,7 @@
     results/cts_accuracy.json ─▶ docs/results/cts.md
     results/eva_flops.json ─▶ docs/results/eva_flops.md
     results/tensorrt_engines.json ─▶ docs/results/tensorrt.md
+    results/segments.json ─▶ docs/results/segments.md
     results/{video,c_interface,serving,archives}.json ─▶ docs/results/ways_in.md
     results/h100-*.json ─────┬─▶ README.md, between the two "h100" comments: the paper's rows
                              ├─▶ docs/results/h100.md: every table
@@ -36,6 +37,7 @@ from benchmarks.pages import (
     parts,
     peers,
     precisions,
+    segments,
     sweep,
     tensorrt,
     transformers,
@@ -46,8 +48,8 @@ from benchmarks.record import ROOT
 
 README = ROOT / "README.md"
 _PAGES = (
-    *(demo, command_line, cts, eva, peers, parts, precisions, sweep, tensorrt, transformers),
-    *(ways_in, gpu),
+    *(demo, command_line, cts, eva, peers, parts, precisions, segments, sweep, tensorrt),
+    *(transformers, ways_in, gpu),
 )
 
 

@@ -14,7 +14,6 @@
 #include "backends/program.hpp"
 #include "backends/segment_chain.hpp"
 #include "mpm_runner/error.hpp"
-#include "support/refusal.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace mpm {
@@ -161,24 +160,9 @@ std::shared_ptr<Steps> open_folder(const std::filesystem::path& folder, std::siz
   return steps;
 }
 
-// Throws what is being handled, or in place of what tells of no refusal an ArtifactError.
-[[noreturn]] void tell_of(const std::filesystem::path& artifact) {
-  try {
-    throw;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    if (refusal_in(error)) throw;
-    throw ArtifactError(artifact.string() + ": ONNX Runtime " + onnxruntime_library().version +
-                            " cannot load it: " + line_of(error),
-                        rebuild_hint);
-  }
-}
-
 std::shared_ptr<void> open_segments(const std::filesystem::path& artifact,
                                     const std::string& payload_sha256, std::size_t count,
-                                    const Providers& providers, int threads) try {
-  onnxruntime_library();
+                                    const Providers& providers, int threads) {
   const TemporaryFolder folder(for_temporary_files());
   const auto target_of = [&](const std::string& name) -> std::optional<std::filesystem::path> {
     if (!name.starts_with(folder_of_segments)) return std::nullopt;
@@ -187,8 +171,6 @@ std::shared_ptr<void> open_segments(const std::filesystem::path& artifact,
   };
   Archive(artifact).unpack_checked(payload_sha256, target_of);
   return open_folder(folder.path, count, providers, threads);
-} catch (...) {
-  tell_of(artifact);
 }
 
 // Runs an image on one thread, or on several where the caller's operators have several. A session
@@ -236,7 +218,8 @@ class OnnxRuntimeProgram : public Program {
         told_of(artifact_, manifest_,
                 [=, artifact = artifact_, hash = manifest_.payload_sha256, on = providers_] {
                   return open_segments(artifact, hash, count, on, threads);
-                }),
+                },
+                {"ONNX Runtime " + onnxruntime_library().version, "install that"}),
         [this] { Archive(artifact_).check_payload(manifest_.payload_sha256); });
   }
 
@@ -259,11 +242,12 @@ void check_providers(const std::filesystem::path& artifact, const Manifest& mani
       missing.push_back(name);
   }
   if (missing.empty()) return;
-  throw HostError(artifact.string() + ": for " + joined(missing) + ", and ONNX Runtime " +
-                      library.version + " here has " + joined(library.providers),
-                  "install a build of ONNX Runtime that has it; or build for the CPU: mpm-deploy "
-                  "build --recipe " +
-                      artifact.string() + " --set 'backend.providers=[\"" + cpu_provider + "\"]'");
+  throw HostError(
+      artifact.string() + ": for " + joined(missing) + ", and ONNX Runtime " + library.version +
+          " here has " + joined(library.providers),
+      "install a build of ONNX Runtime that has it, as onnxruntime-gpu; or build for the "
+      "CPU: mpm-deploy build --recipe " +
+          artifact.string() + " --set 'backend.providers=[\"" + cpu_provider + "\"]'");
 }
 
 std::unique_ptr<Program> load_onnxruntime(const std::filesystem::path& artifact,

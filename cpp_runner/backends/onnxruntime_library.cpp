@@ -18,32 +18,39 @@ constexpr const char* cure =
 // The files to try, the first that opens is taken.
 std::vector<std::string> candidates() {
   if (const char* named = std::getenv(named_by)) return {named};
-  std::vector<std::string> files{"libonnxruntime.so.1", "libonnxruntime.so"};
+  // Its makers number a library by its first number, Debian by the two of its version.
+  const std::string of_headers = "libonnxruntime.so.1." + std::to_string(ORT_API_VERSION);
+  std::vector<std::string> files{"libonnxruntime.so.1", of_headers, "libonnxruntime.so"};
   const std::string built_with = MPM_ONNXRUNTIME_FOUND;
   if (!built_with.empty()) files.insert(files.begin(), built_with);
   return files;
 }
 
-void* open_library() {
+struct Opened {
+  std::string file;
+  void* library;
+};
+
+Opened open_library() {
   std::string reason;
   for (const std::string& file : candidates()) {
-    if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+    if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return {file, library};
     reason = dlerror();
   }
   throw HostError("ONNX Runtime's library cannot be opened: " + reason, cure);
 }
 
 OnnxRuntimeLibrary open_api() {
-  void* const library = open_library();
+  const auto [file, library] = open_library();
   using GetBase = const OrtApiBase*();
   const auto get_base = reinterpret_cast<GetBase*>(dlsym(library, "OrtGetApiBase"));
   if (get_base == nullptr) {
-    throw HostError("what is opened as ONNX Runtime's library is another one", cure);
+    throw HostError(file + ": expected ONNX Runtime's library, got another", cure);
   }
   const OrtApiBase* base = get_base();
   const OrtApi* api = base->GetApi(ORT_API_VERSION);
   if (api == nullptr) {
-    throw HostError(std::string("ONNX Runtime ") + base->GetVersionString() +
+    throw HostError(file + ": ONNX Runtime " + base->GetVersionString() +
                         " is older than version 1." + std::to_string(ORT_API_VERSION) +
                         ", whose headers this program was built with",
                     "install a newer one, or build this program with the headers of that");

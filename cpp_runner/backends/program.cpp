@@ -58,15 +58,16 @@ std::string versions_of(const Requires& needs) {
 }
 
 ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest& manifest,
-                          const std::exception& error) {
+                          const std::exception& error, const Engine& engine) {
   return ArtifactError(
-      artifact.string() + ": torch " TORCH_VERSION " cannot load it: " + line_of(error),
+      artifact.string() + ": " + engine.name + " cannot load it: " + line_of(error),
       "it was built with " + versions_of(manifest.requires_) +
-          ": rebuild it with what is here, or build this program with that");
+          ": rebuild it with what is here, or " + engine.other);
 }
 
 // Throws what is being handled as an error that names the artifact.
-[[noreturn]] void tell_of(const std::filesystem::path& artifact, const Manifest& manifest) {
+[[noreturn]] void tell_of(const std::filesystem::path& artifact, const Manifest& manifest,
+                          const Engine& engine = torch_engine()) {
   try {
     throw;
   } catch (const Error&) {
@@ -75,7 +76,7 @@ ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest&
     if (const auto told = refusal_in(error)) {
       throw HostError(artifact.string() + ": cannot be loaded: " + told->problem(), told->hint());
     }
-    throw cannot_load(artifact, manifest, error);
+    throw cannot_load(artifact, manifest, error, engine);
   }
 }
 
@@ -198,13 +199,15 @@ void check_host_of(const std::filesystem::path& artifact, const Manifest& manife
   if (backend.check_details) backend.check_details(artifact, manifest);
 }
 
+Engine torch_engine() { return {"torch " TORCH_VERSION, "build this program with that"}; }
+
 OpenedOnce::Open told_of(const std::filesystem::path& artifact, const Manifest& manifest,
-                         OpenedOnce::Open open) {
+                         OpenedOnce::Open open, const Engine& engine) {
   return [=] {
     try {
       return open();
     } catch (...) {
-      tell_of(artifact, manifest);
+      tell_of(artifact, manifest, engine);
     }
   };
 }

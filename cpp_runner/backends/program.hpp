@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "artifact/host.hpp"
 #include "backends/image_parallel.hpp"
@@ -66,10 +67,18 @@ void check_host_of(const std::filesystem::path& artifact, const Manifest& manife
 std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
                                       const Manifest& manifest, const Device& device, int threads);
 
+// What opens an artifact, as errors name it, and how to get another version of that.
+struct Engine {
+  std::string name;
+  std::string other;
+};
+
+Engine torch_engine();
+
 // The same, which throws ArtifactError or HostError that names the artifact, whatever `open`
 // throws.
 OpenedOnce::Open told_of(const std::filesystem::path& artifact, const Manifest& manifest,
-                         OpenedOnce::Open open);
+                         OpenedOnce::Open open, const Engine& engine = torch_engine());
 
 // The members. One that this build leaves out throws HostError.
 std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from mpm_deploy.recipe import Recipe
+from tests.support.imported_program import run_imported
 
 ROOT = Path(__file__).parent.parent.parent
 CPP_RUNNER = Path(os.environ.get("MPM_CPP_RUNNER", ROOT / "build" / "cpp_runner"))
@@ -57,8 +58,8 @@ def cpp_runner(cpp_command: list[str]) -> Run:
 
 @pytest.fixture(scope="session")
 def mpm_deploy() -> Run:
-    """Runs the Python program."""
-    return program(*PYTHON)
+    """Runs the Python program; see `imported_program`."""
+    return run_imported
 
 
 def program(*command: str) -> Run:
@@ -79,12 +80,16 @@ def built(recipe_and_artifact: tuple[Recipe, Path]) -> Path:
     """A small artifact of each recipe for a CPU, but of backends that the C++ program lacks."""
     recipe, artifact = recipe_and_artifact
     if recipe.backend.name == "onnxruntime" and CPP_RUNNER.exists():
-        answer = subprocess.run(
-            [str(CPP_RUNNER), "run", artifact, "none.png"], capture_output=True, text=True
-        )
-        if "built without ONNX Runtime" in answer.stderr:
-            pytest.skip("build/cpp_runner is built without ONNX Runtime's headers")
+        skip_without_onnxruntime(artifact)
     return artifact
+
+
+def skip_without_onnxruntime(artifact: Path) -> None:
+    """Skip where the C++ program was built without ONNX Runtime's headers, and says so."""
+    command = [str(CPP_RUNNER), "run", str(artifact), "none.png"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if "built without ONNX Runtime" in answer.stderr:
+        pytest.skip("build/cpp_runner is built without ONNX Runtime's headers")
 
 
 def smooth(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:

@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -76,7 +77,7 @@ def embedded_kernels(flags: Sequence[str]) -> Iterator[dict[str, Any]]:
         temporary_folder() as folder,
         mock.patch.dict(os.environ, dict.fromkeys(_PLACES, str(folder))),
     ):
-        library = _compile(sorted(_KERNELS.glob("*.cpp")), folder, flags)
+        library = _write_library(folder, flags)
         shims = {
             getattr(torch.ops.mpm, name).default: [declaration]
             for name, declaration in _DECLARATIONS.items()
@@ -90,22 +91,43 @@ def embedded_kernels(flags: Sequence[str]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _compile(sources: list[Path], folder: Path, processors: Sequence[str]) -> str:
-    """Make a static library of C++ files, and return the name that a linker knows it by."""
+def _write_library(folder: Path, processors: Sequence[str]) -> str:
+    """Write the static library of kernels, and return the name that a linker knows it by."""
     from torch._inductor.cpp_builder import get_cpp_compiler
+
+    texts = b"".join(path.read_bytes() for path in sorted(_KERNELS.iterdir()))
+    # Inductor keeps what it once linked, by the text of its command: another library, another name.
+    name = f"mpm_{hashlib.sha256(texts).hexdigest()[:12]}"
+    library = _library(name, get_cpp_compiler(), tuple(processors))
+    (folder / f"lib{name}.a").write_bytes(library)
+    return name
+
+
+@cache
+def _library(name: str, compiler: str, processors: tuple[str, ...]) -> bytes:
+    """Compile the kernels, once in a process: a sweep builds many models for one processor.
+
+    Args:
+        name: Tells the kernels from others.
+        compiler: A C++ compiler.
+        processors: What tells it which processors they are for.
+
+    Returns:
+        A static library.
+    """
     from torch.utils.cpp_extension import include_paths
 
     flags = ["-std=c++20", "-O3", *processors, "-ffp-contract=fast", "-fopenmp", "-w"]
     flags += ["-fPIC", "-fvisibility=hidden"]  # hidden, as torch's own names begin alike
     includes = [f"-I{path}" for path in include_paths()]
-    objects = [str(folder / f"{source.stem}.o") for source in sources]
-    for source, target in zip(sources, objects, strict=True):
-        _run([get_cpp_compiler(), *flags, *includes, "-c", str(source), "-o", target])
-    # Inductor keeps what it once linked, by the text of its command: another library, another name.
-    texts = b"".join(path.read_bytes() for path in sorted(_KERNELS.iterdir()))
-    digest = hashlib.sha256(texts).hexdigest()[:12]
-    _run(["ar", "rcs", str(folder / f"libmpm_{digest}.a"), *objects])
-    return f"mpm_{digest}"
+    with temporary_folder() as folder:
+        objects = []
+        for source in sorted(_KERNELS.glob("*.cpp")):
+            objects.append(str(folder / f"{source.stem}.o"))
+            _run([compiler, *flags, *includes, "-c", str(source), "-o", objects[-1]])
+        library = folder / f"lib{name}.a"
+        _run(["ar", "rcs", str(library), *objects])
+        return library.read_bytes()
 
 
 def _run(command: list[str]) -> None:
