@@ -10,11 +10,11 @@ PAGE = PAGES / "segments.md"
 _INTRODUCTION = """# Models cut at their merges, against the eager model
 
 Three models, the first two with the demo's weights and the third with random ones, cut at the
-merges of four schedules, built by `{recipe}` in float32 and in float16, and run by ONNX Runtime on
+merges of four schedules, in float32 and in float16, written as ONNX and run by ONNX Runtime on
 scenes of {side} × {side} pixels, one image a call (`python -m benchmarks.segments`). The eager
-model computes in the file's own type; "to float32's" are labels equal to its in float32. Clusters
-are patches that share a token, by the worst merge. The last column counts label maps that the C++
-program writes as the Python one does, pixel by pixel.
+model computes in the same type; "to float32's" are labels equal to its in float32. Clusters are
+patches that share a token, by the worst merge. That C++ writes Python's label maps, pixel by pixel,
+is a test: `tests/parity/test_onnxruntime.py`.
 
 {unequal}
 """
@@ -27,9 +27,7 @@ def pages() -> dict[Path, str]:
 
 def _page(record: Record) -> str:
     host, rows = record["machine"], record["rows"]
-    head = _INTRODUCTION.format(
-        recipe=record["recipe"], side=record["side"], unequal=_summary(record)
-    )
+    head = _INTRODUCTION.format(side=record["side"], unequal=_summary(record))
     by = written(
         f"{host['cpu']}, {host['cores']} cores",
         f"torch {record['versions']['torch']}",
