@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from mpm_deploy.recipe import Recipe
+from tests.support.imported_program import run_imported
 
 ROOT = Path(__file__).parent.parent.parent
 CPP_RUNNER = Path(os.environ.get("MPM_CPP_RUNNER", ROOT / "build" / "cpp_runner"))
@@ -57,8 +58,8 @@ def cpp_runner(cpp_command: list[str]) -> Run:
 
 @pytest.fixture(scope="session")
 def mpm_deploy() -> Run:
-    """Runs the Python program."""
-    return program(*PYTHON)
+    """Runs the Python program; see `imported_program`."""
+    return run_imported
 
 
 def program(*command: str) -> Run:
