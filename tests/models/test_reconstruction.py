@@ -46,15 +46,8 @@ def segmenters(
     head: str, special_tokens: int, blocks: tuple[int, ...], **parts: Any
 ) -> tuple[Segmenter, Segmenter]:
     """The same model, late and early; ``parts`` are other fields of its encoder's shape."""
-    config = EncoderConfig(
-        SIZE,
-        width=WIDTH,
-        depth=6,
-        heads=2,
-        mlp_width=96,
-        special_tokens=special_tokens,
-        **parts,
-    )
+    sizes: dict[str, Any] = {"width": WIDTH, "depth": 6, "heads": 2, "mlp_width": 96}
+    config = EncoderConfig(SIZE, special_tokens=special_tokens, **(sizes | parts))
     member = HEADS[head]
     encoder = random(Encoder(config, blocks, readout=member.readout))
     own_decoder = random(member.make(WIDTH, CLASSES, config.grid))
