@@ -18,7 +18,6 @@ from mpm_deploy.recipe import Recipe, builtin_recipes
 
 MODEL, END_TO_END = Pass("model"), Pass("end_to_end")
 _PEERS_PROGRAM = (sys.executable, "-m", "benchmarks.peers.worker")
-# Of each program of ours, what comes before the artifact where label maps are written.
 
 
 @dataclass
