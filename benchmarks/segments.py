@@ -148,8 +148,8 @@ def share(equal: Tensor) -> float:
 def segments_table(rows: list[Row]) -> Table:
     """Make the table of all models."""
     figures = (
-        *("tokens kept", "counts equal", "merge maps equal", "same clusters"),
-        *("largest difference", "of deviation", "labels equal", "to float32's"),
+        *("tokens kept", "counts", "maps", "clusters", "scores, of deviation"),
+        *("labels", "to float32's"),
     )
     table = columns(("model", "type", "blocks"), figures)
     for row in rows:
@@ -162,8 +162,7 @@ def segments_table(rows: list[Row]) -> Table:
             f"{row['counts_equal_images']} of {of}",
             f"{row['maps_equal_images']} of {of}",
             f"{min(row['clusters_equal'], default=1.0):.2%}",
-            f"{row['largest_difference']:.1e}",
-            f"{row['deviation_of_scores']:.2g}",
+            f"{row['largest_difference']:.1e}, {row['deviation_of_scores']:.2g}",
             f"{row['labels_equal']:.3%}",
             f"{row['float32_labels_equal']:.3%}",
         )

@@ -11,10 +11,11 @@ _INTRODUCTION = """# Models cut at their merges, against the eager model
 
 Three models, the first two with the demo's weights and the third with random ones, cut at the
 merges of four schedules, in float32 and in float16, written as ONNX and run by ONNX Runtime on
-scenes of {side} × {side} pixels, one image a call (`python -m benchmarks.segments`). The eager
-model computes in the same type; "to float32's" are labels equal to its in float32. Clusters are
-patches that share a token, by the worst merge. That C++ writes Python's label maps, pixel by pixel,
-is a test: `tests/parity/test_onnxruntime.py`.
+scenes of {side} × {side} pixels, one image a call (`python -m benchmarks.segments`), against the
+eager model in the same type: in how many images all counts of tokens and all merge maps are its;
+patches that share their token with the same others, by the worst merge; the largest difference of
+scores, and the deviation of these; labels that are its, and its in float32. That C++ writes
+Python's label maps, pixel by pixel, is a test: `tests/parity/test_onnxruntime.py`.
 
 {unequal}
 """
