@@ -85,7 +85,8 @@ std::optional<Misfit> misfit(const Requires& needs, const Device& device) {
   return device.is_cuda ? cuda_misfit(needs, device) : cpu_misfit(needs);
 }
 
-std::string cure(const std::string& get) {
+std::string cure(const std::string& get, bool any_device) {
+  if (any_device) return get + ", or run it on device 'cpu'";
   return get + ", or run one for CPUs on 'cpu': mpm-deploy build --recipe " + recipe_for.at("cpu");
 }
 
@@ -97,21 +98,24 @@ std::string gpu_names(int count) {
   return names;
 }
 
-std::optional<Missing> missing_gpu(const Device& device) {
+std::optional<Missing> missing_gpu(const Device& device, bool any_device) {
   const std::string asked = "asked to run on '" + device.name() + "', and ";
   if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) {
-    return Missing{asked + "torch " TORCH_VERSION " is built for CPUs",
-                   cure("build this program with one for CUDA (cmake -DMPM_PYTHON=PYTHON ...)")};
+    return Missing{
+        asked + "torch " TORCH_VERSION " is built for CPUs",
+        cure("build this program with one for CUDA (cmake -DMPM_PYTHON=PYTHON ...)", any_device)};
   }
   if (!has_cuda_driver()) {
-    return Missing{asked + "there is no NVIDIA driver on this machine",
-                   cure("install NVIDIA's driver (a container needs docker run --gpus all)")};
+    return Missing{
+        asked + "there is no NVIDIA driver on this machine",
+        cure("install NVIDIA's driver (a container needs docker run --gpus all)", any_device)};
   }
   const int count = gpu_count();
   if (count == 0) {
     return Missing{asked + "NVIDIA's driver shows no GPU",
                    cure("have it show one (an old driver needs an update, CUDA_VISIBLE_DEVICES may "
-                        "hide one, a container needs docker run --gpus all)")};
+                        "hide one, a container needs docker run --gpus all)",
+                        any_device)};
   }
   if (device.index < count) return {};
   return Missing{asked + "this machine has " + gpu_names(count), "name one of those"};
@@ -126,7 +130,7 @@ std::optional<Missing> missing_device(const Requires& needs, const Device& devic
         "leave the device out, or build one for it: mpm-deploy build --recipe " +
             recipe_for.at(kind)};
   }
-  return device.is_cuda ? missing_gpu(device) : std::nullopt;
+  return device.is_cuda ? missing_gpu(device, any_device) : std::nullopt;
 }
 
 }  // namespace

@@ -84,19 +84,22 @@ def _missing_device(
         return None
     asked = f"asked to run on {str(device)!r}"
     if torch.version.cuda is None:
-        return f"{asked}, and torch {torch.__version__} is built for CPUs", _cure(_TORCH_FOR_CUDA)
+        problem = f"{asked}, and torch {torch.__version__} is built for CPUs"
+        return problem, _cure(_TORCH_FOR_CUDA, any_device)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0 and not _has_driver():
-        return f"{asked}, and there is no NVIDIA driver on this machine", _cure(_DRIVER)
+        return f"{asked}, and there is no NVIDIA driver on this machine", _cure(_DRIVER, any_device)
     if count == 0:
-        return f"{asked}, and NVIDIA's driver shows no GPU", _cure(_GPU)
+        return f"{asked}, and NVIDIA's driver shows no GPU", _cure(_GPU, any_device)
     if (device.index or 0) < count:
         return None
     there = ", ".join(repr(f"cuda:{index}") for index in range(count))
     return f"{asked}, and this machine has {there}", "name one of those"
 
 
-def _cure(get: str) -> str:
+def _cure(get: str, any_device: bool) -> str:
+    if any_device:
+        return f"{get}, or run it on device 'cpu'"
     return f"{get}, or run one for CPUs on 'cpu': mpm-deploy build --recipe {_RECIPE_FOR['cpu']}"
 
 

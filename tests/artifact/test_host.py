@@ -64,6 +64,9 @@ def test_a_missing_gpu_is_told_with_what_is_missing(cuda, driver, problem, cure,
         check_host(host(device="cuda"), "cuda")
     assert cure in caught.value.hint
     assert caught.value.hint.endswith("mpm-deploy build --recipe cpu_fp32")
+    with pytest.raises(HostError) as caught:
+        check_host(host(device="cuda"), "cuda", any_device=True)
+    assert cure in caught.value.hint and caught.value.hint.endswith(", or run it on device 'cpu'")
 
 
 def test_another_gpu_is_refused(monkeypatch):

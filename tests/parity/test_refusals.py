@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.parity.conftest import with_manifest
 
@@ -31,6 +32,18 @@ def test_both_programs_say_the_same(artifact, image_folder, circle, cpp_runner, 
         assert python.stderr.splitlines()[0].startswith("error: ")
         assert python.stderr.splitlines()[1].startswith("  hint: ")
         assert cpp.stderr == python.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_file_for_any_device_is_offered_the_cpu(
+    artifact, image_folder, cpp_runner, mpm_deploy, tmp_path
+):
+    for run in (mpm_deploy, cpp_runner):
+        done = run("run", artifact, image_folder, "-o", tmp_path / "maps", "--device", "cuda")
+        assert done.returncode == 1
+        problem, hint = done.stderr.splitlines()[:2]
+        assert "asked to run on 'cuda" in problem
+        assert hint.endswith(", or run it on device 'cpu'")
 
 
 def test_cpp_names_the_program_that_has_a_backend_which_it_lacks(
