@@ -208,6 +208,22 @@ def unloadable(
     )
 
 
+def failed_in_run(path: Path, error: Exception, cure: str | None = None) -> MpmError:
+    """Make the error for an artifact that failed while it ran: a refusal of the system as such.
+
+    Args:
+        path: The artifact.
+        error: The reason.
+        cure: What to do; None is what helps where the file was built here.
+    """
+    return refusal_in(error) or ArtifactError(
+        f"{path}: it failed while it ran: {error}",
+        cure
+        or "if memory is short, take smaller batches; else rebuild it on this machine, and please "
+        "report it",
+    )
+
+
 def uncompilable(recipe: Recipe, compiler: str, error: Exception, cure: str) -> MpmError:
     """Make the error for a model that a compiler refuses: the line that it names, and its reason.
 

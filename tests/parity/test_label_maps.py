@@ -50,12 +50,13 @@ def assert_same_scores(ours: Path, theirs: Path) -> None:
         assert np.array_equal(best, labels), name
 
 
-def assert_same_label_maps(artifact, images, cpp_runner, mpm_deploy, folder, batch):
+def assert_same_label_maps(artifact, images, cpp_runner, mpm_deploy, folder, batch, options=()):
     """Both programs write the same label maps and scores, to ``p`` and ``c``; returns the maps."""
     ours, theirs = folder / "p", folder / "c"
-    answer = mpm_deploy("run", artifact, images, "-o", ours, "--batch", batch, "--scores")
+    options = (*options, "--scores")
+    answer = mpm_deploy("run", artifact, images, "-o", ours, "--batch", batch, *options)
     assert answer.returncode == 0, answer.stderr
-    answer = cpp_runner("run", artifact, images, "--output", theirs, "--scores")
+    answer = cpp_runner("run", artifact, images, "--output", theirs, *options)
     assert answer.returncode == 0, answer.stderr
     python, cpp = label_maps(ours), label_maps(theirs)
     assert python.keys() == cpp.keys()

@@ -9,7 +9,7 @@ from PIL import Image
 from mpm_deploy.builder.build import build
 from tests.conftest import INPUT_SIZE, small_recipe
 from tests.parity.conftest import smooth, with_manifest
-from tests.parity.test_label_maps import assert_same_scores, label_maps
+from tests.parity.test_label_maps import assert_same_label_maps
 
 STRIDE, SHORT_SIDE = 40, 70
 # (height, width): smaller than a window, of its size, one pixel more, very wide, very high, a line.
@@ -43,24 +43,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def compare(artifact, images, options, cpp_runner, mpm_deploy, folder) -> dict[str, np.ndarray]:
-    """The label maps, which both programs write alike."""
-    ours, theirs = folder / "p", folder / "c"
-    options = (*options, "--scores")
-    answer = mpm_deploy("run", artifact, images, "-o", ours, "--batch", 5, *options)
-    assert answer.returncode == 0, answer.stderr
-    answer = cpp_runner("run", artifact, images, "--output", theirs, *options)
-    assert answer.returncode == 0, answer.stderr
-    python, cpp = label_maps(ours), label_maps(theirs)
-    assert python.keys() == cpp.keys()
-    for name in python:
-        assert np.array_equal(python[name], cpp[name]), name
-    assert_same_scores(ours, theirs)
-    return python
-
-
 def test_both_programs_write_the_same_label_maps(sliding, images, cpp_runner, mpm_deploy, tmp_path):
-    maps = compare(sliding, images, (), cpp_runner, mpm_deploy, tmp_path)
+    maps = assert_same_label_maps(sliding, images, cpp_runner, mpm_deploy, tmp_path, batch=5)
     assert len(maps) == 48
     assert len(np.unique(np.concatenate([labels.ravel() for labels in maps.values()]))) > 1
 
@@ -68,7 +52,7 @@ def test_both_programs_write_the_same_label_maps(sliding, images, cpp_runner, mp
 def test_both_programs_lay_windows_evenly_alike(
     sliding_evenly, images, cpp_runner, mpm_deploy, tmp_path
 ):
-    maps = compare(sliding_evenly, images, (), cpp_runner, mpm_deploy, tmp_path)
+    maps = assert_same_label_maps(sliding_evenly, images, cpp_runner, mpm_deploy, tmp_path, batch=5)
     assert len(maps) == 48
     assert len(np.unique(np.concatenate([labels.ravel() for labels in maps.values()]))) > 1
 
@@ -78,8 +62,10 @@ def test_both_programs_take_another_stride(sliding, images, cpp_runner, mpm_depl
     few.mkdir()
     for image in sorted(images.iterdir())[-6:]:
         (few / image.name).write_bytes(image.read_bytes())
-    own = compare(sliding, few, (), cpp_runner, mpm_deploy, tmp_path / "own")
-    other = compare(sliding, few, ("--stride", 23), cpp_runner, mpm_deploy, tmp_path / "other")
+    own = assert_same_label_maps(sliding, few, cpp_runner, mpm_deploy, tmp_path / "own", batch=5)
+    other = assert_same_label_maps(
+        sliding, few, cpp_runner, mpm_deploy, tmp_path / "other", batch=5, options=("--stride", 23)
+    )
     assert any((own[name] != other[name]).any() for name in own)
 
 

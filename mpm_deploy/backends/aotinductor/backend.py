@@ -24,17 +24,17 @@ from mpm_deploy.backends.base import (
     Program,
     Servable,
     check_unpacked,
+    failed_in_run,
     uncompilable,
     unloadable,
 )
 from mpm_deploy.backends.opened_once import OpenedOnce
-from mpm_deploy.errors import ArtifactError, BuildError, InputError
+from mpm_deploy.errors import BuildError, InputError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
 from mpm_deploy.support.processor import BFLOAT16_ISA, INT8_ISA, X86_LEVELS, host_cpu_isa
-from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.temporary_folder import check_temporary_folder
 
 if TYPE_CHECKING:
@@ -135,11 +135,7 @@ class _AotInductorProgram(Program):
             try:
                 return entries[entry].run(inputs)
             except RuntimeError as error:
-                raise refusal_in(error) or ArtifactError(
-                    f"{self._path}: it failed while it ran: {error}",
-                    "if memory is short, take smaller batches; else rebuild it on this machine, "
-                    "and please report it",
-                ) from error
+                raise failed_in_run(self._path, error) from error
 
 
 def _open_entries(path: Path, manifest: Manifest, device: torch.device) -> dict[str, Entry]:

@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, check_payload
-from mpm_deploy.backends.base import Program, check_unpacked, unloadable
+from mpm_deploy.backends.base import Program, check_unpacked, failed_in_run, unloadable
 from mpm_deploy.backends.onnxruntime.packages import import_onnxruntime
 from mpm_deploy.backends.onnxruntime.sessions import SessionStep, open_sessions
 from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.segments.chain import outputs_of, run_chain
 from mpm_deploy.errors import ArtifactError, InputError
 from mpm_deploy.ops.label_map.pruned import label_map
-from mpm_deploy.support.refusal import refusal_in
 
 CPU = "CPUExecutionProvider"
 
@@ -45,11 +44,7 @@ class OnnxRuntimeProgram(Program):
             try:
                 return outputs_of(run_chain(steps, images), merges, patches)
             except (KeyError, RuntimeError) as error:
-                raise refusal_in(error) or ArtifactError(
-                    f"{self._path}: it failed while it ran: {error}",
-                    "if memory is short, take smaller batches; else rebuild it on this machine, "
-                    "and please report it",
-                ) from error
+                raise failed_in_run(self._path, error) from error
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         return label_map(scores, size)

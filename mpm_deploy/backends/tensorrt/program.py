@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, check_payload
-from mpm_deploy.backends.base import Program, check_unpacked, unloadable
+from mpm_deploy.backends.base import Program, check_unpacked, failed_in_run, unloadable
 from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.segments.chain import outputs_of, run_chain
 from mpm_deploy.backends.segments.files import unpack
@@ -17,7 +17,6 @@ from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Library
 from mpm_deploy.backends.tensorrt.steps import EngineStep, on
 from mpm_deploy.errors import ArtifactError, InputError
 from mpm_deploy.ops.label_map.pruned import label_map
-from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.temporary_folder import temporary_folder
 
 
@@ -84,10 +83,8 @@ class TensorRtProgram(Program):
             try:
                 return chain.run(images, merges, patches)
             except (KeyError, RuntimeError) as error:
-                raise refusal_in(error) or ArtifactError(
-                    f"{self._path}: it failed while it ran: {error}",
-                    f"make its engine anew: mpm-deploy engine {self._path}; and please report it",
-                ) from error
+                cure = f"make its engine anew: mpm-deploy engine {self._path}; and please report it"
+                raise failed_in_run(self._path, error, cure) from error
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         return label_map(scores, size)
