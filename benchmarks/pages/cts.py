@@ -8,11 +8,11 @@ from benchmarks.pages.common import PAGES, Record, of_record, page_of
 PAGE = PAGES / "cts.md"
 _INTRODUCTION = """# CTS on the street scenes
 
-The demo as `examples/scenes/train_cts.py` trained it to share tokens, beside the demo merged
-without training, on the {images} held-out scenes (`python examples/scenes/evaluate_cts.py`): mIoU
-in percent, and GFLOPs of an image that keeps as many tokens as the mean. Those of CTS count its
-policy. "Tuned" is trained with sharing and runs without it; at blocks after 0 Mutual Pair Merging
-merges what CTS has left.
+`--weights demo_cts`, which `examples/scenes/train_cts.py` trained to share tokens, beside the demo
+merged without training, on the {images} held-out scenes (`python examples/scenes/evaluate_cts.py`):
+mIoU in percent, and GFLOPs of an image that keeps as many tokens as the mean. Those of CTS count
+its policy. "Tuned" are the weights trained with sharing, and used without it; at blocks after 0
+Mutual Pair Merging merges what CTS has left.
 """
 _POLICY = """
 Its policy calls {right:.1%} of the squares of 32 × 32 pixels rightly of one class or of several. Of

@@ -21,30 +21,34 @@ from mpm_deploy.images.decode import decode
 from mpm_deploy.models.flops import count_flops
 from mpm_deploy.models.reductions import Algm, Method, Mpm, Tome
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.weights.files import DEMO_WEIGHTS, read_weights
+from mpm_deploy.models.weights.files import DEMO_CTS, DEMO_WEIGHTS, read_weights
 
-UNTRAINED: dict[str, tuple[Schedule, Method]] = {
+# Of the demo, untrained for any of these.
+OF_DEMO: dict[str, tuple[Schedule, Method]] = {
     "full-token": ((), Mpm()),
     "mpm [2, 5]": ((2, 5), Mpm()),
+    "mpm [1, 2, 5]": ((1, 2, 5), Mpm()),
     "tome [2, 5] 0.3": ((2, 5), Tome(ratio=0.3)),
+    "tome [1, 2, 5] 0.3": ((1, 2, 5), Tome(ratio=0.3)),
     "algm [2, 5] 0.88": ((2, 5), Algm(threshold=0.88)),
 }
-TRAINED: dict[str, Schedule] = {
-    "full-token, tuned": (),
-    "cts [0]": (0,),
-    "cts [0, 5]": (0, 5),
-    "cts [0, 2, 5]": (0, 2, 5),
+# Of the weights that were trained to share.
+OF_TUNED: dict[str, tuple[Schedule, Method]] = {
+    "full-token, tuned": ((), Mpm()),
+    "mpm [2, 5], tuned": ((2, 5), Mpm()),
 }
+SHARING: tuple[Schedule, ...] = ((0,), (0, 5), (0, 2, 5))
 
 
 def models(weights: Path | str) -> dict[str, Segmenter]:
-    """Returns every model by its name: the demo, merged without training, and CTS's."""
-    untrained = {
-        name: load(DEMO_WEIGHTS, schedule, method) for name, (schedule, method) in UNTRAINED.items()
-    }
+    """Returns every model by its name: the demo's, and those of the weights that share."""
     method = read_weights(weights)[1].trained_merge.member
-    trained = {name: load(weights, schedule, method) for name, schedule in TRAINED.items()}
-    return untrained | trained
+    sharing = {f"cts {[*schedule]}": (schedule, method) for schedule in SHARING}
+    return {
+        name: load(source, schedule, method)
+        for source, ways in ((DEMO_WEIGHTS, OF_DEMO), (weights, OF_TUNED | sharing))
+        for name, (schedule, method) in ways.items()
+    }
 
 
 def gflops(model: Segmenter, reached: Accuracy) -> float:
@@ -64,7 +68,7 @@ def calls_of(model: Segmenter) -> Calls:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses the command line, evaluates and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=DEMO_CTS)
     parser.add_argument("--output", type=Path, help="JSON file to write")
     options = parser.parse_args(arguments)
     made = models(options.weights)

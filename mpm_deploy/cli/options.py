@@ -22,7 +22,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights",
-        metavar="FILE|FOLDER|demo|random|timm:NAME",
+        metavar="FILE|FOLDER|demo|demo_cts|random|timm:NAME",
         help="other weights, for the model they are for; random ones are for speed only",
     )
     parser.add_argument(

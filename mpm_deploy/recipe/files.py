@@ -11,6 +11,7 @@ from mpm_deploy.support.documents import read_document, read_toml
 from mpm_deploy.support.family import nearest
 from mpm_deploy.support.refusal import refusal
 
+_NAMED_WEIGHTS = ("demo", "demo_cts", "random")  # other weights are files and folders, or timm's
 _PACKAGE = Path(mpm_deploy.__file__).parent
 # Beside the package in a checkout, inside it in a wheel.
 _BUILTIN_FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parent / "recipes")
@@ -60,7 +61,7 @@ def _read(path: Path) -> Recipe:
 def _with_paths_from(folder: Path, recipe: Recipe) -> Recipe:
     """Return the recipe with the files and folders that it names looked for in ``folder``."""
     model, backend, verify = recipe.model, recipe.backend, recipe.verify
-    if model.weights not in ("demo", "random") and not model.weights.startswith("timm:"):
+    if model.weights not in _NAMED_WEIGHTS and not model.weights.startswith("timm:"):
         model = dataclasses.replace(model, weights=str(folder / model.weights))
     if backend.calibration is not None:
         backend = dataclasses.replace(backend, calibration=str(folder / backend.calibration))

@@ -83,11 +83,11 @@ class ModelRecipe(OpenTable):
         name: A short name, as in ``"seg_t16_mask"``; ``mpm-deploy models`` lists them.
         backbone: A backbone's name, as in ``"vit_tiny_patch16"``; with a head.
         head: A head's name, as in ``"mask_transformer"``; with a backbone.
-        weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"random"``, a
-            ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter with
-            its ``variant.yml``, a folder that transformers wrote, a checkpoint of EoMT's authors or
-            EVA-01's, a file of DINOv2, or ``"timm:NAME"``. Where they are an encoder alone, the
-            head is random.
+        weights: ``"demo"``, which ``seg_t16_mask`` and ``eomt_t16`` have, ``"demo_cts"``, the first
+            of them trained with CTS, ``"random"``, a ``.safetensors`` file with its TOML beside it,
+            a ``checkpoint.pth`` of Segmenter with its ``variant.yml``, a folder that transformers
+            wrote, a checkpoint of EoMT's authors or EVA-01's, a file of DINOv2, or ``"timm:NAME"``.
+            Where they are an encoder alone, the head is random.
         image_size: Input ``(height, width)`` in pixels; None is what the weights were trained for,
             and 512 × 512 for random ones.
         classes: Number of classes; None is what the weights have, and 150 for random ones.

@@ -361,3 +361,14 @@ def test_weights_are_small_and_of_these_classes(generator: ModuleType, model: st
     assert info.classes == generator.CLASSES
     assert info.palette == generator.PALETTE
     assert info.image_size == (512, 512)
+
+
+def test_weights_trained_with_sharing_are_smaller(generator: ModuleType) -> None:
+    from mpm_deploy.models.weights.files import DEMO_CTS, read_weights
+
+    assert DEMO_CTS.stat().st_size <= 8_000_000
+    tensors, info = read_weights("demo_cts")
+    demo, about = read_weights("demo")
+    assert set(demo) < set(tensors)
+    assert (info.origin, info.model, info.classes) == ("demo_cts", about.model, generator.CLASSES)
+    assert (info.trained_merge.method, info.trained_merge.member.shared) == ("cts", 103)

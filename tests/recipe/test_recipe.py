@@ -183,6 +183,11 @@ def test_a_file_is_named_by_its_stem_and_finds_weights_beside_it(tmp_path: Path)
     assert recipe.model.weights == str(tmp_path / "mine.safetensors")
 
 
+@pytest.mark.parametrize("name", ["demo", "demo_cts", "random", "timm:vit_tiny_patch16_224"])
+def test_weights_that_are_no_file_stay_what_they_are(tmp_path: Path, name: str) -> None:
+    assert load_recipe(write(tmp_path, f'[model]\nweights = "{name}"')).model.weights == name
+
+
 def test_a_file_finds_photos_beside_it(tmp_path: Path) -> None:
     backend = '[backend]\nname = "aotinductor"\ndtype = "int8"\ncalibration = "photos"'
     verify = '\n[verify]\nphotos = "/other"\ndataset = "scenes"'

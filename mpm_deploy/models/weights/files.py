@@ -49,6 +49,7 @@ from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
 DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
+DEMO_CTS = DEMO_WEIGHTS.with_name("demo_cts.safetensors")  # of seg_t16_mask, trained with sharing
 T = TypeVar("T")
 
 _ABOUT_CURE = (
@@ -112,8 +113,8 @@ def read_weights(
         source: A ``.safetensors`` file with its TOML beside it, a ``checkpoint.pth`` of Segmenter
             with its ``variant.yml``, a folder that transformers wrote or the ``.safetensors`` in
             it, a checkpoint of EoMT's or EVA-01's authors, a head or backbone of DINOv2, ``"demo"``
-            for a model that comes with this package, or ``"timm:NAME"`` for an encoder without a
-            head.
+            for a model that comes with this package, ``"demo_cts"`` for Segmenter's trained with
+            CTS, or ``"timm:NAME"`` for an encoder without a head.
         model: The model whose demo is meant; None is Segmenter's.
 
     Raises:
@@ -125,6 +126,8 @@ def read_weights(
         return read_timm(str(source))
     if source == "demo":
         return _read_own(_demo_of(model), "demo")
+    if source == DEMO_CTS.stem:
+        return _read_own(DEMO_CTS, DEMO_CTS.stem)
     path = Path(source)
     folder = _folder_of_transformers(path)
     if folder is not None:

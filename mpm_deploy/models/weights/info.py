@@ -20,7 +20,7 @@ class WeightsInfo:
     """Says what weights are for, and where they come from.
 
     Args:
-        origin: ``"demo"``, ``"random"``, ``"given in Python"`` or the file's name.
+        origin: ``"demo"``, ``"demo_cts"``, ``"random"``, ``"given in Python"`` or the file's name.
         sha256: SHA-256 of the file, or of the tensors that were given; None of random ones.
         model: Name of the model in the zoo.
         image_size: Input ``(height, width)`` in pixels that they were trained for.
