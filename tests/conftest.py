@@ -54,16 +54,16 @@ def _skipped_where_it_cannot_be_built(recipe: Recipe) -> list[pytest.MarkDecorat
     return []
 
 
-def cpu_recipes(quick: Sequence[str] = QUICK_RECIPES) -> list[Any]:
+def cpu_recipes(quick: Sequence[str] = QUICK_RECIPES, assignments: Sequence[str] = ()) -> list[Any]:
     """The name of every built-in recipe for a CPU; all but the quick ones are marked slow.
 
-    One that this machine cannot build is skipped, and why.
+    One that cannot be built here, or with the assignments, is skipped, and why.
     """
     return [
         pytest.param(
             recipe.name,
             marks=[
-                *_skipped_where_it_cannot_be_built(recipe),
+                *_skipped_where_it_cannot_be_built(recipe.override(*assignments)),
                 *([] if recipe.name in quick else [pytest.mark.slow]),
             ],
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.bench.tables import as_text, columns, indented
-from benchmarks.pages.common import PAGES, Record, of_record, page_of
+from benchmarks.pages.common import PAGES, Record, commits, page_of, written
 
 PAGE = PAGES / "cts.md"
 _INTRODUCTION = """# CTS on the street scenes
@@ -28,7 +28,8 @@ def pages() -> dict[Path, str]:
 def _page(record: Record) -> str:
     head = _INTRODUCTION.format(images=record["images"])
     policy = _POLICY.format(**record["policy"])
-    return "\n".join([head, indented(_table(record)) + policy, of_record(record)])
+    by = written(f"torch {record['versions']['torch']}", commits([record["commit"]]))
+    return "\n".join([head, indented(_table(record)) + policy, by])
 
 
 def _table(record: Record) -> str:

@@ -379,13 +379,14 @@ def test_a_recipe_says_what_is_wrong_with_its_options(
 # ---- recipes, weights and artifacts ----
 
 
+SHARING = ("merge.method=cts", "merge.blocks=[0,2]", "merge.shared=3")
+
+
 def cts_recipe(name: str = "cpu_portable_fp32", *changes: str) -> Recipe:
-    return small_recipe(name).override(
-        "merge.method=cts", "merge.blocks=[0,2]", "merge.shared=3", *changes
-    )
+    return small_recipe(name).override(*SHARING, *changes)
 
 
-@pytest.mark.parametrize("name", cpu_recipes(quick=("cpu_portable_fp32",)))
+@pytest.mark.parametrize("name", cpu_recipes(("cpu_portable_fp32",), SHARING))
 def test_an_artifact_runs(name: str, tmp_path: Path, image_folder: Path) -> None:
     recipe = cts_recipe(name)
     path = build(recipe, tmp_path / f"cts{recipe.backend.member.suffix}")
