@@ -19,7 +19,7 @@ from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import columns
 from mpm_deploy.backends.segments.files import SEGMENTS, compile_segments, segment_files
 from mpm_deploy.backends.tensorrt.backend import most_rows
-from mpm_deploy.backends.tensorrt.engines import add_engines, make_listener, parsed
+from mpm_deploy.backends.tensorrt.engines import add_engines, listener_of, parsed
 from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Library, parse_capability
 from mpm_deploy.builder.model import make_model
 from mpm_deploy.recipe import load_recipe
@@ -56,7 +56,7 @@ def write_segments_of(dtype: str, folder: Path) -> int:
 def layers_of(library: Library, folder: Path, dtype: str) -> Iterator[Row]:
     """Count the kinds of layers in each segment's network."""
     for segment, file in enumerate(segment_files(folder / SEGMENTS)):
-        listener = make_listener(library)
+        listener = listener_of(library)
         _, network = parsed(library, file, listener)
         kinds = Counter(network.get_layer(i).type.name for i in range(network.num_layers))
         yield {"dtype": dtype, "segment": segment, "kinds": dict(sorted(kinds.items()))}

@@ -19,7 +19,7 @@ void check_readable(const std::ifstream& file, const std::filesystem::path& path
   else if (file)
     return;
   throw refusal<ArtifactError>(path.string() + ": cannot be opened", errno,
-                               "name a .pt, .pt2 or .onnx.zip file");
+                               "name a .pt, .pt2, .onnx.zip or .tensorrt.zip file");
 }
 
 std::string little_endian(std::uint64_t number) {

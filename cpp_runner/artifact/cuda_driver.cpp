@@ -32,6 +32,10 @@ const Driver& driver() {
 
 }  // namespace
 
+std::string written(const std::array<int, 2>& capability) {
+  return std::to_string(capability[0]) + "." + std::to_string(capability[1]);
+}
+
 bool has_cuda_driver() { return driver().library != nullptr; }
 
 int gpu_count() {

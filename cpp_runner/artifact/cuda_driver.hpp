@@ -14,6 +14,9 @@ struct Gpu {
   std::array<int, 2> capability;  // major, minor
 };
 
+// A capability as it is written: "8.6".
+std::string written(const std::array<int, 2>& capability);
+
 bool has_cuda_driver();
 
 int gpu_count();

@@ -36,15 +36,6 @@ constexpr auto for_a_level =
     "; or once for all CPUs of a level, on any of them: --set backend.cpu=x86-64-v3, or another "
     "level that they have";
 
-std::string machine_name() {
-  utsname names;
-  return uname(&names) == 0 ? names.machine : "unknown";
-}
-
-std::string version(const std::array<int, 2>& capability) {
-  return std::to_string(capability[0]) + "." + std::to_string(capability[1]);
-}
-
 std::optional<Misfit> cpu_misfit(const Requires& needs) {
   std::ifstream cpuinfo("/proc/cpuinfo");
   const std::set<std::string> here = cpu_flags(cpuinfo);
@@ -71,8 +62,8 @@ std::optional<Misfit> version_misfit(const Requires& needs) {
 std::optional<Misfit> cuda_misfit(const Requires& needs, const Device& device) {
   const std::optional<Gpu> gpu = find_gpu(device.index);
   if (gpu && needs.cuda_capability && *needs.cuda_capability != gpu->capability) {
-    return Misfit{"built for CUDA capability " + version(*needs.cuda_capability) +
-                      ", and this GPU has " + version(gpu->capability),
+    return Misfit{"built for CUDA capability " + written(*needs.cuda_capability) +
+                      ", and this GPU has " + written(gpu->capability),
                   ""};
   }
   return version_misfit(needs);
@@ -136,6 +127,11 @@ std::optional<Missing> missing_device(const Requires& needs, const Device& devic
 }  // namespace
 
 std::string Device::name() const { return is_cuda ? "cuda:" + std::to_string(index) : "cpu"; }
+
+std::string machine_name() {
+  utsname names;
+  return uname(&names) == 0 ? names.machine : "unknown";
+}
 
 Device parse_device(const std::string& name) {
   if (name == "cpu") return {};

@@ -17,6 +17,9 @@ struct Device {
   std::string name() const;  // "cpu", "cuda:0"
 };
 
+// What `uname -m` says.
+std::string machine_name();
+
 // Throws InputError: not a device's name.
 Device parse_device(const std::string& name);
 

@@ -93,6 +93,7 @@ class AotInductorProgram : public Program {
   AotInductorProgram(const std::filesystem::path& artifact, const Manifest& manifest,
                      const at::Device& device, int threads)
       : Program(manifest.batch, threads),
+        artifact_(artifact),
         order_(manifest),
         entries_(device.is_cpu() ? manifest.payload_sha256 : "", "entries",
                  told_of(artifact, manifest,
@@ -104,8 +105,9 @@ class AotInductorProgram : public Program {
 
  private:
   ModelOutput run_scores(const at::Tensor& images) const override {
-    const std::vector<at::Tensor> outputs =
-        entries_.call<Entries>([&](Entries& its) { return its.scores->run({images}); });
+    const std::vector<at::Tensor> outputs = run_told(artifact_, [&] {
+      return entries_.call<Entries>([&](Entries& its) { return its.scores->run({images}); });
+    });
     return {outputs.at(order_.scores), outputs.at(order_.merge_maps)};
   }
 
@@ -117,6 +119,7 @@ class AotInductorProgram : public Program {
     });
   }
 
+  const std::filesystem::path artifact_;
   const OutputOrder order_;
   const OpenedOnce entries_;
   at::Tensor canvas_;  // (1, 1) uint8

@@ -1,4 +1,5 @@
-// ONNX Runtime: segments/0.onnx, 1.onnx and so on, with their weights in segments/weights.
+// ONNX Runtime: segments/0.onnx, 1.onnx and so on, with their weights in segments/weights; those of
+// an artifact for TensorRT too.
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/from_blob.h>
@@ -61,6 +62,7 @@ std::vector<const char*> pointers(const std::vector<std::string>& names) {
   return texts;
 }
 
+// Threads may run it at once.
 class SessionStep : public Step {
  public:
   explicit SessionStep(Ort::Session session) : session_(std::move(session)) {
@@ -187,8 +189,10 @@ class OnnxRuntimeProgram : public Program {
 
  private:
   ModelOutput run_scores(const at::Tensor& images) const override {
-    return chain().call<Steps>(
-        [&](const Steps& steps) { return run_chain(steps, images, manifest_.patches()); });
+    return run_told(artifact_, [&] {
+      return chain().call<Steps>(
+          [&](const Steps& steps) { return run_chain(steps, images, manifest_.patches()); });
+    });
   }
 
   at::Tensor run_labels(const at::Tensor&, Size) const override {
@@ -233,7 +237,8 @@ class OnnxRuntimeProgram : public Program {
 
 }  // namespace
 
-void check_providers(const std::filesystem::path& artifact, const Manifest& manifest) {
+void check_providers(const std::filesystem::path& artifact, const Manifest& manifest,
+                     const Device&) {
   const Providers wanted = providers_of(artifact, manifest);
   const OnnxRuntimeLibrary& library = onnxruntime_library();
   Providers missing;

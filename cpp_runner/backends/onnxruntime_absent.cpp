@@ -18,6 +18,8 @@ std::unique_ptr<Program> load_onnxruntime(const std::filesystem::path& artifact,
   refuse(artifact);
 }
 
-void check_providers(const std::filesystem::path& artifact, const Manifest&) { refuse(artifact); }
+void check_providers(const std::filesystem::path& artifact, const Manifest&, const Device&) {
+  refuse(artifact);
+}
 
 }  // namespace mpm

@@ -29,12 +29,13 @@ struct Backend {
   bool any_device;  // whether a file runs on other devices than it was built for
   std::set<std::string> known_details = {};  // what it asks of a host in `Requires::details`
   // Refuses a machine that has not what these are; nothing else needs it.
-  void (*check_details)(const std::filesystem::path&, const Manifest&) = nullptr;
+  void (*check_details)(const std::filesystem::path&, const Manifest&, const Device&) = nullptr;
 };
 
 const std::map<std::string, Backend> backends{
     {"aotinductor", {load_aotinductor, false}},
     {"onnxruntime", {load_onnxruntime, false, {"providers"}, check_providers}},
+    {"tensorrt", {load_tensorrt, true, {"engines", "rows"}, check_engines}},
     {"torchscript", {load_torchscript, true}},
 };
 
@@ -196,7 +197,7 @@ void check_host_of(const std::filesystem::path& artifact, const Manifest& manife
                     "update this program");
   }
   check_host(manifest, device, artifact, backend.any_device);
-  if (backend.check_details) backend.check_details(artifact, manifest);
+  if (backend.check_details) backend.check_details(artifact, manifest, device);
 }
 
 Engine torch_engine() { return {"torch " TORCH_VERSION, "build this program with that"}; }

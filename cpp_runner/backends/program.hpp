@@ -9,9 +9,11 @@
 #include "artifact/host.hpp"
 #include "backends/image_parallel.hpp"
 #include "backends/opened_once.hpp"
+#include "mpm_runner/error.hpp"
 #include "mpm_runner/image.hpp"
 #include "mpm_runner/manifest.hpp"
 #include "mpm_runner/windows.hpp"
+#include "support/refusal.hpp"
 
 namespace mpm {
 
@@ -80,6 +82,26 @@ Engine torch_engine();
 OpenedOnce::Open told_of(const std::filesystem::path& artifact, const Manifest& manifest,
                          OpenedOnce::Open open, const Engine& engine = torch_engine());
 
+// What to do about an artifact that failed while it ran, where it was built on this machine.
+inline constexpr const char* failure_hint =
+    "if memory is short, take smaller batches; else rebuild it on this machine, and please report "
+    "it";
+
+// Calls the function, which runs what is open of an artifact, and throws ArtifactError that names
+// it in place of an exception that is none of ours; HostError in place of one that tells of a
+// refusal.
+template <typename Function>
+auto run_told(const std::filesystem::path& artifact, const Function& function,
+              const std::string& cure = failure_hint) {
+  try {
+    return refusals_told(function);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw ArtifactError(artifact.string() + ": it failed while it ran: " + line_of(error), cure);
+  }
+}
+
 // The members. One that this build leaves out throws HostError.
 std::unique_ptr<Program> load_torchscript(const std::filesystem::path& artifact,
                                           const Manifest& manifest, const at::Device& device,
@@ -91,8 +113,19 @@ std::unique_ptr<Program> load_onnxruntime(const std::filesystem::path& artifact,
                                           const Manifest& manifest, const at::Device& device,
                                           int threads);
 
+std::unique_ptr<Program> load_tensorrt(const std::filesystem::path& artifact,
+                                       const Manifest& manifest, const at::Device& device,
+                                       int threads);
+
 // Refuses a machine whose ONNX Runtime lacks an execution provider that the artifact is for. Throws
 // HostError; ArtifactError: the manifest names none.
-void check_providers(const std::filesystem::path& artifact, const Manifest& manifest);
+void check_providers(const std::filesystem::path& artifact, const Manifest& manifest,
+                     const Device& device);
+
+// Refuses a machine that none of an artifact's engines is for; on a CPU, one whose ONNX Runtime
+// does not run its segments. Throws HostError; ArtifactError: the engines are not described as they
+// should be.
+void check_engines(const std::filesystem::path& artifact, const Manifest& manifest,
+                   const Device& device);
 
 }  // namespace mpm

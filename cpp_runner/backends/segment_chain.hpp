@@ -22,8 +22,7 @@ class Step {
   // The names of what it takes: the images, or what segments before it gave.
   virtual const std::vector<std::string>& inputs() const = 0;
 
-  // Computes what it gives, by name. inputs: in the order of their names, contiguous. Threads may
-  // run it at once.
+  // Computes what it gives, by name. inputs: in the order of their names, contiguous.
   virtual NamedTensors run(const std::vector<at::Tensor>& inputs) const = 0;
 };
 

@@ -62,7 +62,8 @@ CLI::Option* add_number(CLI::App& app, const char* name, std::optional<int>& val
 // What every command takes.
 void add_runner(CLI::App& command, Arguments& arguments) {
   command
-      .add_option("artifact", arguments.artifact, "A .pt, .pt2 or .onnx.zip from mpm-deploy build")
+      .add_option("artifact", arguments.artifact,
+                  "A .pt, .pt2, .onnx.zip or .tensorrt.zip from mpm-deploy build")
       ->required()
       ->type_name("ARTIFACT");
   command

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <map>
 
+#include "artifact/host.hpp"
+
 namespace mpm::program {
 
 namespace {
@@ -23,11 +25,6 @@ Facts read_facts(std::istream& cpuinfo) {
     facts.emplace(line.substr(0, key_end), line.substr(colon + 2));
   }
   return facts;
-}
-
-std::string machine_name() {
-  utsname names;
-  return uname(&names) == 0 ? names.machine : "unknown";
 }
 
 std::string this_cpu() {

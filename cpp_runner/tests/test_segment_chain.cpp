@@ -3,37 +3,15 @@
 #include <ATen/ops/zeros.h>
 #include <doctest/doctest.h>
 
-#include <functional>
 #include <stdexcept>
 
 #include "backends/segment_chain.hpp"
+#include "steps_made.hpp"
 
 using namespace mpm;
+using namespace mpm::tests;
 
 namespace {
-
-using Work = std::function<NamedTensors(const std::vector<at::Tensor>&)>;
-
-// A segment that a test makes up.
-class MadeUp : public Step {
- public:
-  MadeUp(std::vector<std::string> inputs, Work work)
-      : inputs_(std::move(inputs)), work_(std::move(work)) {}
-
-  const std::vector<std::string>& inputs() const override { return inputs_; }
-
-  NamedTensors run(const std::vector<at::Tensor>& inputs) const override { return work_(inputs); }
-
- private:
-  std::vector<std::string> inputs_;
-  Work work_;
-};
-
-Steps steps_of(std::vector<MadeUp> made_up) {
-  Steps steps;
-  for (MadeUp& step : made_up) steps.push_back(std::make_unique<MadeUp>(std::move(step)));
-  return steps;
-}
 
 at::Tensor kept(int rows) { return at::full({1}, rows, at::kInt); }
 

@@ -260,7 +260,7 @@ class _Archive:
             source = self._read_from
             self._file = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
         except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-            cure = "name a .pt, .pt2 or .onnx.zip file"
+            cure = "name a .pt, .pt2, .onnx.zip or .tensorrt.zip file"
             raise self._refusal("cannot be opened", error, cure) from error
         try:
             records = read_directory(self._file)

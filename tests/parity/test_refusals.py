@@ -49,12 +49,12 @@ def test_a_file_for_any_device_is_offered_the_cpu(
 def test_cpp_names_the_program_that_has_a_backend_which_it_lacks(
     artifact, image_folder, cpp_runner, tmp_path
 ):
-    path = tmp_path / "a.tensorrt.zip"
-    with_manifest(artifact, path, lambda data: data["requires"].update(backend="tensorrt"))
+    path = tmp_path / "a.abacus"
+    with_manifest(artifact, path, lambda data: data["requires"].update(backend="abacus"))
     done = cpp_runner("run", path, image_folder, "-o", tmp_path / "maps")
     assert done.returncode == 1
     problem, hint = done.stderr.splitlines()[:2]
-    assert 'a.tensorrt.zip: built for backend "tensorrt", and this program has ' in problem
+    assert 'a.abacus: built for backend "abacus", and this program has ' in problem
     assert "`mpm-deploy run`" in hint
 
 

@@ -6,6 +6,7 @@ with, is off. Rows are the only size that changes, from 1 to as many as a buffer
 """
 
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,13 @@ def parsed(library: Library, file: Path, listener: Any) -> tuple[Any, Any]:
     return builder, network
 
 
-def make_listener(library: Library) -> Any:
-    """Make what a library tells its errors to; ``said`` holds the last one."""
+@cache
+def listener_of(library: Library) -> Any:
+    """Return what a library tells its errors to; ``said`` holds the last one.
+
+    It is one for as long as this process lives: a library keeps the first that it was told of, for
+    what is of no one engine.
+    """
     kind: Any = library.module.ILogger
 
     class Listener(kind):  # type: ignore[misc]
@@ -86,7 +92,7 @@ def make_listener(library: Library) -> Any:
 def _build(
     library: Library, file: Path, rows: tuple[int, int], capability: Capability | None
 ) -> bytes:
-    trt, listener = library.module, make_listener(library)
+    trt, listener = library.module, listener_of(library)
     builder, network = parsed(library, file, listener)
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # it is on by default, in strongly typed networks too

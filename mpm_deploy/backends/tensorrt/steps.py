@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mpm_deploy.backends.tensorrt.engines import make_listener
+from mpm_deploy.backends.tensorrt.engines import listener_of
 from mpm_deploy.backends.tensorrt.flavors import Library
 
 _DTYPES = {
@@ -33,7 +33,7 @@ class EngineStep:
     """
 
     def __init__(self, library: Library, engine: bytes, device: torch.device) -> None:
-        trt, self._listener = library.module, make_listener(library)
+        trt, self._listener = library.module, listener_of(library)
         self._device = device
         with on(device):
             self._runtime = trt.Runtime(self._listener)  # an engine does not keep its own

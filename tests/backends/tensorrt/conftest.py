@@ -30,22 +30,32 @@ def library(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def recipe() -> Recipe:
+    return recipe_of_engines()
+
+
+@pytest.fixture(scope="session")
+def file(shared_folder: Path) -> Path:
+    """It holds engines of the stand-in for two kinds of GPU."""
+    return built_with_stand_in(shared_folder)
+
+
+def recipe_of_engines() -> Recipe:
+    """A small model, in float16, and two kinds of GPU."""
     small = small_recipe("rtx_fp16").with_model("vit_tiny_patch16+linear")
     return small.override(f"backend.capabilities={CAPABILITIES}")
 
 
-@pytest.fixture(scope="session")
-def file(recipe: Recipe, shared_folder: Path) -> Path:
-    """It holds engines of the stand-in for two kinds of GPU."""
+def built_with_stand_in(folder: Path) -> Path:
+    """The artifact of that recipe, which the first process to need it builds in the folder."""
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
     from tests.backends.tensorrt import stand_in
 
-    path = shared_folder / "rtx_fp16.tensorrt.zip"
+    path = folder / "rtx_fp16.tensorrt.zip"
     with pytest.MonkeyPatch.context() as patch, FileLock(f"{path}.lock"):
         patch.setitem(sys.modules, "tensorrt_rtx", stand_in)
         if not path.exists():
-            build(recipe, path)
+            build(recipe_of_engines(), path)
     return path
 
 

@@ -1,10 +1,14 @@
 """An artifact for TensorRT: what is in it, who may open it, and what it gives by a stand-in."""
 
+import gc
+import json
 import sys
+import weakref
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
@@ -18,7 +22,7 @@ from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend, open_artifact
 from mpm_deploy.backends.segments.files import unpack
 from mpm_deploy.backends.tensorrt.engine_info import EngineInfo, Here, choose, engines_of
-from mpm_deploy.backends.tensorrt.engines import add_engines
+from mpm_deploy.backends.tensorrt.engines import add_engines, listener_of
 from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Library
 from mpm_deploy.backends.tensorrt.program import EngineChain, TensorRtProgram, open_engines
 from mpm_deploy.builder.model import make_model
@@ -35,6 +39,7 @@ from mpm_deploy.errors import (
 from mpm_deploy.measure.profile.profile import profile
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe, load_recipe
+from mpm_deploy.support.schema import read_structure
 from tests.conftest import INPUT_SIZE
 from tests.parity.conftest import with_manifest
 
@@ -45,8 +50,18 @@ from tests.backends.tensorrt import stand_in  # noqa: E402
 
 CPU = torch.device("cpu")
 RTX = EngineInfo("tensorrt_rtx", "1.7.1.116", (8, 6), "x86_64", (5, 6))
-OTHER = replace(RTX, flavor="tensorrt", version="10.9.0.34", capability=(9, 0))
-HERE = Here((8, 6), "x86_64", {"tensorrt_rtx": "1.7.1.116"})
+# What machines, engines and manifests do not go together; the C++ tests read them too.
+CASES = json.loads(Path(__file__).with_name("cases.json").read_text())
+WHAT = itemgetter("what")
+
+
+def engines_in(case: Any) -> list[EngineInfo]:
+    return [read_structure(EngineInfo, each) for each in case["engines"]]
+
+
+def here_in(case: Any) -> Here:
+    here = case["here"]
+    return Here(tuple(here["capability"]), here["machine"], here["versions"])
 
 
 def opened(path: Path, library: ModuleType, **changes: Any) -> EngineChain:
@@ -131,6 +146,14 @@ def test_an_engine_reads_as_many_rows_as_are_left_where_they_lie(
         assert following.shapes[tokens][0] == kept < 24 + special
 
 
+def test_a_listener_stays_for_what_a_library_says_later(library: Any) -> None:
+    """Of a library that keeps the first that it was told of, and calls it for another engine."""
+    own = Library(FLAVORS["tensorrt_rtx"], library)
+    kept = weakref.ref(listener_of(own))
+    gc.collect()
+    assert kept() is listener_of(own)
+
+
 def test_threads_take_turns(file: Path, library: Any, images: Any) -> None:
     chain = opened(file, library)
     with vars(chain)["_lock"]:
@@ -167,56 +190,19 @@ def test_without_a_gpu_it_is_refused(file: Path) -> None:
         open_artifact(file)
 
 
-@pytest.mark.parametrize(
-    ("engines", "here", "kind", "problem"),
-    [
-        ([], HERE, HostError, "holds segments, and no engine yet"),
-        (
-            [RTX, OTHER],
-            HERE._replace(capability=(8, 9)),
-            HostError,
-            "its engines are for capability 8.6 on x86_64, 9.0 on x86_64, and this is 8.9 on x86",
-        ),
-        (
-            [RTX],
-            HERE._replace(machine="aarch64"),
-            HostError,
-            "its engines are for capability 8.6 on x86_64, and this is 8.6 on aarch64",
-        ),
-        (
-            [RTX],
-            HERE._replace(versions={"tensorrt_rtx": "1.8.0.1"}),
-            HostError,
-            "was made by TensorRT for RTX 1.7.1.116, and here is TensorRT for RTX 1.8.0.1",
-        ),
-        (
-            [RTX],
-            HERE._replace(versions={"tensorrt": "1.7.1.116"}),
-            HostError,
-            "was made by TensorRT for RTX 1.7.1.116, and here is TensorRT 1.7.1.116",
-        ),
-        (
-            [RTX],
-            HERE._replace(versions={}),
-            MissingPackageError,
-            "was made by TensorRT for RTX 1.7.1.116, which is not installed",
-        ),
-    ],
-)
-def test_a_machine_that_no_engine_is_for_is_told_how_to_make_one(
-    engines: list[EngineInfo], here: Here, kind: type[Exception], problem: str
-) -> None:
+@pytest.mark.parametrize("case", CASES["machines"], ids=WHAT)
+def test_a_machine_that_no_engine_is_for_is_told_how_to_make_one(case: Any) -> None:
+    kind = HostError if case["here"]["versions"] or not case["engines"] else MissingPackageError
     with pytest.raises(kind) as caught:
-        choose(engines, here, "a.tensorrt.zip")
-    assert f"a.tensorrt.zip: {problem}" in str(caught.value).replace("its engine for this GPU ", "")
-    assert "mpm-deploy engine a.tensorrt.zip" in str(caught.value)
+        choose(engines_in(case), here_in(case), "a.tensorrt.zip")
+    assert caught.value.problem == f"a.tensorrt.zip: {case['problem']}"
+    assert caught.value.hint == case["hint"]
 
 
-def test_the_engine_that_fits_is_chosen() -> None:
-    newer = replace(RTX, version="1.8.0.1")
-    assert choose([newer, RTX, OTHER], HERE, "a") == RTX
-    both = HERE._replace(capability=(9, 0), versions={"tensorrt": "10.9.0.34"})
-    assert choose([RTX, OTHER], both, "a") == OTHER
+@pytest.mark.parametrize("case", CASES["chosen"], ids=WHAT)
+def test_the_engine_that_fits_is_chosen(case: Any) -> None:
+    engines = engines_in(case)
+    assert choose(engines, here_in(case), "a") is engines[case["chosen"]]
 
 
 def test_nothing_is_opened_where_no_engine_fits(
@@ -290,31 +276,20 @@ def test_a_damaged_engine_is_an_artifact_error(
         open_engines(other, unhashed, CPU, engine, own)
 
 
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ({"engines": 1}, r"requires\.details\.engines: expected a list, got 1"),
-        ({"engines": [{}]}, r"requires\.details\.engines\[0\]"),
-        ({"flavor": "../x"}, r"\[0\]\.flavor: expected letters"),
-        ({"version": ".."}, r"\[0\]\.version: expected letters"),
-        ({"machine": "a/b"}, r"\[0\]\.machine: expected letters"),
-        ({"bytes": [1]}, r"\[0\]\.bytes: expected 3 sizes above 0"),
-        ({"bytes": [1, 2, 0]}, r"\[0\]\.bytes: expected 3 sizes above 0"),
-        ({"capability": [8, -6]}, r"\[0\]\.capability: expected numbers from 0 up"),
-        ({"agreement": 1.5}, r"\[0\]\.agreement: expected 0 to 1, or null"),
-    ],
-)
-def test_what_a_manifest_lists_is_read_strictly(
-    file: Path, tmp_path: Path, change: dict[str, Any], problem: str
-) -> None:
+@pytest.mark.parametrize("case", CASES["manifests"], ids=WHAT)
+def test_what_a_manifest_lists_is_read_strictly(file: Path, tmp_path: Path, case: Any) -> None:
+    change = dict(case["set"])
+
     def changed(data: Any) -> None:
         details = data["requires"]["details"]
-        details.update(change) if "engines" in change else details["engines"][0].update(change)
+        details["engines"][0].update(change.pop("engine", {}))
+        details.update(change)
 
     other = tmp_path / "other.tensorrt.zip"
     with_manifest(file, other, changed)
-    with pytest.raises(ArtifactError, match=problem):
+    with pytest.raises(ArtifactError) as caught:
         engines_of(read_manifest(other), other)
+    assert f"{other}: manifest: {case['refused']}" in caught.value.problem
 
 
 @pytest.mark.parametrize("name", ["tensorrt_rtx", "onnx"])

@@ -8,7 +8,7 @@ import pytest
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends.segments.files import SEGMENTS, segment_files, unpack
 from mpm_deploy.backends.tensorrt.engine_info import engines_of
-from mpm_deploy.backends.tensorrt.engines import make_listener, parsed
+from mpm_deploy.backends.tensorrt.engines import listener_of, parsed
 from mpm_deploy.backends.tensorrt.flavors import FLAVORS
 from mpm_deploy.builder.engine import add_engine
 from mpm_deploy.errors import BuildError
@@ -38,7 +38,7 @@ def test_a_network_has_layers_of_its_own_alone(file: Path, tmp_path: Path) -> No
     library = FLAVORS["tensorrt_rtx"].load()
     unpack(file, "", {SEGMENTS}, tmp_path)
     for segment in segment_files(tmp_path / SEGMENTS):
-        _, network = parsed(library, segment, make_listener(library))
+        _, network = parsed(library, segment, listener_of(library))
         kinds = {network.get_layer(index).type.name for index in range(network.num_layers)}
         assert not [kind for kind in kinds if kind.startswith(("PLUGIN", "NON_ZERO", "LOOP"))]
         outputs = [network.get_output(index) for index in range(network.num_outputs)]
@@ -62,4 +62,4 @@ def test_what_it_cannot_parse_is_told_by_the_operator(tmp_path: Path) -> None:
     opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("own", 1)]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), tmp_path / "0.onnx")
     with pytest.raises(RuntimeError, match=r"segment 0\.onnx: bead \(Abacus\): "):
-        parsed(library, tmp_path / "0.onnx", make_listener(library))
+        parsed(library, tmp_path / "0.onnx", listener_of(library))
