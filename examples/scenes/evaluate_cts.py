@@ -3,7 +3,7 @@
     python examples/scenes/evaluate_cts.py --output benchmarks/results/cts_accuracy.json
 
 The others merge the demo as it is, without training. CTS is of weights that were trained with it,
-and so is the full-token model beside it: what training alone has brought is seen there.
+and so are a full-token and a merged model beside it: what training alone has brought is seen there.
 """
 
 import argparse
