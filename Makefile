@@ -21,6 +21,8 @@ TOME    := $(addprefix --method tome:ratio=,0.2 0.3)
 ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
 # EoMT's queries enter before block 8.
 EOMT    := $(addprefix --schedule ,0 2 5 1,4 2,5 5,7)
+# CTS shares before block 0; what follows merges what is left.
+CTS     := $(addprefix --schedule ,0 0,5 0,2,5) --method cts:shared=103
 
 # A Debian for Arm64, made once. A checkout that is removed leaves it there.
 ARM64_SYSTEM := $(HOME)/.cache/mpm-deploy/arm64
@@ -30,7 +32,7 @@ PICTURE   := $(notdir $(word 12,$(wildcard $(IMAGES)/*_day.jpg)))
 DAY_NIGHT := $(wildcard $(SCENES)/day_night/*.jpg)
 
 .DEFAULT_GOAL := help
-.PHONY: help arm64 demo sweep eomt-sweep benchmark readme test test-all fuzz lint format system program cpp gpu-bundle gpu-rehearsal clean
+.PHONY: help arm64 demo sweep eomt-sweep cts-sweep benchmark readme test test-all fuzz lint format system program cpp gpu-bundle gpu-rehearsal clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -137,6 +139,13 @@ sweep: .venv/.installed ## measure ways of merging the demo model, 40 minutes; w
 eomt-sweep: .venv/.installed ## measure schedules of the EoMT demo; write docs/results/eomt_sweep.md
 	$(BIN)/mpm-deploy sweep --model eomt_t16 $(SWEEP) -o build/eomt_sweep $(EOMT)
 	$(BIN)/python -m benchmarks.record build/eomt_sweep/sweep.json eomt_sweep
+	$(BIN)/python -m benchmarks.render_readme
+
+cts-sweep: .venv/.installed ## measure CTS beside the others, of weights trained with it; write docs/results/cts_sweep.md
+	$(BIN)/mpm-deploy sweep --weights demo_cts $(SWEEP) -o build/cts_sweep $(CTS)
+	$(BIN)/mpm-deploy sweep --weights demo_cts $(SWEEP) -o build/cts_sweep --schedule 2,5 --schedule 1,2,5
+	$(BIN)/mpm-deploy sweep --weights demo_cts $(SWEEP) -o build/cts_sweep --schedule 1,2,5 --method tome:ratio=0.3
+	$(BIN)/python -m benchmarks.record build/cts_sweep/sweep.json cts_sweep
 	$(BIN)/python -m benchmarks.render_readme
 
 benchmark: program ## measure speed and memory against the targets and the peers, two hours

@@ -17,7 +17,11 @@ from mpm_deploy.support.schema import read_structure
 DEFAULT = "mpm [2, 5]"  # the recipes' own
 GUIDE = ROOT / "docs" / "guides" / "choosing-a-merge.md"
 _DROPS = (0.25, 0.5, 1.0, 2.0)  # points of mIoU
-_MODELS = {"demo_sweep": "the demo model", "eomt_sweep": "the EoMT demo"}  # each record's
+_MODELS = {  # each record's
+    "demo_sweep": "the demo model",
+    "eomt_sweep": "the EoMT demo",
+    "cts_sweep": "the demo trained with CTS",
+}
 
 
 def found() -> Sweep | None:
