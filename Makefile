@@ -21,8 +21,9 @@ TOME    := $(addprefix --method tome:ratio=,0.2 0.3)
 ALGM    := $(addprefix --method algm:threshold=,0.88 0.95)
 # EoMT's queries enter before block 8.
 EOMT    := $(addprefix --schedule ,0 2 5 1,4 2,5 5,7)
-# CTS shares before block 0; what follows merges what is left.
-CTS     := $(addprefix --schedule ,0 0,5 0,2,5) --method cts:shared=103
+# CTS shares before block 0; what follows merges what is left. [0, 2, 5] is refused by the gate:
+# compiled, 0.998 of its clusters are the eager model's, where the recipe asks for 0.999.
+CTS     := $(addprefix --schedule ,0 0,5) --method cts:shared=103
 
 # A Debian for Arm64, made once. A checkout that is removed leaves it there.
 ARM64_SYSTEM := $(HOME)/.cache/mpm-deploy/arm64
@@ -143,7 +144,7 @@ eomt-sweep: .venv/.installed ## measure schedules of the EoMT demo; write docs/r
 
 cts-sweep: .venv/.installed ## measure CTS beside the others, of weights trained with it; write docs/results/cts_sweep.md
 	$(BIN)/mpm-deploy sweep --weights demo_cts $(SWEEP) -o build/cts_sweep $(CTS)
-	$(BIN)/mpm-deploy sweep --weights demo_cts $(SWEEP) -o build/cts_sweep --schedule 2,5 --schedule 1,2,5
+	$(BIN)/mpm-deploy sweep --weights demo_cts $(SWEEP) -o build/cts_sweep --schedule 2,5
 	$(BIN)/mpm-deploy sweep --weights demo_cts $(SWEEP) -o build/cts_sweep --schedule 1,2,5 --method tome:ratio=0.3
 	$(BIN)/python -m benchmarks.record build/cts_sweep/sweep.json cts_sweep
 	$(BIN)/python -m benchmarks.render_readme
