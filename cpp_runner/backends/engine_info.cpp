@@ -8,6 +8,7 @@
 #include "artifact/cuda_driver.hpp"
 #include "artifact/schema.hpp"
 #include "mpm_runner/error.hpp"
+#include "support/joined.hpp"
 
 namespace mpm {
 
@@ -41,12 +42,6 @@ const std::map<std::string, Flavor> flavors{
 std::string title_of(const std::string& flavor) {
   const auto found = flavors.find(flavor);
   return found == flavors.end() ? flavor : found->second.title;
-}
-
-std::string joined(const std::vector<std::string>& parts, const char* between) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : between) + part;
-  return text;
 }
 
 void check(bool holds, const std::string& key, const std::string& expected) {
@@ -89,7 +84,7 @@ std::string place(const std::array<int, 2>& capability, const std::string& machi
   std::vector<std::string> places;
   for (const EngineInfo& engine : engines)
     places.push_back(place(engine.capability, engine.machine));
-  throw HostError(artifact + ": its engines are for capability " + joined(places, ", ") +
+  throw HostError(artifact + ": its engines are for capability " + joined(places) +
                       ", and this is " + place(here.capability, here.machine),
                   cure);
 }

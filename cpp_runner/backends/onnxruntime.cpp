@@ -15,6 +15,7 @@
 #include "backends/program.hpp"
 #include "backends/segment_chain.hpp"
 #include "mpm_runner/error.hpp"
+#include "support/joined.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace mpm {
@@ -108,12 +109,6 @@ Providers providers_of(const std::filesystem::path& artifact, const Manifest& ma
                         rebuild_hint);
   }
   return named.get<Providers>();
-}
-
-std::string joined(const Providers& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
 }
 
 // What computes a segment; what none of them does, the CPU's own does.
