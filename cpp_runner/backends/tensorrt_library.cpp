@@ -16,6 +16,7 @@
 
 #include "backends/engine_chain.hpp"
 #include "mpm_runner/error.hpp"
+#include "support/joined.hpp"
 
 namespace mpm {
 
@@ -114,18 +115,21 @@ class Listener : public nvinfer1::ILogger {
   void log(Severity severity, const char* message) noexcept override {
     if (severity > Severity::kERROR) return;
     const std::lock_guard lock(mutex_);
-    said_ = message;
+    if (errors_.size() == errors_told) errors_.erase(errors_.begin());
+    errors_.emplace_back(message);
   }
 
-  // The last error.
-  std::string said() const {
+  // What it said since this was asked: a cause comes first, and what failed by it after.
+  std::string said() {
     const std::lock_guard lock(mutex_);
-    return said_;
+    const std::vector<std::string> errors = std::exchange(errors_, {});
+    return errors.empty() ? "it gives no reason" : joined(errors, "; ");
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::string said_ = "it gives no reason";
+  static constexpr std::size_t errors_told = 4;
+  std::mutex mutex_;
+  std::vector<std::string> errors_;
 };
 
 // Never destroyed: the library may have something to say when this process ends.

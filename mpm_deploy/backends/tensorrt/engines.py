@@ -6,6 +6,7 @@ with, is off. Rows are the only size that changes, from 1 to as many as a buffer
 """
 
 import platform
+from collections import deque
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mpm_deploy.backends.tensorrt.flavors import Capability, Library
 # Of the rows in front of a merge: kernels are chosen for so many, and run for any other number. The
 # demo model's two merges leave 0.74 and 0.77 on the image that README shows.
 _USUALLY_KEPT = 0.75
+_ERRORS_TOLD = 4
 
 
 def add_engines(
@@ -64,13 +66,14 @@ def parsed(library: Library, file: Path, listener: Any) -> tuple[Any, Any]:
     if not parser.parse_from_file(str(file)):
         refused = [parser.get_error(index) for index in range(parser.num_errors)]
         told = [f"{each.node_name()} ({each.node_operator()}): {each.desc()}" for each in refused]
-        raise RuntimeError(f"segment {file.name}: {'; '.join(told) or listener.said}")
+        said = listener.said()  # the same errors, or what kept it from reading at all
+        raise RuntimeError(f"segment {file.name}: {'; '.join(told) or said}")
     return builder, network
 
 
 @cache
 def listener_of(library: Library) -> Any:
-    """Return what a library tells its errors to; ``said`` holds the last one.
+    """Return what a library tells its errors to; ``said()`` is what it said since that was asked.
 
     It is one for as long as this process lives: a library keeps the first that it was told of, for
     what is of no one engine.
@@ -80,11 +83,16 @@ def listener_of(library: Library) -> Any:
     class Listener(kind):  # type: ignore[misc]
         def __init__(self) -> None:
             kind.__init__(self)
-            self.said = "it gives no reason"
+            # A cause comes first, and what failed by it after.
+            self._errors: deque[str] = deque(maxlen=_ERRORS_TOLD)
 
         def log(self, severity: Any, message: str) -> None:
             if severity <= kind.ERROR:
-                self.said = message
+                self._errors.append(message)
+
+        def said(self) -> str:
+            errors = [self._errors.popleft() for _ in range(len(self._errors))]
+            return "; ".join(errors) or "it gives no reason"
 
     return Listener()
 
@@ -102,7 +110,7 @@ def _build(
     _add_profile(builder, network, config, rows)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise RuntimeError(f"segment {file.name}: {listener.said}")
+        raise RuntimeError(f"segment {file.name}: {listener.said()}")
     return bytes(memoryview(engine))
 
 

@@ -39,10 +39,10 @@ class EngineStep:
             self._runtime = trt.Runtime(self._listener)  # an engine does not keep its own
             self._engine = self._runtime.deserialize_cuda_engine(engine)
             if self._engine is None:
-                raise RuntimeError(self._listener.said)
+                raise RuntimeError(self._listener.said())
             self._context = self._engine.create_execution_context()
         if self._context is None:  # as where the GPU's memory is short
-            raise RuntimeError(self._listener.said)
+            raise RuntimeError(self._listener.said())
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         modes = {name: self._engine.get_tensor_mode(name).name for name in names}
         self.inputs: Sequence[str] = [name for name in names if modes[name] == "INPUT"]
@@ -60,7 +60,7 @@ class EngineStep:
             if given.dtype != self._dtype(name) or not given.is_contiguous():
                 raise RuntimeError(f"{name}: expected a plain {self._dtype(name)}")
             if not context.set_input_shape(name, shape):
-                raise RuntimeError(f"{name} of shape {shape}: {self._listener.said}")
+                raise RuntimeError(f"{name} of shape {shape}: {self._listener.said()}")
             context.set_tensor_address(name, given.data_ptr())
         outputs = {}
         for name, dtype in self._outputs.items():
@@ -69,7 +69,7 @@ class EngineStep:
             context.set_tensor_address(name, outputs[name].data_ptr())
         with on(self._device):
             if not context.execute_async_v3(_stream(self._device)):
-                raise RuntimeError(self._listener.said)
+                raise RuntimeError(self._listener.said())
         return outputs
 
     def _dtype(self, name: str) -> torch.dtype:

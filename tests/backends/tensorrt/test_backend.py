@@ -154,6 +154,18 @@ def test_a_listener_stays_for_what_a_library_says_later(library: Any) -> None:
     assert kept() is listener_of(own)
 
 
+def test_a_listener_tells_a_cause_and_what_failed_by_it_once(library: Any) -> None:
+    listener = listener_of(Library(FLAVORS["tensorrt_rtx"], library))
+    error, warning = library.ILogger.ERROR, library.ILogger.ERROR + 1
+    for severity, message in ((error, "no memory"), (warning, "slow"), (error, "no engine")):
+        listener.log(severity, message)
+    assert listener.said() == "no memory; no engine"
+    assert listener.said() == "it gives no reason"
+    for number in range(10_000):
+        listener.log(error, str(number))
+    assert listener.said() == "9996; 9997; 9998; 9999"
+
+
 def test_threads_take_turns(file: Path, library: Any, images: Any) -> None:
     chain = opened(file, library)
     with vars(chain)["_lock"]:
