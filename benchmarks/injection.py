@@ -31,8 +31,8 @@ from mpm_deploy.datasets.folder import Folder
 from mpm_deploy.images.decode import decode
 from mpm_deploy.models.deformable_attention import DeformableAttention
 from mpm_deploy.models.encoders.adapted_vit import AdaptedVit, AdapterConfig
+from mpm_deploy.models.encoders.adapter import LEVELS, VALUE_RATIO, Injector, Interaction
 from mpm_deploy.models.encoders.config import EncoderConfig
-from mpm_deploy.models.encoders.vit_adapter import LEVELS, VALUE_RATIO, Injector, Interaction
 from mpm_deploy.models.packing import mean_of_patches
 from mpm_deploy.models.reductions import Packed
 from mpm_deploy.models.reductions.base import with_tokens

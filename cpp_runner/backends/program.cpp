@@ -1,5 +1,6 @@
 #include "backends/program.hpp"
 
+#include <ATen/Context.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
@@ -216,7 +217,11 @@ OpenedOnce::Open told_of(const std::filesystem::path& artifact, const Manifest& 
 std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
                                       const Manifest& manifest, const Device& device, int threads) {
   const at::Device where(device.name());
-  if (where.is_cpu()) let_malloc_keep_memory();
+  if (where.is_cpu())
+    let_malloc_keep_memory();
+  else if (manifest.requires_.dtype == "float32")
+    // cuDNN would multiply in TF32, of 10 bits, from here on in no model of this process.
+    at::globalContext().setAllowTF32CuDNN(false);
   try {
     // A forked child may have to open it again, and be in another folder.
     return find_backend(artifact, manifest.requires_.backend)

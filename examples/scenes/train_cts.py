@@ -21,7 +21,7 @@ from train import MEAN, STD, VALIDATION_SEED, Settings, Trainer, main, warm_cosi
 
 from mpm_deploy.models.heads import Head
 from mpm_deploy.models.reductions import Cts
-from mpm_deploy.models.reductions.policy import STRIDE, Policy, policy_network
+from mpm_deploy.models.reductions.cts_policy import STRIDE, Policy, policy_network
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.weights.checks import of_reduction
 from mpm_deploy.models.weights.files import DEMO_WEIGHTS, read_weights

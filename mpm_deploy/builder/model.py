@@ -1,5 +1,6 @@
 """Make the eager model that a recipe asks for, with its weights."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import fields, replace
@@ -103,11 +104,11 @@ def _make_named(recipe: Recipe) -> tuple[Segmenter, WeightsInfo]:
 def completed(recipe: Recipe, weights: WeightsInfo) -> Recipe:
     """Return the recipe with what it leaves open of its input and merge as its weights have it.
 
-    How much merged in training is the number for one size of input, and is left open for others.
+    A number that was merged of an image in training is as large a part of one of another size.
     """
-    merge = recipe.merge
-    if recipe.model.image_size in (None, weights.image_size):
-        merge = merge.completed(weights.trained_merge)
+    size = recipe.model.image_size or weights.image_size
+    share = math.prod(size) / math.prod(weights.image_size)
+    merge = recipe.merge.completed(weights.trained_merge, share)
     return replace(recipe, input=recipe.input.completed(weights.tested_input), merge=merge)
 
 

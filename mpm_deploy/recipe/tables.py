@@ -179,17 +179,20 @@ class MergeRecipe(OpenTable):
             key,
             f"block {first} first with method {self.method!r}",
             blocks,
-            f"as in --set merge.blocks={[first, *blocks]}",
+            f"as in --set merge.blocks={[first]}, or {[first, *blocks]}",
         )
 
-    def completed(self, trained: "MergeRecipe") -> "MergeRecipe":
-        """Return this table with what its method's options leave open as in ``trained``."""
+    def completed(self, trained: "MergeRecipe", share: float) -> "MergeRecipe":
+        """Return this table with what its method's options leave open as in ``trained``.
+
+        Args:
+            trained: How tokens merged where the weights were trained.
+            share: How many times as many patches images have here as they had there.
+        """
         if trained.method != self.method:
             return self
-        options = (option.name for option in dataclasses.fields(self.member))
-        left = {name: getattr(trained.member, name) for name in options}
-        open_ones = {n: value for n, value in left.items() if getattr(self.member, n) is None}
-        return dataclasses.replace(self, member=dataclasses.replace(self.member, **open_ones))
+        member = self.member.completed(trained.member.scaled(share))
+        return dataclasses.replace(self, member=member)
 
 
 @dataclass(frozen=True)

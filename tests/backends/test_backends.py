@@ -19,6 +19,19 @@ from mpm_deploy.run.runner import Runner
 from tests.conftest import INPUT_SIZE, small_recipe
 from tests.ops.label_map.test_native import require_native
 from tests.parity.conftest import with_manifest
+from tests.support.toy import MANIFEST, ToyProgram
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "rounds"),
+    [("cuda", "float32", False), ("cuda", "bfloat16", True), ("cpu", "float32", True)],
+)
+def test_float32_on_a_gpu_is_not_rounded_to_tf32_by_convolutions(
+    device: str, dtype: str, rounds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    ToyProgram(replace(MANIFEST, requires=replace(MANIFEST.requires, dtype=dtype)), device)
+    assert torch.backends.cudnn.allow_tf32 == rounds
 
 
 @pytest.fixture(scope="module")

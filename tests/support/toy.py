@@ -51,8 +51,8 @@ MANIFEST = Manifest(
 class ToyProgram(Program):
     """Three classes: how red, green and blue a patch is. Keeps 1 + (first byte % 6) tokens."""
 
-    def __init__(self) -> None:
-        super().__init__(MANIFEST, torch.device("cpu"))
+    def __init__(self, manifest: Manifest = MANIFEST, device: str = "cpu") -> None:
+        super().__init__(manifest, torch.device(device))
         self.batches: list[int] = []
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from mpm_deploy.models.encoders.adapted_vit import AdaptedVit
 from mpm_deploy.models.encoders.block import Block
 from mpm_deploy.models.segmenter import Segmenter
 
 
 class Part(NamedTuple):
-    """A part of the model: ``"embed"``, ``"merge"``, ``"attention"``, ``"MLP"``, ``"decoder"``,
-    ``"reconstruct"``, or ``"other"``; and the block that it belongs to, if any.
+    """A part of the model: ``"embed"``, ``"merge"``, ``"attention"``, ``"MLP"``, ``"adapter"``,
+    ``"decoder"``, ``"reconstruct"``, or ``"other"``; and the block that it belongs to, if any.
     """
 
     name: str
@@ -86,5 +87,8 @@ def _parts(model: Segmenter) -> Iterator[tuple[nn.Module, str, Part]]:
             yield reduction, reduction.place, Part("merge", number)
         yield block, "_attend", Part("attention", number)
         yield block, "_transform", Part("MLP", number)
+    if isinstance(model.encoder, AdaptedVit):
+        for method in ("_look", "_inject", "_extract", "_taps"):
+            yield model.encoder, method, Part("adapter")
     yield model.decoder, "forward", Part("decoder")
     yield model, "_decode", Part("reconstruct")

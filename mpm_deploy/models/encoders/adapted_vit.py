@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.deformable_attention import cell_centers
+from mpm_deploy.models.encoders.adapter import LEVELS, BatchNorm, Interaction, SpatialPrior
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.encoders.config import EncoderConfig, check_reads_pyramid
 from mpm_deploy.models.encoders.vit import Encoder
-from mpm_deploy.models.encoders.vit_adapter import LEVELS, BatchNorm, Interaction, SpatialPrior
 from mpm_deploy.models.maps import as_cells, as_map, resized
 from mpm_deploy.models.packing import equal_offsets, patch_rows
 from mpm_deploy.models.polynomial import Polynomial, multiply_adds
@@ -29,7 +29,7 @@ from mpm_deploy.models.reductions import Method, Packed
 
 GROUPS = 4  # of blocks, one for each map of the pyramid
 PATCH_SIZE = 16  # of which the pyramid's sides follow
-_EXTRA_EXTRACTORS = 2  # of the last group
+EXTRA_EXTRACTORS = 2  # of the last group
 _COARSEST = 32  # pixels that a cell of the coarsest map stands for, along each axis
 
 
@@ -90,7 +90,7 @@ class AdaptedVit(Encoder):
         self.grids = [(2 * down, 2 * across), (down, across), (down // 2, across // 2)]
         self.prior = SpatialPrior(width, adapter.stem_width)
         self.level_embed = nn.Parameter(torch.zeros(LEVELS, width))
-        extra = [0] * (GROUPS - 1) + [_EXTRA_EXTRACTORS]
+        extra = [0] * (GROUPS - 1) + [EXTRA_EXTRACTORS]
         self.interactions = nn.ModuleList(
             Interaction(width, adapter.heads, adapter.points, count) for count in extra
         )

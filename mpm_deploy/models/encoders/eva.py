@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpm_deploy.models.encoders.adapted_vit import GROUPS, PATCH_SIZE, AdaptedVit, AdapterConfig
+from mpm_deploy.models.encoders.adapter import VALUE_RATIO
 from mpm_deploy.models.encoders.base import EncoderFamily, Readout
 from mpm_deploy.models.encoders.config import EncoderConfig
-from mpm_deploy.models.encoders.vit_adapter import VALUE_RATIO
 from mpm_deploy.models.reductions import Method
 from mpm_deploy.support.family import require, require_counts
 
@@ -75,7 +75,7 @@ class EvaAdapter(EncoderFamily):
             self.mlp_width,
             norm_epsilon=_NORM_EPSILON,
             final_norm=False,
-            position_resize="bicubic_antialiased",
+            position_resize="bicubic_antialiased",  # a choice: the authors resize none
         )
         adapter = AdapterConfig(self.adapter_heads, self.adapter_points, self.stem_width)
         return AdaptedVit(config, adapter, schedule, method, readout)

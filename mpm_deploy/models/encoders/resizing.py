@@ -4,7 +4,7 @@ The positions of a grid of patches are a picture with C channels, which is resiz
 made the weights:
 
 bilinear               Segmenter
-bicubic_antialiased    timm, and DINOv2 with registers
+bicubic_antialiased    timm, and DINOv2 with registers; EVA-01, whose authors resize none
 bicubic_offset         DINOv2 without registers: not antialiased, and as if the new grid were larger
                        by a tenth of a patch, which its authors added against rounding
 """

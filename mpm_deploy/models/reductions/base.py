@@ -208,6 +208,14 @@ class Method(ABC):
         """
         return self
 
+    def completed(self, trained: Self) -> Self:
+        """Return the same with what its options leave open as a model was trained with.
+
+        Args:
+            trained: How tokens merged in training, `scaled` to these images.
+        """
+        return self
+
     def uncounted_merges(self, merges: int) -> int:
         """Return how many of a schedule's merges leave tokens that a head counts as one each.
 

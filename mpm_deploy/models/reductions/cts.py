@@ -24,8 +24,8 @@ from mpm_deploy.errors import ModelError
 from mpm_deploy.models.packing import equal_offsets, first_rows
 from mpm_deploy.models.reductions.base import Method, Packed, Reduction
 from mpm_deploy.models.reductions.bipartite import ranks
+from mpm_deploy.models.reductions.cts_policy import STRIDE, Policy
 from mpm_deploy.models.reductions.mpm import MutualPairs
-from mpm_deploy.models.reductions.policy import STRIDE, Policy
 from mpm_deploy.support.family import require
 
 _AS_IN = "as in --set merge.shared=103, the paper's at 512 × 512"
@@ -40,9 +40,10 @@ class Cts(Method):
     for, so that scores are those that these would have by themselves.
 
     Args:
-        shared: Superpatches of an image that become one token each; None is what the weights were
-            trained with. The paper's are 103 of 256 for ADE20K at 512 × 512, 90 of 225 for Pascal
-            Context at 480 × 480 and 336 of 576 for Cityscapes at 768 × 768.
+        shared: Superpatches of an image that become one token each; None is as large a part of
+            them as the weights were trained with. The paper's are 103 of 256 for ADE20K at
+            512 × 512, 90 of 225 for Pascal Context at 480 × 480 and 336 of 576 for Cityscapes at
+            768 × 768.
         weighted_decoding: Whether the head counts every token as often as its patches.
 
     Raises:
@@ -71,13 +72,17 @@ class Cts(Method):
         if schedule[0] != 0:
             raise ModelError(
                 f"blocks: expected block 0 first for CTS, got {list(schedule)}",
-                f"tokens are shared before any block: --set merge.blocks={[0, *schedule]}",
+                "tokens are shared before any block: --set merge.blocks=[0], or with later blocks "
+                f"too, at which what is left merges: --set merge.blocks={[0, *schedule]}",
             )
         return [Sharing(grid, self._checked(grid)), *(MutualPairs() for _ in schedule[1:])]
 
     def scaled(self, share: float) -> Self:
         shared = self.shared
         return self if shared is None else replace(self, shared=max(1, round(share * shared)))
+
+    def completed(self, trained: Self) -> Self:
+        return replace(self, shared=trained.shared) if self.shared is None else self
 
     def uncounted_merges(self, merges: int) -> int:
         return 0 if self.weighted_decoding else min(merges, 1)
@@ -98,10 +103,11 @@ class Cts(Method):
             )
         superpatches = down * across // 4
         if self.shared > superpatches:
+            usual = max(1, superpatches * 2 // 5)
             raise ModelError(
                 f"shared: expected at most the {superpatches} superpatches of {down} × {across} "
                 f"patches, got {self.shared}",
-                f"the paper shares 40 to 60 % of them: --set merge.shared={superpatches * 2 // 5}",
+                f"the paper shares 40 to 60 % of them: --set merge.shared={usual}",
             )
         return self.shared
 

@@ -17,6 +17,7 @@ _COLORS = {  # light, dark
     "c2": ("#14936a", "#2bb083"),
     "c3": ("#8a4fc7", "#a97be0"),
     "c4": ("#c23f7c", "#dd6a9d"),
+    "c5": ("#0f8598", "#35b4c9"),
     "c0-pale": ("#9fbeed", "#32507d"),
     "stage-decode": ("#14936a", "#2bb083"),
     "stage-fit": ("#d99b00", "#d1a11f"),

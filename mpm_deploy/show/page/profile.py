@@ -14,6 +14,7 @@ _COLORS = {
     "merge": "c1",
     "attention": "c0",
     "MLP": "c2",
+    "adapter": "c5",
     "decoder": "c3",
     "reconstruct": "c4",
     "other": "faint",
@@ -50,7 +51,8 @@ def _part_charts(parts: Sequence[Stage]) -> Iterator[Chart]:
     both = [_stack(_MERGED, [(part, part.ms) for part in parts])]
     full = [(part, part.ms_full_token) for part in parts if part.ms_full_token is not None]
     both.append(_stack(_FULL, full))
-    legend = tuple(Key(color, name) for name, color in _COLORS.items())
+    found = {part.name for part in parts}
+    legend = tuple(Key(color, name) for name, color in _COLORS.items() if name in found)
     svg = stacked_chart(both, "milliseconds of each part")
     yield Chart("Parts of the model", "milliseconds for one image, eager", svg, legend)
     blocks = dict.fromkeys(part.block for part in parts if part.block is not None)

@@ -26,9 +26,11 @@ from mpm_deploy.run.runner import Runner
 from mpm_deploy.show.tables import break_even_sentence, parts_table, stages_table
 from mpm_deploy.support.schema import read_structure
 from tests.conftest import INPUT_SIZE, small_recipe
+from tests.models.small_eva import OPTIONS
 
 RECIPE = small_recipe()
 SHARING = RECIPE.override("merge.method=cts", "merge.blocks=[0,2]", "merge.shared=3")
+ADAPTED = RECIPE.override(*OPTIONS)
 
 
 def eager(recipe: Recipe) -> Segmenter:
@@ -74,7 +76,7 @@ def test_tables_sum_up(found: Profile) -> None:
 
 
 @pytest.mark.parametrize("reconstruct", ["after_decoder", "before_decoder"])
-@pytest.mark.parametrize("recipe", [RECIPE, SHARING], ids=["mpm", "cts"])
+@pytest.mark.parametrize("recipe", [RECIPE, SHARING, ADAPTED], ids=["mpm", "cts", "adapter"])
 def test_watching_changes_no_answer_and_counts_no_time_twice(
     recipe: Recipe, reconstruct: str
 ) -> None:
@@ -91,6 +93,7 @@ def test_watching_changes_no_answer_and_counts_no_time_twice(
         assert torch.equal(watched(images)[0], plain(images)[0])
     assert lap[Part("other")] >= 0 and lap[Part("reconstruct")] >= 0
     assert lap[Part("decoder")] > 0
+    assert (lap.get(Part("adapter"), 0) > 0) == (recipe.model == ADAPTED.model)
     assert all(lap[Part("merge", block)] > 0 for block in recipe.merge.blocks)
     assert 0 < sum(lap.values()) <= whole_ms
 

@@ -80,8 +80,9 @@ class Mask2FormerHead(Head):
 class Mask2FormerDecoder(QueryDecoder):
     """A decoder that scores classes by the masks of queries, on the finest map's grid.
 
-    Scores are those of `semantic_scores`. The authors interpolate each query's mask before they
-    weigh it, sixteen times the work for these places.
+    Scores are those of `semantic_scores`, as ViT-Adapter and EVA-01 have them. Mask2Former's own
+    program interpolates each query's mask before it weighs it, sixteen times the work for these
+    places.
 
     Args:
         pixel_decoder: Makes levels and mask features of the pyramid.

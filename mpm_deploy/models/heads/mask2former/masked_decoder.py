@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mpm_deploy.models.heads.mask2former.pixel_decoder import LEVELS
 from mpm_deploy.models.heads.mask2former.positions import sine_positions
 from mpm_deploy.models.maps import as_cells, resized
 from mpm_deploy.models.polynomial import multiply_adds
@@ -45,7 +46,7 @@ class MaskedDecoder(nn.Module):
         layers: int,
         heads: int,
         mlp_width: int,
-        levels: int = 3,
+        levels: int = LEVELS,
     ) -> None:
         super().__init__()
         self.mask_width = mask_width

@@ -20,6 +20,8 @@ from mpm_deploy.models.maps import as_cells, as_map, resized
 from mpm_deploy.models.polynomial import multiply_adds
 
 GROUPS = 32  # of every GroupNorm, in the paper's models of any width
+LEVELS = 3  # of the pyramid, that take part in either decoder; mask features are of a finer map
+POINTS = 4  # of a head in each level
 
 
 class PixelDecoder(nn.Module):
@@ -45,8 +47,8 @@ class PixelDecoder(nn.Module):
         layers: int,
         heads: int,
         mlp_width: int,
-        levels: int = 3,
-        points: int = 4,
+        levels: int = LEVELS,
+        points: int = POINTS,
     ) -> None:
         super().__init__()
         coarsest_first = tuple(reversed(channels))

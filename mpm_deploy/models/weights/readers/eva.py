@@ -4,7 +4,8 @@ eva_sem_seg_mask2former_ade_ss61p5_ms62p3.pth   {meta, state_dict: backbone.*, d
 
 They are https://github.com/baaivision/EVA, whose folder EVA-01/seg has the program and the links. A
 file says its shapes and nothing else; how images are normalized and windows laid is what its
-configurations say.
+configurations say, but for one thing: those stretch an image, once its shorter side is that of a
+window, to whole multiples of 32 pixels, and here it keeps its ratio.
 """
 
 import re
@@ -57,6 +58,7 @@ _STRIDE = 512  # from window to window, as the authors test windows of 896
 
 def read_eva(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], WeightsInfo]:
     """Read an EVA-01 with adapter and head; arguments and errors are those of `read_checkpoint`."""
+    _refuse_other_backbone(path, tensors)
     _refuse_other_variant(path, tensors)
     options = measured_mask2former(tensors, _HEAD)
     classes, head = options.pop("classes", 1), _made(path, Mask2FormerHead, options)
@@ -97,6 +99,15 @@ def _refuse_other_variant(path: Path, tensors: Mapping[str, Tensor]) -> None:
                 "take eva_sem_seg_mask2former_ade_ss61p5_ms62p3.pth, or that without relpos in its "
                 f"name for other classes: {_PAGE}",
             )
+
+
+def _refuse_other_backbone(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    if not any(name.startswith(f"{_BACKBONE}interactions.") for name in tensors):
+        raise ModelError(
+            f"{path}: expected Mask2Former's head on an EVA-01 with ViT-Adapter, got one on "
+            f"another backbone: no tensor is named {_BACKBONE}interactions.*",
+            f"take a model of EVA-01 as {_PAGE} has it, or a head that is on a plain ViT",
+        )
 
 
 def _measured_backbone(tensors: Mapping[str, Tensor]) -> dict[str, int]:

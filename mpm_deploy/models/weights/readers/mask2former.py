@@ -12,19 +12,18 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from mpm_deploy.models.heads.mask2former.head import Mask2FormerHead
+from mpm_deploy.models.heads.mask2former.pixel_decoder import LEVELS, POINTS
 from mpm_deploy.models.weights.readers.deformable import deformable_weights
 from mpm_deploy.models.weights.readers.translation import Take, affine
 from mpm_deploy.models.weights.readers.vits import length, listed
-
-_LEVELS = 3  # that take part in either decoder; the mask features are of a fourth, finer map
-_POINTS = 4  # of a head in each level; a file tells no more than their product with heads
 
 
 def measured_mask2former(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, int]:
     """Return the number of classes, and the options of `Mask2FormerHead`, as tensors tell them.
 
     What a missing tensor would tell is left out. How many heads attend to cells none tells: they
-    are as many as those of deformable attention.
+    are as many as those of deformable attention, of which a file tells no more than the product
+    with their points.
 
     Args:
         tensors: Those of the file.
@@ -32,7 +31,7 @@ def measured_mask2former(tensors: Mapping[str, Tensor], prefix: str) -> dict[str
     """
     pixels, decoder = f"{prefix}pixel_decoder.encoder", f"{prefix}transformer_decoder"
     offsets = f"{pixels}.layers.0.attentions.0.sampling_offsets.weight"
-    heads = (length(tensors, offsets, 0) or 0) // (2 * _LEVELS * _POINTS)
+    heads = (length(tensors, offsets, 0) or 0) // (2 * LEVELS * POINTS)
     hidden = "layers.0.ffns.0.layers.0.0.weight"
     facts = {
         "classes": (length(tensors, f"{prefix}cls_embed.weight", 0) or 0) - 1,
@@ -76,14 +75,14 @@ def _pixel_decoder(
     finer, lateral, output = f"{ours}.finer.0", f"{theirs}.lateral_convs.0", "output_convs.0"
     mask_feature = f"{theirs}.mask_feature"
     weights = {
-        f"{ours}.level_encoding": take(f"{theirs}.level_encoding.weight", _LEVELS, width),
+        f"{ours}.level_encoding": take(f"{theirs}.level_encoding.weight", LEVELS, width),
         f"{finer}.lateral_conv.0.weight": take(f"{lateral}.conv.weight", width, channels, 1, 1),
         **affine(take, f"{finer}.lateral_conv.1", f"{lateral}.gn", width),
         f"{finer}.output_conv.0.weight": take(f"{theirs}.{output}.conv.weight", width, width, 3, 3),
         **affine(take, f"{finer}.output_conv.1", f"{theirs}.{output}.gn", width),
         **affine(take, f"{ours}.mask_feature", mask_feature, width, width, 1, 1),
     }
-    for level in range(_LEVELS):
+    for level in range(LEVELS):
         conv = f"{theirs}.input_convs.{level}"
         weights |= affine(
             take, f"{ours}.input_convs.{level}.0", f"{conv}.conv", width, channels, 1, 1
@@ -98,7 +97,7 @@ def _pixel_decoder(
 def _pixel_decoder_layer(
     take: Take, head: Mask2FormerHead, theirs: str, ours: str
 ) -> dict[str, Tensor]:
-    width, points = head.decoder_width, head.pixel_decoder_heads * _LEVELS * _POINTS
+    width, points = head.decoder_width, head.pixel_decoder_heads * LEVELS * POINTS
     attention = f"{theirs}.attentions.0"
     return {
         **deformable_weights(take, f"{ours}.attention", attention, width, width, points),
@@ -111,7 +110,7 @@ def _pixel_decoder_layer(
 def _masked_decoder(take: Take, head: Mask2FormerHead, theirs: str, ours: str) -> dict[str, Tensor]:
     width, decoder = head.decoder_width, f"{theirs}transformer_decoder"
     counts = {"query_feat": head.queries, "query_embed": head.queries}
-    counts["level_embed"] = _LEVELS
+    counts["level_embed"] = LEVELS
     weights = {
         f"{ours}.{name}": take(f"{theirs}{name}.weight", count, width)
         for name, count in counts.items()

@@ -20,8 +20,8 @@ from mpm_deploy.models.encoders.plain import PlainVit
 from mpm_deploy.models.weights.checks import as_float32
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.info import WeightsInfo
+from mpm_deploy.models.weights.readers.cts_policy import policy_weights
 from mpm_deploy.models.weights.readers.origin import IMAGENET_MEAN, IMAGENET_STD, weights_info
-from mpm_deploy.models.weights.readers.policy import policy_weights
 from mpm_deploy.models.weights.readers.translation import Take, affine, translated
 from mpm_deploy.models.weights.readers.variant import NetKwargs, read_variant
 from mpm_deploy.models.weights.readers.vits import VitNames, block_weights, vit_weights

@@ -9,15 +9,12 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from mpm_deploy.models.encoders.adapted_vit import GROUPS
+from mpm_deploy.models.encoders.adapted_vit import EXTRA_EXTRACTORS, GROUPS
+from mpm_deploy.models.encoders.adapter import FFN_RATIO, LEVELS, VALUE_RATIO
 from mpm_deploy.models.encoders.eva import EvaAdapter
-from mpm_deploy.models.encoders.vit_adapter import LEVELS, VALUE_RATIO
 from mpm_deploy.models.weights.readers.deformable import deformable_weights
 from mpm_deploy.models.weights.readers.translation import Take, affine
 from mpm_deploy.models.weights.readers.vits import length
-
-_EXTRA_EXTRACTORS = 2  # after that of the last group
-_FFN_PART = 4  # a token is so many times as wide as an extractor's feed-forward network
 
 
 def measured_adapter(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, int]:
@@ -52,7 +49,7 @@ def adapter_weights(take: Take, shape: EvaAdapter, prefix: str) -> dict[str, Ten
         name = f"interactions.{group}"
         weights |= _interaction(take, shape, f"{prefix}{name}", f"encoder.{name}")
     extra = f"interactions.{GROUPS - 1}.extra_extractors"
-    for index in range(_EXTRA_EXTRACTORS):
+    for index in range(EXTRA_EXTRACTORS):
         name = f"{extra}.{index}"
         weights |= _extractor(take, shape, f"{prefix}{name}", f"encoder.{name}")
     for number in (1, 2, 3, 4):
@@ -97,7 +94,7 @@ def _interaction(take: Take, shape: EvaAdapter, theirs: str, ours: str) -> dict[
 
 
 def _extractor(take: Take, shape: EvaAdapter, theirs: str, ours: str) -> dict[str, Tensor]:
-    width, hidden = shape.width, shape.width // _FFN_PART
+    width, hidden = shape.width, int(shape.width * FFN_RATIO)
     dwconv = affine(take, f"{ours}.ffn.dwconv", f"{theirs}.ffn.dwconv.dwconv", hidden, 1, 3, 3)
     return {
         **_reading(take, shape, theirs, ours, levels=1),

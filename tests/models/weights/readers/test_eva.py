@@ -198,6 +198,12 @@ def test_each_tensor_is_missed(checkpoint: Path) -> None:
             "missing ['backbone.level_embed'], unexpected none",
         ),
         (
+            lambda tensors: [
+                tensors.pop(name) for name in [*tensors] if name.startswith("backbone.")
+            ],
+            "head on an EVA-01 with ViT-Adapter, got one on another backbone: no tensor is named",
+        ),
+        (
             lambda tensors: tensors.update({"decode_head.more": torch.zeros(1)}),
             "missing none, unexpected ['decode_head.more']",
         ),

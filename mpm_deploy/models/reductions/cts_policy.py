@@ -43,7 +43,7 @@ class Policy(nn.Module):
         A score rises with the probability that a softmax of the two logits gives; that would round
         to 1 where many are certain, and tell them apart no more.
         """
-        logits = self.head(self.backbone(images)).float()
+        logits = self.head(self.backbone(images))  # (B, 2, H / 32, W / 32) float32
         return (logits[:, 1] - logits[:, 0]).flatten(1)
 
     def initialize(self, generator: torch.Generator) -> None:
@@ -71,6 +71,19 @@ class Policy(nn.Module):
         return (layer for layer in self.modules() if isinstance(layer, nn.Conv2d))
 
 
+class _LastConvolution(nn.Conv2d):
+    """A convolution in float32, whatever type its features and weights have.
+
+    Logits of 4 to 8 that are rounded to bfloat16 are 1/32 apart: many superpatches would tie.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        bias = self.bias
+        if bias is not None:
+            bias = bias.float()
+        return self._conv_forward(features.float(), self.weight.float(), bias)
+
+
 def policy_network() -> nn.Module:
     """Make the network as it is trained, with batch norms, and with weights of any value.
 
@@ -80,7 +93,7 @@ def policy_network() -> nn.Module:
     timm = import_timm("the policy network of CTS")
     features = timm.create_model("efficientnet_lite0", features_only=True)
     backbone = nn.Sequential(OrderedDict(features.named_children()))
-    return nn.Sequential(OrderedDict(backbone=backbone, head=nn.Conv2d(_CHANNELS, 2, 1)))
+    return nn.Sequential(OrderedDict(backbone=backbone, head=_LastConvolution(_CHANNELS, 2, 1)))
 
 
 def _folded(network: nn.Module) -> nn.Module:

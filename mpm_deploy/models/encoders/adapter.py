@@ -31,6 +31,7 @@ from mpm_deploy.ops.gelu import gelu
 
 LEVELS = 3  # of the pyramid that takes part: of an eighth of the image's size, and coarser
 VALUE_RATIO = 0.5  # the width of what is read, as a share of a token's, as EVA-01 has it
+FFN_RATIO = 0.25  # the width of an extractor's feed-forward network, likewise
 _NORM_EPSILON = 1e-6  # the authors', of every LayerNorm
 
 
@@ -182,7 +183,7 @@ class Extractor(nn.Module):
         heads: int,
         points: int = 4,
         value_ratio: float = 1.0,
-        ffn_ratio: float = 0.25,
+        ffn_ratio: float = FFN_RATIO,
     ) -> None:
         super().__init__()
         self.query_norm = nn.LayerNorm(width, eps=_NORM_EPSILON)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from mpm_deploy.models.reductions.policy import convolutions_with_norms, policy_network
+from mpm_deploy.models.reductions.cts_policy import convolutions_with_norms, policy_network
 from mpm_deploy.models.weights.readers.translation import Take
 
 _OURS = "encoder.blocks.0.reduction.policy"

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mpm_deploy.models.deformable_attention import DeformableAttention, cell_centers
-from mpm_deploy.models.encoders.vit_adapter import BatchNorm, Extractor, Injector, SpatialPrior
+from mpm_deploy.models.encoders.adapter import BatchNorm, Extractor, Injector, SpatialPrior
 from mpm_deploy.models.packing import equal_offsets, patch_rows
 from mpm_deploy.models.reductions import Packed
 from tests.support.deformable import deformable_attention_by_hand
