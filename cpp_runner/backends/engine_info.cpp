@@ -74,6 +74,16 @@ std::vector<EngineInfo> read_engines(const Manifest& manifest) {
   return engines;
 }
 
+// Whether an engine's version is that of a library, as far as both count: on some machines, as a
+// Jetson, the module in Python says "10.3.0" where the library says "10.3.0.30". Whichever of them
+// made the engine, the numbers that both say decide, three at least; a library that differs in what
+// is left refuses the engine itself.
+bool is_same_version(const std::string& made, const std::string& here) {
+  const auto& [shorter, longer] = std::ranges::minmax(made, here, {}, &std::string::size);
+  return made == here ||
+         (std::ranges::count(shorter, '.') >= 2 && longer.starts_with(shorter + "."));
+}
+
 std::string place(const std::array<int, 2>& capability, const std::string& machine) {
   return written(capability) + " on " + machine;
 }
@@ -145,7 +155,7 @@ EngineInfo choose(const std::vector<EngineInfo>& engines, const Here& here,
   if (on_this.empty()) refuse_machine(engines, here, name, cure);
   const auto fits = [&](const EngineInfo& engine) {
     const auto found = here.versions.find(engine.flavor);
-    return found != here.versions.end() && found->second == engine.version;
+    return found != here.versions.end() && is_same_version(engine.version, found->second);
   };
   const auto last = std::find_if(on_this.rbegin(), on_this.rend(), fits);
   if (last == on_this.rend()) refuse_version(on_this, here, name, cure);

@@ -217,6 +217,13 @@ def test_the_engine_that_fits_is_chosen(case: Any) -> None:
     assert choose(engines, here_in(case), "a") is engines[case["chosen"]]
 
 
+def test_a_wheel_that_was_packed_once_more_has_the_same_version(
+    library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "__version__", "10.3.0.post2")
+    assert Library(FLAVORS["tensorrt"], library).version == "10.3.0"
+
+
 def test_nothing_is_opened_where_no_engine_fits(
     file: Path, library: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
