@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "backends/engine_chain.hpp"
+#include "backends/engine_input.hpp"
 #include "mpm_runner/error.hpp"
 #include "support/joined.hpp"
 
@@ -180,7 +181,10 @@ class EngineStep : public Step {
   const std::vector<std::string>& inputs() const override { return inputs_; }
 
   NamedTensors run(const std::vector<at::Tensor>& inputs) const override {
-    for (std::size_t index = 0; index < inputs.size(); ++index) give(inputs_[index], inputs[index]);
+    // A copy may go once the engine is queued: what takes its memory then is queued behind.
+    std::vector<at::Tensor> read;
+    for (std::size_t index = 0; index < inputs.size(); ++index)
+      read.push_back(given(inputs_[index], inputs[index]));
     NamedTensors outputs;
     for (const std::string& name : outputs_) outputs.emplace(name, make(name));
     const c10::DeviceGuard on(device_);
@@ -199,13 +203,13 @@ class EngineStep : public Step {
     return type_of(name, engine_->getTensorDataType(name.c_str()));
   }
 
-  // Has the engine read an input where it lies.
-  void give(const std::string& name, const at::Tensor& input) const {
-    if (input.scalar_type() != type(name) || !input.is_contiguous())
-      throw std::runtime_error(name + ": expected a plain " + at::toString(type(name)));
-    const std::string what = name + " of shape " + c10::str(input.sizes()) + ": ";
-    require(context_->setInputShape(name.c_str(), dims_of(input)), what);
-    require(context_->setTensorAddress(name.c_str(), input.mutable_data_ptr()), name + ": ");
+  // Has the engine read an input; gives what it reads.
+  at::Tensor given(const std::string& name, const at::Tensor& input) const {
+    const at::Tensor read = readable(name, input, type(name), device_);
+    const std::string what = name + " of shape " + c10::str(read.sizes()) + ": ";
+    require(context_->setInputShape(name.c_str(), dims_of(read)), what);
+    require(context_->setTensorAddress(name.c_str(), read.mutable_data_ptr()), name + ": ");
+    return read;
   }
 
   // Makes an output, whose shape follows from those of the inputs, for the engine to write.

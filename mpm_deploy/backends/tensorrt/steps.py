@@ -18,6 +18,9 @@ _DTYPES = {
     "INT64": torch.int64,
     "UINT8": torch.uint8,
 }
+# Bytes that an address is a multiple of: what TensorRT asks for on a GPU, and where torch puts what
+# it makes on a CPU, where nothing asks.
+_BORDERS = {"cuda": 256, "cpu": 64}
 
 
 class EngineStep:
@@ -55,10 +58,13 @@ class EngineStep:
             RuntimeError: The library refuses an input, or failed.
         """
         context = self._context
-        for name, given in zip(self.inputs, inputs, strict=True):
+        # A copy may go once the engine is queued: what takes its memory then is queued behind.
+        read = [
+            readable(name, given, self._dtype(name), self._device)
+            for name, given in zip(self.inputs, inputs, strict=True)
+        ]
+        for name, given in zip(self.inputs, read, strict=True):
             shape = tuple(given.shape)
-            if given.dtype != self._dtype(name) or not given.is_contiguous():
-                raise RuntimeError(f"{name}: expected a plain {self._dtype(name)}")
             if not context.set_input_shape(name, shape):
                 raise RuntimeError(f"{name} of shape {shape}: {self._listener.said()}")
             context.set_tensor_address(name, given.data_ptr())
@@ -74,6 +80,22 @@ class EngineStep:
 
     def _dtype(self, name: str) -> torch.dtype:
         return _DTYPES[self._engine.get_tensor_dtype(name).name]
+
+
+def readable(name: str, given: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return an input as an engine reads it: where it lies, or copied where none may lie there.
+
+    One image of a batch may begin anywhere, as where its size is a multiple of 14.
+
+    Raises:
+        RuntimeError: It is of another type, on another device, or not contiguous.
+    """
+    expected = f"{name}: expected a contiguous {dtype} on {device}"
+    if given.dtype != dtype or given.device != device:
+        raise RuntimeError(f"{expected}, got {given.dtype} on {given.device}")
+    if not given.is_contiguous():
+        raise RuntimeError(f"{expected}, got strides {given.stride()} of {tuple(given.shape)}")
+    return given.clone() if given.data_ptr() % _BORDERS[device.type] else given
 
 
 def on(device: torch.device) -> AbstractContextManager[Any]:

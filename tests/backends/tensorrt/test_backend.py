@@ -25,6 +25,7 @@ from mpm_deploy.backends.tensorrt.engine_info import EngineInfo, Here, choose, e
 from mpm_deploy.backends.tensorrt.engines import add_engines, listener_of
 from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Library
 from mpm_deploy.backends.tensorrt.program import EngineChain, TensorRtProgram, open_engines
+from mpm_deploy.backends.tensorrt.steps import readable
 from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import same_cluster
@@ -144,6 +145,34 @@ def test_an_engine_reads_as_many_rows_as_are_left_where_they_lie(
         assert following.addresses[tokens] == one.addresses[tokens]
         kept = int(merge_maps[0, merge - 1].max()) + 1 + special
         assert following.shapes[tokens][0] == kept < 24 + special
+
+
+def test_an_image_anywhere_in_memory_is_read_from_where_engines_read(
+    file: Path, library: Any, images: Any
+) -> None:
+    """As one of a batch lies, of a size that is a multiple of 14."""
+    chain = opened(file, library)
+    expected, expected_maps = chain.run(images[:1], 2, 24)
+    memory = torch.empty(images[0].numel() + 1, dtype=torch.uint8)
+    shifted = memory[1:].view_as(images[:1]).copy_(images[:1])
+    scores, merge_maps = chain.run(shifted, 2, 24)
+    assert torch.equal(scores, expected) and torch.equal(merge_maps, expected_maps)
+    addresses = [a for call in library.Context.calls for a in call.addresses.values()]
+    assert shifted.data_ptr() % 64 and not any(address % 64 for address in addresses)
+
+
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [
+        (torch.zeros(1, 4), "torch.float32 on cpu"),
+        (torch.zeros(1, 4, dtype=torch.int32, device="meta"), "torch.int32 on meta"),
+        (torch.zeros(4, 4, dtype=torch.int32).T, "strides (1, 4) of (4, 4)"),
+    ],
+)
+def test_what_no_engine_reads_is_refused_by_what_it_is(given: torch.Tensor, got: str) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        readable("images", given, torch.int32, CPU)
+    assert str(caught.value) == f"images: expected a contiguous torch.int32 on cpu, got {got}"
 
 
 def test_a_listener_stays_for_what_a_library_says_later(library: Any) -> None:
