@@ -98,6 +98,12 @@ def readable(name: str, given: Tensor, dtype: torch.dtype, device: torch.device)
     return given.clone() if given.data_ptr() % _BORDERS[device.type] else given
 
 
+def with_index(device: torch.device) -> torch.device:
+    """Say which GPU ``"cuda"`` is by now: by the next call another one may be current."""
+    is_named = str(device) != "cuda"
+    return device if is_named else torch.device("cuda", torch.cuda.current_device())
+
+
 def on(device: torch.device) -> AbstractContextManager[Any]:
     """Make a GPU the current one, for what asks for that and not for a device."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
