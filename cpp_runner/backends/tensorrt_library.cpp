@@ -9,15 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "backends/engine_chain.hpp"
 #include "backends/engine_input.hpp"
+#include "backends/heard.hpp"
 #include "mpm_runner/error.hpp"
-#include "support/joined.hpp"
 
 namespace mpm {
 
@@ -114,23 +113,10 @@ const Opened& opened() {
 class Listener : public nvinfer1::ILogger {
  public:
   void log(Severity severity, const char* message) noexcept override {
-    if (severity > Severity::kERROR) return;
-    const std::lock_guard lock(mutex_);
-    if (errors_.size() == errors_told) errors_.erase(errors_.begin());
-    errors_.emplace_back(message);
+    if (severity <= Severity::kWARNING) heard.hear(message, severity <= Severity::kERROR);
   }
 
-  // What it said since this was asked: a cause comes first, and what failed by it after.
-  std::string said() {
-    const std::lock_guard lock(mutex_);
-    const std::vector<std::string> errors = std::exchange(errors_, {});
-    return errors.empty() ? "it gives no reason" : joined(errors, "; ");
-  }
-
- private:
-  static constexpr std::size_t errors_told = 4;
-  std::mutex mutex_;
-  std::vector<std::string> errors_;
+  Heard heard;
 };
 
 // Never destroyed: the library may have something to say when this process ends.
@@ -167,9 +153,10 @@ class EngineStep : public Step {
  public:
   EngineStep(const std::string& engine, const at::Device& device) : device_(device) {
     const c10::DeviceGuard on(device);
+    listener().heard.begin();
     runtime_.reset(static_cast<nvinfer1::IRuntime*>(
         opened().create_runtime(&listener(), NV_TENSORRT_VERSION)));
-    require(runtime_ != nullptr);
+    require(runtime_ != nullptr, "CUDA cannot start: ");
     engine_.reset(runtime_->deserializeCudaEngine(engine.data(), engine.size()));
     require(engine_ != nullptr);
     context_.reset(engine_->createExecutionContext());
@@ -181,6 +168,7 @@ class EngineStep : public Step {
   const std::vector<std::string>& inputs() const override { return inputs_; }
 
   NamedTensors run(const std::vector<at::Tensor>& inputs) const override {
+    listener().heard.begin();
     // A copy may go once the engine is queued: what takes its memory then is queued behind.
     std::vector<at::Tensor> read;
     for (std::size_t index = 0; index < inputs.size(); ++index)
@@ -227,7 +215,7 @@ class EngineStep : public Step {
   }
 
   void require(bool holds, const std::string& what = {}) const {
-    if (!holds) throw std::runtime_error(what + listener().said());
+    if (!holds) throw std::runtime_error(what + listener().heard.said());
   }
 
   const at::Device device_;

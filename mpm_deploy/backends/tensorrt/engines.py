@@ -6,7 +6,6 @@ with, is off. Rows are the only size that changes, from 1 to as many as a buffer
 """
 
 import platform
-from collections import deque
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from typing import Any
 from mpm_deploy.backends.segments.files import SEGMENTS, segment_files
 from mpm_deploy.backends.tensorrt.engine_info import EngineInfo
 from mpm_deploy.backends.tensorrt.flavors import Capability, Library
+from mpm_deploy.backends.tensorrt.heard import Heard
 
 # Of the rows in front of a merge: kernels are chosen for so many, and run for any other number. The
 # demo model's two merges leave 0.74 and 0.77 on the image that README shows.
 _USUALLY_KEPT = 0.75
-_ERRORS_TOLD = 4
 
 
 def add_engines(
@@ -56,24 +55,24 @@ def parsed(library: Library, file: Path, listener: Any) -> tuple[Any, Any]:
         The builder, and its network.
 
     Raises:
-        RuntimeError: The library has no layer for one of its operators.
+        RuntimeError: The library has no layer for one of its operators, or CUDA cannot start.
     """
     trt = library.module
-    builder = trt.Builder(listener)
+    builder = started(trt.Builder, listener)
     strongly_typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(strongly_typed)
     parser = trt.OnnxParser(network, listener)
     if not parser.parse_from_file(str(file)):
         refused = [parser.get_error(index) for index in range(parser.num_errors)]
         told = [f"{each.node_name()} ({each.node_operator()}): {each.desc()}" for each in refused]
-        said = listener.said()  # the same errors, or what kept it from reading at all
+        said = listener.heard.said()  # the same errors, or what kept it from reading at all
         raise RuntimeError(f"segment {file.name}: {'; '.join(told) or said}")
     return builder, network
 
 
 @cache
 def listener_of(library: Library) -> Any:
-    """Return what a library tells its errors to; ``said()`` is what it said since that was asked.
+    """Return what a library tells its errors to, ``heard``, which is for one operation at a time.
 
     It is one for as long as this process lives: a library keeps the first that it was told of, for
     what is of no one engine.
@@ -83,18 +82,26 @@ def listener_of(library: Library) -> Any:
     class Listener(kind):  # type: ignore[misc]
         def __init__(self) -> None:
             kind.__init__(self)
-            # A cause comes first, and what failed by it after.
-            self._errors: deque[str] = deque(maxlen=_ERRORS_TOLD)
+            self.heard = Heard()
 
         def log(self, severity: Any, message: str) -> None:
-            if severity <= kind.ERROR:
-                self._errors.append(message)
-
-        def said(self) -> str:
-            errors = [self._errors.popleft() for _ in range(len(self._errors))]
-            return "; ".join(errors) or "it gives no reason"
+            if severity <= kind.WARNING:
+                self.heard.hear(message, is_error=severity <= kind.ERROR)
 
     return Listener()
+
+
+def started(kind: Any, listener: Any) -> Any:
+    """Make a builder or a runtime, with which a library begins.
+
+    Raises:
+        RuntimeError: CUDA cannot start; says why.
+    """
+    listener.heard.begin()
+    try:
+        return kind(listener)
+    except TypeError as error:  # pybind11's word for one that was not made
+        raise RuntimeError(f"CUDA cannot start: {listener.heard.said()}") from error
 
 
 def _build(
@@ -110,7 +117,7 @@ def _build(
     _add_profile(builder, network, config, rows)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise RuntimeError(f"segment {file.name}: {listener.said()}")
+        raise RuntimeError(f"segment {file.name}: {listener.heard.said()}")
     return bytes(memoryview(engine))
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mpm_deploy.backends.tensorrt.engines import listener_of
+from mpm_deploy.backends.tensorrt.engines import listener_of, started
 from mpm_deploy.backends.tensorrt.flavors import Library
+from mpm_deploy.backends.tensorrt.heard import Heard
 
 _DTYPES = {
     "FLOAT": torch.float32,
@@ -32,20 +33,20 @@ class EngineStep:
         device: Where it runs.
 
     Raises:
-        RuntimeError: The library cannot open it; says why.
+        RuntimeError: The library cannot open it, or CUDA cannot start; says why.
     """
 
     def __init__(self, library: Library, engine: bytes, device: torch.device) -> None:
-        trt, self._listener = library.module, listener_of(library)
+        listener = listener_of(library)
+        self._heard: Heard = listener.heard
         self._device = device
         with on(device):
-            self._runtime = trt.Runtime(self._listener)  # an engine does not keep its own
-            self._engine = self._runtime.deserialize_cuda_engine(engine)
+            self._engine = started(library.module.Runtime, listener).deserialize_cuda_engine(engine)
             if self._engine is None:
-                raise RuntimeError(self._listener.said())
+                raise RuntimeError(self._heard.said())
             self._context = self._engine.create_execution_context()
         if self._context is None:  # as where the GPU's memory is short
-            raise RuntimeError(self._listener.said())
+            raise RuntimeError(self._heard.said())
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         modes = {name: self._engine.get_tensor_mode(name).name for name in names}
         self.inputs: Sequence[str] = [name for name in names if modes[name] == "INPUT"]
@@ -58,6 +59,7 @@ class EngineStep:
             RuntimeError: The library refuses an input, or failed.
         """
         context = self._context
+        self._heard.begin()
         # A copy may go once the engine is queued: what takes its memory then is queued behind.
         read = [
             readable(name, given, self._dtype(name), self._device)
@@ -66,7 +68,7 @@ class EngineStep:
         for name, given in zip(self.inputs, read, strict=True):
             shape = tuple(given.shape)
             if not context.set_input_shape(name, shape):
-                raise RuntimeError(f"{name} of shape {shape}: {self._listener.said()}")
+                raise RuntimeError(f"{name} of shape {shape}: {self._heard.said()}")
             context.set_tensor_address(name, given.data_ptr())
         outputs = {}
         for name, dtype in self._outputs.items():
@@ -75,7 +77,7 @@ class EngineStep:
             context.set_tensor_address(name, outputs[name].data_ptr())
         with on(self._device):
             if not context.execute_async_v3(_stream(self._device)):
-                raise RuntimeError(self._listener.said())
+                raise RuntimeError(self._heard.said())
         return outputs
 
     def _dtype(self, name: str) -> torch.dtype:

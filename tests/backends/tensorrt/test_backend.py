@@ -185,14 +185,52 @@ def test_a_listener_stays_for_what_a_library_says_later(library: Any) -> None:
 
 def test_a_listener_tells_a_cause_and_what_failed_by_it_once(library: Any) -> None:
     listener = listener_of(Library(FLAVORS["tensorrt_rtx"], library))
-    error, warning = library.ILogger.ERROR, library.ILogger.ERROR + 1
-    for severity, message in ((error, "no memory"), (warning, "slow"), (error, "no engine")):
+    heard, kind = listener.heard, library.ILogger
+    for severity, message in (
+        (kind.ERROR, "no memory"),
+        (kind.WARNING, "slow"),
+        (kind.ERROR, "no engine"),
+    ):
         listener.log(severity, message)
-    assert listener.said() == "no memory; no engine"
-    assert listener.said() == "it gives no reason"
+    assert heard.said() == "no memory; no engine"
+    assert heard.said() == "it gives no reason"
     for number in range(10_000):
-        listener.log(error, str(number))
-    assert listener.said() == "9996; 9997; 9998; 9999"
+        listener.log(kind.ERROR, str(number))
+    assert heard.said() == "0; 1; 2; 3"
+    listener.log(kind.WARNING, "CUDA initialization failure")
+    listener.log(kind.WARNING + 1, "a detail")
+    assert heard.said() == "CUDA initialization failure"
+
+
+def test_what_was_said_before_explains_nothing_now(
+    file: Path, library: Any, images: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = opened(file, library)
+    listener = listener_of(Library(FLAVORS["tensorrt_rtx"], library))
+    listener.log(library.ILogger.ERROR, "of yesterday")
+    monkeypatch.setattr(library.Context, "fails", True)
+    with pytest.raises(RuntimeError, match="it gives no reason"):
+        chain.run(images[:1], 2, 24)
+
+
+@pytest.mark.parametrize("kind", ["Builder", "Runtime"])
+def test_where_cuda_cannot_start_the_reason_is_told(
+    file: Path, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def not_made(listener: Any) -> Any:
+        listener.log(library.ILogger.WARNING, "CUDA initialization failure with error: 35")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    monkeypatch.setattr(library, kind, not_made)
+    own = Library(FLAVORS["tensorrt_rtx"], library)
+    told = "CUDA cannot start: CUDA initialization failure with error: 35"
+    unpack(file, "", {"segments"}, tmp_path)
+    if kind == "Runtime":
+        with pytest.raises(ArtifactError, match=told):
+            opened(file, library)
+    else:
+        with pytest.raises(RuntimeError, match=told):
+            add_engines(own, tmp_path, 25, (8, 6), is_here=False)
 
 
 def test_threads_take_turns(file: Path, library: Any, images: Any) -> None:
