@@ -150,7 +150,7 @@ def _wanted(path: Path, library: Library, named: str | None) -> _Target:
 
 def _made(path: Path, library: Library, content: Path, rows: int, wanted: _Target) -> EngineInfo:
     try:
-        return add_engines(library, content, rows, wanted.capability, is_here=wanted.is_here)
+        return add_engines(library, content, rows, wanted.capability)
     except RuntimeError as error:
         raise BuildError(
             f"{path}: {library.title} makes no engine for capability "

@@ -194,7 +194,7 @@ def _made(
     library: Library, folder: Path, rows: int, capability: Capability, recipe: Recipe
 ) -> EngineInfo:
     try:
-        return add_engines(library, folder, rows, capability, is_here=False)
+        return add_engines(library, folder, rows, capability)
     except RuntimeError as error:
         raise BuildError(
             f"recipe {recipe.name!r}: {library.title} makes no engine for capability "

@@ -20,17 +20,15 @@ from mpm_deploy.backends.tensorrt.heard import Heard
 _USUALLY_KEPT = 0.75
 
 
-def add_engines(
-    library: Library, folder: Path, rows: int, capability: Capability, *, is_here: bool
-) -> EngineInfo:
+def add_engines(library: Library, folder: Path, rows: int, capability: Capability) -> EngineInfo:
     """Make an engine of each segment in a folder, and put them beside those.
 
     Args:
         library: What makes them.
         folder: Holds ``segments``; gets the folder that `EngineInfo.folder` names.
         rows: How many rows a buffer of tokens has at most.
-        capability: That of the GPU that they are for.
-        is_here: Whether that GPU is in this machine; else the library must be able to name it.
+        capability: That of the GPU that they are for, which the library must be able to name; else
+            it is that of the GPU that is current.
 
     Raises:
         RuntimeError: The library refuses a segment; says which, and its reason.
@@ -39,7 +37,7 @@ def add_engines(
     engines = []
     for merges, file in enumerate(files):
         usual = max(1, round(rows * _USUALLY_KEPT**merges))
-        engines.append(_build(library, file, (usual, rows), None if is_here else capability))
+        engines.append(_build(library, file, (usual, rows), capability))
     sizes = tuple(len(engine) for engine in engines)
     info = EngineInfo(library.flavor.name, library.version, capability, platform.machine(), sizes)
     (folder / info.folder).mkdir(parents=True, exist_ok=True)
@@ -104,21 +102,31 @@ def started(kind: Any, listener: Any) -> Any:
         raise RuntimeError(f"CUDA cannot start: {listener.heard.said()}") from error
 
 
-def _build(
-    library: Library, file: Path, rows: tuple[int, int], capability: Capability | None
-) -> bytes:
+def _build(library: Library, file: Path, rows: tuple[int, int], capability: Capability) -> bytes:
     trt, listener = library.module, listener_of(library)
     builder, network = parsed(library, file, listener)
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # it is on by default, in strongly typed networks too
-    if capability is not None:
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(library.capabilities()[capability], 0)
+    _set_gpus(config, library, capability)
     _add_profile(builder, network, config, rows)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise RuntimeError(f"segment {file.name}: {listener.heard.said()}")
     return bytes(memoryview(engine))
+
+
+def _set_gpus(config: Any, library: Library, capability: Capability) -> None:
+    """Have engines run on every GPU of a capability, and be made for no other.
+
+    TensorRT for RTX makes them for several capabilities where none is named. TensorRT makes them
+    for the model of the GPU alone where it is not asked for its capability: it can be since 10.9.
+    """
+    named, level = library.name_of(capability), library.same_capability()
+    if named is not None:
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(named, 0)
+    elif level is not None:
+        config.hardware_compatibility_level = level
 
 
 def _add_profile(builder: Any, network: Any, config: Any, rows: tuple[int, int]) -> None:

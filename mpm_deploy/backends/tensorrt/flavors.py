@@ -77,6 +77,20 @@ class Library(NamedTuple):
         numbers = {name.removeprefix("SM"): kind for name, kind in kinds.items()}
         return {(int(n[:-1]), int(n[-1])): kind for n, kind in numbers.items() if n.isdecimal()}
 
+    def name_of(self, capability: Capability) -> Any | None:
+        """Return its name for GPUs of a capability; None where it names none.
+
+        One that it has no name for is that of the GPU that is current.
+        """
+        if not self.flavor.names_gpus:
+            return None
+        return self.capabilities().get(capability, self.module.ComputeCapability.CURRENT)
+
+    def same_capability(self) -> Any | None:
+        """Return what asks for engines for every GPU of this one's capability, if it knows that."""
+        levels = getattr(self.module, "HardwareCompatibilityLevel", None)
+        return getattr(levels, "SAME_COMPUTE_CAPABILITY", None)
+
 
 FLAVORS = {
     flavor.name: flavor

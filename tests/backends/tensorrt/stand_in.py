@@ -77,6 +77,7 @@ class Config:
         self.flags = {BuilderFlag.TF32}  # on by default, as TensorRT has it
         self.capabilities: list[ComputeCapability] = []
         self.num_compute_capabilities = 0
+        self.hardware_compatibility_level: Any = None
         self.rows: dict[str, tuple[tuple[int, ...], ...]] = {}
 
     def clear_flag(self, flag: BuilderFlag) -> None:

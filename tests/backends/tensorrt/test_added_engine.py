@@ -93,7 +93,8 @@ def test_an_engine_for_a_gpu_that_is_here_is_tried_first(
     monkeypatch.setattr(builder, "_DEVICE", "cpu")
     made = add_engine(file, tmp_path / "tried.tensorrt.zip")
     assert made.agreement == 1
-    assert all(config.capabilities == [] for _, config in library.Builder.built)
+    named = [config.capabilities for _, config in library.Builder.built]
+    assert named == [[stand_in.ComputeCapability.SM86]] * 3  # and not what is built by default
     monkeypatch.setattr(
         "mpm_deploy.backends.base.Program.labels", lambda *_: torch.full((1, *INPUT_SIZE), 255)
     )

@@ -11,7 +11,7 @@ from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -230,7 +230,7 @@ def test_where_cuda_cannot_start_the_reason_is_told(
             opened(file, library)
     else:
         with pytest.raises(RuntimeError, match=told):
-            add_engines(own, tmp_path, 25, (8, 6), is_here=False)
+            add_engines(own, tmp_path, 25, (8, 6))
 
 
 def test_threads_take_turns(file: Path, library: Any, images: Any) -> None:
@@ -249,7 +249,7 @@ def test_float32_is_not_multiplied_as_tf32_and_rows_may_be_any_number(
 ) -> None:
     unpack(file, "", {"segments"}, tmp_path)
     own = Library(FLAVORS["tensorrt_rtx"], library)
-    info = add_engines(own, tmp_path, 25, (8, 6), is_here=False)
+    info = add_engines(own, tmp_path, 25, (8, 6))
     assert info.bytes == tuple(f.stat().st_size for f in sorted(tmp_path.rglob("*.engine")))
     networks, configs = zip(*library.Builder.built, strict=True)
     assert all(network.is_strongly_typed for network in networks)
@@ -260,6 +260,27 @@ def test_float32_is_not_multiplied_as_tf32_and_rows_may_be_any_number(
         {"tokens_1": ((1, 192), (19, 192), (25, 192))},
         {"tokens_2": ((1, 192), (14, 192), (25, 192))},
     ]
+
+
+def test_an_engine_is_for_every_gpu_of_its_capability_and_for_no_other(
+    file: Path, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT is asked for that where it can be; for RTX, its capability or the GPU is named."""
+    unpack(file, "", {"segments"}, tmp_path)
+
+    def asked(flavor: str, capability: tuple[int, int]) -> set[Any]:
+        library.Builder.built.clear()
+        add_engines(Library(FLAVORS[flavor], library), tmp_path, 25, capability)
+        configs = [config for _, config in library.Builder.built]
+        return {(each.hardware_compatibility_level, *each.capabilities) for each in configs}
+
+    kinds = stand_in.ComputeCapability
+    assert asked("tensorrt", (9, 0)) == {(None,)}  # before 10.9
+    levels = SimpleNamespace(SAME_COMPUTE_CAPABILITY="same")
+    monkeypatch.setattr(library, "HardwareCompatibilityLevel", levels, raising=False)
+    assert asked("tensorrt", (9, 0)) == {("same",)}
+    assert asked("tensorrt_rtx", (8, 6)) == {(None, kinds.SM86)}
+    assert asked("tensorrt_rtx", (9, 0)) == {(None, kinds.CURRENT)}
 
 
 def test_without_a_gpu_it_is_refused(file: Path) -> None:
