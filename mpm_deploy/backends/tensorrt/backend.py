@@ -37,6 +37,7 @@ from mpm_deploy.backends.tensorrt.steps import with_index
 from mpm_deploy.errors import BuildError, InputError, MissingPackageError
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.family import require
+from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.schema import to_mapping
 from mpm_deploy.support.temporary_folder import check_temporary_folder, temporary_folder
 
@@ -196,7 +197,7 @@ def _made(
     try:
         return add_engines(library, folder, rows, capability)
     except RuntimeError as error:
-        raise BuildError(
+        raise refusal_in(error) or BuildError(
             f"recipe {recipe.name!r}: {library.title} makes no engine for capability "
             f"{written(capability)}: {error}",
             "leave that capability out, or set backend.dtype to 'float16' or 'float32'",
