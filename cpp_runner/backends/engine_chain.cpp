@@ -26,7 +26,7 @@ void check_whole(const std::filesystem::path& artifact, const std::filesystem::p
   throw ArtifactError(artifact.string() + ": " + file.parent_path().filename().string() + "/" +
                           file.filename().string() + ": expected " + std::to_string(size) +
                           " bytes, found " + std::to_string(found),
-                      "the file is damaged: copy it anew, or make the engine anew: "
+                      "the file is damaged: copy it anew, or make its engine anew: "
                       "mpm-deploy engine " +
                           artifact.string());
 }

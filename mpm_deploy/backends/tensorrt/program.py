@@ -83,7 +83,7 @@ class TensorRtProgram(Program):
             try:
                 return chain.run(images, merges, patches)
             except (KeyError, RuntimeError) as error:
-                cure = f"make its engine anew: mpm-deploy engine {self._path}; and please report it"
+                cure = f"{_cure(self._path)}; and please report it"
                 raise failed_in_run(self._path, error, cure) from error
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
@@ -115,7 +115,7 @@ def open_engines(
             steps = [EngineStep(library, file.read_bytes(), device) for file in files]
         except (OSError, RuntimeError) as error:
             check_unpacked(path)
-            raise unloadable(path, manifest, error, library.title) from error
+            raise unloadable(path, manifest, error, library.title, _cure(path)) from error
     return EngineChain(steps, device)
 
 
@@ -125,5 +125,9 @@ def _check_whole(path: Path, file: Path, size: int) -> None:
     if found != size:
         raise ArtifactError(
             f"{path}: {file.parent.name}/{file.name}: expected {size} bytes, found {found}",
-            f"the file is damaged: copy it anew, or make the engine anew: mpm-deploy engine {path}",
+            f"the file is damaged: copy it anew, or {_cure(path)}",
         )
+
+
+def _cure(path: Path) -> str:
+    return f"make its engine anew: mpm-deploy engine {path}"

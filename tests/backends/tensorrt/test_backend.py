@@ -396,8 +396,9 @@ def test_a_damaged_engine_is_an_artifact_error(
     with pytest.raises(ArtifactError, match="changed since it was built"):
         open_engines(other, manifest, CPU, engine, own)
     unhashed = replace(manifest, payload_sha256="")
-    with pytest.raises(ArtifactError, match=problem):
+    with pytest.raises(ArtifactError, match=problem) as caught:
         open_engines(other, unhashed, CPU, engine, own)
+    assert str(caught.value.hint).endswith(f"make its engine anew: mpm-deploy engine {other}")
 
 
 @pytest.mark.parametrize("case", CASES["manifests"], ids=WHAT)
