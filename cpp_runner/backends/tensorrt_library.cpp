@@ -15,10 +15,13 @@
 
 #include "backends/engine_chain.hpp"
 #include "backends/engine_input.hpp"
+#include "backends/first_library.hpp"
 #include "backends/heard.hpp"
 #include "mpm_runner/error.hpp"
 
 namespace mpm {
+
+using namespace std::string_literals;
 
 namespace {
 
@@ -46,7 +49,7 @@ std::string written_out(const Version& version) {
   return text;
 }
 
-// The files to try, the first that opens is taken.
+// The files to try, in this order.
 std::vector<std::string> candidates() {
   if (const char* named = std::getenv(named_by)) return {named};
   std::vector<std::string> files{file_name + std::to_string(of_headers[0])};
@@ -63,8 +66,6 @@ struct Opened {
   CreateRuntime* create_runtime = nullptr;
 };
 
-Opened not_opened(const std::string& reason) { return {.library = {{}, reason}}; }
-
 std::optional<Version> version_of(void* library) {
   constexpr std::array names{"getInferLibMajorVersion", "getInferLibMinorVersion",
                              "getInferLibPatchVersion", "getInferLibBuildVersion"};
@@ -80,27 +81,27 @@ std::optional<Version> version_of(void* library) {
 
 // Takes an open library, if it is one that these headers are of: it does not look by itself, and
 // another one's classes lie elsewhere in memory. Its makers keep that within a major version.
+// Throws std::runtime_error: it is another.
 Opened taken(const std::string& file, void* library) {
   const std::optional<Version> version = version_of(library);
   const auto create =
       reinterpret_cast<CreateRuntime*>(dlsym(library, "createInferRuntime_INTERNAL"));
   if (!version || create == nullptr)
-    return not_opened(file + ": expected " + title + "'s library, got another");
+    throw std::runtime_error(file + ": expected " + title + "'s library, got another");
   if ((*version)[0] != of_headers[0] || *version < of_headers) {
-    return not_opened(file + " is of version " + written_out(*version) +
-                      ", and this program was built with the headers of " +
-                      written_out(of_headers));
+    throw std::runtime_error(file + " is of version " + written_out(*version) +
+                             ", and this program was built with the headers of " +
+                             written_out(of_headers));
   }
   return {{{{flavor, written_out(*version)}}, ""}, create};
 }
 
 Opened open_library() {
-  std::string reason;
-  for (const std::string& file : candidates()) {
-    if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return taken(file, library);
-    reason = dlerror();
+  try {
+    return first_library(candidates(), taken);
+  } catch (const std::runtime_error& error) {
+    return {.library = {{}, error.what() + ("; "s + named_by) + " names the file to open"}};
   }
-  return not_opened(reason + "; " + named_by + " names the file to open");
 }
 
 const Opened& opened() {
