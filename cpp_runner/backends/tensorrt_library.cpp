@@ -176,7 +176,6 @@ class EngineStep : public Step {
       read.push_back(given(inputs_[index], inputs[index]));
     NamedTensors outputs;
     for (const std::string& name : outputs_) outputs.emplace(name, make(name));
-    const c10::DeviceGuard on(device_);
     void* stream = device_.is_cuda() ? current_stream(device_).native_handle() : nullptr;
     require(context_->enqueueV3(static_cast<cudaStream_t>(stream)));
     return outputs;
@@ -185,6 +184,7 @@ class EngineStep : public Step {
  private:
   void add(const std::string& name) {
     const bool is_input = engine_->getTensorIOMode(name.c_str()) == nvinfer1::TensorIOMode::kINPUT;
+    type(name);  // throws where it is none of libtorch's
     (is_input ? inputs_ : outputs_).push_back(name);
   }
 

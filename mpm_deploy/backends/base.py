@@ -224,7 +224,7 @@ def failed_in_run(path: Path, error: Exception, cure: str | None = None) -> MpmE
         cure: What to do; None is what helps where the file was built here.
     """
     return refusal_in(error) or ArtifactError(
-        f"{path}: it failed while it ran: {error}",
+        f"{path}: it failed while it ran: {line_of(error)}",
         cure
         or "if memory is short, take smaller batches; else rebuild it on this machine, and please "
         "report it",

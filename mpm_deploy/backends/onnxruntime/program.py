@@ -43,7 +43,7 @@ class OnnxRuntimeProgram(Program):
         with self._chain().call() as steps:
             try:
                 return outputs_of(run_chain(steps, images), merges, patches)
-            except (KeyError, RuntimeError) as error:
+            except RuntimeError as error:
                 raise failed_in_run(self._path, error) from error
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:

@@ -82,7 +82,7 @@ class TensorRtProgram(Program):
         with self._opened.call() as chain:
             try:
                 return chain.run(images, merges, patches)
-            except (KeyError, RuntimeError) as error:
+            except RuntimeError as error:
                 cure = f"{_cure(self._path)}; and please report it"
                 raise failed_in_run(self._path, error, cure) from error
 

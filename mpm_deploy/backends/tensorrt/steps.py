@@ -49,39 +49,53 @@ class EngineStep:
             raise RuntimeError(self._heard.said())
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         modes = {name: self._engine.get_tensor_mode(name).name for name in names}
+        self._dtypes = {name: self._dtype(name) for name in names}
         self.inputs: Sequence[str] = [name for name in names if modes[name] == "INPUT"]
-        self._outputs = {name: self._dtype(name) for name in names if modes[name] == "OUTPUT"}
+        self._outputs = [name for name in names if modes[name] == "OUTPUT"]
 
     def run(self, inputs: Sequence[Tensor]) -> Mapping[str, Tensor]:
         """Compute what it gives, by name; it may still be at it when this returns.
 
+        Its device is the current one.
+
         Raises:
             RuntimeError: The library refuses an input, or failed.
         """
-        context = self._context
         self._heard.begin()
         # A copy may go once the engine is queued: what takes its memory then is queued behind.
-        read = [
-            readable(name, given, self._dtype(name), self._device)
-            for name, given in zip(self.inputs, inputs, strict=True)
-        ]
-        for name, given in zip(self.inputs, read, strict=True):
-            shape = tuple(given.shape)
-            if not context.set_input_shape(name, shape):
-                raise RuntimeError(f"{name} of shape {shape}: {self._heard.said()}")
-            context.set_tensor_address(name, given.data_ptr())
-        outputs = {}
-        for name, dtype in self._outputs.items():
-            shape = tuple(context.get_tensor_shape(name))
-            outputs[name] = torch.empty(shape, dtype=dtype, device=self._device)
-            context.set_tensor_address(name, outputs[name].data_ptr())
-        with on(self._device):
-            if not context.execute_async_v3(_stream(self._device)):
-                raise RuntimeError(self._heard.said())
+        read = [self._read(name, given) for name, given in zip(self.inputs, inputs, strict=True)]
+        outputs = {name: self._made(name) for name in self._outputs}
+        if not self._context.execute_async_v3(_stream(self._device)):
+            raise RuntimeError(self._heard.said())
+        del read
         return outputs
 
+    def _read(self, name: str, given: Tensor) -> Tensor:
+        """Have the engine read an input; return what it reads."""
+        read, shape = readable(name, given, self._dtypes[name], self._device), tuple(given.shape)
+        if not self._context.set_input_shape(name, shape):
+            raise RuntimeError(f"{name} of shape {shape}: {self._heard.said()}")
+        self._set_address(name, read)
+        return read
+
+    def _made(self, name: str) -> Tensor:
+        """Make an output, whose shape follows from those of the inputs, for the engine to write."""
+        shape = tuple(self._context.get_tensor_shape(name))
+        if min(shape, default=0) < 0:  # it follows from none that the engine takes
+            raise RuntimeError(f"{name} of shape {shape}: {self._heard.said()}")
+        output = torch.empty(shape, dtype=self._dtypes[name], device=self._device)
+        self._set_address(name, output)
+        return output
+
+    def _set_address(self, name: str, tensor: Tensor) -> None:
+        if not self._context.set_tensor_address(name, tensor.data_ptr()):
+            raise RuntimeError(f"{name}: {self._heard.said()}")
+
     def _dtype(self, name: str) -> torch.dtype:
-        return _DTYPES[self._engine.get_tensor_dtype(name).name]
+        kind = self._engine.get_tensor_dtype(name).name
+        if kind not in _DTYPES:
+            raise RuntimeError(f"{name}: expected a tensor of {', '.join(_DTYPES)}, got {kind}")
+        return _DTYPES[kind]
 
 
 def readable(name: str, given: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -214,7 +214,7 @@ def test_a_provider_that_cannot_start_is_refused_and_none_multiplies_in_tf32(
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
     manifest, wanted = read_manifest(file), [GPU, "CPUExecutionProvider"]
-    with pytest.raises(HostError, match=rf"ONNX Runtime \S+ cannot start {GPU}$") as caught:
+    with pytest.raises(HostError, match=rf"ONNX Runtime \S+ cannot start {GPU}\n") as caught:
         OnnxRuntimeProgram(file, manifest, torch.device("cpu"), wanted)
     assert f"--recipe {file} --set 'backend.providers=" in str(caught.value.hint)
     providers = [(GPU, {"use_tf32": "0"}), ("CPUExecutionProvider", {})]
@@ -321,6 +321,10 @@ def test_what_fails_as_it_runs_is_told(
     monkeypatch.setattr(step, "_session", Failing("no such kernel"))
     with pytest.raises(ArtifactError, match="it failed while it ran: no such kernel"):
         program.scores(images[:1])
+    monkeypatch.setattr(step, "_session", Failing("no such kernel\nwhere it was raised"))
+    with pytest.raises(ArtifactError) as caught:
+        program.scores(images[:1])
+    assert caught.value.problem.endswith("it failed while it ran: no such kernel")
     short = "Failed to allocate memory for requested buffer of size 99"
     monkeypatch.setattr(step, "_session", Failing(short))
     with pytest.raises(HostError, match="this machine is short of memory"):

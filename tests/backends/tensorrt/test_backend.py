@@ -213,6 +213,27 @@ def test_what_was_said_before_explains_nothing_now(
         chain.run(images[:1], 2, 24)
 
 
+@pytest.mark.parametrize("name", ["images", "kept_1"])
+def test_an_address_that_is_refused_is_told(
+    file: Path, library: Any, images: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    chain = opened(file, library)
+    monkeypatch.setattr(library.Context, "unplaced", (name,))
+    with pytest.raises(RuntimeError, match=f"^{name}: it gives no reason$"):
+        chain.run(images[:1], 2, 24)
+    assert library.Context.calls == []  # nothing is read or written at an address of before
+
+
+def test_a_tensor_of_a_type_that_torch_has_not_is_told_as_the_engine_is_opened(
+    file: Path, library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fp8 = SimpleNamespace(name="FP8")
+    monkeypatch.setattr(library.Engine, "get_tensor_dtype", lambda *_: fp8)
+    problem = "images: expected a tensor of FLOAT, HALF, .*, got FP8"
+    with pytest.raises(ArtifactError, match=problem):
+        opened(file, library)
+
+
 @pytest.mark.parametrize("kind", ["Builder", "Runtime"])
 def test_where_cuda_cannot_start_the_reason_is_told(
     file: Path, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
