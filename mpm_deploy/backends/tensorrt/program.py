@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -40,11 +41,20 @@ class EngineChain:
         with self._lock, on(self._device):
             if self._last is not None:
                 self._last.wait()
-            outputs = outputs_of(run_chain(self._steps, images), merges, patches)
-            if self._device.type == "cuda":
-                self._last = torch.cuda.Event()
-                self._last.record()
+            try:
+                outputs = outputs_of(run_chain(self._steps, images), merges, patches)
+            except BaseException:  # what is queued until then computes all the same
+                with suppress(RuntimeError):
+                    self._mark()
+                raise
+            self._mark()
             return outputs
+
+    def _mark(self) -> None:
+        """Mark the end of what is queued in this turn."""
+        if self._device.type == "cuda":
+            self._last = torch.cuda.Event()
+            self._last.record()
 
 
 class TensorRtProgram(Program):

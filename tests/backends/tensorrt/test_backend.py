@@ -6,6 +6,7 @@ import sys
 import weakref
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from operator import itemgetter
@@ -263,6 +264,39 @@ def test_threads_take_turns(file: Path, library: Any, images: Any) -> None:
         assert waiting.is_alive() and library.Context.calls == []
     waiting.join()
     assert len(library.Context.calls) == 3
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_what_a_call_that_failed_has_queued_is_waited_for_too(
+    monkeypatch: pytest.MonkeyPatch, images: Any, is_broken: bool
+) -> None:
+    """As a GPU would compute it; one that is broken marks nothing, and hides no cause."""
+    done: list[str] = []
+
+    class Event:
+        def record(self) -> None:
+            if is_broken:
+                raise RuntimeError("an illegal memory access")
+            done.append("marked")
+
+        def wait(self) -> None:
+            done.append("waited")
+
+    class Failing:
+        inputs = ("images",)
+
+        def run(self, inputs: Any) -> Any:
+            done.append("ran")
+            raise RuntimeError("no memory")
+
+    monkeypatch.setattr("mpm_deploy.backends.tensorrt.program.on", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    chain = EngineChain([Failing()], torch.device("cuda:0"))  # type: ignore[list-item]
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="no memory"):
+            chain.run(images[:1], 2, 24)
+    marked = [] if is_broken else ["marked"]
+    assert done == ["ran", *marked, "waited", "ran", *marked]
 
 
 def test_float32_is_not_multiplied_as_tf32_and_rows_may_be_any_number(
