@@ -119,7 +119,7 @@ def rows_of(manifest: Manifest, path: Path | str) -> int:
         ArtifactError: That is not there, or no such number.
     """
     rows = manifest.requires.details.get(ROWS)
-    if not isinstance(rows, int) or not 0 < rows < 1 << 31:
+    if type(rows) is not int or not 0 < rows < 1 << 31:  # True is an int to isinstance
         problem = f"requires.details.{ROWS}: expected a number of rows, got {shown(rows)}"
         raise ArtifactError(f"{path}: manifest: {problem}", REBUILD)
     return rows

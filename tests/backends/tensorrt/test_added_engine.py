@@ -5,6 +5,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from mpm_deploy import Runner
 from mpm_deploy.artifact import read_claimed_key, read_manifest, sign_artifact
 from mpm_deploy.backends import get_backend
-from mpm_deploy.backends.tensorrt.engine_info import engines_of
+from mpm_deploy.backends.tensorrt.engine_info import engines_of, rows_of
 from mpm_deploy.builder import engine as builder
 from mpm_deploy.builder.engine import add_engine
 from mpm_deploy.cli import main
@@ -171,6 +172,15 @@ def test_where_the_builder_refuses_the_file_is_as_it_was(
         add_engine(path, capability="12.0")
     assert path.read_bytes() == file.read_bytes()
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("rows", [True, 0, 1 << 31, "25", 2.5, None])
+def test_rows_are_a_whole_number(file: Path, rows: Any) -> None:
+    manifest = read_manifest(file)
+    details = {**manifest.requires.details, "rows": rows}
+    wrong = replace(manifest, requires=replace(manifest.requires, details=details))
+    with pytest.raises(ArtifactError, match=r"requires\.details\.rows: expected a number of rows"):
+        rows_of(wrong, file)
 
 
 def test_a_damaged_file_gets_no_engine(file: Path, library: ModuleType, tmp_path: Path) -> None:
