@@ -68,7 +68,7 @@ def engines_of(library: Library, folder: Path, dtype: str, rows: int) -> Iterato
         capability = parse_capability(written)
         assert capability is not None  # the recipe has checked it
         began = time.process_time()
-        made = add_engines(library, folder, rows, capability, is_here=False)
+        made = add_engines(library, folder, rows, capability)
         took = time.process_time() - began
         yield {"dtype": dtype, "capability": written, "cpu_seconds": took, "bytes": made.bytes}
 

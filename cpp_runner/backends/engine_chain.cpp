@@ -3,6 +3,7 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <exception>
 #include <fstream>
 #include <sstream>
 #include <system_error>
@@ -26,7 +27,7 @@ void check_whole(const std::filesystem::path& artifact, const std::filesystem::p
   throw ArtifactError(artifact.string() + ": " + file.parent_path().filename().string() + "/" +
                           file.filename().string() + ": expected " + std::to_string(size) +
                           " bytes, found " + std::to_string(found),
-                      "the file is damaged: copy it anew, or make the engine anew: "
+                      "the file is damaged: copy it anew, or make its engine anew: "
                       "mpm-deploy engine " +
                           artifact.string());
 }
@@ -64,9 +65,21 @@ ModelOutput EngineChain::run(const at::Tensor& images, std::int64_t patches) {
   const std::lock_guard turn(mutex_);
   const c10::DeviceGuard on(device_);
   if (last_) last_->block(current_stream(device_));
-  ModelOutput output = run_chain(steps_, images, patches);
+  try {
+    ModelOutput output = run_chain(steps_, images, patches);
+    mark();
+    return output;
+  } catch (...) {  // what is queued until then computes all the same
+    try {
+      mark();
+    } catch (const std::exception&) {  // the first error is the cause
+    }
+    throw;
+  }
+}
+
+void EngineChain::mark() {
   if (last_) last_->record(current_stream(device_));
-  return output;
 }
 
 Steps open_engines(const std::filesystem::path& artifact, const std::string& payload_sha256,

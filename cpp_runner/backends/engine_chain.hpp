@@ -29,6 +29,9 @@ class EngineChain {
   ModelOutput run(const at::Tensor& images, std::int64_t patches);
 
  private:
+  // Marks the end of what is queued in this turn.
+  void mark();
+
   const Steps steps_;
   const at::Device device_;
   std::mutex mutex_;

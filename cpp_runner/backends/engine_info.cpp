@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <regex>
 
 #include "artifact/archive.hpp"
 #include "artifact/cuda_driver.hpp"
@@ -48,13 +47,25 @@ void check(bool holds, const std::string& key, const std::string& expected) {
   if (!holds) throw StructureError(key, "expected " + expected);
 }
 
+// Whether a text may be a part of a folder's name, of any length: the standard library's own
+// expressions would call themselves for each letter.
+bool is_part(const std::string& text) {
+  const auto is_letter = [](char letter) {
+    return ('a' <= letter && letter <= 'z') || ('A' <= letter && letter <= 'Z') ||
+           ('0' <= letter && letter <= '9') || letter == '_';
+  };
+  const auto is_allowed = [&](char letter) {
+    return is_letter(letter) || letter == '.' || letter == '+';
+  };
+  return !text.empty() && is_letter(text.front()) && std::ranges::all_of(text, is_allowed);
+}
+
 // Checks what the types cannot say.
 void check_values(const EngineInfo& engine, std::size_t segments, const std::string& key) {
-  static const std::regex part("[A-Za-z0-9_][A-Za-z0-9_.+]*");  // of a folder's name
   constexpr const char* letters = "letters, digits, '.', '_' and '+'";
-  check(std::regex_match(engine.flavor, part), key + ".flavor", letters);
-  check(std::regex_match(engine.version, part), key + ".version", letters);
-  check(std::regex_match(engine.machine, part), key + ".machine", letters);
+  check(is_part(engine.flavor), key + ".flavor", letters);
+  check(is_part(engine.version), key + ".version", letters);
+  check(is_part(engine.machine), key + ".machine", letters);
   check(std::ranges::min(engine.capability) >= 0, key + ".capability", "numbers from 0 up");
   check(engine.bytes.size() == segments && std::ranges::min(engine.bytes) > 0, key + ".bytes",
         std::to_string(segments) + " sizes above 0");
@@ -72,6 +83,16 @@ std::vector<EngineInfo> read_engines(const Manifest& manifest) {
                  where + ("[" + std::to_string(index) + "]"));
   }
   return engines;
+}
+
+// Whether an engine's version is that of a library, as far as both count: on some machines, as a
+// Jetson, the module in Python says "10.3.0" where the library says "10.3.0.30". Whichever of them
+// made the engine, the numbers that both say decide, three at least; a library that differs in what
+// is left refuses the engine itself.
+bool is_same_version(const std::string& made, const std::string& here) {
+  const auto& [shorter, longer] = std::ranges::minmax(made, here, {}, &std::string::size);
+  return made == here ||
+         (std::ranges::count(shorter, '.') >= 2 && longer.starts_with(shorter + "."));
 }
 
 std::string place(const std::array<int, 2>& capability, const std::string& machine) {
@@ -145,7 +166,7 @@ EngineInfo choose(const std::vector<EngineInfo>& engines, const Here& here,
   if (on_this.empty()) refuse_machine(engines, here, name, cure);
   const auto fits = [&](const EngineInfo& engine) {
     const auto found = here.versions.find(engine.flavor);
-    return found != here.versions.end() && found->second == engine.version;
+    return found != here.versions.end() && is_same_version(engine.version, found->second);
   };
   const auto last = std::find_if(on_this.rbegin(), on_this.rend(), fits);
   if (last == on_this.rend()) refuse_version(on_this, here, name, cure);

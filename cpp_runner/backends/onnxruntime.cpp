@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,7 @@
 #include "backends/onnxruntime_library.hpp"
 #include "backends/opened_once.hpp"
 #include "backends/program.hpp"
+#include "backends/provider_names.hpp"
 #include "backends/segment_chain.hpp"
 #include "mpm_runner/error.hpp"
 #include "support/joined.hpp"
@@ -111,16 +113,39 @@ Providers providers_of(const std::filesystem::path& artifact, const Manifest& ma
   return named.get<Providers>();
 }
 
+// Similarities of tokens are float32: by itself this provider multiplies float32 as TF32.
+void append_cuda(Ort::SessionOptions& options) {
+  const OrtApi& api = Ort::GetApi();
+  OrtCUDAProviderOptionsV2* made = nullptr;
+  Ort::ThrowOnError(api.CreateCUDAProviderOptions(&made));
+  const std::unique_ptr<OrtCUDAProviderOptionsV2, decltype(api.ReleaseCUDAProviderOptions)> cuda(
+      made, api.ReleaseCUDAProviderOptions);
+  const char* const key = "use_tf32";
+  const char* const off = "0";
+  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(cuda.get(), &key, &off, 1));
+  options.AppendExecutionProvider_CUDA_V2(*cuda);
+}
+
+void append_tensorrt(Ort::SessionOptions& options) {
+  const OrtApi& api = Ort::GetApi();
+  OrtTensorRTProviderOptionsV2* made = nullptr;
+  Ort::ThrowOnError(api.CreateTensorRTProviderOptions(&made));
+  const std::unique_ptr<OrtTensorRTProviderOptionsV2, decltype(api.ReleaseTensorRTProviderOptions)>
+      tensorrt(made, api.ReleaseTensorRTProviderOptions);
+  options.AppendExecutionProvider_TensorRT_V2(*tensorrt);
+}
+
 // What computes a segment; what none of them does, the CPU's own does.
 void append(Ort::SessionOptions& options, const Providers& providers) {
-  constexpr std::string_view suffix = "ExecutionProvider";
-  for (const std::string& name : providers) {
-    if (name == cpu_provider) return;
-    if (name == "CUDAExecutionProvider") {
-      options.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
-    } else {
-      options.AppendExecutionProvider(name.substr(0, name.size() - suffix.size()), {});
-    }
+  for (const std::string& provider : providers) {
+    const std::string name = short_name(provider).value();  // which was checked before
+    if (name == "CPU") return;
+    if (name == "CUDA")
+      append_cuda(options);
+    else if (name == "TensorRT")
+      append_tensorrt(options);
+    else
+      options.AppendExecutionProvider(name, {});
   }
 }
 
@@ -236,18 +261,28 @@ void check_providers(const std::filesystem::path& artifact, const Manifest& mani
                      const Device&) {
   const Providers wanted = providers_of(artifact, manifest);
   const OnnxRuntimeLibrary& library = onnxruntime_library();
+  const std::string for_cpu = "mpm-deploy build --recipe " + artifact.string() +
+                              " --set 'backend.providers=[\"" + cpu_provider + "\"]'";
   Providers missing;
+  Providers unknown;
   for (const std::string& name : wanted) {
     if (std::ranges::find(library.providers, name) == library.providers.end())
       missing.push_back(name);
+    else if (!short_name(name))
+      unknown.push_back(name);
   }
-  if (missing.empty()) return;
-  throw HostError(
-      artifact.string() + ": for " + joined(missing) + ", and ONNX Runtime " + library.version +
-          " here has " + joined(library.providers),
-      "install a build of ONNX Runtime that has it, as onnxruntime-gpu; or build for the "
-      "CPU: mpm-deploy build --recipe " +
-          artifact.string() + " --set 'backend.providers=[\"" + cpu_provider + "\"]'");
+  if (!missing.empty()) {
+    throw HostError(
+        artifact.string() + ": for " + joined(missing) + ", and ONNX Runtime " + library.version +
+            " here has " + joined(library.providers),
+        "install a build of ONNX Runtime that has it, as onnxruntime-gpu; or build for the CPU: " +
+            for_cpu);
+  }
+  if (!unknown.empty()) {
+    throw HostError(
+        artifact.string() + ": for " + joined(unknown) + ", which this program cannot ask for",
+        "run it with `mpm-deploy run`, which can; or build for the CPU: " + for_cpu);
+  }
 }
 
 std::unique_ptr<Program> load_onnxruntime(const std::filesystem::path& artifact,

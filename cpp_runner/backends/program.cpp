@@ -61,10 +61,11 @@ std::string versions_of(const Requires& needs) {
 
 ArtifactError cannot_load(const std::filesystem::path& artifact, const Manifest& manifest,
                           const std::exception& error, const Engine& engine) {
+  const std::string rebuild = "it was built with " + versions_of(manifest.requires_) +
+                              ": rebuild it with what is here, or " + engine.other;
   return ArtifactError(
       artifact.string() + ": " + engine.name + " cannot load it: " + line_of(error),
-      "it was built with " + versions_of(manifest.requires_) +
-          ": rebuild it with what is here, or " + engine.other);
+      engine.cure.empty() ? rebuild : engine.cure);
 }
 
 // Throws what is being handled as an error that names the artifact.

@@ -69,10 +69,11 @@ void check_host_of(const std::filesystem::path& artifact, const Manifest& manife
 std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
                                       const Manifest& manifest, const Device& device, int threads);
 
-// What opens an artifact, as errors name it, and how to get another version of that.
+// What opens an artifact, as errors name it, and what to do where it cannot.
 struct Engine {
   std::string name;
-  std::string other;
+  std::string other;      // how to get another version of it
+  std::string cure = {};  // what helps in place of that and of a rebuild, where something does
 };
 
 Engine torch_engine();

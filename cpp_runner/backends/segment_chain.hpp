@@ -30,7 +30,8 @@ using Steps = std::vector<std::unique_ptr<Step>>;
 
 // Runs the segments of a model on one image, (1, 3, H, W) uint8. The front of a buffer goes to the
 // next segment where it lies: nothing is copied, and no more is read than how many rows that is.
-// patches: N of an image. Throws std::out_of_range: a segment lacks what a later one takes.
+// patches: N of an image. Throws std::runtime_error: a segment lacks what a later one takes, or
+// kept more rows than there are.
 ModelOutput run_chain(const Steps& steps, const at::Tensor& images, std::int64_t patches);
 
 }  // namespace mpm

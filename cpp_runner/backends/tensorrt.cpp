@@ -27,6 +27,10 @@ EngineInfo engine_here(const std::filesystem::path& artifact, const Manifest& ma
   return choose(engines, {capability, machine_name(), library.versions, library.missing}, artifact);
 }
 
+std::string cure(const std::filesystem::path& artifact) {
+  return "make its engine anew: mpm-deploy engine " + artifact.string();
+}
+
 class TensorRtProgram : public Program {
  public:
   TensorRtProgram(const std::filesystem::path& artifact, const Manifest& manifest,
@@ -43,7 +47,7 @@ class TensorRtProgram : public Program {
                          return std::make_shared<EngineChain>(
                              open_engines(artifact, hash, engine, open), device);
                        },
-                       {engine.library(), "install that"}),
+                       {engine.library(), "install that", cure(artifact)}),
                [&] { Archive(artifact).check_payload(manifest.payload_sha256); }) {}
 
  private:
@@ -51,7 +55,7 @@ class TensorRtProgram : public Program {
     const auto run = [&](EngineChain& chain) { return chain.run(images, patches_); };
     return run_told(
         artifact_, [&] { return chain_.call<EngineChain>(run); },
-        "make its engine anew: mpm-deploy engine " + artifact_.string() + "; and please report it");
+        cure(artifact_) + "; and please report it");
   }
 
   // An image is one window, as large as its label map.

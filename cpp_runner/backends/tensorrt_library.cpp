@@ -9,16 +9,19 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "backends/engine_chain.hpp"
+#include "backends/engine_input.hpp"
+#include "backends/first_library.hpp"
+#include "backends/heard.hpp"
 #include "mpm_runner/error.hpp"
-#include "support/joined.hpp"
 
 namespace mpm {
+
+using namespace std::string_literals;
 
 namespace {
 
@@ -46,7 +49,7 @@ std::string written_out(const Version& version) {
   return text;
 }
 
-// The files to try, the first that opens is taken.
+// The files to try, in this order.
 std::vector<std::string> candidates() {
   if (const char* named = std::getenv(named_by)) return {named};
   std::vector<std::string> files{file_name + std::to_string(of_headers[0])};
@@ -63,8 +66,6 @@ struct Opened {
   CreateRuntime* create_runtime = nullptr;
 };
 
-Opened not_opened(const std::string& reason) { return {.library = {{}, reason}}; }
-
 std::optional<Version> version_of(void* library) {
   constexpr std::array names{"getInferLibMajorVersion", "getInferLibMinorVersion",
                              "getInferLibPatchVersion", "getInferLibBuildVersion"};
@@ -80,27 +81,27 @@ std::optional<Version> version_of(void* library) {
 
 // Takes an open library, if it is one that these headers are of: it does not look by itself, and
 // another one's classes lie elsewhere in memory. Its makers keep that within a major version.
+// Throws std::runtime_error: it is another.
 Opened taken(const std::string& file, void* library) {
   const std::optional<Version> version = version_of(library);
   const auto create =
       reinterpret_cast<CreateRuntime*>(dlsym(library, "createInferRuntime_INTERNAL"));
   if (!version || create == nullptr)
-    return not_opened(file + ": expected " + title + "'s library, got another");
+    throw std::runtime_error(file + ": expected " + title + "'s library, got another");
   if ((*version)[0] != of_headers[0] || *version < of_headers) {
-    return not_opened(file + " is of version " + written_out(*version) +
-                      ", and this program was built with the headers of " +
-                      written_out(of_headers));
+    throw std::runtime_error(file + " is of version " + written_out(*version) +
+                             ", and this program was built with the headers of " +
+                             written_out(of_headers));
   }
   return {{{{flavor, written_out(*version)}}, ""}, create};
 }
 
 Opened open_library() {
-  std::string reason;
-  for (const std::string& file : candidates()) {
-    if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return taken(file, library);
-    reason = dlerror();
+  try {
+    return first_library(candidates(), taken);
+  } catch (const std::runtime_error& error) {
+    return {.library = {{}, error.what() + ("; "s + named_by) + " names the file to open"}};
   }
-  return not_opened(reason + "; " + named_by + " names the file to open");
 }
 
 const Opened& opened() {
@@ -113,23 +114,10 @@ const Opened& opened() {
 class Listener : public nvinfer1::ILogger {
  public:
   void log(Severity severity, const char* message) noexcept override {
-    if (severity > Severity::kERROR) return;
-    const std::lock_guard lock(mutex_);
-    if (errors_.size() == errors_told) errors_.erase(errors_.begin());
-    errors_.emplace_back(message);
+    if (severity <= Severity::kWARNING) heard.hear(message, severity <= Severity::kERROR);
   }
 
-  // What it said since this was asked: a cause comes first, and what failed by it after.
-  std::string said() {
-    const std::lock_guard lock(mutex_);
-    const std::vector<std::string> errors = std::exchange(errors_, {});
-    return errors.empty() ? "it gives no reason" : joined(errors, "; ");
-  }
-
- private:
-  static constexpr std::size_t errors_told = 4;
-  std::mutex mutex_;
-  std::vector<std::string> errors_;
+  Heard heard;
 };
 
 // Never destroyed: the library may have something to say when this process ends.
@@ -166,9 +154,10 @@ class EngineStep : public Step {
  public:
   EngineStep(const std::string& engine, const at::Device& device) : device_(device) {
     const c10::DeviceGuard on(device);
+    listener().heard.begin();
     runtime_.reset(static_cast<nvinfer1::IRuntime*>(
         opened().create_runtime(&listener(), NV_TENSORRT_VERSION)));
-    require(runtime_ != nullptr);
+    require(runtime_ != nullptr, "CUDA cannot start: ");
     engine_.reset(runtime_->deserializeCudaEngine(engine.data(), engine.size()));
     require(engine_ != nullptr);
     context_.reset(engine_->createExecutionContext());
@@ -180,10 +169,13 @@ class EngineStep : public Step {
   const std::vector<std::string>& inputs() const override { return inputs_; }
 
   NamedTensors run(const std::vector<at::Tensor>& inputs) const override {
-    for (std::size_t index = 0; index < inputs.size(); ++index) give(inputs_[index], inputs[index]);
+    listener().heard.begin();
+    // A copy may go once the engine is queued: what takes its memory then is queued behind.
+    std::vector<at::Tensor> read;
+    for (std::size_t index = 0; index < inputs.size(); ++index)
+      read.push_back(given(inputs_[index], inputs[index]));
     NamedTensors outputs;
     for (const std::string& name : outputs_) outputs.emplace(name, make(name));
-    const c10::DeviceGuard on(device_);
     void* stream = device_.is_cuda() ? current_stream(device_).native_handle() : nullptr;
     require(context_->enqueueV3(static_cast<cudaStream_t>(stream)));
     return outputs;
@@ -192,6 +184,7 @@ class EngineStep : public Step {
  private:
   void add(const std::string& name) {
     const bool is_input = engine_->getTensorIOMode(name.c_str()) == nvinfer1::TensorIOMode::kINPUT;
+    type(name);  // throws where it is none of libtorch's
     (is_input ? inputs_ : outputs_).push_back(name);
   }
 
@@ -199,13 +192,13 @@ class EngineStep : public Step {
     return type_of(name, engine_->getTensorDataType(name.c_str()));
   }
 
-  // Has the engine read an input where it lies.
-  void give(const std::string& name, const at::Tensor& input) const {
-    if (input.scalar_type() != type(name) || !input.is_contiguous())
-      throw std::runtime_error(name + ": expected a plain " + at::toString(type(name)));
-    const std::string what = name + " of shape " + c10::str(input.sizes()) + ": ";
-    require(context_->setInputShape(name.c_str(), dims_of(input)), what);
-    require(context_->setTensorAddress(name.c_str(), input.mutable_data_ptr()), name + ": ");
+  // Has the engine read an input; gives what it reads.
+  at::Tensor given(const std::string& name, const at::Tensor& input) const {
+    const at::Tensor read = readable(name, input, type(name), device_);
+    const std::string what = name + " of shape " + c10::str(read.sizes()) + ": ";
+    require(context_->setInputShape(name.c_str(), dims_of(read)), what);
+    require(context_->setTensorAddress(name.c_str(), read.mutable_data_ptr()), name + ": ");
+    return read;
   }
 
   // Makes an output, whose shape follows from those of the inputs, for the engine to write.
@@ -223,7 +216,7 @@ class EngineStep : public Step {
   }
 
   void require(bool holds, const std::string& what = {}) const {
-    if (!holds) throw std::runtime_error(what + listener().said());
+    if (!holds) throw std::runtime_error(what + listener().heard.said());
   }
 
   const at::Device device_;

@@ -26,8 +26,9 @@ struct TensorRtLibrary {
 const TensorRtLibrary& tensorrt_library(const std::filesystem::path& artifact);
 
 // Opens an engine, as it was written, as a step of a chain: on memory and on the stream that are
-// torch's. It is not for two threads at once: it has one memory. The library must be there. Throws
-// std::runtime_error: it cannot open the engine; says why.
+// torch's, where its device is the current one as it runs. It is not for two threads at once: it
+// has one memory. The library must be there. Throws std::runtime_error: it cannot open the engine;
+// says why.
 std::unique_ptr<Step> open_engine(const std::string& engine, const at::Device& device);
 
 }  // namespace mpm

@@ -42,12 +42,13 @@ elseif(NOT MPM_TENSORRT_IS_NEW)
 elseif(NOT MPM_TORCH_NAMES_STREAMS)
   set(mpm_tensorrt_lacks "torch ${MPM_TORCH_VERSION} does not say which stream of CUDA its own is")
 else()
+  # Only a library of the headers' major version is taken, and its name ends in that.
   file(READ "${MPM_TENSORRT_INCLUDE}/NvInferVersion.h" mpm_tensorrt_version)
-  if(mpm_tensorrt_version MATCHES TRT_MAJOR_RTX)
-    find_library(MPM_TENSORRT_LIBRARY NAMES tensorrt_rtx libtensorrt_rtx.so.1
+  if(mpm_tensorrt_version MATCHES "#define TRT_MAJOR_RTX +([0-9]+)")
+    find_library(MPM_TENSORRT_LIBRARY NAMES libtensorrt_rtx.so.${CMAKE_MATCH_1} tensorrt_rtx
       HINTS "${MPM_TORCH_FOLDER}/../tensorrt_rtx_libs" DOC "TensorRT's library, to be opened first")
-  else()
-    find_library(MPM_TENSORRT_LIBRARY NAMES nvinfer libnvinfer.so.11 libnvinfer.so.10
+  elseif(mpm_tensorrt_version MATCHES "#define (NV_TENSORRT_MAJOR|TRT_MAJOR_ENTERPRISE) +([0-9]+)")
+    find_library(MPM_TENSORRT_LIBRARY NAMES libnvinfer.so.${CMAKE_MATCH_2} nvinfer
       HINTS "${MPM_TORCH_FOLDER}/../tensorrt_libs" DOC "TensorRT's library, to be opened first")
   endif()
 endif()

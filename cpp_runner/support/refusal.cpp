@@ -42,9 +42,10 @@ const std::map<int, const char*> cures{
 };
 
 // What torch says in exceptions that carry no number; others quote strerror.
-constexpr std::array<std::pair<std::string_view, int>, 4> words{{
+constexpr std::array<std::pair<std::string_view, int>, 5> words{{
     {"DefaultCPUAllocator", ENOMEM},
     {"out of memory", ENOMEM},              // a GPU's
+    {"OutOfMemory", ENOMEM},                // TensorRT's
     {"Failed to allocate memory", ENOMEM},  // ONNX Runtime's
     {"failed to map segment", ENOMEM},
 }};

@@ -115,6 +115,12 @@ TEST_SUITE("engine_info") {
     CHECK(engines_of("a.pt", read_manifest(folder / "a.pt")).empty());
   }
 
+  TEST_CASE("a version as long as a manifest bears is read") {
+    const std::string version(1 << 19, '1');
+    CHECK(read_back({{"engine", {{"version", version}}}}).at(0).version == version);
+    CHECK(problem_of({{"engine", {{"version", version + "/"}}}}) != "");
+  }
+
   TEST_CASE("what a manifest lists is read strictly") {
     for (const Json& one : read_cases("manifests")) {
       CAPTURE(one["what"]);

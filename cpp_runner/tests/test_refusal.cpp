@@ -41,6 +41,9 @@ TEST_SUITE("refusal") {
     const std::runtime_error torchs("DefaultCPUAllocator: can't allocate memory\nframe #0");
     CHECK(told(torchs).problem() ==
           "this machine is short of memory: DefaultCPUAllocator: can't allocate memory");
+    const std::runtime_error tensorrts("Error Code 2: OutOfMemory (Requested size was 99 bytes.)");
+    CHECK(told(tensorrts).problem() ==
+          std::string("this machine is short of memory: ") + tensorrts.what());
     const std::filesystem::filesystem_error of_file(
         "cannot", "a/file", std::make_error_code(std::errc::permission_denied));
     CHECK(told(of_file).problem() == "a/file: Permission denied");

@@ -69,6 +69,14 @@ TEST_SUITE("segment_chain") {
     CHECK((output.merge_maps.scalar_type() == at::kInt));
   }
 
+  TEST_CASE("its merge maps, though there are none, lie where its scores do") {
+    const Steps steps =
+        steps_of({{{"images"}, [](const auto&) {
+                     return NamedTensors{{"scores", at::zeros({1, 2, 2, 2}, at::kMeta)}};
+                   }}});
+    CHECK(run_chain(steps, images, 4).merge_maps.device() == at::Device(at::kMeta));
+  }
+
   TEST_CASE("a segment that keeps more rows than there are, or gives too little, is an error") {
     for (const int rows : {-1, 6}) {
       const Steps steps = steps_of({
@@ -81,6 +89,10 @@ TEST_SUITE("segment_chain") {
       CHECK_THROWS_AS(run_chain(steps, images, 4), std::runtime_error);
     }
     const Steps lacking = steps_of({{{"tokens_9"}, [](const auto&) { return NamedTensors{}; }}});
-    CHECK_THROWS_AS(run_chain(lacking, images, 4), std::out_of_range);
+    CHECK_THROWS_WITH_AS(run_chain(lacking, images, 4), "no segment gives tokens_9",
+                         std::runtime_error);
+    const Steps silent = steps_of({{{"images"}, [](const auto&) { return NamedTensors{}; }}});
+    CHECK_THROWS_WITH_AS(run_chain(silent, images, 4), "no segment gives scores",
+                         std::runtime_error);
   }
 }

@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
 
 #include "artifact_made.hpp"
 #include "backends/program.hpp"
@@ -52,6 +55,24 @@ TEST_SUITE("tensorrt") {
     CHECK(error.problem().find("asked to run on 'cuda:9'") != std::string::npos);
     const bool is_offered = error.hint().ends_with("or run it on device 'cpu'");
     CHECK((is_offered || error.hint() == "name one of those"));
+  }
+
+  TEST_CASE("what cannot be opened is told with the cure of what was to open it") {
+    const auto hint_of = [](const Engine& engine) -> std::string {
+      const TemporaryFolder folder;
+      write_artifact(folder / "a.zip", make_manifest());
+      const auto open = []() -> std::shared_ptr<void> { throw std::runtime_error("damaged"); };
+      try {
+        told_of("a.zip", read_manifest(folder / "a.zip"), open, engine)();
+      } catch (const ArtifactError& error) {
+        CHECK(error.problem() == "a.zip: TensorRT 10.9.0.34 cannot load it: damaged");
+        return error.hint();
+      }
+      return "nothing was refused";
+    };
+    const std::string anew = "make its engine anew: mpm-deploy engine a.zip";
+    CHECK(hint_of({"TensorRT 10.9.0.34", "install that", anew}) == anew);
+    CHECK(hint_of({"TensorRT 10.9.0.34", "install that"}).ends_with("or install that"));
   }
 
   // It is opened once a process: no other test asks for it.

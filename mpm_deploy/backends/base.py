@@ -191,7 +191,11 @@ def check_unpacked(path: Path, *, for_code: bool = False) -> None:
 
 
 def unloadable(
-    path: Path, manifest: Manifest, error: OSError | RuntimeError, engine: str | None = None
+    path: Path,
+    manifest: Manifest,
+    error: OSError | RuntimeError,
+    engine: str | None = None,
+    cure: str | None = None,
 ) -> ArtifactError:
     """Make the error for an artifact that cannot be loaded, with the first line of its reason.
 
@@ -200,13 +204,16 @@ def unloadable(
         manifest: Its manifest.
         error: The reason.
         engine: What cannot load it, with its version; None is torch.
+        cure: What to do; None is what helps where the file holds what the versions in its manifest
+            have made.
     """
     refused = refusal_in(error)
     if refused is not None:
         return HostError(f"{path}: cannot be loaded: {refused.problem}", refused.hint)
     return ArtifactError(
         f"{path}: {engine or f'torch {torch.__version__}'} cannot load it: {line_of(error)}",
-        f"it was built with {_versions(manifest.requires)}: rebuild it with what is here, or "
+        cure
+        or f"it was built with {_versions(manifest.requires)}: rebuild it with what is here, or "
         "install that",
     )
 
@@ -220,7 +227,7 @@ def failed_in_run(path: Path, error: Exception, cure: str | None = None) -> MpmE
         cure: What to do; None is what helps where the file was built here.
     """
     return refusal_in(error) or ArtifactError(
-        f"{path}: it failed while it ran: {error}",
+        f"{path}: it failed while it ran: {line_of(error)}",
         cure
         or "if memory is short, take smaller batches; else rebuild it on this machine, and please "
         "report it",

@@ -8,10 +8,12 @@ a.tensorrt.zip                   the same file, or another
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mpm_deploy.artifact import (
     Manifest,
@@ -32,10 +34,11 @@ from mpm_deploy.backends.tensorrt.flavors import (
     parse_capability,
     written,
 )
-from mpm_deploy.errors import AgreementError, BuildError, HostError, InputError
+from mpm_deploy.backends.tensorrt.steps import on
+from mpm_deploy.errors import AgreementError, BuildError, HostError, InputError, MpmError
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.files import check_can_write
-from mpm_deploy.support.refusal import refusals_told
+from mpm_deploy.support.refusal import refusal_in, refusals_told
 from mpm_deploy.support.schema import to_mapping
 from mpm_deploy.support.temporary_folder import check_temporary_folder, temporary_folder
 
@@ -83,9 +86,9 @@ def add_engine(
         InputError: An artifact of another backend, no such flavor, no capability, or the file
             cannot be written.
         ArtifactError: The artifact is damaged, or not signed where that is asked.
-        HostError: There is no GPU here, and none was named.
+        HostError: There is no GPU here, and none was named; or memory is short.
         MissingPackageError: The flavor is not installed.
-        BuildError: It cannot name that GPU, or refuses a segment.
+        BuildError: It cannot name that GPU, refuses a segment, or does not run what it made.
         AgreementError: On this machine's GPU the engine gave other labels for the sample.
     """
     say = progress or (lambda _: None)
@@ -99,7 +102,7 @@ def add_engine(
     check_temporary_folder(_COPIES * path.stat().st_size)
 
     with temporary_folder() as folder:
-        content, payload = folder / "content", folder / path.name
+        content, payload = folder / "content", folder / "payload"
         inside = {SEGMENTS, *(each.folder for each in engines)}
         unpack(path, manifest.payload_sha256, inside, content)
         say(f"making an engine for capability {written(wanted.capability)} with {library.title}")
@@ -107,7 +110,7 @@ def add_engine(
         pack(content, payload)
         if wanted.is_here:
             say("trying it on the sample")
-            made = replace(made, agreement=_tried(payload, path, _with(manifest, [made])))
+            made = replace(made, agreement=_tried(payload, path, _with(manifest, [made]), library))
         kept = [each for each in engines if each.folder != made.folder]
         image, labels = read_sample(path, manifest)
         write_artifact(payload, target, _with(manifest, [*kept, made]), image, labels)
@@ -149,26 +152,31 @@ def _wanted(path: Path, library: Library, named: str | None) -> _Target:
 
 
 def _made(path: Path, library: Library, content: Path, rows: int, wanted: _Target) -> EngineInfo:
+    where = on(torch.device(_DEVICE)) if wanted.is_here else nullcontext()
     try:
-        return add_engines(library, content, rows, wanted.capability, is_here=wanted.is_here)
+        with where:  # whose capability it is, whatever GPU is current
+            return add_engines(library, content, rows, wanted.capability)
     except RuntimeError as error:
-        raise BuildError(
+        raise refusal_in(error) or BuildError(
             f"{path}: {library.title} makes no engine for capability "
             f"{written(wanted.capability)}: {error}",
             "build the artifact with another backend.dtype, and please report it",
         ) from error
 
 
-def _tried(payload: Path, path: Path, manifest: Manifest) -> float:
+def _tried(payload: Path, path: Path, manifest: Manifest, library: Library) -> float:
     """Return the share of the sample's labels that the new engine gives on this machine's GPU."""
     image, expected = read_sample(path, manifest)
-    unhashed = replace(manifest, payload_sha256="")
-    program = get_backend(_BACKEND).load(payload, unhashed, torch.device(_DEVICE))
     try:
-        scores, _ = program.scores(image[None].to(program.device))
-        labels = program.labels(scores, (image.shape[1], image.shape[2]))[0].cpu()
-    finally:
-        program.close()
+        labels = _labels_by(payload, manifest, image)
+    except HostError as error:  # as where memory is short, which has its own cure
+        raise HostError(_untried(path, payload, error), error.hint) from error
+    except MpmError as error:
+        raise BuildError(
+            _untried(path, payload, error),
+            f"take another version than {library.title}, or build the artifact with another "
+            "backend.dtype, and please report it",
+        ) from error
     share = (labels == expected).double().mean().item()
     least = Recipe.from_dict(manifest.recipe).verify.labels
     if share < least:
@@ -178,6 +186,23 @@ def _tried(payload: Path, path: Path, manifest: Manifest) -> float:
             "build the artifact with backend.dtype 'float32', and please report it",
         )
     return share
+
+
+def _untried(path: Path, payload: Path, error: MpmError) -> str:
+    """Say of the user's file what was said of a temporary one, which is gone by then."""
+    reason = error.problem.removeprefix(f"{payload}: ")
+    return f"{path}: the new engine cannot be tried, and nothing was written: {reason}"
+
+
+def _labels_by(payload: Path, manifest: Manifest, image: Tensor) -> Tensor:
+    """Give an image ``(3, H, W)`` uint8 its labels, ``(H, W)``, by the engines of a payload."""
+    unhashed = replace(manifest, payload_sha256="")
+    program = get_backend(_BACKEND).load(payload, unhashed, torch.device(_DEVICE))
+    try:
+        scores, _ = program.scores(image[None].to(program.device))
+        return program.labels(scores, (image.shape[1], image.shape[2]))[0].cpu()
+    finally:
+        program.close()
 
 
 def _with(manifest: Manifest, engines: list[EngineInfo]) -> Manifest:

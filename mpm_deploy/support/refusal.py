@@ -46,6 +46,7 @@ _WORDS = {
     "can't start new thread": errno.EAGAIN,
     "DefaultCPUAllocator": errno.ENOMEM,
     "out of memory": errno.ENOMEM,  # a GPU's
+    "OutOfMemory": errno.ENOMEM,  # TensorRT's
     "Failed to allocate memory": errno.ENOMEM,  # ONNX Runtime's
     "failed to map segment": errno.ENOMEM,  # a library of torch's, as it is imported
     "File size limit exceeded": errno.EFBIG,  # a compiler that a signal ended

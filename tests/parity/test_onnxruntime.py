@@ -121,7 +121,7 @@ const void *OrtGetApiBase(void) { return &base; }
     ("code", "problem", "cure"),
     [
         ("int nothing;", "expected ONNX Runtime's library, got another", CURE),
-        (OLDER, "ONNX Runtime 1.2.0 is older than version 1.", "install a newer one"),
+        (OLDER, "ONNX Runtime 1.2.0 is older than version 1.", "the headers of an older one"),
     ],
     ids=["another", "older"],
 )

@@ -49,6 +49,11 @@ def test_a_reason_has_its_own_cure_or_the_callers(number: int, reason: str, cure
             "short of memory: Failed to allocate memory for requested",
             "smaller batches",
         ),
+        (
+            RuntimeError("Error Code 2: OutOfMemory (Requested size was 99 bytes.)"),
+            "short of memory: Error Code 2: OutOfMemory (Requested size was 99",
+            "smaller batches",
+        ),
         (RuntimeError("can't start new thread"), "can't start new thread", "--threads 1"),
         (
             RuntimeError("C++ compile error\ng++: File size limit exceeded signal terminated it"),

@@ -14,7 +14,7 @@ from mpm_deploy.artifact import BatchRange, Manifest, Requires
 from mpm_deploy.artifact.manifest import REBUILD
 from mpm_deploy.backends.base import Backend, Compiled, Program
 from mpm_deploy.backends.onnxruntime.packages import import_build_packages, import_onnxruntime
-from mpm_deploy.backends.onnxruntime.program import CPU, OnnxRuntimeProgram
+from mpm_deploy.backends.onnxruntime.program import CPU, OnnxRuntimeProgram, for_cpu
 from mpm_deploy.backends.segments.files import check_can_cut, compile_segments, pack
 from mpm_deploy.errors import (
     ArtifactError,
@@ -157,5 +157,5 @@ def _missing_providers(providers: Sequence[str]) -> str | None:
 def _get(recipe: Path | str) -> str:
     return (
         "install a build of ONNX Runtime that has it, as onnxruntime-gpu; or build for the CPU: "
-        f"mpm-deploy build --recipe {recipe} --set 'backend.providers=[\"{CPU}\"]'"
+        f"{for_cpu(recipe)}"
     )

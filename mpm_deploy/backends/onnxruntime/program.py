@@ -12,7 +12,7 @@ from mpm_deploy.backends.onnxruntime.packages import import_onnxruntime
 from mpm_deploy.backends.onnxruntime.sessions import SessionStep, open_sessions
 from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.segments.chain import outputs_of, run_chain
-from mpm_deploy.errors import ArtifactError, InputError
+from mpm_deploy.errors import ArtifactError, HostError, InputError
 from mpm_deploy.ops.label_map.pruned import label_map
 
 CPU = "CPUExecutionProvider"
@@ -43,7 +43,7 @@ class OnnxRuntimeProgram(Program):
         with self._chain().call() as steps:
             try:
                 return outputs_of(run_chain(steps, images), merges, patches)
-            except (KeyError, RuntimeError) as error:
+            except RuntimeError as error:
                 raise failed_in_run(self._path, error) from error
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
@@ -76,12 +76,24 @@ class OnnxRuntimeProgram(Program):
 def _open_chain(
     path: Path, manifest: Manifest, providers: Sequence[str], threads: int
 ) -> list[SessionStep]:
+    engine = f"ONNX Runtime {import_onnxruntime().__version__}"
     try:
         steps = open_sessions(path, manifest, providers, threads)
         if len(steps) != len(manifest.merge.blocks) + 1:
             raise RuntimeError(f"expected a segment more than merges, found {len(steps)}")
     except (OSError, RuntimeError) as error:
         check_unpacked(path)
-        engine = f"ONNX Runtime {import_onnxruntime().__version__}"
         raise unloadable(path, manifest, error, engine) from error
+    idle = [name for name in providers if name not in steps[0].providers]
+    if idle:  # it goes on without one that cannot start
+        raise HostError(
+            f"{path}: {engine} cannot start {', '.join(idle)}",
+            "install what that needs, as CUDA, cuDNN and a driver that are new enough for it; or "
+            f"build for the CPU: {for_cpu(path)}",
+        )
     return steps
+
+
+def for_cpu(recipe: Path | str) -> str:
+    """Return the command that builds a recipe, or an artifact anew, for ONNX Runtime on a CPU."""
+    return f"mpm-deploy build --recipe {recipe} --set 'backend.providers=[\"{CPU}\"]'"

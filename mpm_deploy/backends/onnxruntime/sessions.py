@@ -13,17 +13,24 @@ from mpm_deploy.backends.onnxruntime.widened import widen
 from mpm_deploy.backends.segments.files import SEGMENTS, segment_files, unpack
 from mpm_deploy.support.temporary_folder import temporary_folder
 
+# Similarities of tokens are float32: by itself this one multiplies float32 as TF32.
+_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
+
 
 class SessionStep:
     """One segment in a session, as a step of a chain; threads may run it at once.
 
     Args:
         session: An ``onnxruntime.InferenceSession``.
+
+    Attributes:
+        providers: The names of the execution providers that have started.
     """
 
     def __init__(self, session: Any) -> None:
         self._session = session
         self.inputs: Sequence[str] = [each.name for each in session.get_inputs()]
+        self.providers: Sequence[str] = session.get_providers()
         self._outputs = [each.name for each in session.get_outputs()]
 
     def run(self, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -84,7 +91,10 @@ def _open(file: Path, providers: Sequence[str], threads: int) -> SessionStep:
     # while the next session computes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; what it warns of is its own affair
+    wanted = [(name, _OPTIONS.get(name, {})) for name in providers]
     try:
-        return SessionStep(onnxruntime.InferenceSession(file, options, providers=list(providers)))
+        # Where a provider fails it would print that, and go on with the CPU's.
+        session = onnxruntime.InferenceSession(file, options, wanted, enable_fallback=0)
+        return SessionStep(session)
     except Exception as error:  # its own are of no kind but this
         raise RuntimeError(str(error)) from error

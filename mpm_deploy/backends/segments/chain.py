@@ -35,16 +35,21 @@ def run_chain(steps: Sequence[Step], images: Tensor) -> dict[str, Tensor]:
         What they took and gave, by the names that `segment` lists.
 
     Raises:
-        KeyError: A segment lacks what a later one takes.
-        RuntimeError: It kept more rows than there are.
+        RuntimeError: A segment lacks what a later one takes, or kept more rows than there are.
     """
     given = {"images": images}
     for merges, step in enumerate(steps, 1):
-        given.update(step.run([given[name] for name in step.inputs]))
+        given.update(step.run([_found(given, name) for name in step.inputs]))
         if merges < len(steps):
-            tokens = given[f"tokens_{merges}"]
-            given[f"tokens_{merges}"] = _front(tokens, int(given[f"kept_{merges}"]))
+            tokens, kept = (_found(given, f"{name}_{merges}") for name in ("tokens", "kept"))
+            given[f"tokens_{merges}"] = _front(tokens, int(kept))
     return given
+
+
+def _found(given: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in given:
+        raise RuntimeError(f"no segment gives {name}")
+    return given[name]
 
 
 def _front(tokens: Tensor, kept: int) -> Tensor:
@@ -64,9 +69,12 @@ def outputs_of(given: Mapping[str, Tensor], merges: int, patches: int) -> tuple[
 
     Returns:
         ``scores (1, K, h, w)`` float32 and ``merge_maps (1, M, N)`` int32.
+
+    Raises:
+        RuntimeError: No segment gave one of them.
     """
-    maps = [given[f"merge_map_{merge}"] for merge in range(1, merges + 1)]
+    scores = _found(given, "scores")
+    maps = [_found(given, f"merge_map_{merge}") for merge in range(1, merges + 1)]
     if not maps:
-        scores = given["scores"]
         return scores, torch.zeros(1, 0, patches, dtype=torch.int32, device=scores.device)
-    return given["scores"], torch.stack(maps, dim=1)
+    return scores, torch.stack(maps, dim=1)

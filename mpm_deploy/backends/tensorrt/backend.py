@@ -33,9 +33,11 @@ from mpm_deploy.backends.tensorrt.flavors import (
     written,
 )
 from mpm_deploy.backends.tensorrt.program import TensorRtProgram
+from mpm_deploy.backends.tensorrt.steps import with_index
 from mpm_deploy.errors import BuildError, InputError, MissingPackageError
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.family import require
+from mpm_deploy.support.refusal import refusal_in
 from mpm_deploy.support.schema import to_mapping
 from mpm_deploy.support.temporary_folder import check_temporary_folder, temporary_folder
 
@@ -142,8 +144,9 @@ class TensorRt(Backend):
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
         if device.type == "cpu":
             return OnnxRuntimeProgram(path, manifest, device, [CPU])
-        engine = choose(engines_of(manifest, path), look_here(device), path)
-        return TensorRtProgram(path, manifest, device, engine)
+        gpu = with_index(device)
+        engine = choose(engines_of(manifest, path), look_here(gpu), path)
+        return TensorRtProgram(path, manifest, gpu, engine)
 
     def described(self, manifest: Manifest) -> dict[str, str]:
         engines = engines_of(manifest, "artifact")
@@ -192,9 +195,9 @@ def _made(
     library: Library, folder: Path, rows: int, capability: Capability, recipe: Recipe
 ) -> EngineInfo:
     try:
-        return add_engines(library, folder, rows, capability, is_here=False)
+        return add_engines(library, folder, rows, capability)
     except RuntimeError as error:
-        raise BuildError(
+        raise refusal_in(error) or BuildError(
             f"recipe {recipe.name!r}: {library.title} makes no engine for capability "
             f"{written(capability)}: {error}",
             "leave that capability out, or set backend.dtype to 'float16' or 'float32'",

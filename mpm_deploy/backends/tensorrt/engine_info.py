@@ -14,7 +14,13 @@ import torch
 
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.artifact.manifest import REBUILD
-from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Capability, installed_versions, written
+from mpm_deploy.backends.tensorrt.flavors import (
+    FLAVORS,
+    Capability,
+    installed_versions,
+    is_same_version,
+    written,
+)
 from mpm_deploy.errors import ArtifactError, HostError, MissingPackageError
 from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.schema import StructureError, read_structure
@@ -31,7 +37,7 @@ class EngineInfo:
 
     Args:
         flavor: The library that made them, a name of `FLAVORS`.
-        version: Its version; no other one opens them.
+        version: Its version; no other one opens them. See `is_same_version`.
         capability: That of the GPU.
         machine: What ``uname -m`` says.
         bytes: How large each is.
@@ -113,7 +119,7 @@ def rows_of(manifest: Manifest, path: Path | str) -> int:
         ArtifactError: That is not there, or no such number.
     """
     rows = manifest.requires.details.get(ROWS)
-    if not isinstance(rows, int) or not 0 < rows < 1 << 31:
+    if type(rows) is not int or not 0 < rows < 1 << 31:  # True is an int to isinstance
         problem = f"requires.details.{ROWS}: expected a number of rows, got {shown(rows)}"
         raise ArtifactError(f"{path}: manifest: {problem}", REBUILD)
     return rows
@@ -136,7 +142,8 @@ def choose(engines: Sequence[EngineInfo], here: Here, path: Path | str) -> Engin
         own = f"{written(here.capability)} on {here.machine}"
         raise HostError(f"{path}: its engines are for capability {there}, and this is {own}", cure)
     for engine in reversed(on_this):
-        if here.versions.get(engine.flavor) == engine.version:
+        version = here.versions.get(engine.flavor)
+        if version is not None and is_same_version(engine.version, version):
             return engine
     made_by = " and ".join(each.library for each in on_this)
     problem = f"{path}: its engine for this GPU was made by {made_by}"

@@ -6,7 +6,6 @@ with, is off. Rows are the only size that changes, from 1 to as many as a buffer
 """
 
 import platform
-from collections import deque
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,22 @@ from typing import Any
 from mpm_deploy.backends.segments.files import SEGMENTS, segment_files
 from mpm_deploy.backends.tensorrt.engine_info import EngineInfo
 from mpm_deploy.backends.tensorrt.flavors import Capability, Library
+from mpm_deploy.backends.tensorrt.heard import Heard
 
 # Of the rows in front of a merge: kernels are chosen for so many, and run for any other number. The
 # demo model's two merges leave 0.74 and 0.77 on the image that README shows.
 _USUALLY_KEPT = 0.75
-_ERRORS_TOLD = 4
 
 
-def add_engines(
-    library: Library, folder: Path, rows: int, capability: Capability, *, is_here: bool
-) -> EngineInfo:
+def add_engines(library: Library, folder: Path, rows: int, capability: Capability) -> EngineInfo:
     """Make an engine of each segment in a folder, and put them beside those.
 
     Args:
         library: What makes them.
         folder: Holds ``segments``; gets the folder that `EngineInfo.folder` names.
         rows: How many rows a buffer of tokens has at most.
-        capability: That of the GPU that they are for.
-        is_here: Whether that GPU is in this machine; else the library must be able to name it.
+        capability: That of the GPU that they are for, which the library must be able to name; else
+            it is that of the GPU that is current.
 
     Raises:
         RuntimeError: The library refuses a segment; says which, and its reason.
@@ -40,7 +37,7 @@ def add_engines(
     engines = []
     for merges, file in enumerate(files):
         usual = max(1, round(rows * _USUALLY_KEPT**merges))
-        engines.append(_build(library, file, (usual, rows), None if is_here else capability))
+        engines.append(_build(library, file, (usual, rows), capability))
     sizes = tuple(len(engine) for engine in engines)
     info = EngineInfo(library.flavor.name, library.version, capability, platform.machine(), sizes)
     (folder / info.folder).mkdir(parents=True, exist_ok=True)
@@ -56,24 +53,24 @@ def parsed(library: Library, file: Path, listener: Any) -> tuple[Any, Any]:
         The builder, and its network.
 
     Raises:
-        RuntimeError: The library has no layer for one of its operators.
+        RuntimeError: The library has no layer for one of its operators, or CUDA cannot start.
     """
     trt = library.module
-    builder = trt.Builder(listener)
+    builder = started(trt.Builder, listener)
     strongly_typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(strongly_typed)
     parser = trt.OnnxParser(network, listener)
     if not parser.parse_from_file(str(file)):
         refused = [parser.get_error(index) for index in range(parser.num_errors)]
         told = [f"{each.node_name()} ({each.node_operator()}): {each.desc()}" for each in refused]
-        said = listener.said()  # the same errors, or what kept it from reading at all
+        said = listener.heard.said()  # the same errors, or what kept it from reading at all
         raise RuntimeError(f"segment {file.name}: {'; '.join(told) or said}")
     return builder, network
 
 
 @cache
 def listener_of(library: Library) -> Any:
-    """Return what a library tells its errors to; ``said()`` is what it said since that was asked.
+    """Return what a library tells its errors to, ``heard``, which is for one operation at a time.
 
     It is one for as long as this process lives: a library keeps the first that it was told of, for
     what is of no one engine.
@@ -83,35 +80,53 @@ def listener_of(library: Library) -> Any:
     class Listener(kind):  # type: ignore[misc]
         def __init__(self) -> None:
             kind.__init__(self)
-            # A cause comes first, and what failed by it after.
-            self._errors: deque[str] = deque(maxlen=_ERRORS_TOLD)
+            self.heard = Heard()
 
         def log(self, severity: Any, message: str) -> None:
-            if severity <= kind.ERROR:
-                self._errors.append(message)
-
-        def said(self) -> str:
-            errors = [self._errors.popleft() for _ in range(len(self._errors))]
-            return "; ".join(errors) or "it gives no reason"
+            if severity <= kind.WARNING:
+                self.heard.hear(message, is_error=severity <= kind.ERROR)
 
     return Listener()
 
 
-def _build(
-    library: Library, file: Path, rows: tuple[int, int], capability: Capability | None
-) -> bytes:
+def started(kind: Any, listener: Any) -> Any:
+    """Make a builder or a runtime, with which a library begins.
+
+    Raises:
+        RuntimeError: CUDA cannot start; says why.
+    """
+    listener.heard.begin()
+    try:
+        return kind(listener)
+    except TypeError as error:  # pybind11's word for one that was not made
+        raise RuntimeError(f"CUDA cannot start: {listener.heard.said()}") from error
+
+
+def _build(library: Library, file: Path, rows: tuple[int, int], capability: Capability) -> bytes:
     trt, listener = library.module, listener_of(library)
     builder, network = parsed(library, file, listener)
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # it is on by default, in strongly typed networks too
-    if capability is not None:
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(library.capabilities()[capability], 0)
+    _set_gpus(config, library, capability)
     _add_profile(builder, network, config, rows)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise RuntimeError(f"segment {file.name}: {listener.said()}")
+        raise RuntimeError(f"segment {file.name}: {listener.heard.said()}")
     return bytes(memoryview(engine))
+
+
+def _set_gpus(config: Any, library: Library, capability: Capability) -> None:
+    """Have engines run on every GPU of a capability, and be made for no other.
+
+    TensorRT for RTX makes them for several capabilities where none is named. TensorRT makes them
+    for the model of the GPU alone where it is not asked for its capability: it can be since 10.9.
+    """
+    named, level = library.name_of(capability), library.same_capability()
+    if named is not None:
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(named, 0)
+    elif level is not None:
+        config.hardware_compatibility_level = level
 
 
 def _add_profile(builder: Any, network: Any, config: Any, rows: tuple[int, int]) -> None:

@@ -4,6 +4,7 @@ They have one interface. TensorRT builds for the GPU that it finds; TensorRT for
 GPU that it can name, on a machine that needs none.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +14,7 @@ from mpm_deploy.errors import MissingPackageError
 from mpm_deploy.support.refusal import line_of
 
 Capability = tuple[int, int]  # of a GPU: major, minor
+_OF_A_WHEEL = re.compile(r"\.post\d+$")  # its makers packed the same library once more
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Library(NamedTuple):
 
     @property
     def version(self) -> str:
-        """All numbers of its version: an engine is for one alone."""
-        return str(self.module.__version__)
+        """The numbers of its version, three or four: an engine is for one alone."""
+        return _OF_A_WHEEL.sub("", str(self.module.__version__))
 
     @property
     def title(self) -> str:
@@ -74,6 +76,20 @@ class Library(NamedTuple):
         kinds = self.module.ComputeCapability.__members__
         numbers = {name.removeprefix("SM"): kind for name, kind in kinds.items()}
         return {(int(n[:-1]), int(n[-1])): kind for n, kind in numbers.items() if n.isdecimal()}
+
+    def name_of(self, capability: Capability) -> Any | None:
+        """Return its name for GPUs of a capability; None where it names none.
+
+        One that it has no name for is that of the GPU that is current.
+        """
+        if not self.flavor.names_gpus:
+            return None
+        return self.capabilities().get(capability, self.module.ComputeCapability.CURRENT)
+
+    def same_capability(self) -> Any | None:
+        """Return what asks for engines for every GPU of this one's capability, if it knows that."""
+        levels = getattr(self.module, "HardwareCompatibilityLevel", None)
+        return getattr(levels, "SAME_COMPUTE_CAPABILITY", None)
 
 
 FLAVORS = {
@@ -103,6 +119,17 @@ def parse_capability(text: str) -> Capability | None:
 def written(capability: Capability) -> str:
     """Write a capability as ``"8.6"``."""
     return f"{capability[0]}.{capability[1]}"
+
+
+def is_same_version(made: str, here: str) -> bool:
+    """Say whether an engine's version is that of a library, as far as both count.
+
+    On some machines, as a Jetson, the module says ``"10.3.0"`` where the library in C++ says
+    ``"10.3.0.30"``. Whichever of them made the engine, the numbers that both say decide, three at
+    least; a library that differs in what is left refuses the engine itself.
+    """
+    shorter, longer = sorted((made, here), key=len)
+    return made == here or (shorter.count(".") >= 2 and longer.startswith(f"{shorter}."))
 
 
 def installed_versions() -> dict[str, str]:

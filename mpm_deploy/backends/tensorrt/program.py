@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -40,11 +41,20 @@ class EngineChain:
         with self._lock, on(self._device):
             if self._last is not None:
                 self._last.wait()
-            outputs = outputs_of(run_chain(self._steps, images), merges, patches)
-            if self._device.type == "cuda":
-                self._last = torch.cuda.Event()
-                self._last.record()
+            try:
+                outputs = outputs_of(run_chain(self._steps, images), merges, patches)
+            except BaseException:  # what is queued until then computes all the same
+                with suppress(RuntimeError):
+                    self._mark()
+                raise
+            self._mark()
             return outputs
+
+    def _mark(self) -> None:
+        """Mark the end of what is queued in this turn."""
+        if self._device.type == "cuda":
+            self._last = torch.cuda.Event()
+            self._last.record()
 
 
 class TensorRtProgram(Program):
@@ -82,8 +92,8 @@ class TensorRtProgram(Program):
         with self._opened.call() as chain:
             try:
                 return chain.run(images, merges, patches)
-            except (KeyError, RuntimeError) as error:
-                cure = f"make its engine anew: mpm-deploy engine {self._path}; and please report it"
+            except RuntimeError as error:
+                cure = f"{_cure(self._path)}; and please report it"
                 raise failed_in_run(self._path, error, cure) from error
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
@@ -115,7 +125,7 @@ def open_engines(
             steps = [EngineStep(library, file.read_bytes(), device) for file in files]
         except (OSError, RuntimeError) as error:
             check_unpacked(path)
-            raise unloadable(path, manifest, error, library.title) from error
+            raise unloadable(path, manifest, error, library.title, _cure(path)) from error
     return EngineChain(steps, device)
 
 
@@ -125,5 +135,9 @@ def _check_whole(path: Path, file: Path, size: int) -> None:
     if found != size:
         raise ArtifactError(
             f"{path}: {file.parent.name}/{file.name}: expected {size} bytes, found {found}",
-            f"the file is damaged: copy it anew, or make the engine anew: mpm-deploy engine {path}",
+            f"the file is damaged: copy it anew, or {_cure(path)}",
         )
+
+
+def _cure(path: Path) -> str:
+    return f"make its engine anew: mpm-deploy engine {path}"

@@ -11,6 +11,7 @@ from torch.nn import functional
 from mpm_deploy.ops.inner_products import inner_products
 
 _NEVER, _ITSELF = -4.0, -2.0  # below every cosine; a lone row finds itself
+_NO_ROW = 1 << 30  # above every row's number
 _WHOLE = 2.0**30  # what 1 is in whole numbers
 _PRIME, _ROOTS = 131_071, (3, 6)  # whose powers are every number below it, in mixed orders
 _MIXED = 1000  # from which power on they look like random ones
@@ -30,7 +31,7 @@ def nearest_neighbor(
     similarity = inner_products(unit, unit)  # (T, T), float32 whatever the tokens are
     similarity = torch.where(is_itself, _ITSELF, similarity)
     similarity = torch.where(is_special, _NEVER, similarity)
-    nearest = similarity.argmax(dim=1)  # the lowest of equals
+    nearest = similarity.argmax(dim=1)  # of equals an engine may find any
     nearest = _lowest_equal(unit, nearest, is_itself | is_special)
     return torch.where(is_special, row, nearest)
 
@@ -56,8 +57,10 @@ def _lowest_equal(rows: Tensor, found: Tensor, is_barred: Tensor) -> Tensor:
         factors = torch.tensor(_factors(root, rows.shape[1]), device=rows.device)  # (C,)
         sums = (whole * factors).sum(dim=1)  # (T,)
         equal = equal & (sums[found][:, None] == sums)
-    lowest = equal.int().argmax(dim=1)
-    return torch.where(equal.any(dim=1), lowest, found)
+    row = torch.arange(rows.shape[0], device=rows.device)
+    # Not the place of the greatest, of which engines need not give the lowest.
+    lowest = torch.where(equal, row, _NO_ROW).amin(dim=1)
+    return torch.where(lowest < _NO_ROW, lowest, found)
 
 
 def _factors(root: int, count: int) -> list[int]:

@@ -15,6 +15,7 @@ import torch
 from mpm_deploy import Runner
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend, open_artifact
+from mpm_deploy.backends.onnxruntime.program import OnnxRuntimeProgram
 from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import verification_images
@@ -34,6 +35,7 @@ from tests.support.forked import in_child
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package)
 
+import onnxruntime  # noqa: E402
 from onnxruntime.capi import onnxruntime_pybind11_state as own_errors  # noqa: E402
 
 NAME = "cpu_onnxruntime_fp32"
@@ -199,6 +201,26 @@ def test_a_provider_that_is_not_there_is_refused(file: Path, tmp_path: Path) -> 
     assert f"--recipe {other} --set 'backend.providers=" in str(refused.value.hint)
 
 
+def test_a_provider_that_cannot_start_is_refused_and_none_multiplies_in_tf32(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime itself goes on without one: here as on a machine without a GPU."""
+    asked: list[Any] = []
+    real = onnxruntime.InferenceSession
+
+    def on_the_cpu(file: Path, options: Any, providers: Any, **others: Any) -> Any:
+        asked.append((providers, others))
+        return real(file, options, ["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
+    manifest, wanted = read_manifest(file), [GPU, "CPUExecutionProvider"]
+    with pytest.raises(HostError, match=rf"ONNX Runtime \S+ cannot start {GPU}\n") as caught:
+        OnnxRuntimeProgram(file, manifest, torch.device("cpu"), wanted)
+    assert f"--recipe {file} --set 'backend.providers=" in str(caught.value.hint)
+    providers = [(GPU, {"use_tf32": "0"}), ("CPUExecutionProvider", {})]
+    assert asked == [(providers, {"enable_fallback": 0})] * 3
+
+
 @pytest.mark.parametrize(
     ("details", "kind", "problem"),
     [
@@ -299,6 +321,10 @@ def test_what_fails_as_it_runs_is_told(
     monkeypatch.setattr(step, "_session", Failing("no such kernel"))
     with pytest.raises(ArtifactError, match="it failed while it ran: no such kernel"):
         program.scores(images[:1])
+    monkeypatch.setattr(step, "_session", Failing("no such kernel\nwhere it was raised"))
+    with pytest.raises(ArtifactError) as caught:
+        program.scores(images[:1])
+    assert caught.value.problem.endswith("it failed while it ran: no such kernel")
     short = "Failed to allocate memory for requested buffer of size 99"
     monkeypatch.setattr(step, "_session", Failing(short))
     with pytest.raises(HostError, match="this machine is short of memory"):

@@ -127,6 +127,25 @@ def test_more_rows_than_there_are_cannot_be_kept(kept: int) -> None:
         run_chain([Wrong(), last], verification_images(1, SIZE))
 
 
+def test_what_no_segment_gives_is_named() -> None:
+    first, last = cut(segmenter("mask", (2,)))
+
+    class Lacking:
+        inputs = first.inputs
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def run(self, inputs: list[Tensor]) -> dict[str, Tensor]:
+            return {name: given for name, given in first.run(inputs).items() if name != self.name}
+
+    for name in ("tokens_1", "kept_1", "merge_map_1"):
+        with torch.inference_mode(), pytest.raises(RuntimeError, match=f"no segment gives {name}"):
+            run_chain([Lacking(name), last], verification_images(1, SIZE))
+    with pytest.raises(RuntimeError, match="no segment gives scores"):
+        outputs_of({}, 0, PATCHES)
+
+
 def test_what_cannot_be_cut_is_refused() -> None:
     tome = create("seg_t16_mask", classes=7, image_size=SIZE, blocks=[2], method=Tome(r=4))
     with pytest.raises(ModelError, match=r"merge at block 2: expected mutual pairs.*got") as caught:

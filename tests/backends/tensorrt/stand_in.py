@@ -77,6 +77,7 @@ class Config:
         self.flags = {BuilderFlag.TF32}  # on by default, as TensorRT has it
         self.capabilities: list[ComputeCapability] = []
         self.num_compute_capabilities = 0
+        self.hardware_compatibility_level: Any = None
         self.rows: dict[str, tuple[tuple[int, ...], ...]] = {}
 
     def clear_flag(self, flag: BuilderFlag) -> None:
@@ -155,6 +156,7 @@ class Engine:
 class Context:
     calls: list["Context"] = []  # noqa: RUF012 - of all, in order, for tests to look at
     fails = False
+    unplaced: tuple[str, ...] = ()  # whose addresses are refused
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -165,8 +167,9 @@ class Context:
         self.shapes[name] = shape
         return not Context.fails
 
-    def set_tensor_address(self, name: str, address: int) -> None:
+    def set_tensor_address(self, name: str, address: int) -> bool:
         self.addresses[name] = address
+        return name not in Context.unplaced
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
         """The shape of an output follows from those of the inputs, never from their values."""

@@ -3,6 +3,9 @@
 import shutil
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +15,8 @@ import torch
 
 from mpm_deploy import Runner
 from mpm_deploy.artifact import read_claimed_key, read_manifest, sign_artifact
-from mpm_deploy.backends.tensorrt.engine_info import engines_of
+from mpm_deploy.backends import get_backend
+from mpm_deploy.backends.tensorrt.engine_info import engines_of, rows_of
 from mpm_deploy.builder import engine as builder
 from mpm_deploy.builder.engine import add_engine
 from mpm_deploy.cli import main
@@ -23,6 +27,7 @@ from mpm_deploy.errors import (
     HostError,
     InputError,
     MissingPackageError,
+    MpmError,
 )
 from tests.conftest import INPUT_SIZE
 
@@ -93,13 +98,69 @@ def test_an_engine_for_a_gpu_that_is_here_is_tried_first(
     monkeypatch.setattr(builder, "_DEVICE", "cpu")
     made = add_engine(file, tmp_path / "tried.tensorrt.zip")
     assert made.agreement == 1
-    assert all(config.capabilities == [] for _, config in library.Builder.built)
+    named = [config.capabilities for _, config in library.Builder.built]
+    assert named == [[stand_in.ComputeCapability.SM86]] * 3  # and not what is built by default
     monkeypatch.setattr(
         "mpm_deploy.backends.base.Program.labels", lambda *_: torch.full((1, *INPUT_SIZE), 255)
     )
     with pytest.raises(AgreementError, match="on this GPU the engine gives"):
         add_engine(file, tmp_path / "wrong.tensorrt.zip")
     assert not (tmp_path / "wrong.tensorrt.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "hint"),
+    [
+        (ArtifactError("{payload}: it failed: no kernel", "make it anew"), BuildError, "dtype"),
+        (HostError("this machine is short of memory", "end others"), HostError, "end others"),
+    ],
+)
+def test_an_engine_that_does_not_run_is_told_of_the_users_file(
+    file: Path,
+    library: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: MpmError,
+    kind: type[MpmError],
+    hint: str,
+) -> None:
+    """Not of a temporary one, and with another cure than to do the same again."""
+
+    def failing(self: Any, payload: Path, *_: Any) -> Any:
+        raise type(raised)(raised.problem.format(payload=payload), raised.hint)
+
+    here = builder._Target((8, 6), is_here=True)
+    monkeypatch.setattr(builder, "_wanted", lambda *_: here)
+    monkeypatch.setattr(builder, "_DEVICE", "cpu")
+    monkeypatch.setattr(type(get_backend("tensorrt")), "load", failing)
+    path = Path(shutil.copy(file, tmp_path / "content"))  # no name collides with temporary ones
+    with pytest.raises(kind) as caught:
+        add_engine(path)
+    reason = raised.problem.removeprefix("{payload}: ")
+    assert caught.value.problem == (
+        f"{path}: the new engine cannot be tried, and nothing was written: {reason}"
+    )
+    assert hint in str(caught.value.hint)
+    assert path.read_bytes() == file.read_bytes()
+
+
+def test_an_engine_for_the_gpu_that_is_here_is_made_on_it(
+    file: Path, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not on the one that is current, which may be of another capability."""
+    inside: list[str] = []
+
+    @contextmanager
+    def on(device: torch.device) -> Iterator[None]:
+        inside.append(str(device))
+        yield
+        inside.append(f"{len(library.Builder.built)} built")
+
+    monkeypatch.setattr(builder, "on", on)
+    monkeypatch.setattr(builder, "_wanted", lambda *_: builder._Target((8, 6), is_here=True))
+    monkeypatch.setattr(builder, "_tried", lambda *_: 1.0)
+    add_engine(file, tmp_path / "here.tensorrt.zip")
+    assert inside == ["cuda:0", "3 built"]
 
 
 def test_where_the_builder_refuses_the_file_is_as_it_was(
@@ -111,6 +172,15 @@ def test_where_the_builder_refuses_the_file_is_as_it_was(
         add_engine(path, capability="12.0")
     assert path.read_bytes() == file.read_bytes()
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("rows", [True, 0, 1 << 31, "25", 2.5, None])
+def test_rows_are_a_whole_number(file: Path, rows: Any) -> None:
+    manifest = read_manifest(file)
+    details = {**manifest.requires.details, "rows": rows}
+    wrong = replace(manifest, requires=replace(manifest.requires, details=details))
+    with pytest.raises(ArtifactError, match=r"requires\.details\.rows: expected a number of rows"):
+        rows_of(wrong, file)
 
 
 def test_a_damaged_file_gets_no_engine(file: Path, library: ModuleType, tmp_path: Path) -> None:

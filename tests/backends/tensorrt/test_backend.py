@@ -1,17 +1,13 @@
 """An artifact for TensorRT: what is in it, who may open it, and what it gives by a stand-in."""
 
-import gc
 import json
 import sys
-import weakref
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
-from threading import Thread
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +18,7 @@ from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend, open_artifact
 from mpm_deploy.backends.segments.files import unpack
 from mpm_deploy.backends.tensorrt.engine_info import EngineInfo, Here, choose, engines_of
-from mpm_deploy.backends.tensorrt.engines import add_engines, listener_of
+from mpm_deploy.backends.tensorrt.engines import add_engines
 from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Library
 from mpm_deploy.backends.tensorrt.program import EngineChain, TensorRtProgram, open_engines
 from mpm_deploy.builder.model import make_model
@@ -120,69 +116,12 @@ def test_a_profile_on_a_cpu_is_of_the_segments(file: Path, image_folder: Path) -
     assert [part.block for part in parts if part.name == "merge"] == [2, 5]
 
 
-def test_engines_give_what_the_segments_give(file: Path, library: ModuleType, images: Any) -> None:
-    _, program = open_artifact(file, "cpu")
-    chain = opened(file, library)
-    for image in images.split(1):
-        scores, merge_maps = chain.run(image, 2, 24)
-        expected, expected_maps = program.scores(image)
-        assert torch.equal(merge_maps, expected_maps)
-        torch.testing.assert_close(scores, expected, atol=1e-5, rtol=0)
-
-
-def test_an_engine_reads_as_many_rows_as_are_left_where_they_lie(
-    file: Path, library: Any, images: Any
-) -> None:
-    chain = opened(file, library)
-    _, merge_maps = chain.run(images[:1], 2, 24)
-    calls = library.Context.calls
-    special = read_manifest(file).model.special_tokens
-    assert len(calls) == 3
-    assert calls[0].addresses["images"] == images.data_ptr()
-    for merge, (one, following) in enumerate(pairwise(calls), 1):
-        tokens = f"tokens_{merge}"
-        assert following.addresses[tokens] == one.addresses[tokens]
-        kept = int(merge_maps[0, merge - 1].max()) + 1 + special
-        assert following.shapes[tokens][0] == kept < 24 + special
-
-
-def test_a_listener_stays_for_what_a_library_says_later(library: Any) -> None:
-    """Of a library that keeps the first that it was told of, and calls it for another engine."""
-    own = Library(FLAVORS["tensorrt_rtx"], library)
-    kept = weakref.ref(listener_of(own))
-    gc.collect()
-    assert kept() is listener_of(own)
-
-
-def test_a_listener_tells_a_cause_and_what_failed_by_it_once(library: Any) -> None:
-    listener = listener_of(Library(FLAVORS["tensorrt_rtx"], library))
-    error, warning = library.ILogger.ERROR, library.ILogger.ERROR + 1
-    for severity, message in ((error, "no memory"), (warning, "slow"), (error, "no engine")):
-        listener.log(severity, message)
-    assert listener.said() == "no memory; no engine"
-    assert listener.said() == "it gives no reason"
-    for number in range(10_000):
-        listener.log(error, str(number))
-    assert listener.said() == "9996; 9997; 9998; 9999"
-
-
-def test_threads_take_turns(file: Path, library: Any, images: Any) -> None:
-    chain = opened(file, library)
-    with vars(chain)["_lock"]:
-        waiting = Thread(target=chain.run, args=(images[:1], 2, 24))
-        waiting.start()
-        waiting.join(0.05)
-        assert waiting.is_alive() and library.Context.calls == []
-    waiting.join()
-    assert len(library.Context.calls) == 3
-
-
 def test_float32_is_not_multiplied_as_tf32_and_rows_may_be_any_number(
     file: Path, library: Any, tmp_path: Path
 ) -> None:
     unpack(file, "", {"segments"}, tmp_path)
     own = Library(FLAVORS["tensorrt_rtx"], library)
-    info = add_engines(own, tmp_path, 25, (8, 6), is_here=False)
+    info = add_engines(own, tmp_path, 25, (8, 6))
     assert info.bytes == tuple(f.stat().st_size for f in sorted(tmp_path.rglob("*.engine")))
     networks, configs = zip(*library.Builder.built, strict=True)
     assert all(network.is_strongly_typed for network in networks)
@@ -193,6 +132,27 @@ def test_float32_is_not_multiplied_as_tf32_and_rows_may_be_any_number(
         {"tokens_1": ((1, 192), (19, 192), (25, 192))},
         {"tokens_2": ((1, 192), (14, 192), (25, 192))},
     ]
+
+
+def test_an_engine_is_for_every_gpu_of_its_capability_and_for_no_other(
+    file: Path, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT is asked for that where it can be; for RTX, its capability or the GPU is named."""
+    unpack(file, "", {"segments"}, tmp_path)
+
+    def asked(flavor: str, capability: tuple[int, int]) -> set[Any]:
+        library.Builder.built.clear()
+        add_engines(Library(FLAVORS[flavor], library), tmp_path, 25, capability)
+        configs = [config for _, config in library.Builder.built]
+        return {(each.hardware_compatibility_level, *each.capabilities) for each in configs}
+
+    kinds = stand_in.ComputeCapability
+    assert asked("tensorrt", (9, 0)) == {(None,)}  # before 10.9
+    levels = SimpleNamespace(SAME_COMPUTE_CAPABILITY="same")
+    monkeypatch.setattr(library, "HardwareCompatibilityLevel", levels, raising=False)
+    assert asked("tensorrt", (9, 0)) == {("same",)}
+    assert asked("tensorrt_rtx", (8, 6)) == {(None, kinds.SM86)}
+    assert asked("tensorrt_rtx", (9, 0)) == {(None, kinds.CURRENT)}
 
 
 def test_without_a_gpu_it_is_refused(file: Path) -> None:
@@ -217,6 +177,13 @@ def test_the_engine_that_fits_is_chosen(case: Any) -> None:
     assert choose(engines, here_in(case), "a") is engines[case["chosen"]]
 
 
+def test_a_wheel_that_was_packed_once_more_has_the_same_version(
+    library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "__version__", "10.3.0.post2")
+    assert Library(FLAVORS["tensorrt"], library).version == "10.3.0"
+
+
 def test_nothing_is_opened_where_no_engine_fits(
     file: Path, library: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +195,24 @@ def test_nothing_is_opened_where_no_engine_fits(
     engine = engines_of(manifest, file)[-1]
     monkeypatch.setattr("platform.machine", lambda: engine.machine)
     with pytest.raises(HostError, match=r"here is TensorRT for RTX 1\.8\.0\.1"):
-        get_backend("tensorrt").load(file, manifest, torch.device("cuda"))
+        get_backend("tensorrt").load(file, manifest, torch.device("cuda:0"))
+
+
+def test_a_gpu_without_a_number_is_the_one_that_is_current_as_a_file_is_opened(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.device] = []
+
+    def looked_at(device: torch.device) -> Here:
+        seen.append(device)
+        return Here((1, 0), "abacus", {})
+
+    monkeypatch.setattr("mpm_deploy.backends.tensorrt.backend.look_here", looked_at)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    for asked in ("cuda", "cuda:0"):
+        with pytest.raises(HostError, match="its engines are for capability"):
+            get_backend("tensorrt").load(file, read_manifest(file), torch.device(asked))
+    assert [str(device) for device in seen] == ["cuda:1", "cuda:0"]
 
 
 def test_a_program_runs_the_engine_that_fits(
@@ -284,8 +268,9 @@ def test_a_damaged_engine_is_an_artifact_error(
     with pytest.raises(ArtifactError, match="changed since it was built"):
         open_engines(other, manifest, CPU, engine, own)
     unhashed = replace(manifest, payload_sha256="")
-    with pytest.raises(ArtifactError, match=problem):
+    with pytest.raises(ArtifactError, match=problem) as caught:
         open_engines(other, unhashed, CPU, engine, own)
+    assert str(caught.value.hint).endswith(f"make its engine anew: mpm-deploy engine {other}")
 
 
 @pytest.mark.parametrize("case", CASES["manifests"], ids=WHAT)

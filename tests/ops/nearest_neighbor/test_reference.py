@@ -199,6 +199,22 @@ def test_equal_rows_go_to_the_lowest_however_a_product_rounds_them(
     assert {matches[row] for row in (2, 4, 8)} <= {0, 1, 2, 4, 8}
 
 
+def test_equal_rows_go_to_the_lowest_whichever_of_them_an_engine_finds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As engines need not give the first of the greatest, they give the last here."""
+    first = Tensor.argmax
+
+    def last(values: Tensor, dim: int) -> Tensor:
+        return values.shape[dim] - 1 - first(values.flip(dim), dim)
+
+    image = torch.randn(5, 64, generator=torch.Generator().manual_seed(13))
+    image = image[[0, 1, 2, 1, 3, 1, 1, 0, 4]]
+    expected = search_by(plain, [image])[0]
+    monkeypatch.setattr(Tensor, "argmax", last)
+    assert search_by(static.nearest_neighbor, [image])[0] == expected
+
+
 def test_a_special_row_is_matched_by_nothing_however_similar(search: Search) -> None:
     image = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
     assert search([image], special_tokens=1) == [[0, 2, 1]]
