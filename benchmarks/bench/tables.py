@@ -10,7 +10,7 @@ from rich.table import Table
 from benchmarks.bench.targets import Verdict
 from mpm_deploy.show.tables.style import new_table, spread
 
-WIDE = 168
+WIDE = 200
 # Columns of words; all others are figures, to the right.
 _WORDS = {
     *("recipe", "program", "scores", "version", "table", "row", "method", "kernel", "kind"),
@@ -55,10 +55,17 @@ def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
 
 
 def as_text(table: Table, width: int = WIDE) -> str:
-    """Write a table as plain text of at most ``width`` columns."""
+    """Write a table as plain text of at most ``width`` columns.
+
+    Raises:
+        ValueError: It is wider, and a cell would be cut.
+    """
     console = Console(width=width, file=io.StringIO(), record=True)
     console.print(table)
-    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
+    text = "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
+    if "…" in text:
+        raise ValueError(f"expected a table of {width} columns, got a wider one:\n{text}")
+    return text
 
 
 def indented(text: str) -> str:

@@ -30,6 +30,13 @@ def record(subject: str, date: str = "2026-01-01T00:00:00Z") -> dict[str, object
     }
 
 
+def test_a_table_that_does_not_fit_is_no_text() -> None:
+    table = engines_table(RESULT)
+    assert "…" not in as_text(table)
+    with pytest.raises(ValueError, match="expected a table of 60 columns, got a wider one"):
+        as_text(table, 60)
+
+
 def test_results_come_back_from_json() -> None:
     assert read_structure(ModelResult, json.loads(json.dumps(to_mapping(RESULT)))) == RESULT
 
