@@ -221,7 +221,7 @@ std::unique_ptr<Program> load_program(const std::filesystem::path& artifact,
   if (where.is_cpu())
     let_malloc_keep_memory();
   else if (manifest.requires_.dtype == "float32")
-    // cuDNN would multiply in TF32, of 10 bits, from here on in no model of this process.
+    // cuDNN multiplies in TF32, of 10 bits; from here on in no model of this process.
     at::globalContext().setAllowTF32CuDNN(false);
   try {
     // A forked child may have to open it again, and be in another folder.

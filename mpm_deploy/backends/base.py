@@ -56,7 +56,7 @@ class Program(ABC):
         if device.type == "cpu":
             _let_malloc_keep_memory()
         elif manifest.requires.dtype == "float32":
-            # cuDNN would multiply in TF32, of 10 bits, from here on in no model of this process.
+            # cuDNN multiplies in TF32, of 10 bits; from here on in no model of this process.
             torch.backends.cudnn.allow_tf32 = False
 
     @refusals_told()

@@ -338,7 +338,14 @@ def test_flops_are_what_torch_counts(name: str, blocks: tuple[int, ...]) -> None
 @pytest.mark.parametrize(
     ("blocks", "size", "options", "problem", "hint"),
     [
-        ((2, 5), SIZE, {}, "blocks: expected block 0 first for CTS, got [2, 5]", "=[0], or"),
+        (
+            (2, 5),
+            SIZE,
+            {},
+            "blocks: expected block 0 first for CTS, got [2, 5]",
+            "=[0], or with later blocks too, at which what is left merges: "
+            "--set merge.blocks=[0, 2, 5]",
+        ),
         ((0,), (80, 128), {}, "expected a grid of 2 × 2 patches each, got 5 × 8", "whole 32"),
         ((0,), SIZE, {"shared": 13}, "shared: expected at most the 12 superpatches", "shared=4"),
         ((0,), (32, 32), {"shared": 2}, "expected at most the 1 superpatches", "shared=1"),
