@@ -1,13 +1,13 @@
 """Makes the folder that a rented GPU is given: ``make gpu-bundle``.
 
     build/gpu-bundle/
-        run.sh       the one command
-        COMMIT       what source/ is of
-        source/      the committed sources
-        packages/    wheels for CPython 3.12 on x86-64 Linux that such a machine lacks
-        system/      Debian's libraries and headers that it lacks, unpacked
+        run.sh           the one command
+        COMMIT           what the sources are of
+        source.tar.gz    the committed sources, without weights and pictures
+        packages/        wheels for CPython 3.12 on x86-64 Linux that such a machine lacks
+        system.tar.gz    Debian's libraries and headers that it lacks
 
-Nothing in it needs a network. It has no links, so that any way of copying a folder will do.
+Nothing in it needs a network.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.record import RESULTS, ROOT, current_commit
 
 TARGET = ROOT / "build" / "gpu-bundle"
-LARGEST = 60 << 20  # bytes
+LARGEST = 16 << 20  # bytes; while it travels, a rented machine may be waiting
 WHEELS = (
     *("rich", "markdown-it-py", "mdurl", "pygments", "tomli-w", "hypothesis", "sortedcontainers"),
 )
@@ -27,6 +27,11 @@ WHEELS = (
 DEBIAN = (
     *("libjpeg62-turbo-dev", "libjpeg62-turbo", "libpng-dev", "libpng16-16", "zlib1g-dev"),
     *("zlib1g", "libssl-dev", "libssl3", "nlohmann-json3-dev", "libcli11-dev"),
+)
+# Models are trained there, on scenes that are made there.
+_NOT_READ_THERE = (
+    "mpm_deploy/models/weights/*.safetensors",
+    *(f"examples/scenes/{folder}" for folder in ("images", "labels", "street", "day_night")),
 )
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
@@ -45,9 +50,9 @@ def make(target: Path = TARGET) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     (target / "COMMIT").write_text(current_commit().removesuffix("-dirty"))
-    _write_source(target / "source")
+    write_source(target / "source.tar.gz")
     _write_packages(target / "packages")
-    _write_system(target / "system")
+    _write_system(target / "system.tar.gz")
     shutil.copy(ROOT / "benchmarks" / "gpu" / "run.sh", target)
     size = size_of(target)
     if size > LARGEST:
@@ -61,14 +66,16 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _write_source(folder: Path) -> None:
-    folder.mkdir()
-    with tempfile.TemporaryFile() as archive:
-        subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, stdout=archive)
-        archive.seek(0)
-        subprocess.run(["tar", "-x"], cwd=folder, check=True, stdin=archive)
-    for record in RESULTS.glob("h100-*.json"):  # taken in, and perhaps not committed yet
-        shutil.copy(record, folder / "benchmarks" / "results")
+def write_source(archive: Path, root: Path = ROOT) -> None:
+    """Write what a GPU needs of a clone's committed sources into ``archive``, a ``.tar.gz``."""
+    results = root / RESULTS.relative_to(ROOT)
+    command = ["git", "archive", f"--output={archive}"]
+    # Records taken in, and perhaps not committed yet, come last: they replace what is committed.
+    command += [f"--prefix={results.relative_to(root)}/"]
+    command += [f"--add-file={record}" for record in sorted(results.glob("h100-*.json"))]
+    command += ["--prefix=", "HEAD", "--", "."]
+    command += [f":(exclude){path}" for path in _NOT_READ_THERE]
+    subprocess.run(command, cwd=root, check=True)
 
 
 def _write_packages(folder: Path) -> None:
@@ -79,8 +86,7 @@ def _write_packages(folder: Path) -> None:
     subprocess.run([*command, *WHEELS], check=True)
 
 
-def _write_system(folder: Path) -> None:
-    """Unpack Debian's packages, with each link replaced by the file it points to."""
+def _write_system(archive: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         # apt gives up its rights to download, and then has none in this folder: that is but a note.
         command = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *DEBIAN]
@@ -89,9 +95,7 @@ def _write_system(folder: Path) -> None:
         for package in sorted(Path(temporary).glob("*.deb")):
             subprocess.run(["dpkg-deb", "-x", str(package), str(unpacked)], check=True)
         _leave_out_what_is_needless(unpacked)
-        shutil.copytree(unpacked, folder)
-        for library in (folder / _LIBRARIES).glob("*.so.*.*"):
-            library.unlink()  # what it is found by are files of their own now
+        subprocess.run(["tar", "-czf", archive, "-C", unpacked, "usr"], check=True)
 
 
 def _leave_out_what_is_needless(unpacked: Path) -> None:
@@ -102,10 +106,11 @@ def _leave_out_what_is_needless(unpacked: Path) -> None:
     lib = unpacked / "lib"
     if lib.exists():
         shutil.copytree(lib, unpacked / "usr" / "lib", dirs_exist_ok=True, symlinks=True)
-        shutil.rmtree(lib)
-    for path in list(unpacked.rglob("*")):
-        if path.is_symlink() and not path.exists():
+    for path in unpacked.rglob("*.so*"):
+        if path.is_symlink() and path.readlink().is_absolute():  # of /lib
+            target = path.readlink().name
             path.unlink()
+            path.symlink_to(target)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures the paper's tables on this machine's GPU: run.sh [MINUTES] [OUT]
 #
-# Nothing is fetched and the machine's Python stays as it is: what it lacks lies in packages/ and
-# system/ beside this file. OUT holds at most 8 files under 16 MiB, each on disk as soon as it is known.
+# Nothing is fetched and the machine's Python stays as it is: what it lacks lies beside this file.
+# OUT holds at most 8 files under 16 MiB, each on disk as soon as it is known.
 set -euo pipefail
 begin=$(date +%s)
 bundle=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -11,6 +11,11 @@ out=${2:-$bundle/out}
 python=${MPM_PYTHON:-python3}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
+
+for part in source system; do
+    mkdir -p "$bundle/$part"
+    tar -xzf "$bundle/$part.tar.gz" -C "$bundle/$part" --no-same-owner
+done
 
 site=$bundle/site
 "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir \
