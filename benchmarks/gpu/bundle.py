@@ -31,7 +31,8 @@ DEBIAN = (
 # Models are trained there, on scenes that are made there.
 _NOT_READ_THERE = (
     "mpm_deploy/models/weights/*.safetensors",
-    *(f"examples/scenes/{folder}" for folder in ("images", "labels", "street", "day_night")),
+    "examples/scenes/images",
+    "examples/scenes/labels",
 )
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"

@@ -31,6 +31,7 @@ def test_all_that_steps_name_is_there(source: Path) -> None:
         "CMakeLists.txt",
         "benchmarks/gpu/launch.py",
         "examples/scenes/make_dataset.py",
+        "examples/scenes/street/__init__.py",
         "examples/scenes/train.py",
         "recipes/h100_bf16.toml",
         "tests/backends/test_cuda.py",
