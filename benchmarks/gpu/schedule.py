@@ -3,6 +3,7 @@
 place       the C++ program, scenes, right-or-wrong tests, and weights trained beside them
 Table 5     ViT-L and ViT-B in bfloat16, merged and full-token: built side by side, timed alone
 Table 1     ViT-S and ViT-T in bfloat16, then all sizes in float32
+tests       of other models: EoMT, rotary positions, EVA-01, and other ways of merging
 Tables 2, 3, 6, then ToMe and ALGM in the rows of Tables 5 and 1
 
 What is on file is left out, so that the next minutes go on where these ended.
@@ -34,6 +35,9 @@ _TESTS = (
     ("full-token bfloat16", "tests/backends/test_cuda.py", "h100_bf16-full_token"),
     ("merged float32", "tests/backends/test_cuda.py", "h100_fp32-merged"),
 )
+# What the models of Tables 5 and 1 have not, once these are timed.
+_BEFORE_OTHER_MODELS = 2  # groups
+OTHER_MODELS = ("eomt", "rotary", "adapter", "cts", "tome", "algm")
 _TEST_OPTIONS = ("-m", "cuda", "-p", "no:cacheprovider", "-o", "filterwarnings=default", "-v")
 
 Pair = tuple[Subject, str]
@@ -76,7 +80,8 @@ def schedule(seconds: float, stand_ins: bool = False) -> list[Step]:
     training = 0.0 if stand_ins else min(_MOST_TRAINING, _TRAINING_SHARE * seconds)
     groups = [group[:1] if stand_ins else _not_on_file(group) for group in _groups()]
     steps = [*_place(stand_ins), *(_hollow() if stand_ins else ())]
-    for group, following in zip(groups, [*groups[1:], []], strict=True):
+    for number, (group, following) in enumerate(zip(groups, [*groups[1:], []], strict=True)):
+        steps += _other_models(stand_ins) if number == _BEFORE_OTHER_MODELS else []
         steps += _trainings(group, training)
         steps += _builds(group, stand_ins)
         # The next ones train while these are built: nothing else wants the GPU then.
@@ -122,10 +127,20 @@ def _place(stand_ins: bool) -> Iterator[Step]:
     ):
         count = _FEW_SCENES if stand_ins else count
         yield Step(name, (*prepare, kind, str(count)), most, expected)
-    required = {} if stand_ins else {"MPM_REQUIRE_CUDA": "1"}
     for name, file, chosen in _TESTS:
-        command = (*_PYTHON, "pytest", file, *_TEST_OPTIONS, "-k", chosen)
-        yield Step(f"test {name}", command, 200, 60, environment=required | _FEW_THREADS)
+        yield _test(name, file, chosen, stand_ins)
+
+
+def _other_models(stand_ins: bool) -> Iterator[Step]:
+    for name in OTHER_MODELS[:1] if stand_ins else OTHER_MODELS:
+        chosen = f"another_model and {name}"
+        yield _test(f"model {name}", "tests/backends/test_cuda.py", chosen, stand_ins)
+
+
+def _test(name: str, file: str, chosen: str, stand_ins: bool) -> Step:
+    required = {} if stand_ins else {"MPM_REQUIRE_CUDA": "1"}
+    command = (*_PYTHON, "pytest", file, *_TEST_OPTIONS, "-k", chosen)
+    return Step(f"test {name}", command, 200, 60, environment=required | _FEW_THREADS)
 
 
 def _hollow() -> Iterator[Step]:

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.gpu import launch
 from benchmarks.gpu.launch import Launch, keep_weights
-from benchmarks.gpu.schedule import Step, schedule
+from benchmarks.gpu.schedule import OTHER_MODELS, Step, schedule
+from tests.backends.test_cuda import OTHERS
 
 
 def step(name: str, shell: str = "true", **settings: object) -> Step:
@@ -168,6 +169,14 @@ def test_the_next_models_train_while_these_are_built() -> None:
     assert names.index("build seg_b16_mask-512-bfloat16 full_token") < first_timing
     assert names.index("train seg_t16_mask") < first_timing
     assert names.index("build seg_t16_mask-512-bfloat16 mpm") > first_timing
+
+
+def test_other_models_are_tried_once_tables_5_and_1_are_measured() -> None:
+    assert set(OTHER_MODELS) == {*OTHERS}
+    names = [each.name for each in schedule(seconds=600)]
+    first = names.index(f"test model {OTHER_MODELS[0]}")
+    assert names.index("time seg_t16_mask-512-float32 mpm") < first
+    assert first < names.index("time seg_l16_mask-512-bfloat16 tome")
 
 
 def test_a_rehearsal_has_a_row_of_each_group_and_the_way_of_a_gpu() -> None:
