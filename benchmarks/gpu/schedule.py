@@ -149,7 +149,9 @@ def _hollow() -> Iterator[Step]:
         folder = f"build/benchmarks/hollow/{method}"
         rehearse = (*_PYTHON, "benchmarks.gpu.hollow.rehearse", folder, method)
         name = f"a GPU that computes nothing {method}"
-        yield Step(name, (*hollow, folder, "--", *rehearse), 300, 100, needs=("cpp_runner",))
+        yield Step(
+            name, (*hollow, folder, "--", *rehearse), 300, 100, needs=("cpp_runner", "scenes")
+        )
 
 
 def _trainings(pairs: Iterable[Pair], seconds: float) -> Iterator[Step]:

@@ -12,6 +12,13 @@ else()
 endif()
 message(STATUS "torch ${MPM_TORCH_VERSION}: ${MPM_TORCH_FOLDER}")
 
+# PyTorch's wheels show parts of the standard library that they were compiled with, 2.11's all of
+# std::filesystem. Names are looked up in the order of this line: were libtorch first, a program
+# would call half of its library and half of its own, and crash.
+get_target_property(mpm_torch_libraries mpm_runner::torch INTERFACE_LINK_LIBRARIES)
+set_target_properties(mpm_runner::torch PROPERTIES INTERFACE_LINK_LIBRARIES
+  "-Wl,--push-state,--no-as-needed,-lstdc++,--pop-state;${mpm_torch_libraries}")
+
 # What AOTInductor gives and takes has changed from version to version; TorchScript has not.
 if(MPM_AOTINDUCTOR)
   set(mpm_oldest_torch 2.11)

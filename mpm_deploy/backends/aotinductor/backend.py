@@ -284,11 +284,12 @@ def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
 
 
 def _flags() -> dict[str, str]:
-    """Give the option that lets a library be unmapped once it is closed.
+    """Give the option that lets a library be unmapped once it is closed, and find its own names.
 
     Inductor's C++ has variables of inline functions. With GCC such a variable is one in a process,
-    and the loader keeps a library that shows one for good. There is no option for flags: they go
-    behind one that becomes a flag of every file.
+    and the loader keeps a library that shows one for good. And libtorch, which comes next in the
+    command, shows parts of another compiler's standard library: `cpp_runner/cmake/libtorch.cmake`.
+    There is no option for flags: they go behind one that becomes a flag of every file.
     """
     from torch._inductor import config
     from torch._inductor.cpp_builder import is_gcc
@@ -296,7 +297,7 @@ def _flags() -> dict[str, str]:
     if not is_gcc():
         return {}
     contract = config.cpp.enable_floating_point_contract_flag
-    return {"cpp.enable_floating_point_contract_flag": f"{contract} -fno-gnu-unique"}
+    return {"cpp.enable_floating_point_contract_flag": f"{contract} -fno-gnu-unique -lstdc++"}
 
 
 def _compile_entry(

@@ -1,9 +1,17 @@
 """What is told to the compiler; what it makes of it is tested on artifacts."""
 
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
 import torch
 from torch import Tensor, nn
 
 from mpm_deploy.backends.aotinductor.backend import _hint_sizes
+from tests.conftest import built_once, small_recipe
 
 
 class Kept(nn.Module):
@@ -20,3 +28,20 @@ def test_sizes_that_depend_on_the_data_get_a_hint() -> None:
     symbols = [size for size in sizes if isinstance(size, torch.SymInt)]
     hints = symbols[0].node.shape_env.var_to_hint_override
     assert list(hints.values()) == [640]
+
+
+@pytest.mark.skipif(shutil.which("readelf") is None, reason="needs readelf")
+def test_its_library_looks_for_names_in_its_own_standard_library_first(
+    shared_folder: Path, tmp_path: Path
+) -> None:
+    """Libtorch shows parts of another compiler's."""
+    artifact = built_once(small_recipe("cpu_fp32"), shared_folder / "cpu_fp32.pt2")
+    with zipfile.ZipFile(artifact) as package:
+        names = [name for name in package.namelist() if name.endswith(".so")]
+        libraries = [package.extract(name, tmp_path) for name in names]
+    for library in libraries:
+        command = ["readelf", "--dynamic", library]
+        dynamic = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        needed = re.findall(r"NEEDED.*\[(lib[a-z+]+)", dynamic)
+        assert needed.index("libstdc++") < needed.index("libtorch")
+    assert libraries
