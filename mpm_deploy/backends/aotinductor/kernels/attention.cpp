@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
-#include <new>
 #include <type_traits>
 #include <vector>
 
@@ -244,8 +243,8 @@ void attend(AtenTensorHandle q, AtenTensorHandle k, AtenTensorHandle v, AtenTens
   const float scale = binary_exponent_of_e / std::sqrt(static_cast<float>(width));
   const auto weights = weights_of(key_log_weight, rows);
   const auto bounds = bounds_of(offsets, rows);
-  *attended = empty<3>(sizes, dtype_of(q));  // last: on a failure nobody would release it
-  auto* target = data<Element>(*attended);
+  Output output(sizes, dtype_of(q));
+  auto* target = output.values<Element>();
   for (std::size_t i = 0; i + 1 < bounds.size(); ++i) {
     const std::int64_t first = bounds[i], length = bounds[i + 1] - first;
     if (length == 0) continue;
@@ -261,6 +260,7 @@ void attend(AtenTensorHandle q, AtenTensorHandle k, AtenTensorHandle v, AtenTens
                            scale,
                            target + first * heads * width});
   }
+  output.give(attended);
 }
 
 }  // namespace
@@ -271,14 +271,11 @@ void attend(AtenTensorHandle q, AtenTensorHandle k, AtenTensorHandle v, AtenTens
 extern "C" AOTITorchError aoti_torch_cpu_attention(AtenTensorHandle q, AtenTensorHandle k,
                                                    AtenTensorHandle v, AtenTensorHandle offsets,
                                                    AtenTensorHandle* key_log_weight,
-                                                   AtenTensorHandle* attended) try {
-  const bool narrow = is_bfloat16(q);
-  if (is_bfloat16(k) != narrow || is_bfloat16(v) != narrow) return AOTI_TORCH_FAILURE;
-  const auto attend_them = narrow ? attend<bfloat16> : attend<float>;
-  attend_them(q, k, v, offsets, key_log_weight, attended);
-  return AOTI_TORCH_SUCCESS;
-} catch (const ShimFailed&) {
-  return AOTI_TORCH_FAILURE;
-} catch (const std::bad_alloc&) {
-  return AOTI_TORCH_FAILURE;
+                                                   AtenTensorHandle* attended) {
+  return outcome_of([&] {
+    const bool narrow = is_bfloat16(q);
+    require(is_bfloat16(k) == narrow && is_bfloat16(v) == narrow);
+    const auto attend_them = narrow ? attend<bfloat16> : attend<float>;
+    attend_them(q, k, v, offsets, key_log_weight, attended);
+  });
 }

@@ -86,16 +86,16 @@ void blend_all(const void* cells, const void* weight, const Grid& grid, void* pl
 // cells: (B, h, w, 4 C) contiguous; weight: (3, 3, C) contiguous, of the same dtype.
 // *places: (B, 2 h, 2 w, C).
 extern "C" AOTITorchError aoti_torch_cpu_blend(AtenTensorHandle cells, AtenTensorHandle weight,
-                                               AtenTensorHandle* places) try {
-  const auto [images, down, across, parts] = sizes_of<4>(cells);
-  const Grid grid{images, 2 * down, 2 * across, parts / 4};
-  const bool narrow = is_bfloat16(cells);
-  if (sizes_of<3>(weight) != Sizes<3>{3, 3, grid.width}) return AOTI_TORCH_FAILURE;
-  if (is_bfloat16(weight) != narrow) return AOTI_TORCH_FAILURE;
-  *places = empty<4>({grid.images, grid.down, grid.across, grid.width}, dtype_of(cells));
-  const auto blend = narrow ? blend_all<bfloat16> : blend_all<float>;
-  blend(data<const void>(cells), data<const void>(weight), grid, data<void>(*places));
-  return AOTI_TORCH_SUCCESS;
-} catch (const ShimFailed&) {
-  return AOTI_TORCH_FAILURE;
+                                               AtenTensorHandle* places) {
+  return outcome_of([&] {
+    const auto [images, down, across, parts] = sizes_of<4>(cells);
+    const Grid grid{images, 2 * down, 2 * across, parts / 4};
+    const bool narrow = is_bfloat16(cells);
+    require(sizes_of<3>(weight) == Sizes<3>{3, 3, grid.width});
+    require(is_bfloat16(weight) == narrow);
+    Output output(Sizes<4>{grid.images, grid.down, grid.across, grid.width}, dtype_of(cells));
+    const auto blend = narrow ? blend_all<bfloat16> : blend_all<float>;
+    blend(data<const void>(cells), data<const void>(weight), grid, output.values<void>());
+    output.give(places);
+  });
 }

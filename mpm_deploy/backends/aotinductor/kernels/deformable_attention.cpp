@@ -123,9 +123,10 @@ void attend(AtenTensorHandle values, const std::int64_t* grids, std::int64_t len
   if (sizes_of<5>(weights) != Sizes<5>{images, queries, heads, levels, points}) throw ShimFailed{};
   if (dtype_of(locations) != aoti_torch_dtype_float32()) throw ShimFailed{};
   if (dtype_of(weights) != dtype_of(values)) throw ShimFailed{};
-  *attended = empty<4>({images, queries, heads, width}, dtype_of(values));
+  Output output(Sizes<4>{images, queries, heads, width}, dtype_of(values));
   attend_all(cells, sizes, data<const float>(locations), data<const Element>(weights),
-             data<Element>(*attended));
+             output.values<Element>());
+  output.give(attended);
 }
 
 }  // namespace
@@ -135,10 +136,9 @@ void attend(AtenTensorHandle values, const std::int64_t* grids, std::int64_t len
 // of the same dtype as values; all contiguous. *attended: (B, Q, heads, D).
 extern "C" AOTITorchError aoti_torch_cpu_deformable_attention(
     AtenTensorHandle values, const std::int64_t* grids, std::int64_t length,
-    AtenTensorHandle locations, AtenTensorHandle weights, AtenTensorHandle* attended) try {
-  const auto call = is_bfloat16(values) ? attend<bfloat16> : attend<float>;
-  call(values, grids, length, locations, weights, attended);
-  return AOTI_TORCH_SUCCESS;
-} catch (const ShimFailed&) {
-  return AOTI_TORCH_FAILURE;
+    AtenTensorHandle locations, AtenTensorHandle weights, AtenTensorHandle* attended) {
+  return outcome_of([&] {
+    const auto call = is_bfloat16(values) ? attend<bfloat16> : attend<float>;
+    call(values, grids, length, locations, weights, attended);
+  });
 }

@@ -42,12 +42,12 @@ void gelu_all(const bfloat16* rows, std::int64_t count, bfloat16* result) {
 // The name and the arguments are those that Inductor derives from the operator's schema.
 // rows: (T, M) bfloat16, contiguous.
 // *result: (T, M) bfloat16.
-extern "C" AOTITorchError aoti_torch_cpu_gelu(AtenTensorHandle rows, AtenTensorHandle* result) try {
-  if (!is_bfloat16(rows)) return AOTI_TORCH_FAILURE;
-  const auto sizes = sizes_of<2>(rows);
-  *result = empty<2>(sizes, dtype_of(rows));
-  gelu_all(data<const bfloat16>(rows), sizes[0] * sizes[1], data<bfloat16>(*result));
-  return AOTI_TORCH_SUCCESS;
-} catch (const ShimFailed&) {
-  return AOTI_TORCH_FAILURE;
+extern "C" AOTITorchError aoti_torch_cpu_gelu(AtenTensorHandle rows, AtenTensorHandle* result) {
+  return outcome_of([&] {
+    require(is_bfloat16(rows));
+    const auto sizes = sizes_of<2>(rows);
+    Output output(sizes, dtype_of(rows));
+    gelu_all(data<const bfloat16>(rows), sizes[0] * sizes[1], output.values<bfloat16>());
+    output.give(result);
+  });
 }

@@ -61,15 +61,15 @@ void look_up(const Byte* values, std::int64_t count, const Byte* table, Byte* fo
 // values: (T, M) uint8, contiguous; table: (256,) uint8.
 // *found: (T, M) uint8.
 extern "C" AOTITorchError aoti_torch_cpu_look_up(AtenTensorHandle values, AtenTensorHandle table,
-                                                 AtenTensorHandle* found) try {
-  const auto bytes = aoti_torch_dtype_uint8();
-  if (dtype_of(values) != bytes || dtype_of(table) != bytes) return AOTI_TORCH_FAILURE;
-  if (sizes_of<1>(table) != Sizes<1>{256}) return AOTI_TORCH_FAILURE;
-  const auto sizes = sizes_of<2>(values);
-  *found = empty<2>(sizes, bytes);
-  look_up(data<const Byte>(values), sizes[0] * sizes[1], data<const Byte>(table),
-          data<Byte>(*found));
-  return AOTI_TORCH_SUCCESS;
-} catch (const ShimFailed&) {
-  return AOTI_TORCH_FAILURE;
+                                                 AtenTensorHandle* found) {
+  return outcome_of([&] {
+    const auto bytes = aoti_torch_dtype_uint8();
+    require(dtype_of(values) == bytes && dtype_of(table) == bytes);
+    require(sizes_of<1>(table) == Sizes<1>{256});
+    const auto sizes = sizes_of<2>(values);
+    Output output(sizes, bytes);
+    look_up(data<const Byte>(values), sizes[0] * sizes[1], data<const Byte>(table),
+            output.values<Byte>());
+    output.give(found);
+  });
 }

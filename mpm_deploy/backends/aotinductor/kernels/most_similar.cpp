@@ -1,16 +1,16 @@
 // mpm::most_similar (mpm_deploy/ops/nearest_neighbor/pairwise.py) as a compiled model calls it. It
 // is compiled for this processor and linked into the model's own library.
 //
-//               columns
-//          ┌──┬──┬──┬──┐     A few rows at a time are multiplied by those from the first of them
-//          on:
-//     rows │▒▒│▒▒│▒▒│▒▒│     each pair once. What a pair comes to is a candidate for its row and
-//     for
-//          └──┤▒▒│▒▒│▒▒│     its column. No similarity is kept.
-//             └──┤▒▒│▒▒│
-//                └──┤▒▒│     Products of equal rows are equal to the bit, wherever they stand: all
-//                are
-//                   └──┘     added up in the order of their channels.
+//            columns
+//          ┌──┬──┬──┬──┐  A few rows at a time are multiplied by those
+//     rows │▒▒│▒▒│▒▒│▒▒│  from the first of them on: each pair once.
+//          └──┤▒▒│▒▒│▒▒│  What a pair comes to is a candidate for its
+//             └──┤▒▒│▒▒│  row and for its column. No similarity is kept.
+//                └──┤▒▒│
+//                   └──┘
+//
+// Products of equal rows are equal to the bit, wherever they stand: all are added up in the order
+// of their channels.
 
 #include <omp.h>
 
@@ -19,7 +19,6 @@
 #include <cstring>
 #include <deque>
 #include <limits>
-#include <new>
 #include <vector>
 
 #include "panels.h"
@@ -152,22 +151,20 @@ void search(const Tokens& tokens, std::int64_t begin, std::int64_t* nearest) {
 extern "C" AOTITorchError aoti_torch_cpu_most_similar(AtenTensorHandle unit,
                                                       AtenTensorHandle offsets,
                                                       std::int64_t special_tokens,
-                                                      AtenTensorHandle* nearest) try {
-  const auto [rows, width] = sizes_of<2>(unit);
-  if (dtype_of(unit) != aoti_torch_dtype_float32()) return AOTI_TORCH_FAILURE;
-  const auto bounds = bounds_of(offsets, rows);
-  *nearest = empty<1>({rows}, aoti_torch_dtype_int64());
-  auto* found = data<std::int64_t>(*nearest);
-  for (std::size_t image = 0; image + 1 < bounds.size(); ++image) {
-    const std::int64_t end = bounds[image + 1];
-    const std::int64_t begin = std::min<std::int64_t>(bounds[image] + special_tokens, end);
-    for (std::int64_t row = bounds[image]; row < begin; ++row) found[row] = row;
-    const auto* first = data<const float>(unit) + begin * width;
-    search({first, end - begin, width}, begin, found + begin);
-  }
-  return AOTI_TORCH_SUCCESS;
-} catch (const ShimFailed&) {
-  return AOTI_TORCH_FAILURE;
-} catch (const std::bad_alloc&) {
-  return AOTI_TORCH_FAILURE;
+                                                      AtenTensorHandle* nearest) {
+  return outcome_of([&] {
+    const auto [rows, width] = sizes_of<2>(unit);
+    require(dtype_of(unit) == aoti_torch_dtype_float32());
+    const auto bounds = bounds_of(offsets, rows);
+    Output output(Sizes<1>{rows}, aoti_torch_dtype_int64());
+    auto* found = output.values<std::int64_t>();
+    for (std::size_t image = 0; image + 1 < bounds.size(); ++image) {
+      const std::int64_t end = bounds[image + 1];
+      const std::int64_t begin = std::min<std::int64_t>(bounds[image] + special_tokens, end);
+      for (std::int64_t row = bounds[image]; row < begin; ++row) found[row] = row;
+      const auto* first = data<const float>(unit) + begin * width;
+      search({first, end - begin, width}, begin, found + begin);
+    }
+    output.give(nearest);
+  });
 }

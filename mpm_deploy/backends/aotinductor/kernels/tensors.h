@@ -8,15 +8,18 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace {
 
 class ShimFailed {};
 
-void check(AOTITorchError error) {
-  if (error != AOTI_TORCH_SUCCESS) throw ShimFailed{};
+void require(bool holds) {
+  if (!holds) throw ShimFailed{};
 }
+
+void check(AOTITorchError error) { require(error == AOTI_TORCH_SUCCESS); }
 
 template <typename Value>
 Value* data(AtenTensorHandle tensor) {
@@ -94,13 +97,41 @@ bool is_bfloat16(AtenTensorHandle tensor) {
   return narrow;
 }
 
-template <std::size_t dimensions>
-AtenTensorHandle empty(const Sizes<dimensions>& sizes, std::int32_t dtype) {
-  const auto strides = contiguous_strides(sizes);
-  AtenTensorHandle tensor = nullptr;
-  check(aoti_torch_empty_strided(dimensions, sizes.data(), strides.data(), dtype,
-                                 aoti_torch_device_type_cpu(), 0, &tensor));
-  return tensor;
+// A new tensor on the host, released unless it is given to whoever called the operator: after a
+// failure nobody else would.
+class Output {
+ public:
+  template <std::size_t dimensions>
+  Output(const Sizes<dimensions>& sizes, std::int32_t dtype) {
+    const auto strides = contiguous_strides(sizes);
+    check(aoti_torch_empty_strided(dimensions, sizes.data(), strides.data(), dtype,
+                                   aoti_torch_device_type_cpu(), 0, &tensor_));
+  }
+  ~Output() {
+    if (tensor_ != nullptr) aoti_torch_delete_tensor_object(tensor_);
+  }
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  template <typename Value>
+  Value* values() const {
+    return data<Value>(tensor_);
+  }
+  void give(AtenTensorHandle* target) { *target = std::exchange(tensor_, nullptr); }
+
+ private:
+  AtenTensorHandle tensor_ = nullptr;
+};
+
+// What an operator gives back after its work; nothing that is thrown in it may leave it.
+template <typename Work>
+AOTITorchError outcome_of(const Work& work) noexcept {
+  try {
+    work();
+    return AOTI_TORCH_SUCCESS;
+  } catch (...) {  // a call that failed, or no memory
+    return AOTI_TORCH_FAILURE;
+  }
 }
 
 }  // namespace
