@@ -31,7 +31,7 @@ class SideBySide {
       : threads_(static_cast<std::size_t>(threads)), use_threads_(std::move(use_threads)) {}
 
   // Runs do_part(0) .. do_part(parts - 1), as many at once as there are threads. Throws, after all
-  // have ended, what the first part that threw did.
+  // have ended, what the first part that threw did; std::system_error: a thread cannot be started.
   void run(std::size_t parts, const std::function<void(std::size_t)>& do_part) {
     const std::size_t workers = std::min(parts, threads_);
     std::vector<std::exception_ptr> failures(parts);
@@ -61,15 +61,30 @@ class SideBySide {
   // operators once used.
   void share_out(std::size_t workers) {
     if (workers == sharing_) return;
+    sharing_ = 0;  // until all have it
     while (workers_.size() < workers) workers_.push_back(std::make_unique<TaskThread>());
     at_once(workers, [&] { use_threads_(static_cast<int>(threads_ / workers)); });
     sharing_ = workers;
   }
 
+  // Throws what failed first, be it that a worker cannot be started, once all that were begun have
+  // ended: `work` refers to what its caller holds.
   void at_once(std::size_t workers, const std::function<void()>& work) const {
-    std::vector<std::future<void>> working;
-    for (std::size_t i = 0; i < workers; ++i) working.push_back(workers_[i]->submit(work));
-    for (std::future<void>& each : working) each.get();
+    std::vector<std::future<void>> begun;
+    begun.reserve(workers);
+    std::exception_ptr failure;
+    const auto noting = [&](const auto& step) {
+      try {
+        step();
+      } catch (...) {  // not understood here, only carried over
+        if (!failure) failure = std::current_exception();
+      }
+    };
+    noting([&] {
+      for (std::size_t i = 0; i < workers; ++i) begun.push_back(workers_[i]->submit(work));
+    });
+    for (std::future<void>& each : begun) noting([&] { each.get(); });
+    if (failure) std::rethrow_exception(failure);
   }
 
   const std::size_t threads_;

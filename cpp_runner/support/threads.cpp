@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include <exception>
+#include <latch>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -22,14 +24,22 @@ std::mutex mutex;
 }  // namespace
 
 // at::set_num_threads sets this thread's number, and with it the one that every new thread takes
-// over at its first look. That one is read and put back, each on another thread.
+// over at its first look. Another thread reads that one, and puts it back; where it cannot be
+// started, nothing has changed yet.
 void use_intra_op_threads(int count) {
   if (at::get_num_threads() == count) return;  // a first look, which must not come later
   const std::lock_guard lock(mutex);
-  int before = 0;
-  std::thread([&] { before = at::get_num_threads(); }).join();
+  std::latch is_read(1), is_set(1);
+  std::thread other([&] {
+    const int before = at::get_num_threads();
+    is_read.count_down();
+    is_set.wait();
+    at::set_num_threads(before);
+  });
+  is_read.wait();
   at::set_num_threads(count);
-  std::thread([&] { at::set_num_threads(before); }).join();
+  is_set.count_down();
+  other.join();
 }
 
 void check_thread_count(const char* name, int count) {
@@ -45,6 +55,11 @@ void look_at_threads() {
 
 OneThread::OneThread() : before_(at::get_num_threads()) { use_intra_op_threads(1); }
 
-OneThread::~OneThread() { use_intra_op_threads(before_); }
+OneThread::~OneThread() {
+  try {
+    use_intra_op_threads(before_);
+  } catch (const std::exception&) {  // no thread is left: operators stay right, and grow slower
+  }
+}
 
 }  // namespace mpm

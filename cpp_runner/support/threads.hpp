@@ -3,7 +3,8 @@
 namespace mpm {
 
 // Lets libtorch's operators use `count` threads on a CPU when this thread calls them. The number
-// that new threads start with stays as it is.
+// that new threads start with stays as it is. Throws std::system_error: it takes a thread for a
+// moment, and none can be started; nothing has changed then.
 void use_intra_op_threads(int count);
 
 // Throws InputError: fewer than 1 thread, or so many that they are no speed and may end the

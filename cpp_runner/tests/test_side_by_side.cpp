@@ -1,17 +1,21 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <latch>
 #include <mutex>
 #include <numeric>
 #include <set>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "backends/image_parallel.hpp"
+#include "threads_denied.hpp"
 
 using namespace mpm;
+using namespace mpm::tests;
 
 namespace {
 
@@ -69,6 +73,27 @@ TEST_SUITE("side_by_side") {
       });
     }
     CHECK(seen.size() <= 2);
+  }
+
+  TEST_CASE(
+      "where a worker cannot be started, or gets no share, those that are at work end first") {
+    for (const bool is_denied : {true, false}) {
+      std::atomic<int> calls = 0, ended = 0, done = 0;
+      SideBySide side_by_side(2, [&](int) {
+        if (++calls == 1 && !is_denied) throw std::system_error(EAGAIN, std::generic_category());
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+        ++ended;
+      });
+      const auto run = [&] { side_by_side.run(4, [&](std::size_t) { ++done; }); };
+      threads_left = is_denied ? 1 : 2;
+      CHECK_THROWS_AS(run(), std::system_error);
+      threads_left = -1;
+      CHECK(ended == 1);
+      CHECK(done == 0);
+      run();  // and it may go on, shared out anew
+      CHECK(ended == 3);
+      CHECK(done == 4);
+    }
   }
 
   TEST_CASE("what the first part throws is thrown after all have ended") {

@@ -24,8 +24,10 @@
 // Errors: a function that can fail returns a code, and sets `error` to one with the same code, or
 // to NULL where all is well, whatever it was before. `error` itself may be NULL. What was to be
 // made is NULL then. No exception leaves this interface; the library ends no process, prints
-// nothing and handles no signal. FFmpeg's libraries, which read videos, say on stderr what they
-// meet, until the program calls their av_log_set_level(AV_LOG_QUIET).
+// nothing and handles no signal. Libraries beneath it do: libgomp, which shares libtorch's
+// operators out, says so and ends the process where it cannot start a thread. FFmpeg's, which read
+// videos, say on stderr what they meet, until the program calls their
+// av_log_set_level(AV_LOG_QUIET).
 //
 // Text is UTF-8 and ends with a zero; in error messages, what is not UTF-8 is escaped. Paths are
 // the file system's bytes.
