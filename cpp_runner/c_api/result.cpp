@@ -38,7 +38,7 @@ const T* data_of(const std::vector<T>& values) {
 using namespace mpm::c_api;
 
 const char* mpm_result_reason(const mpm_result* result) {
-  return result->reason.empty() ? nullptr : result->reason.c_str();
+  return result->reason ? result->reason->c_str() : nullptr;
 }
 
 const char* mpm_result_source(const mpm_result* result) { return result->result.source.c_str(); }

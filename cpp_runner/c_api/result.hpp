@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "mpm_runner/mpm.h"
@@ -9,7 +10,7 @@
 
 struct mpm_result {
   mpm::Result result;
-  std::string reason = {};  // why there is none; empty where there is one
+  std::optional<std::string> reason = {};  // why there is none
 };
 
 namespace mpm::c_api {

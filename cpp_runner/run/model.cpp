@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <mutex>
 
 #include "artifact/archive.hpp"
 #include "artifact/claimed_manifest.hpp"
@@ -30,8 +31,20 @@ struct Batch::Data {
 };
 
 struct Scores::Data {
-  at::Tensor scores;      // (B, K, h, w) float32, on the device
-  at::Tensor merge_maps;  // (B, M, N) int32, on the device
+  Data(at::Tensor given_scores, at::Tensor given_merge_maps)
+      : scores(std::move(given_scores)), merge_maps_(std::move(given_merge_maps)) {}
+
+  // (B, M, N) int32, in host memory: copied at once for all images, by whoever asks first.
+  const at::Tensor& merge_maps() const {
+    std::call_once(copied_, [this] { merge_maps_ = merge_maps_.cpu().contiguous(); });
+    return merge_maps_;
+  }
+
+  const at::Tensor scores;  // (B, K, h, w) float32, on the device
+
+ private:
+  mutable std::once_flag copied_;
+  mutable at::Tensor merge_maps_;  // on the device until it is copied
 };
 
 namespace {
@@ -165,10 +178,10 @@ Batch Batch::image(std::size_t index) const {
 std::size_t Scores::images() const { return static_cast<std::size_t>(data_->scores.size(0)); }
 
 MergeMaps Scores::merge_maps(std::size_t image) const {
-  const at::Tensor maps = data_->merge_maps[static_cast<std::int64_t>(image)].cpu();  // (M, N)
+  const at::Tensor maps = data_->merge_maps()[static_cast<std::int64_t>(image)];  // (M, N)
   MergeMaps copies;
   for (std::int64_t merge = 0; merge < maps.size(0); ++merge) {
-    const at::Tensor map = maps[merge].contiguous();
+    const at::Tensor map = maps[merge];
     const std::int32_t* begin = map.const_data_ptr<std::int32_t>();
     copies.emplace_back(begin, begin + map.numel());
   }
@@ -265,8 +278,8 @@ Scores Model::scores(const Batch& batch) const {
     });
   });
   Scores result;
-  result.data_ = std::make_shared<Scores::Data>(
-      Scores::Data{std::move(output.scores), std::move(output.merge_maps)});
+  result.data_ =
+      std::make_shared<Scores::Data>(std::move(output.scores), std::move(output.merge_maps));
   return result;
 }
 

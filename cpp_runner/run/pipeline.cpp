@@ -33,27 +33,34 @@ Stream::Pipeline::Pipeline(std::shared_ptr<const Model> model, Loader loader,
       room_(static_cast<std::ptrdiff_t>(in_flight(*source_, workers, batch_size))),
       loaded_(
           workers, in_flight(*source_, workers, batch_size), [this] { return take(); },
-          [this](const SourceImage& image) { return load(image); }),
-      copied_(batches_waiting, [this] { return next_copied(); }),
-      scored_(batches_waiting, [this] { return next_scored(); }),
-      labeled_(batches_waiting, [this] { return next_labeled(); }) {
+          [this](const SourceImage& image) { return load(image); }) {
   home_.check("this run was begun");
+  try {
+    copied_.emplace(batches_waiting, [this] { return next_copied(); });
+    scored_.emplace(batches_waiting, [this] { return next_scored(); });
+    labeled_.emplace(batches_waiting, [this] { return next_labeled(); });
+  } catch (...) {  // no thread is left: those that are there end
+    leave();
+    throw;
+  }
 }
 
+Stream::Pipeline::~Pipeline() { leave(); }
+
 // What waits for a stage before it is woken; the threads end with the members.
-Stream::Pipeline::~Pipeline() {
+void Stream::Pipeline::leave() {
   is_left_ = true;
   source_->stop();
   room_.release();
   loaded_.stop();
-  copied_.stop();
-  scored_.stop();
+  if (copied_) copied_->stop();
+  if (scored_) scored_->stop();
 }
 
 std::optional<Stream::Item> Stream::Pipeline::next() {
   home_.check("this run was begun");
   if (given_ == ready_.size()) {
-    std::optional<std::vector<Item>> items = labeled_.next();
+    std::optional<std::vector<Item>> items = labeled_->next();
     if (!items) return std::nullopt;
     ready_ = std::move(*items);
     given_ = 0;
@@ -110,11 +117,11 @@ Items Stream::Pipeline::next_batch() {
 std::optional<Copied> Stream::Pipeline::next_copied() {
   Items batch = next_batch();
   if (batch.empty() || is_left_) return std::nullopt;
-  return copy(*model_, std::move(batch));
+  return copy_or_leave(*model_, std::move(batch));
 }
 
 std::optional<std::vector<ScoredBatch>> Stream::Pipeline::next_scored() {
-  std::optional<Copied> batch = copied_.next();
+  std::optional<Copied> batch = copied_->next();
   if (!batch || is_left_) return std::nullopt;
   return score_or_part(*model_, std::move(*batch));
 }
@@ -123,7 +130,7 @@ std::optional<std::vector<ScoredBatch>> Stream::Pipeline::next_scored() {
 std::optional<std::vector<Stream::Item>> Stream::Pipeline::next_labeled() {
   std::vector<CompleteOrSkipped> whole;
   while (whole.empty()) {
-    std::optional<std::vector<ScoredBatch>> batches = scored_.next();
+    std::optional<std::vector<ScoredBatch>> batches = scored_->next();
     if (!batches) return std::nullopt;
     for (ScoredBatch& batch : *batches) {
       std::ranges::move(gatherer_.add(std::move(batch)), std::back_inserter(whole));

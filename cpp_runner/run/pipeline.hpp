@@ -31,6 +31,7 @@ class Stream::Pipeline {
   bool is_elsewhere() const { return home_.is_elsewhere(); }
 
  private:
+  void leave();
   std::optional<SourceImage> take();
   PreparedOrSkipped load(const SourceImage& image) const;
   std::optional<WindowOrSkipped> next_window();
@@ -52,9 +53,10 @@ class Stream::Pipeline {
   Gatherer gatherer_;
   std::counting_semaphore<> room_;  // for images of a live source under way
   ReadAhead<SourceImage, PreparedOrSkipped> loaded_;
-  Producer<Copied> copied_;
-  Producer<std::vector<ScoredBatch>> scored_;
-  Producer<std::vector<Item>> labeled_;
+  // Begun one after the other: where one cannot be, those before it are told to end.
+  std::optional<Producer<Copied>> copied_;
+  std::optional<Producer<std::vector<ScoredBatch>>> scored_;
+  std::optional<Producer<std::vector<Item>>> labeled_;
 };
 
 }  // namespace mpm

@@ -18,7 +18,8 @@ namespace mpm {
 //   made:   0 1 2 3 . . . .        next() gives 3, workers are on 4 .. 3 + ahead
 //
 // What taking or making throws ends the work, and is thrown by every next() behind the items taken
-// before.
+// before. Where no more threads can be started, the first ones are all; where there is none,
+// std::system_error is thrown.
 template <typename Taken, typename Item>
 class ReadAhead {
  public:
@@ -26,15 +27,18 @@ class ReadAhead {
   ReadAhead(int workers, std::size_t ahead, std::function<std::optional<Taken>()> take,
             std::function<Item(Taken)> make)
       : take_(std::move(take)), make_(std::move(make)), slots_(ahead) {
+    threads_.reserve(static_cast<std::size_t>(workers));
     try {
       for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
-    } catch (...) {  // no thread is left: those that are there end
-      join();
-      throw;
+    } catch (...) {  // no thread is left: those that are there do it all
+      if (threads_.empty()) throw;
     }
   }
 
-  ~ReadAhead() { join(); }
+  ~ReadAhead() {
+    stop();
+    for (std::thread& thread : threads_) thread.join();
+  }
 
   // The next item in order; nothing after the last, or when stopped.
   std::optional<Item> next() {
@@ -63,11 +67,6 @@ class ReadAhead {
  private:
   using Outcome = std::variant<Item, std::exception_ptr>;
   using Begun = std::pair<std::size_t, Taken>;
-
-  void join() {
-    stop();
-    for (std::thread& thread : threads_) thread.join();
-  }
 
   void work() {
     while (std::optional<Begun> begun = begin_one()) {

@@ -133,12 +133,21 @@ std::vector<Copied> parts_of(const Copied& copied) {
   std::size_t window = 0;
   const auto windows = static_cast<double>(count_windows(copied.items));
   for (const WindowOrSkipped& item : copied.items) {
-    if (std::holds_alternative<Window>(item))
-      parts.push_back({{item}, copied.on_device.image(window++), copied.copy_ms / windows});
+    if (copied.on_device && std::holds_alternative<Window>(item))
+      parts.push_back({{item}, copied.on_device->image(window++), copied.copy_ms / windows});
     else
-      parts.push_back({{item}, {}});
+      parts.push_back({{item}});
   }
   return parts;
+}
+
+// Calls change(pixels) with those of each window.
+void for_each_window(const Items& items, const auto& change) {
+  for (const WindowOrSkipped& item : items) {
+    if (const auto* window = std::get_if<Window>(&item)) {
+      change(window->image->windows[window->index]);
+    }
+  }
 }
 
 }  // namespace
@@ -186,7 +195,7 @@ PreparedImage Loader::load(const SourceImage& image) const {
   const double decode_ms = watch.lap();
   PreparedImage loaded = load(pixels);
   loaded.source = image.name;
-  loaded.decode_ms = decode_ms;
+  if (image.size) loaded.decode_ms = decode_ms;  // else it came as pixels
   return loaded;
 }
 
@@ -201,29 +210,40 @@ PreparedOrSkipped Loader::load_or_skip(const SourceImage& image) const {
   }
 }
 
-Copied copy(const Model& model, Items items) {
+Copied copy(const Model& model, Items&& items) {
   std::vector<FittedImage> windows;
-  for (WindowOrSkipped& item : items) {
-    if (auto* window = std::get_if<Window>(&item)) {
-      windows.push_back(std::move(window->image->windows[window->index]));
-    }
-  }
-  if (windows.empty()) return {std::move(items), {}};
+  for_each_window(items, [&](FittedImage& pixels) { windows.push_back(std::move(pixels)); });
+  if (windows.empty()) return {std::move(items)};
   Stopwatch watch;
-  Batch on_device = model.copy(windows);
-  return {std::move(items), std::move(on_device), watch.lap()};
+  try {
+    Batch on_device = model.copy(windows);
+    return {std::move(items), std::move(on_device), watch.lap()};
+  } catch (...) {
+    auto back = windows.begin();
+    for_each_window(items, [&](FittedImage& pixels) { pixels = std::move(*back++); });
+    throw;
+  }
+}
+
+Copied copy_or_leave(const Model& model, Items items) {
+  try {
+    return copy(model, std::move(items));
+  } catch (const std::exception&) {  // the next stage tries again, and tells
+    return {std::move(items)};
+  }
 }
 
 ScoredBatch score(const Model& model, Copied copied) {
-  if (count_windows(copied.items) == 0) return {std::move(copied.items), {}};
+  if (!copied.on_device) return {std::move(copied.items), {}};
   Stopwatch watch;
-  Scores scores = model.scores(copied.on_device);
+  Scores scores = model.scores(*copied.on_device);
   return {std::move(copied.items), std::move(scores), copied.copy_ms, watch.lap()};
 }
 
 std::vector<ScoredBatch> score_or_part(const Model& model, Copied copied) {
   std::vector<ScoredBatch> scored;
   try {
+    if (!copied.on_device) copied = copy(model, std::move(copied.items));
     scored.push_back(score(model, copied));
   } catch (const std::exception& error) {
     if (copied.items.size() == 1) {

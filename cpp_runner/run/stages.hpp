@@ -45,10 +45,14 @@ class Loader {
   bool keeps_images_;
 };
 
-Copied copy(const Model& model, Items items);
+// Throws what the model does; the items are as they were then.
+Copied copy(const Model& model, Items&& items);
+// The same, but what cannot be copied stays where it is, as where the device has no room for it.
+Copied copy_or_leave(const Model& model, Items items);
+// Of windows that are on the device.
 ScoredBatch score(const Model& model, Copied copied);
-// Where the model fails on a batch, each of its windows alone: what fails then as well is of that
-// window.
+// Copies first what was left. Where that or the model fails on a batch, each of its windows alone:
+// what fails then as well is of that window.
 std::vector<ScoredBatch> score_or_part(const Model& model, Copied copied);
 std::vector<ResultOrSkipped> label(const Model& model, const std::vector<CompleteOrSkipped>& items,
                                    const Outputs& outputs);

@@ -27,7 +27,7 @@ namespace {
 
 CompleteOrSkipped complete(std::shared_ptr<const PreparedImage> image, std::vector<Place> places) {
   for (const Place& place : places) {
-    if (!place.batch->failure.empty()) return Skipped{image->source, place.batch->failure};
+    if (place.batch->failure) return Skipped{image->source, *place.batch->failure};
   }
   return CompleteImage{std::move(image), std::move(places)};
 }

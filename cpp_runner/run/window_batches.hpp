@@ -7,6 +7,8 @@
 //   whole          a, skipped      b, c      an image is whole with the batch of its last window
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -45,7 +47,7 @@ std::size_t count_windows(const Items& items);
 // A batch on the model's device, and what was skipped on the way to it.
 struct Copied {
   Items items;
-  Batch on_device;  // none where all was skipped
+  std::optional<Batch> on_device = {};  // none where all was skipped, or there was no room for it
   double copy_ms = 0;
 };
 
@@ -55,7 +57,7 @@ struct ScoredBatch {
   Scores scores;
   double copy_ms = 0;
   double scores_ms = 0;
-  std::string failure = {};  // what the model threw; there are no scores then
+  std::optional<std::string> failure = {};  // what the model threw; there are no scores then
 };
 
 // Where a window went: which one it is of a batch.

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <iterator>
 #include <utility>
 #include <variant>
@@ -24,13 +25,15 @@ class Images : public Source {
   explicit Images(std::vector<ImageSource> images) : images_(std::move(images)) {}
 
   std::optional<SourceImage> next() override {
-    if (given_ == images_.size()) return std::nullopt;
+    if (is_stopped_ || given_ == images_.size()) return std::nullopt;
     ImageSource next = std::exchange(images_[given_++], {});
     SourceImage image =
         std::visit([](auto& content) { return as_source_image(std::move(content)); }, next);
     image.index = static_cast<std::int64_t>(given_);
     return image;
   }
+
+  void stop() override { is_stopped_ = true; }
 
   std::optional<std::int64_t> total() const override {
     return static_cast<std::int64_t>(images_.size());
@@ -39,6 +42,7 @@ class Images : public Source {
  private:
   std::vector<ImageSource> images_;  // each until it is given
   std::size_t given_ = 0;
+  std::atomic<bool> is_stopped_ = false;
 };
 
 }  // namespace
