@@ -41,8 +41,13 @@ mpm_error described() {
   }
 }
 
+mpm_error& no_memory() {
+  static mpm_error made = made_of(MPM_ERROR_HOST, refusal_in(std::bad_alloc()).value());
+  return made;
+}
+
 // Made while there is memory.
-mpm_error no_memory = made_of(MPM_ERROR_HOST, refusal_in(std::bad_alloc()).value());
+[[maybe_unused]] const mpm_error& made_early = no_memory();
 
 }  // namespace
 
@@ -53,8 +58,8 @@ mpm_code tell(mpm_error** error) noexcept {
     if (error != nullptr) *error = told.release();
     return code;
   } catch (...) {  // there is no memory left to say what it was
-    if (error != nullptr) *error = &no_memory;
-    return no_memory.code;
+    if (error != nullptr) *error = &no_memory();
+    return no_memory().code;
   }
 }
 
@@ -65,5 +70,5 @@ const char* mpm_error_problem(const mpm_error* error) { return error->problem.c_
 const char* mpm_error_hint(const mpm_error* error) { return error->hint.c_str(); }
 
 void mpm_error_free(mpm_error* error) {
-  if (error != &mpm::c_api::no_memory) delete error;
+  if (error != &mpm::c_api::no_memory()) delete error;
 }

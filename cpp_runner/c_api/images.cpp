@@ -4,6 +4,7 @@
 
 #include "c_api/errors.hpp"
 #include "images/formats/raster.hpp"
+#include "images/windows.hpp"
 
 namespace mpm::c_api {
 
@@ -17,9 +18,11 @@ ChannelOrder order_of(mpm_channels channels) {
 }
 
 void check_size(std::int32_t height, std::int32_t width) {
-  if (height >= 1 && width >= 1) return;
-  throw InputError("pixels: expected a height and a width of 1 or more, got " +
-                   std::to_string(height) + " x " + std::to_string(width));
+  const auto is_side = [](std::int32_t side) { return side >= 1 && side <= largest_side; };
+  if (is_side(height) && is_side(width)) return;
+  throw InputError("pixels: expected a height and a width from 1 to " +
+                   std::to_string(largest_side) + ", got " + std::to_string(height) + " x " +
+                   std::to_string(width));
 }
 
 void check_row(std::ptrdiff_t row_bytes, std::ptrdiff_t width_bytes) {

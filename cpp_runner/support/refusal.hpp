@@ -23,8 +23,8 @@ Kind refusal(const std::string& what, int number, const std::string& cure = {}) 
   return Kind(what + ": " + std::strerror(number), cure_of(number, cure));
 }
 
-// What an exception says, in a line: torch goes on with where it was thrown. Of TorchScript the
-// first line is of itself, and the last one what was thrown.
+// What an exception says, in a line, or its type where it says nothing: torch goes on with where it
+// was thrown. Of TorchScript the first line is of itself, and the last one what was thrown.
 std::string line_of(const std::exception& error);
 
 // The error for a refusal that another exception tells of, if it does.

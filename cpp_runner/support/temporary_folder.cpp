@@ -87,6 +87,13 @@ void check_code_runs(const fs::path& folder, const std::string& what) {
   if (!runs) throw HostError(what + ": mounted so that no code runs from it (noexec)", cure);
 }
 
+// Takes back a new folder that cannot be opened to lock it: unlocked, others would remove it.
+[[noreturn]] void throw_unlocked(const fs::path& folder) {
+  const std::error_code error(errno, std::generic_category());
+  rmdir(folder.c_str());
+  throw fs::filesystem_error("cannot lock a folder", folder.parent_path(), error);
+}
+
 }  // namespace
 
 TemporaryFolder::TemporaryFolder(const fs::path& parent) {
@@ -99,6 +106,7 @@ TemporaryFolder::TemporaryFolder(const fs::path& parent) {
                                  std::error_code(errno, std::generic_category()));
     }
     lock_ = open_folder(path);
+    if (lock_ < 0 && errno != ENOENT) throw_unlocked(path);
     if (lock_ >= 0) flock(lock_, LOCK_EX);  // some network shares have no locks: nor sweeping
   } while (!fs::exists(path));
 }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -11,6 +12,7 @@
 
 #include "artifacts.hpp"
 #include "c_api/errors.hpp"
+#include "c_api/result.hpp"
 #include "images_made.hpp"
 #include "mpm_runner/mpm.h"
 #include "mpm_runner/mpm_runner.hpp"
@@ -208,6 +210,7 @@ TEST_SUITE("c_api") {
         CHECK((error == nullptr) == (code == MPM_OK));
         if (code != MPM_ERROR_HOST) continue;
         CHECK(std::string(mpm_error_problem(error)).ends_with("Cannot allocate memory"));
+        CHECK(std::string(mpm_error_hint(error)).starts_with("end other programs"));
       }
       CHECK(code == with_memory);
       CHECK(allocations > 1);
@@ -326,6 +329,35 @@ TEST_SUITE("c_api") {
             MPM_OK);  // of an empty list
       CHECK(Owned<mpm_stream>(none) != nullptr);
     }
+  }
+
+  TEST_CASE("a stream of a list that is stopped gives what is under way, and no more") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const Image scene = make_scene({50, 81});
+      constexpr int all = 100;
+      const Owned<mpm_images> images = made<mpm_images>(mpm_images_new);
+      for (int i = 0; i < all; ++i) {
+        mpm_images_add_pixels(images.get(), scene.pixels.data(), 50, 81, 0, MPM_RGB, nullptr);
+      }
+      const auto stream = made<mpm_stream>([&](auto target, auto error) {
+        return mpm_runner_stream(open(artifact).get(), images.get(), 1, MPM_LABELS, target, error);
+      });
+      mpm_stream_stop(stream.get());
+      int given = 0;
+      mpm_result* result = nullptr;
+      while (mpm_stream_next(stream.get(), &result, nullptr) == MPM_OK && result != nullptr) {
+        CHECK(mpm_result_stage_ms(result, MPM_STAGE_DECODE) == 0);  // they came as pixels
+        mpm_result_free(result);
+        ++given;
+      }
+      CHECK(given < all);
+    }
+  }
+
+  TEST_CASE("an image without a result has a reason, were it without a word") {
+    const std::unique_ptr<mpm_result> result = c_api::result_of(Skipped{"a.png", ""});
+    REQUIRE(mpm_result_reason(result.get()) != nullptr);
+    CHECK(std::string(mpm_result_reason(result.get())).empty());
   }
 
   TEST_CASE("threads may share a runner") {
@@ -462,7 +494,9 @@ TEST_SUITE("c_api") {
       };
     };
     check_refused(add(pixels, 0, 0, MPM_RGB),
-                  "pixels: expected a height and a width of 1 or more, got 0 x 2");
+                  "pixels: expected a height and a width from 1 to 1048576, got 0 x 2");
+    check_refused(add(pixels, INT32_MAX, 0, MPM_RGB),
+                  "pixels: expected a height and a width from 1 to 1048576, got 2147483647 x 2");
     check_refused(add(pixels, 1, -5, MPM_RGB), "row_bytes: expected 6 or more, got -5");
     check_refused(add(pixels, 1, 0, 2), "channels: expected MPM_RGB or MPM_BGR, got 2");
     check_refused(add(nullptr, 1, 0, MPM_RGB), "pixels: expected a pointer, got NULL");

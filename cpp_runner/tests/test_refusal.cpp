@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <new>
 #include <system_error>
@@ -55,7 +57,9 @@ TEST_SUITE("refusal") {
     CHECK(line_of(std::runtime_error("The following operation failed in the TorchScript "
                                      "interpreter.\nTraceback:\nRuntimeError: shapes differ\n")) ==
           "RuntimeError: shapes differ");
-    CHECK(line_of(std::runtime_error("")) == "");
+    CHECK(line_of(std::runtime_error("\n shapes differ \n")) == "shapes differ");
+    CHECK(line_of(std::runtime_error("")) == "std::runtime_error");
+    CHECK(line_of(std::runtime_error("\n")) == "std::runtime_error");
   }
 
   TEST_CASE("a bug is no refusal") {
@@ -63,6 +67,27 @@ TEST_SUITE("refusal") {
     CHECK_THROWS_AS(refusals_told([]() -> int { throw std::logic_error("bug"); }),
                     std::logic_error);
     CHECK_THROWS_AS(refusals_told([]() -> int { throw std::bad_alloc(); }), HostError);
+  }
+
+  TEST_CASE("a temporary folder that cannot be locked is none, and nothing is left of it") {
+    std::string name = for_temporary_files() / "mpm-test-XXXXXX";
+    const std::filesystem::path parent = mkdtemp(name.data());
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const int next = dup(STDERR_FILENO);
+    close(next);
+    const rlimit none_left{static_cast<rlim_t>(next), before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none_left) == 0);
+    std::error_code refused;
+    try {
+      const TemporaryFolder folder(parent);
+    } catch (const std::filesystem::filesystem_error& error) {
+      refused = error.code();
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(refused == std::errc::too_many_files_open);
+    CHECK(std::filesystem::is_empty(parent));
+    std::filesystem::remove_all(parent);
   }
 
   TEST_CASE("a temporary folder without room is refused with its cure") {
