@@ -1,5 +1,8 @@
 #include "files.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
@@ -32,6 +35,16 @@ void write_file(const fs::path& path, std::initializer_list<std::string_view> pa
   if (!file) throw cannot_write(target, errno);
 }
 
+// Has the file on disk before it takes the target's place: a machine that loses power may else
+// leave an empty one there. target: what the error names.
+void sync(const fs::path& path, const fs::path& target) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool is_synced = file >= 0 && fsync(file) == 0;
+  const int number = errno;
+  if (file >= 0) close(file);
+  if (!is_synced) throw cannot_write(target, number);
+}
+
 // So many bytes of a file, or as many as there are.
 std::string beginning(const fs::path& file, std::size_t bytes) {
   std::string found(bytes, '\0');
@@ -58,6 +71,7 @@ void write_atomically(const fs::path& target, const std::function<void(const fs:
   const TemporaryFolder folder = folder_beside(target);
   const fs::path temporary = folder.path / target.filename();
   write(temporary);
+  sync(temporary, target);
   std::error_code error;
   fs::rename(temporary, target, error);
   if (error) throw cannot_write(target, error.value());

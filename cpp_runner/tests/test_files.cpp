@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
 
 #include "files.hpp"
 #include "mpm_runner/error.hpp"
@@ -22,9 +26,41 @@ std::string refusal(Function function) {
   return "";
 }
 
+int syncs = 0;
+bool sync_fails = false;
+
 }  // namespace
 
+extern "C" int fsync(int) {
+  ++syncs;
+  errno = EIO;
+  return sync_fails ? -1 : 0;
+}
+
 TEST_SUITE("files") {
+  TEST_CASE("a file is on disk before it takes its place, or there is none") {
+    const TemporaryFolder folder;
+    syncs = 0;
+    program::write_bytes(folder / "it", {"whole"});
+    CHECK(syncs == 1);
+    sync_fails = true;
+    const std::string problem = refusal([&] { program::write_bytes(folder / "it", {"lost"}); });
+    sync_fails = false;
+    CHECK(problem == (folder / "it").string() + ": cannot write there: Input/output error");
+    CHECK(read_bytes(folder / "it").size() == 5);
+    CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
+  }
+
+  TEST_CASE("who may read a file is what the umask says") {
+    const TemporaryFolder folder;
+    for (const auto& [mask, mode] : {std::pair(022, 0644), {077, 0600}, {002, 0664}}) {
+      const mode_t before = umask(static_cast<mode_t>(mask));
+      program::write_bytes(folder / "it", {"whole"});
+      umask(before);
+      CHECK(fs::status(folder / "it").permissions() == static_cast<fs::perms>(mode));
+    }
+  }
+
   TEST_CASE("what cannot be written is found before the work, and the trial leaves nothing") {
     const TemporaryFolder folder;
     fs::create_directory(folder / "folder");

@@ -1,6 +1,7 @@
 """Write files so that they appear whole or not at all, and find out in time if they cannot."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,8 +26,9 @@ def written_atomically(target: Path) -> Iterator[Path]:
     """
     target = Path(target)
     with _temporary_beside(target) as temporary:
+        mode = _mode_of_a_new_file(temporary)
         yield temporary
-        _let_all_read(temporary)
+        _set_mode(temporary, mode)
         _sync(temporary)
         temporary.replace(target)
 
@@ -41,11 +43,12 @@ def folder_written_atomically(target: Path) -> Iterator[Path]:
         InputError: It cannot be written there, or something lies there: says why.
     """
     with _temporary_beside(target) as temporary:
+        mode = _mode_of_a_new_file(temporary)
         temporary.mkdir()
         yield temporary
         for path in temporary.rglob("*"):
             if path.is_file():
-                _let_all_read(path)
+                _set_mode(path, mode)
                 _sync(path)
         temporary.rename(target)
 
@@ -102,13 +105,21 @@ def check_output_folder(folder: Path, inputs: Iterable[Path]) -> None:
         )
 
 
-def _let_all_read(file: Path) -> None:
+def _mode_of_a_new_file(file: Path) -> int:
+    """Return the mode that one has there, by what the umask and the folder allow."""
+    file.touch()
+    mode = stat.S_IMODE(file.stat().st_mode)
+    file.unlink()
+    return mode
+
+
+def _set_mode(file: Path, mode: int) -> None:
     """Undo that some writers make files which only their owner may read.
 
     Where a network share keeps modes of its own, they stand.
     """
     with suppress(OSError):
-        file.chmod(0o644)
+        file.chmod(mode)
 
 
 def _sync(file: Path) -> None:

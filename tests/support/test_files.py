@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,20 @@ def test_a_file_appears_when_the_block_ends(tmp_path):
         assert temporary.name == target.name
     assert target.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_a_file_is_what_the_umask_says(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        with written_atomically(tmp_path / "it") as temporary:
+            temporary.touch(0o600)  # as some writers do
+        with folder_written_atomically(tmp_path / "folder") as temporary:
+            (temporary / "it").touch(0o600)
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "it", tmp_path / "folder" / "it"):
+        assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def test_an_error_leaves_what_was_there(tmp_path):
