@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "measurements_made.hpp"
+#include "support/utf8.hpp"
 
 using namespace mpm;
 using namespace mpm::program;
@@ -29,5 +30,13 @@ TEST_SUITE("report") {
     CHECK(json["left_out"][0]["batch_size"] == 64);
     CHECK(json["skipped"][0]["reason"] == "broken");
     CHECK(json["comparison"].is_null());
+  }
+
+  TEST_CASE("whatever a file is called, a terminal may show its JSON, and it is JSON then") {
+    const std::string name = "c\u0085d\x7f\u009b\u00a0\u0985\u202e.png";
+    const std::string text = dump({{"name", name}});
+    CHECK(text.find("c\\u0085d\\u007f\\u009b\u00a0\u0985") != std::string::npos);
+    CHECK(Json::parse(printable(text))["name"] == name);
+    CHECK(dump({{"name", "a\xff"}}) == R"({"name":"a\udcff"})");
   }
 }
