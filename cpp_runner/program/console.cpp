@@ -40,10 +40,12 @@ void show_at(int descriptor) {
 
 void talk(const std::string& line) { std::cerr << printable(line) << '\n'; }
 
+void say_skipped(const Skipped& image) {
+  talk("skipped " + image.path.string() + ": " + image.reason);
+}
+
 void say_skipped(const std::vector<Skipped>& skipped) {
-  for (const Skipped& image : skipped) {
-    talk("skipped " + image.path.string() + ": " + image.reason);
-  }
+  for (const Skipped& image : skipped) say_skipped(image);
 }
 
 void show(const std::string& data) {

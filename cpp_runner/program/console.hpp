@@ -22,6 +22,7 @@ void show_at(int descriptor);
 void talk(const std::string& line);
 
 // Names what was skipped, and why.
+void say_skipped(const Skipped& image);
 void say_skipped(const std::vector<Skipped>& skipped);
 
 // Prints data to stdout; a reader that has seen enough is no error. Throws Error: stdout cannot be

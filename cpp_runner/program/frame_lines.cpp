@@ -35,7 +35,7 @@ Json skipped_line(std::int64_t index, const Skipped& skipped) {
   return {{"index", index}, {"name", skipped.path.string()}, {"skipped", skipped.reason}};
 }
 
-Json end_line(std::int64_t written, std::size_t skipped, const Losses& losses) {
+Json end_line(std::int64_t written, std::int64_t skipped, const Losses& losses) {
   return {{"images", written},
           {"skipped", skipped},
           {"dropped", losses.dropped},

@@ -14,6 +14,6 @@ Json head_line(const std::filesystem::path& artifact, const Inputs& inputs,
 // index: of the image or frame, from 1. classes: that there are.
 Json result_line(std::int64_t index, const Result& result, std::size_t classes);
 Json skipped_line(std::int64_t index, const Skipped& skipped);
-Json end_line(std::int64_t written, std::size_t skipped, const Losses& losses);
+Json end_line(std::int64_t written, std::int64_t skipped, const Losses& losses);
 
 }  // namespace mpm::program

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <utility>
 
 namespace mpm::program {
 
@@ -17,10 +18,6 @@ constexpr int width = 40;
 Progress::Progress(std::string title, std::optional<std::int64_t> total)
     : title_(std::move(title)), total_(total), is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
-Progress::~Progress() {
-  if (is_visible_) std::fputs("\r\x1b[K", stderr);
-}
-
 void Progress::advance() {
   ++done_;
   const auto now = Clock::now();
@@ -28,6 +25,10 @@ void Progress::advance() {
   drawn_ = now;
   is_visible_ = true;
   draw();
+}
+
+void Progress::wipe() {
+  if (std::exchange(is_visible_, false)) std::fputs("\r\x1b[K", stderr);
 }
 
 void Progress::draw() const {

@@ -13,11 +13,13 @@ class Progress {
  public:
   // total: none where nobody knows it.
   Progress(std::string title, std::optional<std::int64_t> total);
-  ~Progress();  // wipes the bar away
+  ~Progress() { wipe(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   void advance();
+  // Takes the bar away until it advances, to make room for a line.
+  void wipe();
 
  private:
   using Clock = std::chrono::steady_clock;

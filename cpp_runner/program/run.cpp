@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "console.hpp"
 #include "inputs.hpp"
 #include "mpm_runner/mpm_runner.hpp"
 #include "progress.hpp"
@@ -23,7 +24,10 @@ void write_all(const Runner& runner, const Arguments& arguments, const Inputs& i
   Stream stream = runner.stream_from(inputs.source, batch_size(runner, arguments, *inputs.source),
                                      outputs.wanted());
   while (const std::optional<Stream::Item> item = stream.next()) {
-    outputs.write(*item);
+    if (const std::optional<Skipped> skipped = outputs.write(*item)) {
+      progress.wipe();
+      say_skipped(*skipped);
+    }
     progress.advance();
     check_signals();
     if (outputs.nobody_reads()) return;

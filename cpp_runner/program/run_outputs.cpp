@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <exception>
 #include <set>
 
 #include "console.hpp"
@@ -20,20 +21,41 @@ namespace {
 
 constexpr auto stdout_name = "-";
 
+// The files by whatever path; what is empty is a pipe or a link to itself: no file that could be
+// overwritten.
+template <typename Path>
+std::set<fs::path> files_at(const std::vector<Path>& paths) {
+  std::set<fs::path> files;
+  std::error_code error;
+  for (const auto& path : paths) files.insert(fs::weakly_canonical(path, error));
+  files.erase(fs::path());
+  return files;
+}
+
 // Refuses to write over an input.
 template <typename Input>
 void check_keeps(const std::vector<Input>& inputs, const std::vector<fs::path>& targets,
                  const std::string& what) {
-  std::set<fs::path> kept;
+  const std::set<fs::path> kept = files_at(inputs);
   std::error_code error;
-  for (const auto& input : inputs) kept.insert(fs::weakly_canonical(input, error));
-  kept.erase(fs::path());  // of a pipe or a link to itself: no file that could be overwritten
   for (const fs::path& target : targets) {
     if (kept.contains(fs::weakly_canonical(target, error))) {
       throw InputError(target.string() + ": this " + what,
                        "name another place for what is written");
     }
   }
+}
+
+// Refuses a file of lines that another output would take the place of.
+void check_differ(const fs::path& lines, const std::vector<fs::path>& outputs) {
+  std::error_code error;
+  if (files_at(outputs).contains(fs::weakly_canonical(lines, error))) {
+    throw InputError(lines.string() + ": expected two files for -o and --json", "name another one");
+  }
+}
+
+std::optional<fs::path> file_of_lines(const Arguments& arguments) {
+  return arguments.json == stdout_name ? std::nullopt : arguments.json;
 }
 
 // The next run would take label maps for images.
@@ -67,13 +89,21 @@ void check_makes_sense(const Arguments& arguments, bool has_frames, bool is_vide
   }
 }
 
-void check(const Arguments& arguments, bool has_frames, bool is_video) {
-  check_makes_sense(arguments, has_frames, is_video);
+void check_files(const Arguments& arguments, const Inputs& inputs, bool is_video) {
+  const std::optional<fs::path> lines = file_of_lines(arguments);
   std::vector<fs::path> files;
-  if (arguments.json && *arguments.json != stdout_name) files.push_back(*arguments.json);
+  if (lines) files.push_back(*lines);
   if (is_video) files.push_back(*arguments.output);
   check_keeps(arguments.sources, files, "output would overwrite an input");
-  for (const fs::path& file : files) check_can_write(file);
+  check_keeps(inputs.images, files, "output would overwrite an input");
+  check_keeps(std::vector{arguments.artifact}, files, "output would overwrite the artifact");
+  if (lines) check_can_write(*lines, "{");
+  if (is_video) check_can_write(*arguments.output);
+}
+
+void check(const Arguments& arguments, const Inputs& inputs, bool is_video) {
+  check_makes_sense(arguments, inputs.has_frames, is_video);
+  check_files(arguments, inputs, is_video);
   if (!arguments.output || is_video) return;
   check_output_folder(*arguments.output, {arguments.sources.begin(), arguments.sources.end()});
   if (arguments.recursive) check_lies_outside(*arguments.output, arguments.sources);
@@ -108,12 +138,19 @@ RunOutputs::RunOutputs(const Arguments& arguments, const Inputs& inputs)
     : arguments_(arguments),
       inputs_(inputs),
       is_video_(arguments.output && names_a_video(*arguments.output)) {
-  check(arguments, inputs.has_frames, is_video_);
-  if (!arguments.output || inputs.has_frames) return;
-  for (const std::string& name : label_map_names(inputs.images, inputs.folders)) {
-    targets_.push_back(*arguments.output / name);
+  check(arguments, inputs, is_video_);
+  if (!arguments.output) return;
+  if (!inputs.has_frames) choose_targets();
+  if (const std::optional<fs::path> lines = file_of_lines(arguments)) {
+    check_differ(*lines, is_video_ ? std::vector{*arguments.output} : targets_);
   }
-  check_keeps(inputs.images, targets_, "label map would overwrite an input image");
+}
+
+void RunOutputs::choose_targets() {
+  for (const std::string& name : label_map_names(inputs_.images, inputs_.folders)) {
+    targets_.push_back(*arguments_.output / name);
+  }
+  check_keeps(inputs_.images, targets_, "label map would overwrite an input image");
 }
 
 void RunOutputs::open(const Manifest& manifest) {
@@ -130,24 +167,34 @@ void RunOutputs::open(const Manifest& manifest) {
   lines_->put(head_line(arguments_.artifact, inputs_, manifest));
 }
 
-void RunOutputs::write(const Stream::Item& item) {
+std::optional<Skipped> RunOutputs::write(const Stream::Item& item) {
   ++index_;
   const std::optional<Skipped> skipped = write_files(item);
-  if (skipped)
-    skipped_.push_back(*skipped);
-  else
-    ++written_;
-  if (!lines_) return;
-  lines_->put(skipped ? skipped_line(index_, *skipped)
-                      : result_line(index_, std::get<Result>(item), palette_.size()));
+  ++(skipped ? skipped_ : written_);
+  if (lines_) {
+    lines_->put(skipped ? skipped_line(index_, *skipped)
+                        : result_line(index_, std::get<Result>(item), palette_.size()));
+  }
+  return skipped;
 }
 
 void RunOutputs::end() {
-  const Losses losses = inputs_.source->losses();
-  if (lines_) lines_->put(end_line(written_, skipped_.size(), losses));
-  say_skipped(skipped_);
+  std::exception_ptr failure;
+  const auto noting = [&](const auto& step) {
+    try {
+      step();
+    } catch (...) {  // not understood here, only carried over
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  noting([&] {
+    if (video_) video_->close();
+  });
+  noting([&] {
+    if (lines_) lines_->put(end_line(written_, skipped_, inputs_.source->losses()));
+  });
   if (inputs_.has_frames) tell_losses();
-  if (video_) video_->close();
+  if (failure) std::rethrow_exception(failure);
 }
 
 bool RunOutputs::nobody_reads() const {

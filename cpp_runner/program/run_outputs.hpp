@@ -41,19 +41,21 @@ class RunOutputs {
   Outputs wanted() const { return {.scores = arguments_.scores, .image = is_video_}; }
   // Makes folders and files. Throws InputError.
   void open(const Manifest& manifest);
-  // The next image or frame; what cannot be written of it is skipped. Throws InputError: a file of
-  // all frames together cannot be written on.
-  void write(const Stream::Item& item);
-  // Writes the last line and the video's end, and says what was skipped and what was lost. Throws
-  // InputError: they cannot be written.
+  // Writes what was made of the next image or frame; gives it back with the reason where that could
+  // not be done. Throws InputError: a file of all frames together cannot be written on.
+  std::optional<Skipped> write(const Stream::Item& item);
+  // Writes the video's end and the last line, and says what was lost, each whatever comes of the
+  // others. Throws InputError: one cannot be written.
   void end();
 
   // Whether all goes to a stdout whose reader is gone.
   bool nobody_reads() const;
   std::string said() const;  // how much there is now, and where
-  bool is_all() const { return skipped_.empty() && inputs_.source->losses().broken == 0; }
+  bool is_all() const { return skipped_ == 0 && inputs_.source->losses().broken == 0; }
 
  private:
+  // Names the label map of each image. Throws InputError.
+  void choose_targets();
   // Gives what the item came to: a result that is written, or why not.
   std::optional<Skipped> write_files(const Stream::Item& item);
   std::optional<Skipped> write_label_map_of(const Result& result) const;
@@ -69,7 +71,7 @@ class RunOutputs {
   std::vector<Color> palette_;
   std::int64_t index_ = 0;  // of what is written now, from 1
   std::int64_t written_ = 0;
-  std::vector<Skipped> skipped_;
+  std::int64_t skipped_ = 0;
 };
 
 }  // namespace mpm::program

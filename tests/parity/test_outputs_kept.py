@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,27 @@ def test_a_report_is_not_written_over_an_input(
         "  hint: name another file",
     ]
     assert copied.read_bytes() == artifact.read_bytes()
+
+
+def test_what_is_skipped_is_said_at_once(
+    command: list[str], artifact: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "0.jpg").write_text("no picture")
+    for number in range(1, 1000):  # whose lines fill a pipe that nobody reads
+        (photos / f"{number}.jpg").symlink_to(image_folder / "image_0.jpg")
+    words = [*command, "run", str(artifact), str(photos), "--json", "-"]
+    with (
+        (tmp_path / "errors").open("w") as errors,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors) as running,
+    ):
+        end = time.monotonic() + 60
+        while "skipped" not in (tmp_path / "errors").read_text() and time.monotonic() < end:
+            assert running.poll() is None
+            time.sleep(0.02)
+        assert f"skipped {photos}/0.jpg: " in (tmp_path / "errors").read_text()
+        running.kill()
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody can write to")
