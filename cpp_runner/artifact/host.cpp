@@ -139,7 +139,7 @@ Device parse_device(const std::string& name) {
   const std::string index = name.starts_with("cuda:") ? name.substr(5) : "";
   if (index.empty() || index.size() > 2 ||
       index.find_first_not_of("0123456789") != std::string::npos) {
-    throw InputError("device: expected \"cpu\", \"cuda\" or \"cuda:1\", got \"" + name + "\"");
+    throw InputError("device: expected 'cpu', 'cuda' or 'cuda:1', got '" + name + "'");
   }
   return {.is_cuda = true, .index = std::stoi(index)};
 }

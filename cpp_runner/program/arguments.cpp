@@ -2,13 +2,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <set>
 #include <sstream>
 
+#include "artifact/host.hpp"
 #include "console.hpp"
 #include "exit_codes.hpp"
 
@@ -17,30 +20,44 @@ namespace mpm::program {
 namespace {
 
 const CLI::Validator is_device(
-    [](const std::string& text) {
-      const bool is_indexed = text.starts_with("cuda:") && text.size() > 5 && text.size() < 8 &&
-                              text.find_first_not_of("0123456789", 5) == std::string::npos;
-      return text == "cpu" || text == "cuda" || is_indexed
-                 ? std::string()
-                 : "expected cpu, cuda or cuda:1, got " + text;
+    [](const std::string& text) -> std::string {
+      try {
+        parse_device(text);
+      } catch (const InputError& error) {
+        return error.problem();
+      }
+      return "";
     },
     "cpu|cuda|cuda:1");
 
 const CLI::Validator is_count(
-    [](const std::string& text) {
-      const bool is_whole = !text.empty() && text.size() < 10 &&
-                            text.find_first_not_of("0123456789") == std::string::npos;
-      return is_whole && std::stoi(text) > 0 ? std::string()
-                                             : "expected a whole number from 1 up, got " + text;
+    [](const std::string& text) -> std::string {
+      int count = 0;
+      const char* end = text.data() + text.size();
+      const auto [stop, number] = std::from_chars(text.data(), end, count);
+      const bool is_digits = text.find_first_not_of("0123456789") == std::string::npos;
+      if (is_digits && number == std::errc::result_out_of_range) {
+        return "expected " + std::to_string(std::numeric_limits<int>::max()) + " at most, got " +
+               text;
+      }
+      return is_digits && stop == end && count > 0
+                 ? ""
+                 : "expected a whole number from 1 up, got '" + text + "'";
     },
     "N");
 
 const CLI::Validator is_whole(
     [](const std::string& text) { return text == "0" ? std::string() : is_count(text); }, "N");
 
-const CLI::Validator is_given(
-    [](const std::string& text) {
-      return text.empty() ? "expected a path or an address, got an empty one" : std::string();
+const CLI::Validator is_path(
+    [](const std::string& text) -> std::string {
+      return text.empty() ? "expected a path, got an empty one" : "";
+    },
+    "");
+
+const CLI::Validator is_place(
+    [](const std::string& text) -> std::string {
+      return text.empty() ? "expected a path or an address, got an empty one" : "";
     },
     "");
 
@@ -50,7 +67,7 @@ const CLI::Validator is_seconds(
       const double seconds = std::strtod(text.c_str(), &end);
       const bool is_right =
           end != text.c_str() && *end == '\0' && seconds > 0 && std::isfinite(seconds);
-      return is_right ? std::string() : "expected seconds, above 0, got " + text;
+      return is_right ? std::string() : "expected seconds, above 0, got '" + text + "'";
     },
     "SECONDS");
 
@@ -65,6 +82,7 @@ void add_runner(CLI::App& command, Arguments& arguments) {
       .add_option("artifact", arguments.artifact,
                   "A .pt, .pt2, .onnx.zip or .tensorrt.zip from mpm-deploy build")
       ->required()
+      ->check(is_path)
       ->type_name("ARTIFACT");
   command
       .add_option("--device", arguments.runner.device, "Default: what the artifact was built for")
@@ -78,6 +96,7 @@ void add_runner(CLI::App& command, Arguments& arguments) {
   command
       .add_option("--trust", arguments.runner.trust,
                   "A public key, or a folder of them, that must have signed it; default: MPM_TRUST")
+      ->check(is_path)
       ->type_name("KEYS");
 }
 
@@ -85,6 +104,7 @@ void add_runner(CLI::App& command, Arguments& arguments) {
 void add_folder(CLI::App& command, Arguments& arguments) {
   command.add_option("folder", arguments.folder, "A folder of images, or one image")
       ->required()
+      ->check(is_path)
       ->type_name("FOLDER");
   add_number(command, "--limit", arguments.limit, "Only the first N images of the folder");
 }
@@ -96,7 +116,7 @@ void add_sources(CLI::App& command, Arguments& arguments) {
           "Images, folders of them, patterns, - for a list of paths on stdin; or one video, "
           "address (rtsp, rtmp, http, https) or camera (/dev/video0)")
       ->required()
-      ->check(is_given)
+      ->check(is_place)
       ->type_name("SOURCE");
   command.add_flag("--recursive", arguments.recursive, "Take folders in folders too");
   command
@@ -127,11 +147,12 @@ void add_run(CLI::App& command, Arguments& arguments) {
   command
       .add_option("-o,--output", arguments.output,
                   "A folder for label maps, or of a video one with label maps over its frames")
+      ->check(is_path)
       ->type_name("DIR|FILE.mp4|FILE.mkv");
   command
       .add_option("--json", arguments.json,
                   "A JSON line for each image or frame: time, share of each class, tokens kept")
-      ->check(is_given)
+      ->check(is_place)
       ->type_name("FILE|-");
   command.add_flag("--scores", arguments.scores, "Write class scores too, NAME.npy each");
   command
@@ -142,10 +163,12 @@ void add_run(CLI::App& command, Arguments& arguments) {
       ->type_name("N");
   const std::map<std::string, LabelSize> sizes{{"image", LabelSize::image},
                                                {"input", LabelSize::input}};
+  const auto choose = [sizes, &arguments](const std::string& name) {
+    arguments.runner.label_size = sizes.at(name);
+  };
   command
-      .add_option("--label-size", arguments.runner.label_size,
-                  "Size of the label maps: image, input")
-      ->transform(CLI::Transformer(sizes))
+      .add_option_function<std::string>("--label-size", choose,
+                                        "Size of the label maps: image, input")
       ->check(CLI::IsMember(sizes))
       ->type_name("image|input");
 }
@@ -160,7 +183,9 @@ void add_bench(CLI::App& command, Arguments& arguments) {
       ->check(is_count)
       ->type_name("1,2,32");
   add_number(command, "--warmup", arguments.warmup, "Batches before timing");
-  command.add_option("--json", arguments.json, "Write the report there")->type_name("FILE");
+  command.add_option("--json", arguments.json, "Write the report there")
+      ->check(is_path)
+      ->type_name("FILE");
 }
 
 void add_worker(CLI::App& command, Arguments& arguments) {

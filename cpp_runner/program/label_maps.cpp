@@ -11,6 +11,7 @@
 
 #include "files.hpp"
 #include "mpm_runner/error.hpp"
+#include "support/joined.hpp"
 
 namespace mpm::program {
 
@@ -84,19 +85,20 @@ std::vector<std::string> label_map_names(const std::vector<fs::path>& images,
   std::map<fs::path, int> stems;
   for (std::size_t i = 0; i < images.size(); ++i) ++stems[folders[i] / images[i].stem()];
   std::vector<std::string> names;
-  std::map<std::string, const fs::path*> owners;
+  std::map<std::string, std::vector<std::string>> owners;
   for (std::size_t i = 0; i < images.size(); ++i) {
     const fs::path& image = images[i];
     const bool is_alone = stems[folders[i] / image.stem()] == 1;
     const fs::path name = is_alone ? image.stem() : image.filename();
     names.push_back((folders[i] / name).string() + ".png");
-    const auto [owner, is_new] = owners.emplace(names.back(), &image);
-    if (!is_new) {
-      throw InputError(owner->second->string() + " and " + image.string() +
-                           ": expected names that differ, got label map " + names.back() +
-                           " for each",
-                       "run them apart, into different folders");
-    }
+    owners[names.back()].push_back(image.string());
+  }
+  for (const std::string& name : names) {
+    const std::vector<std::string>& same = owners[name];
+    if (same.size() == 1) continue;
+    throw InputError(
+        joined(same, " and ") + ": expected names that differ, got label map " + name + " for each",
+        "run them apart, into different folders");
   }
   return names;
 }

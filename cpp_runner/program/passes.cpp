@@ -89,7 +89,8 @@ Pass Passes::warm_up(int batch_size, std::optional<int> batches) const {
   const int count =
       batches.value_or(std::max(least, (warmup_images + batch_size - 1) / batch_size));
   std::vector<fs::path> files;
-  for (int i = 0; i < count * batch_size; ++i) {
+  const std::int64_t all = std::int64_t{count} * batch_size;
+  for (std::int64_t i = 0; i < all; ++i) {
     files.push_back(usable_[static_cast<std::size_t>(i) % usable_.size()]);
   }
   const auto images = static_cast<double>(files.size());

@@ -46,6 +46,12 @@ Json opened(const Passes& passes) {
           {"torch", MPM_TORCH_VERSION}, {"python", nullptr},          {"mpm_deploy", MPM_VERSION}};
 }
 
+// As Python shows a value.
+std::string shown_value(const Json& value) {
+  if (value.is_null()) return "None";
+  return value.is_string() ? "'" + value.get<std::string>() + "'" : value.dump();
+}
+
 Json answer(const Passes& passes, const Json& request) {
   const auto batch_size = [&] { return request.at("batch_size").get<int>(); };
   const auto batches = [&]() -> std::optional<int> {
@@ -61,8 +67,8 @@ Json answer(const Passes& passes, const Json& request) {
   };
   const auto pass = known.find(request.value("pass", ""));
   if (pass == known.end()) {
-    throw InputError("pass: expected open, warmup, model or end_to_end, got " +
-                     shortened(request.value("pass", Json()).dump()));
+    throw InputError("pass: expected one of open, warmup, model, end_to_end, got " +
+                     shortened(shown_value(request.value("pass", Json()))));
   }
   return pass->second();
 }

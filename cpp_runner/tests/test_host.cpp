@@ -58,6 +58,7 @@ TEST_SUITE("host") {
     for (const char* name : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1000", "CPU"}) {
       CHECK_THROWS_AS(parse_device(name), InputError);
     }
+    CHECK_THROWS_WITH(parse_device("gpu"), "device: expected 'cpu', 'cuda' or 'cuda:1', got 'gpu'");
   }
 
   TEST_CASE("an artifact that needs nothing runs here") { CHECK(problem_of(any_cpu()) == ""); }

@@ -12,7 +12,10 @@ TEST_SUITE("label_maps") {
   TEST_CASE("images that share a stem keep their whole names") {
     CHECK(label_map_names({"x/a.jpg", "x/a.png", "x/b.c.jpg"}) ==
           std::vector<std::string>{"a.jpg.png", "a.png.png", "b.c.png"});
-    CHECK_THROWS_AS(label_map_names({"x/a.jpg", "y/a.jpg"}), InputError);
+    CHECK_THROWS_WITH_AS(label_map_names({"x/a.jpg", "b.jpg", "y/a.jpg", "z/a.jpg"}),
+                         "x/a.jpg and y/a.jpg and z/a.jpg: expected names that differ, got label "
+                         "map a.jpg.png for each",
+                         InputError);
   }
 
   TEST_CASE("a palette PNG shows every class in its color, and nothing else is left") {

@@ -1,12 +1,15 @@
 #include <doctest/doctest.h>
 
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "artifact_made.hpp"
 #include "artifacts.hpp"
 #include "images_made.hpp"
 #include "mpm_runner/error.hpp"
+#include "mpm_runner/manifest.hpp"
 #include "program_run.hpp"
 #include "temporary_folder.hpp"
 
@@ -27,17 +30,87 @@ void fill(const TemporaryFolder& folder) {
 
 TEST_SUITE("program") {
   TEST_CASE("wrong usage exits 2") {
-    for (const char* words :
-         {"", "a.pt", "a.pt x --batch 0", "a.pt x --batch 1,x", "a.pt x --device gpu",
-          "a.pt x --what", "a.pt x --threads -1", "a.pt x --against b.pt", "run a.pt",
-          "a.pt x --output o --label-size both", "a.pt x --output o --timeout 0",
-          "run a.pt '' --output o", "a.pt x --output o --reconnect -1", "worker"}) {
+    for (const char* words : {"",
+                              "a.pt",
+                              "a.pt x --batch 0",
+                              "a.pt x --batch 1,x",
+                              "a.pt x --device gpu",
+                              "a.pt x --what",
+                              "a.pt x --threads -1",
+                              "a.pt x --against b.pt",
+                              "run a.pt",
+                              "a.pt x --output o --label-size both",
+                              "a.pt x --output o --timeout 0",
+                              "run a.pt '' --output o",
+                              "a.pt x --output o --reconnect -1",
+                              "worker",
+                              "'' x",
+                              "a.pt ''",
+                              "a.pt x -o ''",
+                              "run a.pt x --json ''",
+                              "a.pt x --json ''",
+                              "a.pt x --trust ''",
+                              "a.pt x --max-pixels 2147483648"}) {
       CAPTURE(words);
       const ProgramRun run = run_program(words);
       CHECK(run.exit_code == 2);
       CHECK(run.output == "");
       CHECK(run.errors != "");
     }
+  }
+
+  TEST_CASE("what is wrong with a word is said as in Python") {
+    for (const auto& [words, said] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"a.pt x -o ''", "expected a path, got an empty one"},
+             {"a.pt x --device gpu", "expected 'cpu', 'cuda' or 'cuda:1', got 'gpu'"},
+             {"a.pt x --batch 0", "expected a whole number from 1 up, got '0'"},
+             {"a.pt x --max-pixels 3000000000", "expected 2147483647 at most, got 3000000000"}}) {
+      const std::string errors = run_program(words).errors;
+      CAPTURE(errors);
+      CHECK(errors.find(said) != std::string::npos);
+    }
+    CHECK(run_program("none.pt none --max-pixels 1000000000").exit_code == 1);  // and that is right
+  }
+
+  TEST_CASE("label maps come at the size that was asked for") {
+    for (const fs::path& artifact : test_artifacts()) {
+      const TemporaryFolder folder;
+      const std::string here = folder.path().string();
+      write_bytes(folder / "a.jpg", encode_jpeg(make_scene({37, 70})));
+      const InputInfo input = read_manifest(artifact).input;
+      for (const auto& [name, size] : std::initializer_list<std::pair<const char*, Size>>{
+               {"image", {37, 70}}, {"input", {input.height, input.width}}}) {
+        const ProgramRun run = run_program("run " + artifact.string() + " " + here + "/a.jpg -o " +
+                                           here + " --label-size " + name);
+        CAPTURE(run.errors);
+        CHECK(run.exit_code == 0);
+        CHECK(decode(folder / "a.png").size == size);
+      }
+    }
+  }
+
+  TEST_CASE("lines are written over nothing but lines") {
+    const TemporaryFolder folder;
+    const std::string here = folder.path().string();
+    for (const char* name : {"a.pt", "a.jpg", "other", "{lines"}) {
+      write_bytes(folder / name, FileBytes{static_cast<std::uint8_t>(name[0])});
+    }
+    const std::string words = "run " + here + "/a.pt " + here + " --json " + here;
+    for (const auto& [name, said] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"/a.pt", "a.pt: this output would overwrite the artifact\n"},
+             {"/a.jpg", "a.jpg: this output would overwrite an input\n"},
+             {"/other", "expected a new file or one of its kind, got another\n"},
+             {"/out/a.png -o ", "a.png: expected two files for -o and --json\n"},
+             {"/{lines", "a.pt: not an artifact, or cut short\n"}}) {
+      fs::create_directories(folder / "out");
+      const std::string output = std::string(name).ends_with(" ") ? here + "/out" : "";
+      const ProgramRun run = run_program(words + name + output);
+      CAPTURE(run.errors);
+      CHECK(run.exit_code == 1);
+      CHECK(run.errors.find(said) != std::string::npos);
+    }
+    CHECK(read_bytes(folder / "a.pt").size() == 1);
+    CHECK(read_bytes(folder / "a.jpg").size() == 1);
   }
 
   TEST_CASE("help exits 0") {
@@ -171,7 +244,8 @@ TEST_SUITE("program") {
       CHECK(opened["program"] == "cpp");
       CHECK(opened["python"].is_null());
       std::getline(answers, line);
-      CHECK(Json::parse(line)["error"].get<std::string>().starts_with("pass: expected open"));
+      CHECK(Json::parse(line)["error"] ==
+            "pass: expected one of open, warmup, model, end_to_end, got 'sleep'");
       std::getline(answers, line);
       CHECK(Json::parse(line)["error"].get<std::string>().find("too deep") != std::string::npos);
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,37 @@ def test_both_programs_say_the_same(artifact, image_folder, circle, cpp_runner, 
         assert python.stderr.splitlines()[0].startswith("error: ")
         assert python.stderr.splitlines()[1].startswith("  hint: ")
         assert cpp.stderr == python.stderr
+
+
+def test_both_programs_say_the_same_of_images_and_options(
+    image_folder, cpp_runner, mpm_deploy, tmp_path
+):
+    same = [tmp_path / name / "a.jpg" for name in "xyz"]
+    for path in same:
+        path.parent.mkdir()
+        path.write_bytes((image_folder / "image_0.jpg").read_bytes())
+    for arguments, said in (
+        ((*same, "-o", tmp_path / "out"), f"{same[0]} and {same[1]} and {same[2]}: expected names"),
+        ((*same, "-o", ""), "expected a path, got an empty one"),
+        ((*same, "-o", tmp_path, "--trust", ""), "expected a path, got an empty one"),
+        ((*same, "--json", ""), "expected a path or an address, got an empty one"),
+        (
+            (*same, "-o", tmp_path, "--device", "gpu"),
+            "expected 'cpu', 'cuda' or 'cuda:1', got 'gpu'",
+        ),
+        ((*same, "-o", tmp_path, "--batch", "0"), "expected a whole number from 1 up, got '0'"),
+        ((*same, "-o", tmp_path, "--timeout", "x"), "expected seconds, above 0, got 'x'"),
+    ):
+        python, cpp = (run("run", "none.pt", *arguments) for run in (mpm_deploy, cpp_runner))
+        assert said in python.stderr and said in cpp.stderr, (python.stderr, cpp.stderr)
+        assert python.returncode == cpp.returncode
+
+
+def test_both_workers_say_which_passes_there_are(artifact, image_folder, command):
+    words = [*command, "worker", str(artifact), str(image_folder)]
+    done = subprocess.run(words, input='{"pass": "sleep"}\n', capture_output=True, text=True)
+    problem = json.loads(done.stdout)["error"]
+    assert problem == "pass: expected one of open, warmup, model, end_to_end, got 'sleep'"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -73,6 +105,13 @@ def test_names_that_are_no_text_are_escaped_and_found_again(
         assert done.returncode == 3, done.stderr
         assert f"skipped {images}/b\\udce9d.jpg: not a JPEG" in done.stderr
         assert (tmp_path / "maps" / os.fsdecode(b"g\xe9.png")).is_file()
+    control = images / "c\x85d.png"  # a character that terminals obey, and JSON has no \\x for
+    control.write_text("no picture")
+    for run in (mpm_deploy, cpp_runner):
+        done = run("run", odd, images, "--json", "-")
+        names = [json.loads(line).get("name") for line in done.stdout.splitlines()[1:-1]]
+        assert names == [str(path) for path in (bad, control, images / os.fsdecode(b"g\xe9.jpg"))]
+    control.unlink()
     report = tmp_path / "report.json"
     assert cpp_runner("bench", odd, images, "--batch", 1, "--json", report).returncode == 3
     written = json.loads(report.read_text())
