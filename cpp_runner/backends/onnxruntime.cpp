@@ -197,7 +197,7 @@ std::shared_ptr<void> open_segments(const std::filesystem::path& artifact,
 
 // Runs an image on one thread, or on several where the caller's operators have several. A session
 // keeps the number of threads that it was opened with. So there are two chains: one for images that
-// run side by side, and one that is opened once a lone image may take more threads.
+// run on a thread each, and one that is opened anew where more threads are wanted than it has.
 class OnnxRuntimeProgram : public Program {
  public:
   OnnxRuntimeProgram(const std::filesystem::path& artifact, const Manifest& manifest, int threads)
@@ -210,7 +210,7 @@ class OnnxRuntimeProgram : public Program {
  private:
   ModelOutput run_scores(const at::Tensor& images) const override {
     return run_told(artifact_, [&] {
-      return chain().call<Steps>(
+      return chain()->call<Steps>(
           [&](const Steps& steps) { return run_chain(steps, images, manifest_.patches()); });
     });
   }
@@ -219,19 +219,19 @@ class OnnxRuntimeProgram : public Program {
     throw HostError(artifact_.string() + ": makes label maps on a CPU alone", "");
   }
 
-  // The sessions that have as many threads as the caller's operators, or one.
-  const OpenedOnce& chain() const {
+  // The sessions that have as many threads as the caller's operators, or more; or one.
+  std::shared_ptr<const OpenedOnce> chain() const {
     const int threads = at::get_num_threads();
-    if (threads == 1) return *one_;
+    if (threads == 1) return one_;
     const std::lock_guard lock(mutex_);
-    if (!many_) {
+    if (threads > wanted_) {
+      wanted_ = threads;
       try {
         many_ = open(threads);
-      } catch (const ArtifactError&) {  // another file lies there by now
-        many_ = one_;
+      } catch (const ArtifactError&) {  // another file lies there by now: what is open goes on
       }
     }
-    return *many_;
+    return many_;
   }
 
   std::shared_ptr<OpenedOnce> open(int threads) const {
@@ -252,7 +252,8 @@ class OnnxRuntimeProgram : public Program {
   const Providers providers_;
   const std::shared_ptr<OpenedOnce> one_;
   mutable std::mutex mutex_;
-  mutable std::shared_ptr<OpenedOnce> many_;
+  mutable std::shared_ptr<const OpenedOnce> many_ = one_;
+  mutable int wanted_ = 1;  // the most threads that were
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 """Run an artifact's segments by ONNX Runtime, one after the other."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -22,7 +23,8 @@ class OnnxRuntimeProgram(Program):
     """Runs an image on one thread, or on several where the caller's operators have several.
 
     A session keeps the number of threads that it was opened with. So there are two chains: one for
-    images that run side by side, and one that is opened once a lone image may take more threads.
+    images that run on a thread each, and one that is opened anew where more threads are wanted than
+    it has.
     """
 
     def __init__(
@@ -32,7 +34,8 @@ class OnnxRuntimeProgram(Program):
         self._path = path
         self._providers = providers
         self._opened: OpenedOnce[list[SessionStep]] | None = self._open(1)
-        self._many: OpenedOnce[list[SessionStep]] | None = None
+        self._many: OpenedOnce[list[SessionStep]] | None = self._opened
+        self._wanted = 1  # the most threads that were
 
     def close(self) -> None:
         super().close()
@@ -50,17 +53,16 @@ class OnnxRuntimeProgram(Program):
         return label_map(scores, size)
 
     def _chain(self) -> OpenedOnce[list[SessionStep]]:
-        """Return the sessions that have as many threads as the caller's operators, or one."""
-        if self._opened is None:
+        """Return sessions with as many threads as the caller's operators have, or more; or one."""
+        if self._opened is None or self._many is None:
             raise InputError(f"{self._path}: this program is closed", "open a new one")
         threads = torch.get_num_threads()
         if threads == 1:
             return self._opened
-        if self._many is None:
-            try:
+        if threads > self._wanted:
+            with suppress(ArtifactError):  # another file lies there by now: what is open goes on
                 self._many = self._open(threads)
-            except ArtifactError:  # another file lies there by now
-                self._many = self._opened
+            self._wanted = threads
         return self._many
 
     def _open(self, threads: int) -> OpenedOnce[list[SessionStep]]:

@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from mpm_deploy import Runner
-from mpm_deploy.artifact import read_manifest
+from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.backends import get_backend, open_artifact
+from mpm_deploy.backends.onnxruntime import program as program_module
 from mpm_deploy.backends.onnxruntime.program import OnnxRuntimeProgram
+from mpm_deploy.backends.onnxruntime.sessions import SessionStep
 from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import verification_images
@@ -110,7 +112,7 @@ def test_a_lone_image_takes_the_threads_that_its_caller_has(file: Path, images: 
     _, program = open_artifact(file)
     alone = program.scores(images[:1])
     opened = vars(program)
-    assert opened["_many"] is None  # torch has one thread here
+    assert opened["_many"] is opened["_opened"]  # torch has one thread here
     torch.set_num_threads(2)
     try:
         by_two = program.scores(images[:1])
@@ -121,6 +123,27 @@ def test_a_lone_image_takes_the_threads_that_its_caller_has(file: Path, images: 
     program.close()
     with pytest.raises(InputError, match="this program is closed"):
         program.scores(images[:1])
+
+
+def test_sessions_are_opened_anew_where_more_threads_are_wanted_than_they_have(
+    file: Path, images: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    open_sessions = program_module.open_sessions
+
+    def counted(path: Path, manifest: Manifest, providers: Any, threads: int) -> list[SessionStep]:
+        counts.append(threads)
+        return open_sessions(path, manifest, providers, threads)
+
+    monkeypatch.setattr(program_module, "open_sessions", counted)
+    _, program = open_artifact(file)
+    try:
+        for threads in (2, 3, 2, 3):
+            torch.set_num_threads(threads)
+            program.scores(images[:1])
+    finally:
+        torch.set_num_threads(1)
+    assert counts[-2:] == [2, 3]
 
 
 def test_more_threads_are_done_without_where_the_file_has_changed(
