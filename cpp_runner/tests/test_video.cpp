@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
+#include <future>
+#include <initializer_list>
+#include <latch>
 #include <thread>
 
 #include "artifacts.hpp"
@@ -37,6 +41,7 @@ class MadeReader : public FrameReader {
     std::deque<std::optional<double>> times = {};
     bool breaks_off = false;
     std::chrono::milliseconds pace{0};
+    std::int64_t broken_behind = 0;  // frames that cannot be decoded, after the last one
     std::function<bool()> is_stopped = [] { return false; };
   };
 
@@ -45,6 +50,7 @@ class MadeReader : public FrameReader {
   std::unique_ptr<Frame> next() override {
     std::this_thread::sleep_for(script_.pace);
     if (script_.is_stopped()) return nullptr;
+    if (script_.times.empty()) broken_ = 3 + script_.broken_behind;
     if (script_.times.empty() && script_.breaks_off) throw ImageError(broken_off);
     if (script_.times.empty()) return nullptr;
     const std::optional<double> time = script_.times.front();
@@ -55,10 +61,11 @@ class MadeReader : public FrameReader {
   bool is_endless() const override { return true; }
   std::optional<std::int64_t> total() const override { return std::nullopt; }
   double frame_duration() const override { return 0.25; }
-  std::int64_t broken() const override { return 3; }
+  std::int64_t broken() const override { return broken_; }
 
  private:
   Script script_;
+  std::atomic<std::int64_t> broken_ = 3;
 };
 
 std::unique_ptr<FrameReader> made(MadeReader::Script script) {
@@ -123,8 +130,8 @@ TEST_SUITE("video") {
   }
 
   TEST_CASE("a video without a frame is refused, and one that breaks off says so at its end") {
-    CHECK_THROWS_WITH_AS(Video("a.mp4", made({}), no_stop()),
-                         "not one frame in it can be decoded (3 are broken)", ImageError);
+    CHECK_THROWS_WITH_AS(Video("a.mp4", made({}), no_stop()), "not one frame in it can be decoded",
+                         ImageError);
     Video video("a.mp4", made({.times = times(2), .breaks_off = true}), no_stop());
     CHECK(video.next());
     CHECK(video.next());
@@ -168,6 +175,42 @@ TEST_SUITE("video") {
                          "camera: the stream broke, and 0 tries to open it again failed: "
                          "Input/output error",
                          InputError);
+  }
+
+  TEST_CASE("frames that cannot be decoded are counted, with no other behind them too") {
+    for (const bool breaks_off : {false, true}) {
+      const MadeReader::Script script{
+          .times = times(2), .breaks_off = breaks_off, .broken_behind = 14};
+      Video video("a.mp4", made(script), no_stop());
+      const auto camera = live(made(script), refused, breaks_off ? 0 : 1);
+      for (Source* source : std::initializer_list<Source*>{&video, camera.get()}) {
+        try {
+          read_all(*source);
+        } catch (const InputError&) {  // it broke off
+        }
+        CHECK(source->losses().broken == 17);
+      }
+    }
+  }
+
+  TEST_CASE("a live source is left within a second or two, whatever its thread waits for") {
+    std::promise<void> answer;
+    const auto answered = answer.get_future().share();
+    auto begun = std::make_shared<std::latch>(1);
+    auto camera = live(
+        made({.times = times(1)}),
+        [answered, begun] {
+          begun->count_down();
+          answered.wait();
+          return refused();
+        },
+        1);
+    CHECK(camera->next());
+    begun->wait();
+    const auto begin = std::chrono::steady_clock::now();
+    camera.reset();
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+    answer.set_value();
   }
 
   TEST_CASE("stopping wakes whoever waits for a live source") {

@@ -1,16 +1,24 @@
 // What FFmpeg's libraries make of files: of a build that has them.
 
+#include <dlfcn.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <span>
 #include <string>
+#include <thread>
 #include <tuple>
 
 #include "artifact/sha256.hpp"
 #include "artifacts.hpp"
+#include "console.hpp"
 #include "images_made.hpp"
 #include "json.hpp"
 #include "mpm_runner/mpm.h"
@@ -18,6 +26,7 @@
 #include "program_run.hpp"
 #include "run/sources/ffmpeg/display_matrix.hpp"
 #include "run/sources/frame_reader.hpp"
+#include "run_outputs.hpp"
 #include "temporary_folder.hpp"
 
 using namespace mpm;
@@ -80,11 +89,22 @@ std::vector<SourceImage> all_of(Source& source) {
   return frames;
 }
 
+std::atomic<bool> name_server_is_slow = false;
+
 struct Silence {
   Silence() { silence_decoders(); }
 } const silence;
 
 }  // namespace
+
+extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo* hints,
+                           addrinfo** found) {
+  static const auto find =
+      reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (!name_server_is_slow) return find(node, service, hints, found);
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  return EAI_AGAIN;
+}
 
 TEST_SUITE("video") {
   TEST_CASE("frames have the colors of their video, and its times") {
@@ -156,8 +176,10 @@ TEST_SUITE("video") {
         MESSAGE(error.problem());
       }
     }
-    CHECK_THROWS_WITH_AS(open_video((folder / "song.mp4").string()),
-                         ((folder / "song.mp4").string() + ": no video in it").c_str(), InputError);
+    CHECK_THROWS_WITH_AS(
+        open_video((folder / "song.mp4").string()),
+        ((folder / "song.mp4").string() + ": no video in it can be decoded, only audio").c_str(),
+        InputError);
   }
 
   TEST_CASE("an option that is out of range is refused") {
@@ -180,6 +202,57 @@ TEST_SUITE("video") {
     const auto video = open_video(file);
     video->stop();
     CHECK(all_of(*video).empty());
+  }
+
+  TEST_CASE("a name server that does not answer keeps nobody who is to stop") {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto passed = [&] { return std::chrono::steady_clock::now() - begin; };
+    name_server_is_slow = true;
+    CHECK_THROWS_WITH_AS(
+        open_video("http://camera.invalid/a",
+                   {.is_stopped = [&] { return passed() > std::chrono::milliseconds(100); }}),
+        "http://camera.invalid/a: stopped before it was open", InputError);
+    CHECK(passed() < std::chrono::seconds(2));
+    name_server_is_slow = false;
+  }
+
+  TEST_CASE("an output that takes the place of another is refused") {
+    const TemporaryFolder folder;
+    const std::string here = folder.path().string();
+    write_bytes(folder / "a.mjpeg", make_mjpeg({{40, 64}}));
+    const ProgramRun run = run_program("run a.pt " + here + "/a.mjpeg -o " + here +
+                                       "/o.mp4 --json " + here + "/o.mp4");
+    CHECK(run.exit_code == 1);
+    CHECK(run.errors.find("o.mp4: expected two files for -o and --json\n") != std::string::npos);
+  }
+
+  TEST_CASE("where lines cannot be written on, their video has its end all the same") {
+    const TemporaryFolder folder;
+    const int lines = open((folder / "lines").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    program::show_at(lines);
+    program::Arguments arguments;
+    arguments.sources = {"a.mp4"};
+    arguments.output = folder / "out.mkv";
+    arguments.json = "-";
+    const program::Inputs inputs{"a.mp4", open_images({}), true, {}, {}};
+    program::RunOutputs outputs(arguments, inputs);
+    Manifest manifest{};
+    manifest.model.palette = {{1, 2, 3}};
+    outputs.open(manifest);
+    constexpr int frames = 2;
+    for (int i = 0; i < frames; ++i) {
+      Result result;
+      result.time = i / 25.0;
+      result.image = make_scene({16, 32});
+      result.labels = {result.image.size, std::vector<std::uint16_t>(16 * 32)};
+      outputs.write(result);
+    }
+    const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    dup2(full, lines);
+    close(full);
+    CHECK_THROWS_AS(outputs.end(), Error);
+    program::show_at(dup(STDOUT_FILENO));
+    CHECK(all_of(*open_video(arguments.output->string())).size() == frames);
   }
 
   TEST_CASE("a video from C gives its frames, until it is stopped") {

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -148,11 +149,20 @@ def test_what_is_no_video(artifact: Path, mpm_deploy: Run, cpp_runner: Run, tmp_
         container.mux(stream.encode(sound))
         container.mux(stream.encode(None))
     for name in ("text.mp4", "song.mkv", "missing.mp4"):
-        for run in (mpm_deploy, cpp_runner):
-            answer = run("run", artifact, tmp_path / name, "--json", "-")
-            assert answer.returncode == 1
-            assert answer.stderr.startswith(f"error: {tmp_path / name}: "), answer.stderr
-            assert "Traceback" not in answer.stderr
+        words = ("run", artifact, tmp_path / name, "--json", "-")
+        ours, theirs = mpm_deploy(*words), cpp_runner(*words)
+        assert ours.returncode == theirs.returncode == 1
+        assert ours.stderr.startswith(f"error: {tmp_path / name}: "), ours.stderr
+        assert theirs.stderr == ours.stderr
+
+
+def test_a_server_that_says_nothing(artifact: Path, mpm_deploy: Run, cpp_runner: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a"
+        words = ("run", artifact, address, "--json", "-", "--timeout", 0.5)
+        ours, theirs = mpm_deploy(*words), cpp_runner(*words)
+    assert f"{address}: cannot be read as a video: nothing came for 0.5 seconds" in ours.stderr
+    assert (theirs.returncode, theirs.stderr) == (ours.returncode, ours.stderr)
 
 
 class Endless(BaseHTTPRequestHandler):
@@ -215,9 +225,10 @@ def test_a_signal_ends_a_camera_with_whole_outputs(
 def test_a_camera_that_is_gone(
     artifact: Path, mpm_deploy: Run, cpp_runner: Run, tmp_path: Path
 ) -> None:
-    for run in (mpm_deploy, cpp_runner):
-        answer = run("run", artifact, "http://127.0.0.1:9/a", "--json", "-", "--timeout", 2)
-        assert answer.returncode == 1 and answer.stderr.startswith("error: http://127.0.0.1:9/a: ")
+    words = ("run", artifact, "http://127.0.0.1:9/a", "--json", "-", "--timeout", 2)
+    ours, theirs = mpm_deploy(*words), cpp_runner(*words)
+    assert ours.returncode == 1 and ours.stderr.startswith("error: http://127.0.0.1:9/a: ")
+    assert (theirs.returncode, theirs.stderr) == (ours.returncode, ours.stderr)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -40,7 +40,7 @@ class FrameReader {
   virtual std::optional<std::int64_t> total() const = 0;
   // Seconds from one frame to the next, as a rule; 0 where nobody knows.
   virtual double frame_duration() const = 0;
-  // Frames that could not be decoded.
+  // Frames that could not be decoded so far; by any thread.
   virtual std::int64_t broken() const = 0;
 };
 

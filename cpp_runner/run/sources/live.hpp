@@ -33,6 +33,7 @@ class Live : public Source {
   // reader: the first one; open: gives another after that one broke, or throws Error.
   Live(std::string name, std::unique_ptr<FrameReader> reader, Open open, Reconnecting reconnecting,
        std::shared_ptr<Stop> stop);
+  // Waits a second for the thread, which may be waiting for the network, and then leaves it behind.
   ~Live() override;
 
   // Reading begins with the first call; times are those of this machine's clock. Throws InputError:
@@ -43,39 +44,12 @@ class Live : public Source {
   Losses losses() const override;
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  struct Newest {
-    std::unique_ptr<Frame> frame;
-    Clock::time_point came;
-  };
-
-  void work();
-  std::unique_ptr<FrameReader> open_again();
-  // Gives nothing when the stream ends, or what is wrong when it breaks.
-  std::optional<std::string> relay(const Open& open);
-  void put(std::unique_ptr<Frame> frame, std::int64_t broken);
-  // Waits before another try; false when stopped.
-  bool rest();
-  void end(std::optional<InputError> error);
+  class Reading;
 
   const std::string name_;
-  std::unique_ptr<FrameReader> first_;
-  const Open open_;
-  const Reconnecting reconnecting_;
-  const std::shared_ptr<Stop> stop_;
+  const std::shared_ptr<Reading> reading_;  // the thread's too
   std::int64_t given_ = 0;
-  std::optional<Clock::time_point> begin_;  // when the first frame that was given came
-
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<Newest> newest_;
-  Losses losses_;
-  std::optional<InputError> error_;
-  bool is_over_ = false;
-
-  // of the thread
-  int failures_ = 0;  // in a row
+  std::optional<std::chrono::steady_clock::time_point> begin_;  // when the first one given came
   std::thread thread_;
 };
 

@@ -8,29 +8,25 @@
 namespace mpm {
 
 Video::Video(std::string name, std::unique_ptr<FrameReader> reader, std::shared_ptr<Stop> stop)
-    : name_(std::move(name)), reader_(std::move(reader)), stop_(std::move(stop)), first_(read()) {
+    : name_(std::move(name)),
+      reader_(std::move(reader)),
+      stop_(std::move(stop)),
+      first_(reader_->next()) {
   if (first_ || stop_->is_set()) return;
-  throw ImageError(
-      "not one frame in it can be decoded (" + std::to_string(broken_) + " are broken)",
-      "the file is cut off or damaged: copy it again");
+  throw ImageError("not one frame in it can be decoded",
+                   "the file is cut off or damaged: copy it again");
 }
 
 std::optional<SourceImage> Video::next() {
   if (stop_->is_set()) return std::nullopt;
   try {
-    std::unique_ptr<Frame> frame = first_ ? std::move(first_) : read();
+    std::unique_ptr<Frame> frame = first_ ? std::move(first_) : reader_->next();
     if (!frame) return std::nullopt;
     const double time = time_of(*frame);
     return frame_image(name_, ++given_, time, std::move(frame));
   } catch (const ImageError& error) {
     throw InputError(name_ + ": " + error.problem(), error.hint());
   }
-}
-
-std::unique_ptr<Frame> Video::read() {
-  std::unique_ptr<Frame> frame = reader_->next();
-  broken_ = reader_->broken();
-  return frame;
 }
 
 // Since the first frame; one without a time stamp comes a frame's duration after the one before.

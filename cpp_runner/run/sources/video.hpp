@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 
@@ -20,16 +19,14 @@ class Video : public Source {
   std::optional<SourceImage> next() override;
   void stop() override { stop_->set(); }
   std::optional<std::int64_t> total() const override { return reader_->total(); }
-  Losses losses() const override { return {.broken = broken_}; }
+  Losses losses() const override { return {.broken = reader_->broken()}; }
 
  private:
-  std::unique_ptr<Frame> read();
   double time_of(const Frame& frame);
 
   const std::string name_;
   const std::unique_ptr<FrameReader> reader_;
   const std::shared_ptr<Stop> stop_;
-  std::atomic<std::int64_t> broken_ = 0;
   std::unique_ptr<Frame> first_;  // read when it was opened
   std::int64_t given_ = 0;
   std::optional<double> begin_;  // on the video's clock

@@ -56,18 +56,17 @@ T* there(T* allocated) {
   return allocated;
 }
 
-// The error for what failed with this number.
-template <typename Kind = ImageError>
-Kind failure(const std::string& what, int number, const std::string& cure = {}) {
+// What a number of FFmpeg's says.
+inline std::string text_of(int number) {
   char text[AV_ERROR_MAX_STRING_SIZE] = {};
   av_strerror(number, text, sizeof text);
-  return Kind(what + ": " + text, cure_of(AVUNERROR(number), cure));
+  return text;
 }
 
 // Throws ImageError, or an error of that kind: the number is that of a failure.
 template <typename Kind = ImageError>
 void check(int number, const std::string& what) {
-  if (number < 0) throw failure<Kind>(what, number);
+  if (number < 0) throw Kind(what + ": " + text_of(number), cure_of(AVUNERROR(number), {}));
 }
 
 }  // namespace mpm::ffmpeg

@@ -6,7 +6,11 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -17,6 +21,7 @@ extern "C" {
 #include "run/sources/ffmpeg/rgb_filter.hpp"
 #include "run/sources/frame_reader.hpp"
 #include "run/sources/names.hpp"
+#include "support/joined.hpp"
 
 namespace mpm {
 
@@ -25,7 +30,6 @@ namespace ffmpeg {
 namespace {
 
 constexpr int most_threads = 16;  // more decode no faster
-constexpr auto cure = "`ffprobe` says what it is: it may be cut off, of another kind, or not there";
 
 // Ends a wait that is too long, or that is asked to end: FFmpeg looks here while it waits.
 class Patience {
@@ -35,6 +39,7 @@ class Patience {
 
   void begin() { begin_ = Clock::now(); }
   bool is_stopped() const { return is_stopped_(); }
+  double longest_s() const { return longest_.count(); }
   AVIOInterruptCB callback() { return {&is_at_end, this}; }
 
  private:
@@ -49,6 +54,15 @@ class Patience {
   const std::function<bool()> is_stopped_;
   Clock::time_point begin_ = Clock::now();
 };
+
+// The error for a video that cannot be opened, or read on.
+ImageError unreadable(int number, const Patience& patience) {
+  char waited[60];
+  std::snprintf(waited, sizeof waited, "nothing came for %g seconds", patience.longest_s());
+  return ImageError(
+      "cannot be read as a video: " + (number == AVERROR_EXIT ? waited : text_of(number)),
+      "see whether another player opens it: it may be cut off, of another kind, or not there");
+}
 
 Options options_for(const std::string& place) {
   // Passes firewalls, and loses no packets.
@@ -80,17 +94,30 @@ auto* camera_format() {
   return av_find_input_format("v4l2");
 }
 
+void check_is_there(const std::string& place) {
+  std::error_code error;
+  if (is_address(place) || is_device(place) || std::filesystem::exists(place, error) || error) {
+    return;
+  }
+  throw ImageError("no such file", "name a video, an image or a folder");
+}
+
 Format open_format(const std::string& place, Patience& patience) {
+  check_is_there(place);
   AVFormatContext* opening = there(avformat_alloc_context());  // freed where opening fails
   opening->interrupt_callback = patience.callback();
   Options options = options_for(place);
   const int opened = avformat_open_input(
       &opening, url_of(place).c_str(), is_device(place) ? camera_format() : nullptr, options.get());
-  if (opened < 0) throw failure("cannot be read as a video", opened, cure);
+  if (opened < 0) throw unreadable(opened, patience);
   Format format(opening);
   const int found = avformat_find_stream_info(format.get(), nullptr);
-  if (found < 0) throw failure("cannot be read as a video", found, cure);
+  if (found < 0) throw unreadable(found, patience);
   return format;
+}
+
+bool can_be_decoded(const AVStream& stream) {
+  return avcodec_find_decoder(stream.codecpar->codec_id) != nullptr;
 }
 
 // A song's cover is no video.
@@ -99,13 +126,26 @@ bool is_moving(const AVStream& stream) {
          (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) == 0;
 }
 
-// The first video; packets of all others are left out.
+// The kinds of what is no video and could be decoded.
+std::string other_kinds(std::span<AVStream* const> streams) {
+  std::set<std::string> kinds;
+  for (const AVStream* stream : streams) {
+    const AVMediaType type = stream->codecpar->codec_type;
+    if (type == AVMEDIA_TYPE_VIDEO || !can_be_decoded(*stream)) continue;
+    if (const char* name = av_get_media_type_string(type)) kinds.insert(name);
+  }
+  return kinds.empty() ? "nothing" : joined({kinds.begin(), kinds.end()}, " and ");
+}
+
+// The first video that can be decoded; packets of all others are left out.
 AVStream& video_stream(AVFormatContext& format) {
   const std::span streams(format.streams, format.nb_streams);
   for (AVStream* stream : streams) stream->discard = AVDISCARD_ALL;
-  const auto found = std::ranges::find_if(streams, [](auto* stream) { return is_moving(*stream); });
+  const auto found = std::ranges::find_if(
+      streams, [](auto* stream) { return is_moving(*stream) && can_be_decoded(*stream); });
   if (found == streams.end()) {
-    throw ImageError("no video in it", "name a file or an address that has pictures");
+    throw ImageError("no video in it can be decoded, only " + other_kinds(streams),
+                     "name a file or an address that has pictures");
   }
   (*found)->discard = AVDISCARD_DEFAULT;
   return **found;
@@ -114,12 +154,7 @@ AVStream& video_stream(AVFormatContext& format) {
 // at_once: a frame is given as soon as it is there, not once threads are busy with those behind it.
 Decoder open_decoder(const AVStream& stream, bool at_once) {
   const AVCodecParameters& parameters = *stream.codecpar;
-  const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
-  if (codec == nullptr) {
-    throw ImageError(
-        std::string("this FFmpeg cannot decode ") + avcodec_get_name(parameters.codec_id),
-        "convert the video, as into H.264");
-  }
+  const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);  // there is one
   Decoder decoder(there(avcodec_alloc_context3(codec)));
   check(avcodec_parameters_to_context(decoder.get(), &parameters), "cannot be decoded");
   decoder->pkt_timebase = stream.time_base;
@@ -211,7 +246,7 @@ class Reader : public FrameReader {
   std::unique_ptr<Frame> end() {
     const int reading = std::exchange(reading_, AVERROR_EOF);
     if (reading == AVERROR_EOF || patience_.is_stopped()) return nullptr;
-    throw failure("cannot be read on", reading, cure);
+    throw unreadable(reading, patience_);
   }
 
   Patience patience_;
@@ -220,7 +255,7 @@ class Reader : public FrameReader {
   const Decoder decoder_;
   const Packet packet_{there(av_packet_alloc())};
   int reading_ = 0;  // what reading the last packet gave
-  std::int64_t broken_ = 0;
+  std::atomic<std::int64_t> broken_ = 0;
 };
 
 }  // namespace
