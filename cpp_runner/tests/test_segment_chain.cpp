@@ -3,10 +3,18 @@
 #include <ATen/ops/zeros.h>
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <iterator>
 #include <stdexcept>
+#include <thread>
 
+#include "artifact/host.hpp"
+#include "artifacts.hpp"
+#include "backends/program.hpp"
 #include "backends/segment_chain.hpp"
+#include "mpm_runner/manifest.hpp"
 #include "steps_made.hpp"
+#include "support/threads.hpp"
 
 using namespace mpm;
 using namespace mpm::tests;
@@ -16,6 +24,10 @@ namespace {
 at::Tensor kept(int rows) { return at::full({1}, rows, at::kInt); }
 
 at::Tensor map_of(int token) { return at::full({1, 4}, token, at::kInt); }
+
+std::ptrdiff_t threads_here() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
 
 const at::Tensor images = at::zeros({1, 3, 2, 2}, at::kByte);
 
@@ -94,5 +106,24 @@ TEST_SUITE("segment_chain") {
     const Steps silent = steps_of({{{"images"}, [](const auto&) { return NamedTensors{}; }}});
     CHECK_THROWS_WITH_AS(run_chain(silent, images, 4), "no segment gives scores",
                          std::runtime_error);
+  }
+
+  TEST_CASE("sessions are opened anew where more threads are wanted than they have") {
+    for (const std::filesystem::path& artifact : test_artifacts()) {
+      const Manifest manifest = read_manifest(artifact);
+      if (manifest.requires_.backend != "onnxruntime") continue;
+      const auto program = load_program(artifact, manifest, parse_device("cpu"), 4);
+      const at::Tensor image =
+          at::zeros({1, 3, manifest.input.height, manifest.input.width}, at::kByte);
+      std::thread([&] {
+        use_intra_op_threads(2);
+        program->scores(image);
+        const auto with_two = threads_here();
+        use_intra_op_threads(4);
+        program->scores(image);
+        const auto segments = static_cast<std::ptrdiff_t>(manifest.merge.blocks.size()) + 1;
+        CHECK(threads_here() - with_two >= 2 * segments);  // the caller is one of a session's
+      }).join();
+    }
   }
 }
