@@ -124,7 +124,7 @@ class Part:
         return conditions.timed_images_slow if gflops >= SLOW else conditions.timed_images
 
     def _build(self, recipe: Recipe, variant: str) -> Path:
-        path = built(recipe, f"{self.subject.name}_{variant}")
+        path = built(recipe, f"{self.subject.name}_{variant}", print)
         # A report names its artifact: the folder of the machine it ran on says nothing.
         here = Path.cwd()
         return path.relative_to(here) if path.is_relative_to(here) else path

@@ -265,13 +265,14 @@ def _examples(
 @contextmanager
 def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
-    from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
+    from mpm_deploy.backends.aotinductor.embedded import compilers_folder, embedded_kernels
     from mpm_deploy.backends.aotinductor.onednn import lower_inner_products, packing_weights
     from mpm_deploy.ops.own_kernels import exported_with_kernels
 
     options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if target is None:
-        yield options | _CUDA_OPTIONS
+        with compilers_folder():
+            yield options | _CUDA_OPTIONS
         return
     lower_inner_products()
     with (

@@ -62,6 +62,21 @@ _DECLARATIONS = {
 
 
 @contextmanager
+def compilers_folder() -> Iterator[Path]:
+    """Give a folder that holds all that compilers write while it is open.
+
+    It goes with them, also where they are killed. Inductor's cache does too: it compiles every
+    model anew, and would keep a library of each; and two builds side by side would write files of
+    the same name into it.
+    """
+    with (
+        temporary_folder() as folder,
+        mock.patch.dict(os.environ, dict.fromkeys(_PLACES, str(folder))),
+    ):
+        yield folder
+
+
+@contextmanager
 def embedded_kernels(flags: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for a model with this package's operators, valid while it is open.
 
@@ -71,12 +86,7 @@ def embedded_kernels(flags: Sequence[str]) -> Iterator[dict[str, Any]]:
     Raises:
         BuildError: The C++ compiler failed.
     """
-    # What a compiler makes for a time goes with that folder, also where it is killed. Inductor's
-    # cache does too: it compiles every model anew, and would keep a library of each.
-    with (
-        temporary_folder() as folder,
-        mock.patch.dict(os.environ, dict.fromkeys(_PLACES, str(folder))),
-    ):
+    with compilers_folder() as folder:
         library = _write_library(folder, flags)
         shims = {
             getattr(torch.ops.mpm, name).default: [declaration]
