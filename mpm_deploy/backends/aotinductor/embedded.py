@@ -10,6 +10,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ import mpm_deploy.ops.deformable_attention.kernel
 import mpm_deploy.ops.gelu.kernel
 import mpm_deploy.ops.nearest_neighbor.pairwise  # noqa: F401  each declares an operator
 from mpm_deploy.errors import BuildError
+from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.temporary_folder import temporary_folder
 
 _KERNELS = Path(__file__).parent / "kernels"
@@ -130,11 +132,14 @@ def _library(name: str, compiler: str, processors: tuple[str, ...]) -> bytes:
     flags = ["-std=c++20", "-O3", *processors, "-ffp-contract=fast", "-fopenmp", "-w"]
     flags += ["-fPIC", "-fvisibility=hidden"]  # hidden, as torch's own names begin alike
     includes = [f"-I{path}" for path in include_paths()]
-    with temporary_folder() as folder:
-        objects = []
-        for source in sorted(_KERNELS.glob("*.cpp")):
-            objects.append(str(folder / f"{source.stem}.o"))
-            _run([compiler, *flags, *includes, "-c", str(source), "-o", objects[-1]])
+    with temporary_folder() as folder, ThreadPoolExecutor(available_cores()) as side_by_side:
+
+        def compiled(source: Path) -> str:
+            target = str(folder / f"{source.stem}.o")
+            _run([compiler, *flags, *includes, "-c", str(source), "-o", target])
+            return target
+
+        objects = [*side_by_side.map(compiled, sorted(_KERNELS.glob("*.cpp")))]
         library = folder / f"lib{name}.a"
         _run(["ar", "rcs", str(library), *objects])
         return library.read_bytes()
