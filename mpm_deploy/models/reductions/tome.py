@@ -9,7 +9,8 @@ where there is no class token: what is left of the first set comes with the most
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from torch import Tensor
 
@@ -49,6 +50,9 @@ class Tome(Method):
     def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""
         return [SoftMatching(self.ratio or 0.0, self.r or 0) for _ in schedule]
+
+    def scaled(self, share: float) -> Self:
+        return self if self.r is None else replace(self, r=max(1, round(share * self.r)))
 
 
 class SoftMatching(ImageReduction):

@@ -8,6 +8,7 @@ classes = ["road", ...]
 palette = [[128, 64, 128], ...]             red, green, blue of each class
 base = "demo"                               what holds the rest, where only some were trained
 [head]                                      the head's options, where they are not its defaults
+[backbone]                                  the backbone's, likewise
 [input]                                     how images were fitted, as in a recipe's table
 [merge]                                     how tokens merged in training, as in a recipe's table
 [provenance]                                free: who made them, how, from what
