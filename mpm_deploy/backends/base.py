@@ -369,6 +369,8 @@ class Backend(ABC):
     def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
         """Refuse a file that a version of libtorch, such as ``"2.6"``, could not run.
 
+        This may run code in the file: where trust is asked it is asked before.
+
         Raises:
             ArtifactError: The file calls operators that it lacks; names them.
             InputError: That is not known for this version, or for files of this kind.
