@@ -4,7 +4,6 @@ It runs without Python.
 """
 
 import platform
-import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.errors import BuildError, InputError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.support.compiler import COMPILER_CURE, compiler_name, find_compiler
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
 from mpm_deploy.support.processor import BFLOAT16_ISA, INT8_ISA, X86_LEVELS, host_cpu_isa
@@ -355,10 +355,10 @@ def _versions(on_cuda: bool) -> dict[str, str]:
 
 
 def _check_cpu(recipe: Recipe) -> None:
-    if shutil.which("g++") is None and shutil.which("c++") is None:
+    if find_compiler() is None:
         raise BuildError(
-            f"recipe {recipe.name!r} needs a C++ compiler, and there is none on this machine",
-            "apt-get install g++",
+            f"recipe {recipe.name!r} needs a C++ compiler, and there is no {compiler_name()}",
+            COMPILER_CURE,
         )
     dtype = recipe.backend.dtype
     instructions = _DTYPE_ISA[dtype]

@@ -8,6 +8,7 @@ Python and C++ run such a file as any other: it asks for nothing that is not in 
 
 import hashlib
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ import mpm_deploy.ops.deformable_attention.kernel
 import mpm_deploy.ops.gelu.kernel
 import mpm_deploy.ops.nearest_neighbor.pairwise  # noqa: F401  each declares an operator
 from mpm_deploy.errors import BuildError
+from mpm_deploy.support.compiler import COMPILER_CURE
 from mpm_deploy.support.temporary_folder import temporary_folder
 
 _KERNELS = Path(__file__).parent / "kernels"
@@ -109,7 +111,7 @@ def _library(name: str, compiler: str, processors: tuple[str, ...]) -> bytes:
 
     Args:
         name: Tells the kernels from others.
-        compiler: A C++ compiler.
+        compiler: The command of a C++ compiler, as ``"ccache g++"``.
         processors: What tells it which processors they are for.
 
     Returns:
@@ -124,7 +126,7 @@ def _library(name: str, compiler: str, processors: tuple[str, ...]) -> bytes:
         objects = []
         for source in sorted(_KERNELS.glob("*.cpp")):
             objects.append(str(folder / f"{source.stem}.o"))
-            _run([compiler, *flags, *includes, "-c", str(source), "-o", objects[-1]])
+            _run([*shlex.split(compiler), *flags, *includes, "-c", str(source), "-o", objects[-1]])
         library = folder / f"lib{name}.a"
         _run(["ar", "rcs", str(library), *objects])
         return library.read_bytes()
@@ -134,7 +136,7 @@ def _run(command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise BuildError(f"{command[0]} is not installed", "apt-get install g++") from error
+        raise BuildError(f"{command[0]} is not installed", COMPILER_CURE) from error
     if done.returncode != 0:
         raise BuildError(
             f"{' '.join(command)} failed: {done.stderr.strip()}",
