@@ -10,13 +10,14 @@ from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, check_payload
 from mpm_deploy.backends.base import check_unpacked, failed_in_run, unloadable
+from mpm_deploy.backends.devices import on
 from mpm_deploy.backends.file_program import FileProgram
 from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.segments.chain import outputs_of, run_chain
 from mpm_deploy.backends.segments.files import unpack
 from mpm_deploy.backends.tensorrt.engine_info import EngineInfo
 from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Library
-from mpm_deploy.backends.tensorrt.steps import EngineStep, on
+from mpm_deploy.backends.tensorrt.steps import EngineStep
 from mpm_deploy.errors import ArtifactError
 from mpm_deploy.ops.label_map.pruned import label_map
 from mpm_deploy.support.temporary_folder import temporary_folder
