@@ -181,6 +181,11 @@ def _check(arguments: Namespace, source: Source, is_video: bool) -> None:
         raise InputError(
             "--scores: expected a folder, where class scores go beside label maps", "-o FOLDER"
         )
+    if is_video and arguments.label_size != "image":
+        raise InputError(
+            "--label-size: expected image, as label maps go over frames, got input",
+            "name a folder for label maps of another size",
+        )
     lines, video = _file_of_lines(arguments), output if is_video else None
     files = [file for file in (lines, video) if file is not None]
     paths = source.paths if isinstance(source, Files) else ()

@@ -104,6 +104,7 @@ def test_a_broken_frame_is_told_and_the_exit_code_says_so(
     [
         (["{clip}", "--json", "{tmp}/none/a"], "cannot write there: no such folder"),
         (["{clip}", "--json", "{clip}"], "clip.mp4: this output would overwrite an input"),
+        (["{clip}", "-o", "{tmp}/a.mp4", "--label-size", "input"], "--label-size: expected image"),
         (["{clip}", "{clip}", "-o", "{tmp}/out"], "expected a video or a camera alone"),
         (["{images}", "--recursive", "-o", "{images}/out"], "expected an output folder outside"),
     ],
