@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from mpm_deploy.builder import resources
 from mpm_deploy.errors import MpmError
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import Recipe, builtin_recipes
+from mpm_deploy.support.compiler import COMPILER_CURE, compiler_name, find_compiler
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.processor import host_cpu_isa
 
@@ -128,11 +128,11 @@ def _examine_build() -> Iterator[Finding]:
 
 
 def _examine_compiler(topic: Topic, subject: str) -> Finding:
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
-        return Finding(topic, subject, f"no {compiler}", "apt-get install g++, or set CXX")
-    answer = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True)
-    return Finding(topic, subject, f"{compiler} {answer.stdout.strip()}")
+    compiler = find_compiler()
+    if compiler is None:
+        return Finding(topic, subject, f"no {compiler_name()}", COMPILER_CURE)
+    answer = subprocess.run([*compiler, "-dumpfullversion"], capture_output=True, text=True)
+    return Finding(topic, subject, f"{compiler_name()} {answer.stdout.strip()}")
 
 
 def _examine_cpp() -> Iterator[Finding]:
@@ -148,12 +148,12 @@ def _examine_cpp() -> Iterator[Finding]:
 
 
 def _has_header(header: str) -> bool:
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
+    compiler = find_compiler()
+    if compiler is None:
         return False
     # jpeglib.h needs FILE and size_t to be declared before it.
     source = f"#include <cstdio>\n#include <{header}>\n"
-    command = [compiler, "-E", "-x", "c++", "-"]
+    command = [*compiler, "-E", "-x", "c++", "-"]
     return subprocess.run(command, input=source, capture_output=True, text=True).returncode == 0
 
 

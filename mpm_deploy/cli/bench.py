@@ -23,6 +23,7 @@ from mpm_deploy.cli.options import (
     add_max_pixels_option,
     add_stride_option,
     add_trust_option,
+    add_workers_option,
     positive,
     positives,
 )
@@ -61,6 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_stride_option(parser)
     add_trust_option(parser)
     add_host_options(parser)
+    add_workers_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             program=arguments.program,
             device=arguments.device,
             threads=arguments.threads,
+            workers=arguments.workers,
             limit=arguments.limit,
             stride=arguments.stride,
             max_pixels=arguments.max_pixels,

@@ -64,6 +64,11 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the model")
 
 
+def add_workers_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how many images are decoded at once."""
+    parser.add_argument("--workers", type=positive, metavar="N", help="threads that decode images")
+
+
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Add what names images, videos and cameras, and the options that say how to read them."""
     parser.add_argument(

@@ -177,20 +177,6 @@ def _take(image: ImageLike, channels: ChannelOrder, max_pixels: int) -> Taken:
     )
 
 
-def to_tensor(image: ImageLike, channels: ChannelOrder = "rgb") -> Tensor:
-    """Take an image as `take` does, and decode it where that is to be done.
-
-    Returns:
-        ``(3, height, width)`` uint8, which nobody else writes into.
-
-    Raises:
-        ImageError: It cannot be decoded.
-        InputError: Another type, dtype or shape.
-    """
-    taken = take(image, channels)
-    return taken if isinstance(taken, Tensor) else decode(taken)
-
-
 def fit(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize to the model's input, antialiased; the aspect ratio is not kept.
 

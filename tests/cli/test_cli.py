@@ -7,13 +7,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from mpm_deploy import families, recipe
+from mpm_deploy import Runner, families, recipe
 from mpm_deploy.cli.run import batch_size
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe.model_names import MODELS
@@ -41,7 +42,9 @@ def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> No
     assert "worker" not in shown
 
 
-@pytest.mark.parametrize("flag", ["--device", "--stride", "--threads", "--root", "--task"])
+@pytest.mark.parametrize(
+    "flag", ["--device", "--stride", "--threads", "--workers", "--root", "--task"]
+)
 def test_a_flag_means_one_thing_in_every_command(flag: str) -> None:
     meanings = set()
     for module in families.COMMANDS.values():
@@ -128,6 +131,8 @@ def test_set_goes_over_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ["inspect"],
         ["run", "a.pt", "images"],
         ["run", "a.pt", "images", "-o", "out", "--device", "gpu"],
+        ["run", "a.pt", "images", "-o", "out", "--label-size", "window"],
+        ["run", "a.pt", "images", "-o", "out", "--workers", "0"],
         ["bench", "a.pt"],
         ["bench", "a.pt", "images", "--batch", "1,0"],
         ["bench", "a.pt", "images", "--batch", "1,,2"],
@@ -315,6 +320,26 @@ def test_run_writes_an_indexed_png_of_each_images_size(
             assert labels.mode == "P"
             assert labels.size == picture.size
             assert np.asarray(labels).max() < CLASSES
+
+
+def test_run_writes_label_maps_of_the_inputs_size(
+    artifact: Path, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, seen = image_folder / "image_1.png", []
+    begin = Runner.__init__
+
+    def watched(self: Runner, *words: Any, **options: Any) -> None:
+        begin(self, *words, **options)
+        seen.append(self.workers)
+
+    monkeypatch.setattr(Runner, "__init__", watched)
+    for size in ("image", "input"):
+        options = ("--label-size", size, "--workers", 3)
+        assert run("run", artifact, image, "-o", tmp_path / size, *options) == 0
+        with Image.open(tmp_path / size / "image_1.png") as labels, Image.open(image) as picture:
+            assert labels.size == (picture.size if size == "image" else INPUT_SIZE[::-1])
+            assert picture.size != INPUT_SIZE[::-1]
+    assert seen == [3, 3]
 
 
 def test_run_writes_scores_where_they_are_asked_for(

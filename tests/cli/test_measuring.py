@@ -17,7 +17,7 @@ def test_bench_prints_a_table_and_writes_the_report(
     artifact: Path, mixed_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report_path = tmp_path / "report.json"
-    options = ("--batch", "1,2", "--warmup", 1, "--json", report_path)
+    options = ("--batch", "1,2", "--warmup", 1, "--workers", 1, "--json", report_path)
     assert run("bench", artifact, mixed_folder, *options) == 3
     captured = capsys.readouterr()
     assert "end-to-end FPS" in captured.out

@@ -11,8 +11,15 @@ import torch
 from PIL import Image
 
 from mpm_deploy.errors import ImageError, InputError
-from mpm_deploy.images.decode import find_images, fit, scale, take, to_tensor
+from mpm_deploy.images.decode import ImageLike, decode, find_images, fit, scale, take
+from mpm_deploy.images.pixels import ChannelOrder
 from tests.images.made_up import noise, rows_of, smooth
+
+
+def to_tensor(image: ImageLike, channels: ChannelOrder = "rgb") -> torch.Tensor:
+    """An image taken as a Runner does, and decoded where that is to be done."""
+    taken = take(image, channels)
+    return taken if isinstance(taken, torch.Tensor) else decode(taken)
 
 
 def test_fit_keeps_an_image_of_the_right_size() -> None:

@@ -8,6 +8,7 @@ Python and C++ run such a file as any other: it asks for nothing that is not in 
 
 import hashlib
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ import mpm_deploy.ops.deformable_attention.kernel
 import mpm_deploy.ops.gelu.kernel
 import mpm_deploy.ops.nearest_neighbor.pairwise  # noqa: F401  each declares an operator
 from mpm_deploy.errors import BuildError
+from mpm_deploy.support.compiler import COMPILER_CURE
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -121,7 +123,7 @@ def _library(name: str, compiler: str, processors: tuple[str, ...]) -> bytes:
 
     Args:
         name: Tells the kernels from others.
-        compiler: A C++ compiler.
+        compiler: The command of a C++ compiler, as ``"ccache g++"``.
         processors: What tells it which processors they are for.
 
     Returns:
@@ -136,7 +138,7 @@ def _library(name: str, compiler: str, processors: tuple[str, ...]) -> bytes:
 
         def compiled(source: Path) -> str:
             target = str(folder / f"{source.stem}.o")
-            _run([compiler, *flags, *includes, "-c", str(source), "-o", target])
+            _run([*shlex.split(compiler), *flags, *includes, "-c", str(source), "-o", target])
             return target
 
         objects = [*side_by_side.map(compiled, sorted(_KERNELS.glob("*.cpp")))]
@@ -149,7 +151,7 @@ def _run(command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise BuildError(f"{command[0]} is not installed", "apt-get install g++") from error
+        raise BuildError(f"{command[0]} is not installed", COMPILER_CURE) from error
     if done.returncode != 0:
         raise BuildError(
             f"{' '.join(command)} failed: {done.stderr.strip()}",

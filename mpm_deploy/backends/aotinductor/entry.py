@@ -21,6 +21,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact import copy_checked, unpack_checked
 from mpm_deploy.backends.aotinductor.stored_weights import free_stored_weights
+from mpm_deploy.backends.devices import on
 from mpm_deploy.support.strict_json import read_own_json
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -135,7 +136,8 @@ def open_entries(
                 for entry, kind in entries.items()
             }
     index = -1 if device.index is None else device.index
-    with copy_checked(path, payload_sha256) as copy:
+    # The container makes the GPU the current one, and leaves it so.
+    with on(device), copy_checked(path, payload_sha256) as copy:
         loader: Any = torch._C._aoti.AOTIModelPackageLoader
         return {
             entry: loader(os.fsencode(copy), entry, False, kind.runners, index)

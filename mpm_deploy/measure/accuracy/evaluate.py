@@ -175,7 +175,10 @@ def evaluate(
         skipped = count.run(batch_size)
         info = ArtifactInfo.of(str(runner.artifact), runner.manifest, str(runner.device))
     if not tally.samples:
-        raise InputError(f"{dataset.root}: none of its {len(skipped)} images can be decoded")
+        reasons = [f"; of the first: {each.reason}" for each in skipped[:1]]
+        raise InputError(
+            f"{dataset.root}: none of its {len(skipped)} images gave a result{''.join(reasons)}"
+        )
     return _sum_up(info, names, dataset, tally, stride, skipped)
 
 
@@ -200,9 +203,7 @@ class _Count:
         self._progress = progress
 
     def run(self, batch_size: int) -> tuple[SkippedImage, ...]:
-        """Count the samples; return those that cannot be decoded, which are tried again
-        every time.
-        """
+        """Count the samples; return those without a result, which are tried again every time."""
         skipped = []
         self._tell(0)
         images = (sample.image for sample in self._left)

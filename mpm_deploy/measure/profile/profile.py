@@ -64,7 +64,7 @@ class Profile:
         images: How many were timed, one a call.
         break_even: From how many tokens on merging pays, where that was asked for.
         remarks: What could not be timed, why, and the cure.
-        skipped: Images that cannot be decoded.
+        skipped: Images that gave no result, and why.
     """
 
     schema: str

@@ -10,7 +10,8 @@ single image can move by more than one way of merging differs from another.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import fmean
 
@@ -33,11 +34,11 @@ class FirstLook:
         recipe: The recipe, whose own merging does not count; on a CPU it computes in float32, in
             which eager code is fastest.
         images: Those to look at, of which 16 are taken, from first to last at equal distances; what
-            cannot be decoded is passed over.
+            gives no result is passed over.
         threads: As `Runner` takes it.
 
     Raises:
-        InputError: None of them can be decoded.
+        InputError: None of them gives a result.
         MpmError: The model cannot be made.
     """
 
@@ -49,7 +50,7 @@ class FirstLook:
             outcomes = runner.run(few, runner.usual_batch_size)
             results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
         if not results:
-            raise InputError(f"{few[0]}: neither it nor the {len(few) - 1} others can be decoded")
+            raise InputError(f"{few[0]}: neither it nor the {len(few) - 1} others gave a result")
         self._images = [result.source for result in results]
         self._labels = [result.labels for result in results]  # (height, width) each
 
@@ -68,9 +69,11 @@ class FirstLook:
                 agreements.append(float((result.labels == labels).mean()))
         return Sight(name_of(merge), merge, fmean(flops) / 1e9, tuple(agreements))
 
-    def _open(self, merge: MergeRecipe) -> Runner:
+    @contextmanager
+    def _open(self, merge: MergeRecipe) -> Iterator[Runner]:
         opened = open_eager(dataclasses.replace(self._recipe, merge=merge))
-        return Runner(opened, threads=self._threads)
+        with closing(opened.program), Runner(opened, threads=self._threads) as runner:
+            yield runner
 
 
 def _in_float32(recipe: Recipe) -> Recipe:

@@ -41,7 +41,7 @@ def label_images(
         progress: Told images done and images in all.
 
     Raises:
-        InputError: No image that can be decoded; a folder that cannot be written.
+        InputError: No image that gives a result; a folder that cannot be written.
         MpmError: The artifact cannot be run here.
     """
     for part in ("images", "labels"):
@@ -65,7 +65,7 @@ def label_images(
                 if progress is not None:
                     progress(done, len(sources))
     if not labelled:
-        raise InputError(f"{images}: none of its {len(sources)} images can be decoded")
+        raise InputError(f"{images}: none of its {len(sources)} images gave a result")
     return Folder(folder)
 
 

@@ -55,6 +55,7 @@ def bench(
     program: str | Path | None = None,
     device: str | None = None,
     threads: int | None = None,
+    workers: int | None = None,
     limit: int | None = None,
     stride: int | None = None,
     max_pixels: int | None = None,
@@ -73,6 +74,7 @@ def bench(
         program: What runs the artifacts: the file of the C++ program; None is Python.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is what the artifacts were built for.
         threads: Threads of one model call on a CPU; None is as `Runner` chooses.
+        workers: As `Runner` takes it.
         limit: First images of the folder; None is all.
         stride: Pixels from one window to the next; None is what the artifacts say.
         max_pixels: As `Runner` takes it.
@@ -95,6 +97,7 @@ def bench(
     repeats = whole_number("repeats", repeats)
     warmup = whole_number_or_none("warmup", warmup, least=0)
     threads = whole_number_or_none("threads", threads)
+    workers = whole_number_or_none("workers", workers)
     limit = whole_number_or_none("limit", limit)
     stride = whole_number_or_none("stride", stride)
     max_pixels = whole_number_or_none("max_pixels", max_pixels)
@@ -110,6 +113,7 @@ def bench(
             program=PROGRAM if program is None else (str(program),),
             device=device,
             threads=threads,
+            workers=workers,
             stride=stride,
             max_pixels=max_pixels,
             trust=trust,

@@ -30,8 +30,8 @@ class Engine:
         folder: Images to time it on.
         limit: First images of the folder; None is all.
         program: The command whose ``worker`` subcommand is started.
-        options: As `Runner` takes them: ``device``, ``threads``, ``stride``, ``max_pixels``,
-            ``trust``.
+        options: As `Runner` takes them: ``device``, ``threads``, ``workers``, ``stride``,
+            ``max_pixels``, ``trust``.
 
     Raises:
         InputError: There is no such program.

@@ -61,6 +61,7 @@ class Live(Source):
         return cls(place, options)
 
     def __iter__(self) -> Iterator[Frame]:
+        self._begin()
         self._thread.start()
         begin: float | None = None
         try:
@@ -73,6 +74,7 @@ class Live(Source):
 
     def close(self) -> None:
         """End the connection."""
+        super().close()
         self._closed.set()
         self._frames.end()
         if self._thread.ident is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.run.sources.frame import Frame
 from mpm_deploy.support.family import require
@@ -67,6 +68,7 @@ class Source(ABC):
     live: bool = False
     has_frames: bool = True
     losses: Losses = field(default_factory=Losses)
+    _is_over: bool = field(default=False, init=False)
 
     @abstractmethod
     def __iter__(self) -> Iterator[ImageLike | Frame]:
@@ -76,8 +78,21 @@ class Source(ABC):
             InputError: Nothing was in it, or it broke for good; what came before is given first.
         """
 
-    def close(self) -> None:  # noqa: B027 - most hold nothing
+    def close(self) -> None:
         """Let go of what is open. More calls do nothing."""
+        self._is_over = True
+
+    def _begin(self) -> None:
+        """Begin to read what can be read once.
+
+        Raises:
+            InputError: It was read before, or is closed.
+        """
+        if self._is_over:
+            raise InputError(
+                f"{self.name}: it was read already, or closed, and is read once", "open it again"
+            )
+        self._is_over = True
 
     def __enter__(self) -> "Source":
         return self

@@ -44,9 +44,11 @@ class Video(Source):
         return cls(place)
 
     def __iter__(self) -> Iterator[Frame]:
+        self._begin()
         for index, (time, picture) in enumerate(self._decoder, start=1):
             yield frame_of(self.name, index, time, picture)
 
     def close(self) -> None:
         """Close the file."""
+        super().close()
         self._decoder.close()

@@ -141,7 +141,7 @@ def _notes(
         if evaluation.images < images:
             notes.append(f"{name}: {evaluation.images} of {images} images.")
         if evaluation.skipped:
-            notes.append(f"{name}: {len(evaluation.skipped)} images cannot be decoded.")
+            notes.append(f"{name}: {len(evaluation.skipped)} images gave no result.")
         notes += [f"{name}: {doubt}." for doubt in evaluation.doubts]
         if reports and evaluation.artifact.payload_sha256 not in timed:
             notes.append(f"{name}: no report times this very file, so it is in no plot.")

@@ -1,7 +1,9 @@
 """An artifact for ONNX Runtime: what it gives, what it refuses, on how many threads it runs."""
 
+import gc
 import shutil
 import sys
+import weakref
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -121,6 +123,25 @@ def test_a_lone_image_takes_the_threads_that_its_caller_has(file: Path, images: 
     program.close()
     with pytest.raises(InputError, match="this program is closed"):
         program.scores(images[:1])
+
+
+def test_more_threads_than_before_take_the_place_of_fewer(file: Path, images: Any) -> None:
+    """A batch of four on eight threads has two an image; a lone image behind it has all."""
+    _, program = open_artifact(file)
+    seen, kept = [], []
+    try:
+        for threads in (2, 3, 2):
+            torch.set_num_threads(threads)
+            program.scores(images[:1])
+            shared = vars(program)["_many"]._shared
+            seen.append(shared.opened[0]._session.get_session_options().intra_op_num_threads)
+            kept.append(weakref.ref(shared))
+            del shared
+    finally:
+        torch.set_num_threads(1)
+    gc.collect()
+    assert seen == [2, 3, 3]
+    assert [each() is None for each in kept] == [True, False, False]
 
 
 def test_more_threads_are_done_without_where_the_file_has_changed(

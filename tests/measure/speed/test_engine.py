@@ -34,11 +34,19 @@ def open_descriptors() -> set[str]:
 
 
 def test_requests_and_options_arrive(tmp_path: Path) -> None:
-    options = {"device": "cpu", "threads": 2, "stride": None, "max_pixels": 9, "trust": Path("k")}
+    options = {
+        "device": "cpu",
+        "threads": 2,
+        "workers": 4,
+        "stride": None,
+        "max_pixels": 9,
+        "trust": Path("k"),
+    }
     with engine_of(ECHO, tmp_path, limit=3, **options) as engine:
         answer = engine.ask("warmup", batch_size=2, batches=None)
         assert answer["request"] == {"pass": "warmup", "batch_size": 2, "batches": None}
-        given = ["--limit=3", "--device=cpu", "--threads=2", "--max-pixels=9", "--trust=k"]
+        host = ["--device=cpu", "--threads=2", "--workers=4"]
+        given = ["--limit=3", *host, "--max-pixels=9", "--trust=k"]
         assert answer["arguments"] == ["worker", "a.pt", "photos", *given]
         assert engine.ask("open")["request"] == {"pass": "open"}
 

@@ -44,6 +44,8 @@ def test_a_slow_reader_gets_the_newest_frames() -> None:
         assert [index for index, _ in seen] == [1, 2, 3, 4]
         assert seen[0][1] == 0 and seen[-1][1] > 1.5
     assert source.losses.dropped > 20
+    with pytest.raises(InputError, match="it was read already, or closed"):
+        next(frames(source))
 
 
 def test_a_runner_holds_no_more_than_one_frame_of_a_live_source(

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mpm_deploy.builder.model import make_model
-from mpm_deploy.errors import ModelError
+from mpm_deploy.errors import InputError, ModelError
 from mpm_deploy.models.encoders.named import facts_of
 from mpm_deploy.models.weights.classes import names_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
@@ -210,6 +210,16 @@ def test_a_recipe_may_name_the_head_of_an_encoder(tmp_path: Path) -> None:
     assert info.model == "tiny_rotary_False+mask_transformer" and len(info.classes) == 3
     tensors, _ = read_weights(tmp_path)
     assert torch.equal(model.encoder.special, tensors["encoder.special"])
+
+
+def test_converting_keeps_what_it_reads(eomt: Path) -> None:
+    weights = eomt / "model.safetensors"
+    before = weights.read_bytes()
+    for source in (eomt, weights):
+        with pytest.raises(InputError, match=r"model.safetensors: this output would overwrite an"):
+            convert_weights(source, weights)
+    assert weights.read_bytes() == before
+    assert not weights.with_suffix(".toml").exists()
 
 
 def test_converted_weights_keep_the_heads_options(eomt: Path, tmp_path: Path) -> None:
