@@ -175,9 +175,17 @@ def test_a_request_may_be_too_large_without_saying_so(server: Server) -> None:
         b'{"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["\xc3\xa4"]}]}',
         b'{"inputs": [{"name": "pixels", "shape": [1, 1, 3], "datatype": "UINT8", '
         b'"data": [1, 2, 256]}]}',
+        b'{"inputs": [{"name": "pixels", "shape": [1'
+        + b"0" * 30
+        + b', 1, 3], "datatype": "UINT8", '
+        b'"data": [1, 2, 3]}]}',
+        b'{"inputs": [{"name": "image", "shape": [' + b"9" * 5000 + b'], "datatype": "BYTES", '
+        b'"data": ["aaaa"]}]}',
+        b'{"inputs": [{"name": "pixels", "shape": [1, 1, 3], "datatype": "UINT8", '
+        b'"data": [1, 2, ' + b"9" * 5000 + b"]}]}",
     ],
 )
-@pytest.mark.parametrize("json_length", [None, "0", "9999", "-1", "x", "full"])
+@pytest.mark.parametrize("json_length", [None, "0", "9999", "-1", "x", "9" * 5000, "full"])
 def test_a_body_that_is_none_is_refused(
     server: Server, body: bytes, json_length: str | None
 ) -> None:
@@ -188,7 +196,7 @@ def test_a_body_that_is_none_is_refused(
     assert [*answer] == ["error"]
 
 
-@pytest.mark.parametrize("size", [-1, 0, 3, 4, 8, 1 << 40, "4", True, None])
+@pytest.mark.parametrize("size", [-1, 0, 3, 4, 8, 1 << 40, 10**4000, "4", True, None])
 def test_binary_data_that_do_not_fill_their_tensor(server: Server, size: Any) -> None:
     tensor = {"name": "image", "shape": [1], "datatype": "BYTES"}
     tensor["parameters"] = {} if size is None else {"binary_data_size": size}
