@@ -134,8 +134,9 @@ async def _serve(runners: Mapping[str, Runner], arguments: argparse.Namespace) -
     for number in _STOPPING:  # from here on a signal is how it ends, and no interruption
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, end)
-    await serve(runners, settings, stop, started)
-    talk("stopped; what was begun is finished")
+    refused = await serve(runners, settings, stop, started)
+    cut_off = f"{refused} requests were not done in time, and refused"
+    talk(f"stopped; {cut_off if refused else 'what was begun is finished'}")
 
 
 def _artifact(text: str) -> tuple[str, Path]:

@@ -38,7 +38,7 @@ def say(*numbers: int) -> None:
     sys.stdout.flush()
 
 
-async def run(runner: Runner, program: GatedProgram) -> None:
+async def run(runner: Runner, program: GatedProgram, settings: Settings) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def obey() -> None:
@@ -57,13 +57,15 @@ async def run(runner: Runner, program: GatedProgram) -> None:
             say(sum(program.batches))
 
     threading.Thread(target=obey, daemon=True).start()
-    await serve({"toy": runner}, SETTINGS, stop, lambda ports: say(*ports))
+    refused = await serve({"toy": runner}, settings, stop, lambda ports: say(*ports))
+    say(refused)
 
 
 def main() -> None:
     program = GatedProgram()
+    settings = SETTINGS._replace(grace=float(sys.argv[1]))
     with Runner(OpenArtifact(MANIFEST, program), threads=1) as runner:
-        asyncio.run(run(runner, program))
+        asyncio.run(run(runner, program, settings))
 
 
 if __name__ == "__main__":
