@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mpm_deploy import Runner
 from mpm_deploy.backends import OpenArtifact
-from mpm_deploy.serve.server import Settings, serve
+from mpm_deploy.serve.server import serve
+from mpm_deploy.serve.settings import Settings
 from tests.support.toy import MANIFEST, ToyProgram
 
 SETTINGS = Settings(port=0, grpc_port=0, places=4, max_bytes=1 << 16, patience=1)

@@ -17,8 +17,8 @@ from mpm_deploy.datasets import Dataset, open_dataset
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import has_images
 from mpm_deploy.measure.search.own_labels import label_images
-from mpm_deploy.measure.search.shortlist import BUILDS
-from mpm_deploy.measure.search.sweep import Settings, Sweep, SweepRow, Truth, write_csv
+from mpm_deploy.measure.search.settings import BUILDS, Settings
+from mpm_deploy.measure.search.sweep import Sweep, SweepRow, Truth, write_csv
 from mpm_deploy.measure.search.sweeper import Say, Sweeper, full_token_artifact
 from mpm_deploy.measure.search.variants import Schedule, all_variants
 from mpm_deploy.recipe import MergeRecipe, Recipe
@@ -99,9 +99,9 @@ def sweep(
     builds: int = BUILDS,
     output: str | Path = "sweep",
     limit: int | None = None,
-    timed: int = 32,
-    batch_size: int = 1,
-    repeats: int = 3,
+    timed: int = Settings.timed,
+    batch_size: int = Settings.batch_size,
+    repeats: int = Settings.repeats,
     device: str | None = None,
     threads: int | None = None,
     progress: Callable[[str], None] | None = None,

@@ -26,12 +26,12 @@ from mpm_deploy.datasets.label_files import content_of, read_file
 from mpm_deploy.errors import AgreementError, BuildError, DatasetError, InputError
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation, evaluate
 from mpm_deploy.measure.search.first_sight import FirstLook
+from mpm_deploy.measure.search.settings import Settings
 from mpm_deploy.measure.search.shortlist import shortlist
 from mpm_deploy.measure.search.sweep import (
     SCHEMA,
     Accuracy,
     Failure,
-    Settings,
     Sight,
     Speed,
     Subject,

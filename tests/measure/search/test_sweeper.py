@@ -19,7 +19,8 @@ from mpm_deploy.measure.accuracy.evaluate import evaluate
 from mpm_deploy.measure.search import sweeper as sweeper_module
 from mpm_deploy.measure.search.advise import fastest, most_accurate
 from mpm_deploy.measure.search.own_labels import label_images
-from mpm_deploy.measure.search.sweep import Settings, Sight, SweepRow
+from mpm_deploy.measure.search.settings import Settings
+from mpm_deploy.measure.search.sweep import Sight, SweepRow
 from mpm_deploy.measure.search.sweeper import FILE, Sweeper, full_token_artifact
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import MergeRecipe
