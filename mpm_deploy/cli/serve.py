@@ -150,7 +150,7 @@ async def _serve(runners: Mapping[str, Runner], arguments: argparse.Namespace) -
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, end)
     refused = await serve(runners, settings, stop, started)
-    cut_off = f"{refused} requests were not done in time, and refused"
+    cut_off = f"not done in time, and refused: {refused} of the requests that were begun"
     talk(f"stopped; {cut_off if refused else 'what was begun is finished'}")
 
 
