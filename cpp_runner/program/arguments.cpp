@@ -76,8 +76,10 @@ void add_runner(CLI::App& command, Arguments& arguments) {
   add_number(command, "--stride", arguments.runner.stride,
              "Pixels from window to window, where the artifact slides them over images");
   command
-      .add_option("--trust", arguments.runner.trust,
-                  "A public key, or a folder of them, that must have signed it; default: MPM_TRUST")
+      .add_option(
+          "--trust", arguments.runner.trust,
+          "A public key, or a folder of them, that must have signed it; default: MPM_TRUST, or "
+          "/etc/mpm-deploy/trusted-keys where that exists")
       ->type_name("KEYS");
 }
 

@@ -27,6 +27,7 @@ from mpm_deploy.cli.options import (
     positive,
     positives,
 )
+from mpm_deploy.measure.speed.defaults import BATCH_SIZES, REPEATS
 from mpm_deploy.support.files import check_can_write
 
 if TYPE_CHECKING:
@@ -47,15 +48,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the C++ program, build/cpp_runner, to time it instead of Python",
     )
-    parser.add_argument("--batch", type=positives, default=(1, 2, 32), metavar="1,2,32")
+    usual = ",".join(map(str, BATCH_SIZES))
+    parser.add_argument("--batch", type=positives, default=BATCH_SIZES, metavar=usual)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     parser.add_argument("--limit", type=positive, metavar="N", help="first N images of the folder")
     parser.add_argument(
         "--repeats",
         type=positive,
-        default=3,
+        default=REPEATS,
         metavar="R",
-        help="turns of each artifact with --against (default 3)",
+        help="turns of each artifact with --against (default %(default)s)",
     )
     parser.add_argument("--warmup", type=positive, metavar="N", help="batches before timing")
     add_max_pixels_option(parser)

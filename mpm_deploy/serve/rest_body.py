@@ -17,6 +17,7 @@ from mpm_deploy.errors import InputError
 from mpm_deploy.support.quoting import shown
 
 _HEADER = "Inference-Header-Content-Length"
+_MOST_DIGITS = 18  # of a number of bytes; of thousands Python makes no number at all
 
 
 class _Input(RequestInput):  # type: ignore[misc]  # kserve has no types
@@ -39,12 +40,19 @@ def json_end(body: bytes, header: str | None) -> int:
     """
     if header is None:
         return len(body)
-    if not (header.isascii() and header.isdecimal()) or int(header) > len(body):
+    end = length_of(header)
+    if end is None or end > len(body):
         raise InputError(
             f"{_HEADER}: expected the length of the JSON, at most {len(body)}, got {shown(header)}",
             "leave it out where nothing follows the JSON",
         )
-    return int(header)
+    return end
+
+
+def length_of(text: str) -> int | None:
+    """Return the length that a header says; None where it says none that a machine could hold."""
+    is_length = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_length else None
 
 
 def read_request(body: bytes, end: int, model_name: str) -> InferRequest:

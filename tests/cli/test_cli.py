@@ -14,10 +14,15 @@ import pytest
 import torch
 from PIL import Image
 
-from mpm_deploy import Runner, families, recipe
+from mpm_deploy import Runner, cli, families, recipe
 from mpm_deploy.cli.run import batch_size
+from mpm_deploy.measure.search.settings import BUILDS
+from mpm_deploy.measure.search.settings import Settings as SweepSettings
+from mpm_deploy.measure.speed.defaults import BATCH_SIZES, REPEATS
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe.model_names import MODELS
+from mpm_deploy.run.source_options import SourceOptions
+from mpm_deploy.serve.settings import Settings as ServeSettings
 from tests.cli.running import RANDOM, SMALL, run
 from tests.conftest import CLASSES, INPUT_SIZE
 from tests.models import official
@@ -31,6 +36,24 @@ def test_help_does_not_wait_for_torch() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("words", "library"),
+    [
+        (["serve", "a.pt2"], ServeSettings()._asdict() | {"queue": ServeSettings().places}),
+        (["sweep", "--recipe=r", "data"], vars(SweepSettings()) | {"builds": BUILDS}),
+        (["bench", "a.pt2", "photos"], {"batch": BATCH_SIZES, "repeats": REPEATS}),
+        (["run", "a.pt2", "photos"], vars(SourceOptions())),
+    ],
+)
+def test_what_a_command_does_unless_told_is_what_the_library_does(
+    words: list[str], library: dict[str, Any]
+) -> None:
+    chosen = vars(cli._parser().parse_args(words))
+    shared = {name for name in library.keys() & chosen.keys() if library[name] is not None}
+    assert len(shared) > 1
+    assert {name: chosen[name] for name in shared} == {name: library[name] for name in shared}
 
 
 def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,7 +99,8 @@ def _time_eager(
             raise
         except MpmError as error:
             cure = f"; {error.hint}" if error.hint else ""
-            remarks = [f"the eager model is not timed: {error.problem}{cure}"]
+            what = "no break-even" if stages else "the eager model is not timed"
+            remarks = [f"{what}: {error.problem}{cure}"]
     return stages, even, remarks
 
 

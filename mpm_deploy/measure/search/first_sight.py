@@ -17,11 +17,11 @@ from statistics import fmean
 
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.builder.build import open_eager
-from mpm_deploy.errors import InputError
 from mpm_deploy.measure.search.sweep import Sight
 from mpm_deploy.measure.search.variants import name_of
+from mpm_deploy.measure.unusable import none_usable
 from mpm_deploy.recipe import MergeRecipe, Recipe
-from mpm_deploy.run.results import Result
+from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner
 
 IMAGES = 16  # that are looked at, at most
@@ -34,11 +34,11 @@ class FirstLook:
         recipe: The recipe, whose own merging does not count; on a CPU it computes in float32, in
             which eager code is fastest.
         images: Those to look at, of which 16 are taken, from first to last at equal distances; what
-            gives no result is passed over.
+            cannot be used is passed over.
         threads: As `Runner` takes it.
 
     Raises:
-        InputError: None of them gives a result.
+        InputError: None of them can be used.
         MpmError: The model cannot be made.
     """
 
@@ -47,10 +47,10 @@ class FirstLook:
         self._threads = threads
         few = images[:: math.ceil(len(images) / IMAGES)]
         with self._open(recipe.full_token().merge) as runner:
-            outcomes = runner.run(few, runner.usual_batch_size)
-            results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+            outcomes = list(runner.run(few, runner.usual_batch_size))
+        results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
         if not results:
-            raise InputError(f"{few[0]}: neither it nor the {len(few) - 1} others gave a result")
+            raise none_usable(few[0].parent, [one for one in outcomes if isinstance(one, Skipped)])
         self._images = [result.source for result in results]
         self._labels = [result.labels for result in results]  # (height, width) each
 

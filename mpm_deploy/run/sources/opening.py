@@ -7,8 +7,9 @@ from typing import Any
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.families import SOURCES
+from mpm_deploy.run.source_options import SourceOptions
 from mpm_deploy.run.sources.files import Files
-from mpm_deploy.run.sources.source import Source, SourceOptions
+from mpm_deploy.run.sources.source import Source
 
 
 def open_source(

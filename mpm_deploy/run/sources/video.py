@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mpm_deploy.errors import InputError
+from mpm_deploy.run.source_options import SourceOptions
 from mpm_deploy.run.sources.decoder import Decoder
 from mpm_deploy.run.sources.frame import Frame
 from mpm_deploy.run.sources.pictures import frame_of
-from mpm_deploy.run.sources.source import Source, SourceOptions
+from mpm_deploy.run.sources.source import Source
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"),

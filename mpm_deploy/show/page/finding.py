@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mpm_deploy.measure.accuracy.evaluate import Evaluation
 from mpm_deploy.measure.speed.report import ArtifactInfo, Comparison, Ratio, Report
+from mpm_deploy.show.page.datasets import dataset_names
 
 
 def finding(reports: Sequence[Report], evaluations: Sequence[Evaluation]) -> str:
@@ -81,13 +82,13 @@ def _costs(
     """Say what is lost of mIoU, the most of all comparisons on each data set; empty where that is
     not known.
     """
-    lost: dict[str, float] = {}
+    names, lost = dataset_names(evaluations), dict[str, float]()
     for artifact, both in compared:
         for other in evaluations:
             for own in evaluations:
                 if _are_of(own, other, artifact, both.against):
                     points = 100 * ((other.mean_iou or 0.0) - (own.mean_iou or 0.0))
-                    name = own.dataset.name
+                    name = names[own.dataset]
                     lost[name] = max(points, lost.get(name, points))
     if not lost:
         return ""

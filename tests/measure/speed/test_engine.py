@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.errors import HostError, InputError, MpmError
 from mpm_deploy.measure.speed import engine as engine_module
 from mpm_deploy.measure.speed.engine import Engine
 
@@ -60,10 +60,23 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     assert open_descriptors() == before
 
 
-def test_an_error_there_is_an_error_here(tmp_path: Path) -> None:
-    script = """input(); answer('{"error": "a.pt: broken", "hint": "rebuild it"}')"""
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (', "kind": "HostError"', HostError),
+        (', "kind": "InputError"', InputError),
+        (', "kind": "OfLaterVersion"', MpmError),
+        (', "kind": "Any"', MpmError),
+        ("", MpmError),
+    ],
+)
+def test_an_error_there_is_one_of_that_kind_here(
+    kind: str, expected: type[MpmError], tmp_path: Path
+) -> None:
+    script = f"""input(); answer('{{"error": "a.pt: broken", "hint": "rebuild it"{kind}}}')"""
     with engine_of(script, tmp_path) as engine, pytest.raises(MpmError) as caught:
         engine.ask("open")
+    assert type(caught.value) is expected
     assert (caught.value.problem, caught.value.hint) == ("a.pt: broken", "rebuild it")
 
 

@@ -11,9 +11,9 @@ import pytest
 from mpm_deploy.errors import InputError
 from mpm_deploy.run import runner as runner_module
 from mpm_deploy.run.runner import Runner
+from mpm_deploy.run.source_options import SourceOptions
 from mpm_deploy.run.sources import Frame, Source, open_source, open_sources
 from mpm_deploy.run.sources.decoder import without_password
-from mpm_deploy.run.sources.source import SourceOptions
 from tests.run.sources.camera import Camera, camera, number_on, served, wait_for
 from tests.run.sources.clips_made import pictures, write_clip
 from tests.support.toy import MANIFEST, ToyProgram

@@ -7,6 +7,8 @@ import pytest
 from mpm_deploy.artifact import CreatedBy
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation
 from mpm_deploy.measure.speed.report import ArtifactInfo, Comparison, Report
+from mpm_deploy.show.page.accuracy import accuracy_sections
+from mpm_deploy.show.page.artifacts import Naming
 from mpm_deploy.show.page.finding import finding
 from tests.measure.speed.test_report import FULL, HOST, MEASURED, MERGED, ratio
 
@@ -19,9 +21,13 @@ def report(*end_to_end: tuple[float, float, float]) -> Report:
 
 
 def evaluation(
-    of: ArtifactInfo, mean_iou: float, images: int = 8, dataset: str = "scenes"
+    of: ArtifactInfo,
+    mean_iou: float,
+    images: int = 8,
+    dataset: str = "scenes",
+    root: str = "data",
 ) -> Evaluation:
-    created_by, data = CreatedBy("0", "2.15", "2026"), DatasetInfo(dataset, "data", 8, 3)
+    created_by, data = CreatedBy("0", "2.15", "2026"), DatasetInfo(dataset, root, 8, 3)
     shares = (mean_iou, None, None, None)
     return Evaluation("", created_by, of, data, images, None, *shares, (), (), ())
 
@@ -95,6 +101,20 @@ def test_each_data_set_is_named_where_there_are_two() -> None:
     ]
     costs = "it costs 1.0 points of mIoU on day and costs 2.0 points of mIoU on night."
     assert finding([report((1.5, 1.4, 1.6))], both).endswith(costs)
+
+
+def test_folders_of_ones_own_are_told_apart_by_their_place() -> None:
+    both = [
+        evaluation(of, mean_iou, dataset="folder", root=root)
+        for root, full, merged in (("/day", 0.7, 0.69), ("/night", 0.6, 0.58))
+        for of, mean_iou in ((OWN, full), (MERGED, merged))
+    ]
+    costs = "1.0 points of mIoU on folder /day and costs 2.0 points of mIoU on folder /night."
+    assert finding([report((1.5, 1.4, 1.6))], both).endswith(costs)
+    one_each = [both[0], both[3]]
+    sections = accuracy_sections(one_each, [], Naming([OWN, MERGED]))
+    assert [section.dataset for section in sections] == ["folder /day", "folder /night"]
+    assert not any(section.has_change for section in sections)
 
 
 def test_one_turn_has_no_spread_to_tell() -> None:
