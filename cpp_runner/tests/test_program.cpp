@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -37,6 +38,21 @@ TEST_SUITE("program") {
       CHECK(run.exit_code == 2);
       CHECK(run.output == "");
       CHECK(run.errors != "");
+    }
+  }
+
+  TEST_CASE("wrong usage names the commands, and what was not expected in its order") {
+    for (const auto& [words, problem] : std::initializer_list<std::array<const char*, 2>>{
+             {"", "expected run, bench or ARTIFACT FOLDER, got nothing"},
+             {"bild", "expected run, bench or ARTIFACT FOLDER, got bild"},
+             {"inspect x.pt2", "expected run, bench or ARTIFACT FOLDER, got inspect"},
+             {"a.pt photos --outptu x", "not expected: --outptu x"},
+             {"bench a.pt photos --batch 0", "--batch: expected a whole number from 1 up, got 0"},
+             {"a.pt", "folder is required"}}) {
+      const ProgramRun run = run_program(words);
+      CAPTURE(run.errors);
+      CHECK(run.exit_code == 2);
+      CHECK(run.errors.starts_with("error: " + std::string(problem) + "\n  hint: "));
     }
   }
 

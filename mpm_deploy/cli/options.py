@@ -188,5 +188,5 @@ def device(text: str) -> str:
     try:
         parse_device(text)
     except InputError as error:
-        raise argparse.ArgumentTypeError(error.problem) from error
+        raise argparse.ArgumentTypeError(error.problem.removeprefix("device: ")) from error
     return text

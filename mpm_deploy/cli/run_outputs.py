@@ -19,12 +19,14 @@ from pathlib import Path
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.cli.console import say, stdout_is_read, talk
 from mpm_deploy.errors import InputError
+from mpm_deploy.images.decode import check_names_a_folder
 from mpm_deploy.run.frame_lines import Line, end_line, head_line, result_line, skipped_line
 from mpm_deploy.run.label_maps import Color, label_map_names, write_label_map, write_scores
 from mpm_deploy.run.results import Result, Skipped, name_of
 from mpm_deploy.run.sources import Frame, Source
 from mpm_deploy.run.sources.files import Files
 from mpm_deploy.show.drawing.overlay_video import SUFFIXES, OverlayVideo
+from mpm_deploy.support.counting import counted
 from mpm_deploy.support.files import check_can_write, check_output_folder, make_folder
 from mpm_deploy.support.refusal import refusal
 
@@ -95,9 +97,10 @@ class RunOutputs:
     def said(self) -> str:
         """Say in words what there is now."""
         if self._output is None:
-            return f"{self.written} lines in {'stdout' if self._json == _STDOUT else self._json}"
-        what = "frames" if self._is_video else "label maps"
-        return f"{self.written} {what} in {self._output}"
+            place = "stdout" if self._json == _STDOUT else self._json
+            return f"{counted(self.written, 'line')} in {place}"
+        what = "frame" if self._is_video else "label map"
+        return f"{counted(self.written, what)} in {self._output}"
 
     def _write_files(self, index: int, result: Result) -> str | None:
         if self._video is not None and isinstance(result.source, Frame):
@@ -118,11 +121,11 @@ class RunOutputs:
     def _tell_losses(self) -> None:
         lost = self._source.losses
         if lost.dropped or self._source.live:
-            talk(f"{lost.dropped} frames dropped, that newer ones took the place of")
+            talk(f"{counted(lost.dropped, 'frame')} dropped, that newer ones took the place of")
         if lost.broken:
-            talk(f"{lost.broken} frames could not be decoded")
+            talk(f"{counted(lost.broken, 'frame')} could not be decoded")
         if lost.reconnects:
-            talk(f"opened again {lost.reconnects} times")
+            talk(f"opened again {counted(lost.reconnects, 'time')}")
 
 
 @contextmanager
@@ -194,6 +197,7 @@ def _check(arguments: Namespace, source: Source, is_video: bool) -> None:
     check_can_write(lines, begins=b"{")
     check_can_write(video)
     if output is not None and not is_video:
+        check_names_a_folder(output)
         check_output_folder(output, [Path(place) for place in arguments.sources])
         if arguments.recursive:
             _check_lies_outside(output, arguments.sources)

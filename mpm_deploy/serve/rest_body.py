@@ -18,6 +18,10 @@ from mpm_deploy.support.quoting import shown
 
 _HEADER = "Inference-Header-Content-Length"
 _MOST_DIGITS = 18  # of a number of bytes; of thousands Python makes no number at all
+_FORM = (
+    'post JSON: {"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], '
+    '"data": [a file in base64]}]}'
+)
 
 
 class _Input(RequestInput):  # type: ignore[misc]  # kserve has no types
@@ -95,9 +99,14 @@ def _parse(text: bytes) -> _Asked:
         raise InputError(
             f"{where}: expected a request of the Open Inference Protocol, got another: "
             f"{first['msg']}",
-            f"bytes behind the JSON need the header {_HEADER}",
+            f"bytes behind the JSON need the header {_HEADER}" if _is_followed(first) else _FORM,
         ) from error
     return asked
+
+
+def _is_followed(error: Any) -> bool:
+    """Tell whether a parser's error is that something stands behind a whole JSON text."""
+    return error["type"] == "json_invalid" and "trailing characters" in error["msg"]
 
 
 def _binary_size(tensor: _Input, left: int) -> int | None:

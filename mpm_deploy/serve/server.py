@@ -77,6 +77,8 @@ async def _listen(
     started: Callable[[Ports], None],
 ) -> None:
     address = address_of(settings.host, settings.grpc_port)
+    # Of a port that is taken gRPC would print lines of its own.
+    listen(settings.host, settings.grpc_port, "--grpc-port").close()
     rpc, grpc_port = grpc_server(plane, places, settings.max_bytes, address)
     with listen(settings.host, settings.port) as listener:
         endpoints = RestEndpoints(plane, places, settings.max_bytes, settings.patience)

@@ -1,9 +1,13 @@
 """The doctor finds what is there, and has a cure for what is not."""
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ import torch
 from mpm_deploy.builder import doctor
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import builtin_recipes
+from tests.support.scripts import ROOT
 
 
 def findings() -> dict[tuple[str, str], doctor.Finding]:
@@ -48,6 +53,28 @@ def test_names_the_label_map_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_native(monkeypatch, None, loads=False) == "plain version"
     broken = find_native(monkeypatch, library, loads=False)
     assert broken == f"plain version: {library} cannot be loaded"
+
+
+def test_every_extra_is_looked_for_and_a_missing_one_has_its_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {*project["optional-dependencies"]} - {"build", "dev", "peers"}
+    found = findings()
+    assert {subject for topic, subject in found if topic == "extra"} == extras
+    here = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "altair" else here(name)
+    )
+    report = findings()["extra", "report"]
+    assert report.found == "without altair"
+    assert report.cure == "for pages and charts, pip install 'mpm-deploy[report]'"
+
+
+def test_extras_are_found_without_importing_them() -> None:
+    look = "import sys; from mpm_deploy.builder import doctor; [*doctor._examine_extras()]; "
+    assert_ = "sys.exit(bool({'altair', 'onnxruntime', 'kserve', 'ray', 'av'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", look + assert_]).returncode == 0
 
 
 def test_an_older_torch_runs_artifacts_and_builds_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,38 @@ def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> No
     assert "worker" not in shown
 
 
+@pytest.mark.parametrize("word", ["bild", "worke"])
+def test_a_word_that_is_no_command_is_told_which_there_are(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(word)
+    assert left.value.code == 2
+    errors = capsys.readouterr().err
+    assert "expected one of recipes, models, convert, build, engine" in errors
+    assert f"got {word!r}" in errors and "worker" not in errors.replace(repr(word), "")
+    assert word != "bild" or "did you mean 'build'?" in errors
+
+
+def test_an_option_is_named_once_where_its_value_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        run("run", "a.pt", "b.jpg", "-o", "out", "--device", "gpu")
+    assert "argument --device: expected " in capsys.readouterr().err
+
+
+def test_libraries_keep_known_warnings_to_themselves() -> None:
+    said = (
+        "from mpm_deploy.cli import main; main(['recipes'])\n"
+        "from torch.export.pt2_archive import _package; from torch.utils import cpp_extension\n"
+        "_package.logger.warning('Device information mismatch')\n"
+        "cpp_extension.logger.warning('No CUDA runtime is found')\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "flag", ["--device", "--stride", "--threads", "--workers", "--root", "--task"]
 )

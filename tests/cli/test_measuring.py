@@ -151,7 +151,8 @@ def test_profile_names_what_it_skips(
     ("options", "problem"),
     [
         (("--schedule", "2,40"), "expected rising block numbers from 0 to 11, got [2, 40]"),
-        (("--method", "tome"), "merge.ratio: expected ratio or r"),
+        (("--method", "tome"), "merge.ratio: expected ratio or r, got neither"),
+        (("--method", "tome"), "hint: as in --method tome:ratio=0.1"),
     ],
 )
 def test_a_sweep_is_checked_before_anything_is_built(

@@ -96,7 +96,7 @@ def test_a_broken_frame_is_told_and_the_exit_code_says_so(
     write_clip(path, list(pictures(5)), options={"g": "1"})
     damage(path, 2)
     assert run("run", artifact, path, "-o", tmp_path / "out") == 3
-    assert "1 frames could not be decoded" in capsys.readouterr().err
+    assert "1 frame could not be decoded" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,10 @@ def test_a_broken_frame_is_told_and_the_exit_code_says_so(
         (["{clip}", "-o", "{tmp}/a.mp4", "--label-size", "input"], "--label-size: expected image"),
         (["{clip}", "{clip}", "-o", "{tmp}/out"], "expected a video or a camera alone"),
         (["{images}", "--recursive", "-o", "{images}/out"], "expected an output folder outside"),
+        (
+            ["{images}", "-o", "{images}/one.png"],
+            "expected a folder for results, got an image's name",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_told_at_once(

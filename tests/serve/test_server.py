@@ -196,6 +196,17 @@ def test_a_body_that_is_none_is_refused(
     assert [*answer] == ["error"]
 
 
+@pytest.mark.parametrize("body", [b"{}", b"hello", b"--x\r\nContent-Disposition: form-data\r\n"])
+def test_a_body_of_another_form_is_told_the_form_that_is_read(server: Server, body: bytes) -> None:
+    _, answer, _ = post(server, body, {})
+    assert 'post JSON: {"inputs": [' in answer["error"] and "header" not in answer["error"]
+
+
+def test_bytes_behind_the_json_without_their_header_are_told_of_it(server: Server) -> None:
+    _, answer, _ = post(server, json.dumps({"inputs": [JSON_IMAGE]}).encode() + b"abcd", {})
+    assert "need the header Inference-Header-Content-Length" in answer["error"]
+
+
 @pytest.mark.parametrize("size", [-1, 0, 3, 4, 8, 1 << 40, 10**4000, "4", True, None])
 def test_binary_data_that_do_not_fill_their_tensor(server: Server, size: Any) -> None:
     tensor = {"name": "image", "shape": [1], "datatype": "BYTES"}

@@ -20,7 +20,7 @@ from mpm_deploy.measure.search.own_labels import label_images
 from mpm_deploy.measure.search.settings import BUILDS, Settings
 from mpm_deploy.measure.search.sweep import Sweep, SweepRow, Truth, write_csv
 from mpm_deploy.measure.search.sweeper import Say, Sweeper, full_token_artifact
-from mpm_deploy.measure.search.variants import Schedule, all_variants
+from mpm_deploy.measure.search.variants import Schedule, all_variants, cures_of_a_sweep
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.support.files import make_folder
 from mpm_deploy.support.numbers import whole_number
@@ -86,7 +86,8 @@ def _check_each_method(recipe: Recipe, variants: Sequence[MergeRecipe]) -> None:
     """Refuse methods that do not fit the model, or have weights that the recipe's do not bring."""
     one_of_each = {variant.member: variant for variant in variants}
     for variant in one_of_each.values():
-        make_model(replace(recipe, merge=variant))
+        with cures_of_a_sweep(variant.method):
+            make_model(replace(recipe, merge=variant))
 
 
 def sweep(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
 from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order, ranks
-from mpm_deploy.support.family import require
+from mpm_deploy.support.family import OptionError, Words, require
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Tome(Method):
         ratio, r = self.ratio, self.r
         require(ratio is None or 0 < ratio <= 0.5, "ratio", "above 0, 0.5 at most", ratio)
         require(r is None or r > 0, "r", "> 0", r)
-        given = [name for name in ("ratio", "r") if getattr(self, name) is not None]
-        require(len(given) == 1, "ratio", "ratio or r", given, "as in --set merge.ratio=0.1")
+        if (ratio is None) == (r is None):
+            got = "neither" if ratio is None else "both"
+            raise OptionError("ratio", "ratio or r", Words(got), "as in --set merge.ratio=0.1")
 
     def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""

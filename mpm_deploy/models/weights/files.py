@@ -45,6 +45,7 @@ from mpm_deploy.models.weights.safetensors_file import load_tensors, saved_tenso
 from mpm_deploy.models.zoo import find_model
 from mpm_deploy.support.documents import read_document, read_toml
 from mpm_deploy.support.files import check_can_write, written_atomically
+from mpm_deploy.support.quoting import shortened
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
@@ -337,7 +338,7 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
     except RecipeError as error:
         raise ModelError(f"{beside}: {error.problem}", error.hint or _ABOUT_CURE) from error
     except ValueError as error:
-        raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
+        raise ModelError(f"{beside}: expected TOML: {shortened(error)}", _ABOUT_CURE) from error
 
 
 def _about(info: WeightsInfo) -> dict[str, Any]:

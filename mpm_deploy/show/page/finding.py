@@ -65,15 +65,17 @@ def _comparison(words: _Words, ratios: Sequence[Ratio]) -> str:
     spreads = [ratio.end_to_end_fps_ratio for ratio in ratios]
     medians = [spread.median for spread in spreads]
     least, most = min(spread.min for spread in spreads), max(spread.max for spread in spreads)
-    has_turns = all(ratio.repeats > 1 for ratio in ratios)
-    turns = f"{least:.2f} to {most:.2f}" if has_turns else "one turn each"
+    turns = f"{least:.2f} to {most:.2f}"
+    if any(ratio.repeats < 2 for ratio in ratios):
+        figures = turns if least < most else f"{least:.2f}"
+        return f"Measured in one turn each, which decides nothing: {figures} times as fast"
     if all(spread.min > 1 for spread in spreads):
         return f"{words.faster.format(_times(medians))} ({turns})"
     if all(spread.max < 1 for spread in spreads):
         return f"{words.slower.format(_times(medians))} ({turns})"
     decided = any(spread.min > 1 or spread.max < 1 for spread in spreads)
     claim = (words.mixed if decided else words.same).format()
-    return f"{claim}: {least:.2f} to {most:.2f} times as fast"
+    return f"{claim}: {turns} times as fast"
 
 
 def _costs(

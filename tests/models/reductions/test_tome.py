@@ -211,8 +211,8 @@ def test_one_image_exports_without_a_size_that_depends_on_the_data() -> None:
 @pytest.mark.parametrize(
     ("merge", "problem", "hint"),
     [
-        ({}, "merge.ratio: expected ratio or r, got []", "merge.ratio=0.1"),
-        ({"ratio": 0.1, "r": 4}, "expected ratio or r, got ['ratio', 'r']", ""),
+        ({}, "merge.ratio: expected ratio or r, got neither", "merge.ratio=0.1"),
+        ({"ratio": 0.1, "r": 4}, "expected ratio or r, got both", "merge.ratio=0.1"),
         ({"ratio": 0.6}, "merge.ratio: expected above 0, 0.5 at most, got 0.6", ""),
         ({"ratio": 0}, "merge.ratio: expected above 0", ""),
         ({"r": 0}, "merge.r: expected > 0, got 0", ""),

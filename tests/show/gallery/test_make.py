@@ -96,6 +96,8 @@ def test_a_full_token_model_alone_has_only_labels(
 def test_pictures_never_lie_among_the_images(artifact: Path, image_folder: Path) -> None:
     with pytest.raises(InputError, match="not one of the input folders"):
         make_gallery(artifact, find_images(image_folder), image_folder)
+    with pytest.raises(InputError, match="expected a folder for results, got an image's name"):
+        make_gallery(artifact, find_images(image_folder), image_folder.parent / "new.png")
 
 
 def test_other_classes_are_refused(artifact: Path, image_folder: Path, tmp_path: Path) -> None:

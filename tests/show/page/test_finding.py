@@ -10,6 +10,7 @@ from mpm_deploy.measure.speed.report import ArtifactInfo, Comparison, Report
 from mpm_deploy.show.page.accuracy import accuracy_sections
 from mpm_deploy.show.page.artifacts import Naming
 from mpm_deploy.show.page.finding import finding
+from mpm_deploy.show.page.speed import speed_sections
 from tests.measure.speed.test_report import FULL, HOST, MEASURED, MERGED, ratio
 
 OWN = replace(FULL, payload_sha256="1" * 64)  # of the full-token model
@@ -122,8 +123,19 @@ def test_one_turn_has_no_spread_to_tell() -> None:
     assert compared.comparison is not None
     once = tuple(replace(each, repeats=1) for each in compared.comparison.results)
     compared = replace(compared, comparison=replace(compared.comparison, results=once))
-    expected = "Merging makes this model 1.4 to 1.5 times as fast here (one turn each)."
+    expected = "Measured in one turn each, which decides nothing: 1.40 to 1.50 times as fast."
     assert finding([compared], []) == expected
+
+
+def test_the_bars_of_one_turn_tell_no_spread() -> None:
+    pytest.importorskip("altair")
+    for turns, told in [((1.25, 1.25, 1.25), False), ((1.25, 1.2, 1.3), True)]:
+        compared = report(turns)
+        (section,) = speed_sections([compared], Naming([MERGED, OWN]), {})
+        (chart,) = [each for each in section.charts if each.title == "Speed beside FLOPs"]
+        assert "end to end: × 1.25" in chart.svg
+        assert ("end to end: × 1.25 (1.20 to 1.30)" in chart.svg) == told
+        assert "(1.25 to 1.25)" not in chart.svg
 
 
 def test_a_path_with_braces_is_a_path() -> None:

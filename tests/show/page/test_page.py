@@ -151,6 +151,7 @@ def test_keys_that_are_not_known_are_passed_over(files: Files, tmp_path: Path) -
     ("text", "expected"),
     [
         ("{", "expected JSON"),
+        ("PK\x03\x04\udc96", "expected JSON: not a text file"),
         ("[]", "expected a schema of mpm-report/2"),
         ('{"schema": "mpm-report/3"}', "got 'mpm-report/3'"),
         ('{"schema": ["mpm-report/2"]}', "expected a schema"),
@@ -161,7 +162,7 @@ def test_keys_that_are_not_known_are_passed_over(files: Files, tmp_path: Path) -
 def test_a_file_that_will_not_do_is_named(tmp_path: Path, text: str | None, expected: str) -> None:
     path = tmp_path / "file.json"
     if text is not None:
-        path.write_text(text)
+        path.write_text(text, errors="surrogateescape")
     with pytest.raises(InputError, match=re.escape(expected)) as caught:
         read_documents([path])
     assert caught.value.problem.startswith(f"{path}: ")

@@ -308,6 +308,13 @@ def test_a_configuration_of_another_model_is_refused(
     assert told.startswith(str(eomt / "config.json")) and problem in told
 
 
+def test_another_size_is_told_the_few_that_are_near(eomt: Path) -> None:
+    change_config(eomt, num_attention_heads=4)
+    cure, _, names = (refused(eomt).hint or "").partition("; near are ")
+    assert cure == "take one of a published size"
+    assert 1 <= len(names.split(", ")) <= 3
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
