@@ -21,7 +21,7 @@ from benchmarks.bench.member import Finding, Member
 from benchmarks.bench.tables import rows_table
 from benchmarks.record import IMAGES
 from mpm_deploy.builder.model import make_model
-from mpm_deploy.images.decode import find_images, to_tensor
+from mpm_deploy.images.decode import decode, find_images
 from mpm_deploy.ops.label_map import native, pruned
 from mpm_deploy.recipe import load_recipe
 
@@ -70,7 +70,7 @@ def demo_scores() -> Tensor:
     model, _ = make_model(load_recipe("cpu_portable_fp32"))
     (file,) = islice(find_images(IMAGES), 1)
     with torch.inference_mode():
-        scores, _ = model(to_tensor(file)[None])
+        scores, _ = model(decode(file)[None])
     return scores
 
 

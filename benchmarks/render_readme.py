@@ -1,4 +1,4 @@
-"""Writes what the README and docs say of speed and of commands, from records and from ``--help``.
+"""Writes what the README and docs say of speed, commands and recipes, from where each is said.
 
     results/demo_*.json ─────┬─▶ README.md, between the two "proof" comments: one line
                              └─▶ docs/results/demo.md: both programs' tables
@@ -8,6 +8,7 @@
     results/precisions.json ─▶ docs/results/precisions.md
     results/cpu_parts.json ─▶ docs/results/cpu_parts.md
     results/cts_accuracy.json ─▶ docs/results/cts.md
+    results/{demo,eomt}_accuracy.json, pixel_baseline.json ─▶ docs/results/scenes.md
     results/eva_flops.json ─▶ docs/results/eva_flops.md
     results/tensorrt_engines.json ─▶ docs/results/tensorrt.md
     results/segments.json ─▶ docs/results/segments.md
@@ -18,6 +19,8 @@
     results/*_sweep.json ────┬─▶ docs/results/*_sweep.md: what none beats, and every row
                              └─▶ docs/results/figures/*_sweep-light.svg and -dark.svg
     mpm-deploy --help ───────▶ docs/cli.md
+    recipes/*.toml ──────────┬─▶ README.md, between the two "recipes" comments
+                             └─▶ docs/guides/recipes.md, likewise
 
 ``python -m benchmarks.render_readme --check`` only says whether they are up to date. Of a figure,
 whether it is of the same record: another version of the library that draws it may round another
@@ -37,6 +40,8 @@ from benchmarks.pages import (
     parts,
     peers,
     precisions,
+    recipes,
+    scenes,
     segments,
     sweep,
     tensorrt,
@@ -48,8 +53,8 @@ from benchmarks.record import ROOT
 
 README = ROOT / "README.md"
 _PAGES = (
-    *(demo, command_line, cts, eva, peers, parts, precisions, segments, sweep, tensorrt),
-    *(transformers, ways_in, gpu),
+    *(demo, command_line, cts, eva, peers, parts, precisions, recipes, scenes, segments, sweep),
+    *(tensorrt, transformers, ways_in, gpu),
 )
 
 
@@ -64,7 +69,7 @@ def main() -> None:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         elif not path.exists() or not same(path, text):
-            sys.exit(f"{path.name} is not what benchmarks/results says")
+            sys.exit(f"{path.name} is not what its sources say: python -m benchmarks.render_readme")
 
 
 def same(path: Path, text: str) -> bool:
@@ -77,7 +82,8 @@ def same(path: Path, text: str) -> bool:
 def pages() -> dict[Path, str]:
     """Return each file that figures are written into, as it should be."""
     readme = README.read_text()
-    for name, module in (("proof", demo), ("cpu peers", peers), ("h100", gpu)):
+    parts = {"proof": demo, "cpu peers": peers, "h100": gpu, "recipes": recipes}
+    for name, module in parts.items():
         readme = between(readme, name, module.readme())
     made = {README: readme}
     for module in _PAGES:

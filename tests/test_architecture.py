@@ -194,6 +194,16 @@ def test_only_the_command_line_prints_or_exits() -> None:
                 assert ast.unparse(node.func) not in ("print", "sys.exit", "exit", "os._exit"), path
 
 
+def test_every_version_of_an_operation_is_listed() -> None:
+    text = (ast.get_docstring(ast.parse((PACKAGE / "ops/__init__.py").read_text())) or "") + "\n\n"
+    for folder in (path.parent for path in (PACKAGE / "ops").glob("*/reference.py")):
+        listed = re.findall(
+            rf"^    {folder.name}/(.*?)(?=^    \w|^$)", text, re.DOTALL | re.MULTILINE
+        )
+        versions = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        assert {line.split()[0] for line in listed[0].splitlines() if line.split()} == versions
+
+
 def test_no_module_sets_what_others_share() -> None:
     """At import nothing is assigned to another module, and no setter of torch's is called."""
     for path in modules():

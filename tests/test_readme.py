@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -35,16 +36,34 @@ def test_the_figures_are_those_of_the_results() -> None:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    folders = ("docs", "examples", "benchmarks/notes")
+    found = (sorted((ROOT / folder).rglob("*.md")) for folder in folders)
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *chain.from_iterable(found)]
+
+
+def links_of(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)#:]+)\)", page.read_text())
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_page_names_is_there(page: Path) -> None:
     text = page.read_text()
-    linked = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'(?:src|srcset)="([^":]+)"', text)
+    linked = links_of(page) + re.findall(r'(?:src|srcset)="([^":]+)"', text)
     missing = [target for target in linked if not (page.parent / target).exists()]
     named = re.findall(r"`(docs/[\w/.-]+\.md)`", text)
     assert missing + [target for target in named if not (ROOT / target).exists()] == []
+
+
+def test_the_way_to_every_page_and_example_begins_at_the_readme() -> None:
+    found, ahead = {ROOT / "README.md"}, [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        for target in links_of(page) if page.suffix == ".md" else []:
+            linked = (page.parent / target).resolve()
+            if linked not in found:
+                found.add(linked)
+                ahead.append(linked)
+    assert {*pages(), *(ROOT / "examples").glob("*.py")} - found == set()
 
 
 def test_the_readme_is_short() -> None:

@@ -1,5 +1,7 @@
 """The guide to serving runs: its command starts a server, its clients are answered, it stops."""
 
+import base64
+import json
 import re
 import shlex
 import shutil
@@ -41,10 +43,13 @@ def test_the_guide_runs(
         assert process.stderr is not None
         try:
             rest, rpc = _ports(process.stderr)
-            guide: dict[str, Any] = {}
-            for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+            first_names: dict[str, Any] = {}
+            for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
                 code = block.replace("8080", rest).replace("8081", rpc)
-                exec(compile(code, "docs/guides/serving.md", "exec"), guide)
+                names = {} if number else first_names  # each brings what it imports
+                exec(compile(code, "docs/guides/serving.md", "exec"), names)
+            (shell,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+            asked = _asked(shell.replace("8080", rest)) if shutil.which("curl") else None
         finally:
             process.send_signal(signal.SIGTERM)
             said = process.stderr.read()
@@ -54,7 +59,16 @@ def test_the_guide_runs(
     assert first.startswith(f"{(width, height)} [")
     assert second.startswith(f"{(2, height, width)} {(2, CLASSES)}"[:-1])
     with Image.open("street.png") as label_map:
-        assert (np.asarray(label_map) == np.asarray(guide["label_map"])).all()
+        assert (np.asarray(label_map) == np.asarray(first_names["label_map"])).all()
+    if asked is not None:
+        assert asked == Path("street.png").read_bytes()
+
+
+def _asked(shell: str) -> bytes:
+    """Return the label map that a shell's command is answered with."""
+    said = subprocess.run(["bash", "-c", shell], capture_output=True, check=True).stdout
+    (label_map,) = [out for out in json.loads(said)["outputs"] if out["name"] == "label_map"]
+    return base64.b64decode(label_map["data"][0])
 
 
 def _ports(stderr: Any) -> tuple[str, str]:

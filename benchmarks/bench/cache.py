@@ -5,7 +5,7 @@ A commit's name would not do: a checkout with changes has none, and building tak
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -32,16 +32,19 @@ def full_token(recipe: str) -> Path:
     return built(load_recipe(recipe).full_token())
 
 
-def built(recipe: Recipe, name: str = "") -> Path:
+def built(recipe: Recipe, name: str = "", progress: Callable[[str], None] | None = None) -> Path:
     """Return the artifact of a recipe, as the sources of this state build it; whoever asks for the
-    same again gets the same file, which begins with the name of the first.
+    same again gets the same file, which begins with the name of the first. ``progress`` is called
+    with each step of a build as it begins.
     """
     digest = hashlib.sha256(json.dumps(recipe.to_dict()).encode()).hexdigest()[:12]
     suffix = f"-{digest}{recipe.backend.member.suffix}"
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     found = sorted(folder.glob(f"*{suffix}"))
-    return found[0] if found else build(recipe, folder / f"{name or recipe.name}{suffix}")
+    if found:
+        return found[0]
+    return build(recipe, folder / f"{name or recipe.name}{suffix}", progress)
 
 
 def state_folder() -> Path:

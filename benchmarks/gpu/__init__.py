@@ -4,6 +4,7 @@ bundle     the folder that is carried there, with no need of a network
 schedule   what runs there, in the order of worth
 launch     runs it, each step a process of its own
 
+smallest   the smallest model: whether compiled ones run there at all
 prepare    scenes and weights, made once
 rows       the paper's rows, and the ways of merging
 measure    one row and method: built, timed, compared

@@ -100,16 +100,11 @@ class Launch:
             room = not self.running if step.alone else has_room
             if room and all(name in self.outcomes for name in (*step.needs, *step.after)):
                 waiting.remove(step)
-                # Inductor's command lines take no folder with a space in its name.
-                self.running.append(self._launched(step, logs / step.name.replace(" ", "-")))
+                self.running.append(self._launched(step, logs / step.name))
 
     def _launched(self, step: Step, log: Path) -> _Running:
         print(f"{self._now():6.1f} s  begins  {step.name}")
-        environment = {
-            "PYTHONFAULTHANDLER": "1",  # a crash says where
-            # Builds side by side write files of the same name.
-            "TORCHINDUCTOR_CACHE_DIR": f"{log}.inductor",
-        }
+        environment = {"PYTHONFAULTHANDLER": "1"}  # a crash says where
         with log.open("wb") as output:
             process = subprocess.Popen(
                 step.command,
@@ -154,7 +149,6 @@ class Launch:
         took = self._now() - each.begin
         with suppress(OSError):  # a full disk costs a log, and not the other steps
             self._append_log(each, reason, took)
-        shutil.rmtree(f"{each.log}.inductor", ignore_errors=True)
         self._keep(Outcome(each.step.name, reason, each.begin, took, each.step.seconds))
 
     def _append_log(self, each: _Running, reason: str, took: float) -> None:

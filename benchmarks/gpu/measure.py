@@ -22,7 +22,7 @@ from benchmarks.record import CPP_RUNNER, current_commit
 from mpm_deploy.artifact import Manifest, read_manifest
 from mpm_deploy.backends import open_artifact
 from mpm_deploy.builder.model import make_model
-from mpm_deploy.images.decode import find_images, fit, to_tensor
+from mpm_deploy.images.decode import decode, find_images, fit
 from mpm_deploy.measure.speed.bench import bench
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import Recipe
@@ -124,7 +124,7 @@ class Part:
         return conditions.timed_images_slow if gflops >= SLOW else conditions.timed_images
 
     def _build(self, recipe: Recipe, variant: str) -> Path:
-        path = built(recipe, f"{self.subject.name}_{variant}")
+        path = built(recipe, f"{self.subject.name}_{variant}", print)
         # A report names its artifact: the folder of the machine it ran on says nothing.
         here = Path.cwd()
         return path.relative_to(here) if path.is_relative_to(here) else path
@@ -197,4 +197,4 @@ class Part:
         """Return the first images, ``(B, 3, H, W)`` uint8."""
         files = find_images(self.conditions.images)[: self.conditions.batch_sizes[-1]]
         size = (manifest.input.height, manifest.input.width)
-        return torch.stack([fit(to_tensor(file), size) for file in files]).to(device)
+        return torch.stack([fit(decode(file), size) for file in files]).to(device)

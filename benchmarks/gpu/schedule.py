@@ -127,6 +127,7 @@ def _place(stand_ins: bool) -> Iterator[Step]:
     ):
         count = _FEW_SCENES if stand_ins else count
         yield Step(name, (*prepare, kind, str(count)), most, expected)
+    yield Step("smallest model", (*_PYTHON, "benchmarks.gpu.smallest"), 120, 30)
     for name, file, chosen in _TESTS:
         yield _test(name, file, chosen, stand_ins)
 
@@ -145,7 +146,7 @@ def _test(name: str, file: str, chosen: str, stand_ins: bool) -> Step:
 
 def _hollow() -> Iterator[Step]:
     hollow = (*_PYTHON, "benchmarks.gpu.hollow")
-    for method in METHODS:
+    for method in ("full_token", *METHODS):
         folder = f"build/benchmarks/hollow/{method}"
         rehearse = (*_PYTHON, "benchmarks.gpu.hollow.rehearse", folder, method)
         name = f"a GPU that computes nothing {method}"

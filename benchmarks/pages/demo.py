@@ -31,7 +31,7 @@ def readme() -> str:
     kept, whole = (100 * row.accuracy.mean_iou for row in (merged, found.full_token))
     host = reports[0].host
     where = f"{host.cpu}, {host.cores} cores, torch {host.torch}"
-    return f"""
+    return f"""\
 Merging makes the demo model, a ViT-T/16, **× {python} as fast in Python and × {cpp} in C++**,
 one image at a time, from files to label maps, where FLOPs allow × {gains[0].flop_ratio:.2f}; its
 mIoU is {kept:.2f}, and full-token {whole:.2f} ({where}: [both programs](docs/results/demo.md)).

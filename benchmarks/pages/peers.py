@@ -23,7 +23,7 @@ labels, and after the slash to those of PyTorch eager merged by the same schedul
 every third scene, mIoU is over the others. Of ours targets take the fastest that loses at most
 {points:.1f} point of mIoU to PyTorch eager full-token in float32.
 """
-IN_SHORT = """
+IN_SHORT = """\
 The same weights and images in other engines, in turns (`python -m benchmarks.cpu_peers`): one
 image at a time on all cores, or side by side with one on each. "× plain" is from files to label
 maps over PyTorch eager full-token in float32, each by its faster way; ours loses {points:.1f} point

@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cerrno>
 
+#include "images/decode.hpp"
 #include "mpm_runner/error.hpp"
 #include "mpm_runner/image.hpp"
 #include "support/refusal.hpp"
@@ -14,15 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr auto cure = "name an image or a folder of images";
-
-bool has_image_suffix(const fs::path& file) {
-  static constexpr std::array<std::string_view, 3> suffixes{".jpg", ".jpeg", ".png"};
-  std::string suffix = file.extension().string();
-  for (char& letter : suffix) {
-    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  }
-  return std::find(suffixes.begin(), suffixes.end(), suffix) != suffixes.end();
-}
 
 // As macOS's ._a.jpg, which holds no picture.
 bool is_hidden(const fs::path& file) { return file.filename().native().starts_with('.'); }
@@ -58,7 +50,28 @@ std::vector<fs::path> list_images(const fs::path& folder, bool recursive) {
   return files;
 }
 
+// What to name in place of a folder without images: one inside it, if that has some.
+std::string where_images_are(const fs::path& folder, bool recursive) {
+  constexpr auto elsewhere = "name a folder that holds JPEG or PNG files";
+  if (recursive) return elsewhere;
+  try {
+    const fs::path inner = find_images(folder, true).front().parent_path();
+    return "name one inside it, as " + inner.string() + "; `run` takes them all with --recursive";
+  } catch (const InputError&) {
+    return elsewhere;
+  }
+}
+
 }  // namespace
+
+bool has_image_suffix(const fs::path& file) {
+  static constexpr std::array<std::string_view, 3> suffixes{".jpg", ".jpeg", ".png"};
+  std::string suffix = file.extension().string();
+  for (char& letter : suffix) {
+    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
+  return std::find(suffixes.begin(), suffixes.end(), suffix) != suffixes.end();
+}
 
 std::vector<fs::path> find_images(const fs::path& path, bool recursive) {
   std::error_code error;
@@ -69,7 +82,7 @@ std::vector<fs::path> find_images(const fs::path& path, bool recursive) {
   std::vector<fs::path> files = list_images(path, recursive);
   if (files.empty()) {
     throw InputError(path.string() + ": no image in this folder (expected .jpg, .jpeg, .png)",
-                     "name a folder that holds JPEG or PNG files");
+                     where_images_are(path, recursive));
   }
   std::sort(files.begin(), files.end(),
             [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });

@@ -94,8 +94,10 @@ void add_runner(CLI::App& command, Arguments& arguments) {
   add_number(command, "--stride", arguments.runner.stride,
              "Pixels from window to window, where the artifact slides them over images");
   command
-      .add_option("--trust", arguments.runner.trust,
-                  "A public key, or a folder of them, that must have signed it; default: MPM_TRUST")
+      .add_option(
+          "--trust", arguments.runner.trust,
+          "A public key, or a folder of them, that must have signed it; default: MPM_TRUST, or "
+          "/etc/mpm-deploy/trusted-keys where that exists")
       ->check(is_path)
       ->type_name("KEYS");
 }
@@ -194,10 +196,28 @@ void add_worker(CLI::App& command, Arguments& arguments) {
   add_number(command, "--answers", arguments.answers, "The descriptor that answers go to");
 }
 
+[[noreturn]] void refuse_usage(const std::string& problem) {
+  talk("error: " + problem);
+  talk(
+      "  hint: `cpp_runner --help` lists the commands, `cpp_runner run --help` the options of one");
+  throw Exit{exit_wrong_usage};
+}
+
+// An artifact's name ends in .pt or the like; what has no ending and is not there is a command.
+bool may_be_artifact(const std::string& word) {
+  std::error_code error;
+  const std::filesystem::path path(word);
+  return word.starts_with('-') || path.has_extension() || std::filesystem::exists(path, error);
+}
+
 // The bare form: ARTIFACT FOLDER is short for bench, and with --output for run.
 std::vector<std::string> with_command(std::vector<std::string> words) {
   const std::set<std::string> known{"run", "bench", "worker", "-h", "--help", "--version"};
-  if (words.empty() || known.contains(words.front())) return words;
+  if (!words.empty() && known.contains(words.front())) return words;
+  if (words.empty() || !may_be_artifact(words.front())) {
+    refuse_usage("expected run, bench or ARTIFACT FOLDER, got " +
+                 (words.empty() ? "nothing" : words.front()));
+  }
   const bool is_run = std::any_of(words.begin(), words.end(), [](const std::string& word) {
     return word.starts_with("-o") || word.starts_with("--output");
   });
@@ -209,13 +229,14 @@ void parse(CLI::App& app, std::vector<std::string> words) {
   std::reverse(words.begin(), words.end());  // as CLI11 takes them
   try {
     app.parse(std::move(words));
+  } catch (const CLI::ExtrasError&) {  // names them from the last one to the first
+    refuse_usage("not expected: " + CLI::detail::join(app.remaining(true), " "));
   } catch (const CLI::ParseError& stop) {
     std::ostringstream help;
     std::ostringstream misuse;
-    const int code = app.exit(stop, help, misuse);
+    if (app.exit(stop, help, misuse) != 0) refuse_usage(stop.what());
     show(help.str());
-    if (const std::string said = misuse.str(); !said.empty()) talk(said.substr(0, said.size() - 1));
-    throw Exit{code == 0 ? exit_done : exit_wrong_usage};
+    throw Exit{exit_done};
   }
 }
 

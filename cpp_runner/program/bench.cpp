@@ -1,6 +1,7 @@
 #include "bench.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "host_facts.hpp"
 #include "passes.hpp"
@@ -10,27 +11,34 @@ namespace mpm::program {
 
 namespace {
 
-// No image comes twice in a pass: a batch cannot be larger than the folder.
-std::vector<LeftOut> left_out_sizes(const std::vector<int>& batch_sizes, int usable) {
+std::string reason_left_out(const Passes& passes) {
+  const std::string what = passes.windows() == passes.usable() ? "images" : "windows";
+  const std::string windows = std::to_string(passes.windows());
+  return "needs as many different " + what + ", and " +
+         (passes.is_full() ? "at most " + windows + " are kept ready" : "there are " + windows);
+}
+
+// No window comes twice in a pass: a batch cannot be larger than what is ready.
+std::vector<LeftOut> left_out_sizes(const std::vector<int>& batch_sizes, const Passes& passes) {
   std::vector<LeftOut> left_out;
   for (const int size : batch_sizes) {
-    if (size <= usable) continue;
-    left_out.push_back(
-        {size, "needs as many different images, and there are " + std::to_string(usable)});
+    if (std::cmp_greater(size, passes.windows()))
+      left_out.push_back({size, reason_left_out(passes)});
   }
   return left_out;
 }
 
-std::vector<int> fitting_sizes(const Arguments& arguments, int usable) {
+std::vector<int> fitting_sizes(const Arguments& arguments, const Passes& passes) {
   const std::vector<int>& wanted = arguments.batch_sizes;
   std::vector<int> sizes;
   std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(sizes),
-               [&](int size) { return size <= usable; });
+               [&](int size) { return std::cmp_less_equal(size, passes.windows()); });
   if (sizes.empty()) {
-    throw InputError(arguments.folder.string() + ": expected at least " +
-                         std::to_string(*std::min_element(wanted.begin(), wanted.end())) +
-                         " images for a batch, got " + std::to_string(usable),
-                     "name a folder with more images, or a smaller --batch");
+    const int least = *std::min_element(wanted.begin(), wanted.end());
+    throw InputError(arguments.folder.string() + ": batch " + std::to_string(least) + " " +
+                         reason_left_out(passes),
+                     passes.is_full() ? "ask for a smaller --batch"
+                                      : "name a folder with more images, or a smaller --batch");
   }
   return sizes;
 }
@@ -63,13 +71,12 @@ Measurement measurement(int batch_size, const Pass& warmup, const ModelPass& mod
 Report bench(const Arguments& arguments) {
   const Passes passes(arguments);
   const Model& model = passes.model();
-  const auto usable = static_cast<int>(passes.usable());
-  const std::vector<int> sizes = fitting_sizes(arguments, usable);
+  const std::vector<int> sizes = fitting_sizes(arguments, passes);
   const std::string device = arguments.runner.device.value_or(model.manifest().requires_.device);
   Report report{{arguments.artifact.string(), device, model.manifest()},
                 host_facts(model.device()),
                 {},
-                left_out_sizes(arguments.batch_sizes, usable),
+                left_out_sizes(arguments.batch_sizes, passes),
                 {}};
   Progress progress("passes", 3 * sizes.size());
   const auto told = [&](auto pass) {

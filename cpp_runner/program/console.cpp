@@ -59,6 +59,10 @@ void show(const std::string& data) {
               "send it where there is room; files that were asked for are written");
 }
 
+std::string counted(std::int64_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
+
 bool is_stdout_read() { return is_read; }
 
 }  // namespace mpm::program

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ void say_skipped(const std::vector<Skipped>& skipped);
 // Prints data to stdout; a reader that has seen enough is no error. Throws Error: stdout cannot be
 // written, as on a full disk.
 void show(const std::string& data);
+
+// How many there are of something, as in "1 label map" and "2 label maps".
+std::string counted(std::int64_t count, const std::string& thing);
 
 // Whether its reader still takes data: it may have seen enough, and gone.
 bool is_stdout_read();

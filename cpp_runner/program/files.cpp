@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <fstream>
 
+#include "images/decode.hpp"
 #include "support/refusal.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -109,14 +110,23 @@ void check_can_write(const fs::path& target, std::string_view begins) {
 
 void make_folder(const fs::path& folder) {
   std::error_code error;
+  std::error_code ignored;
   fs::create_directories(folder, error);
-  if (!error && !fs::is_directory(folder, error))
-    error = std::make_error_code(std::errc::file_exists);
+  const bool is_other = fs::exists(folder, ignored) && !fs::is_directory(folder, ignored);
+  if (is_other) error = std::make_error_code(std::errc::file_exists);
   if (error) {
     throw refusal<InputError>(folder.string() + ": cannot be made a folder", error.value(),
                               "name a folder, there or new");
   }
   try_to_write(folder / "results");
+}
+
+void check_names_a_folder(const fs::path& folder) {
+  std::error_code error;
+  if (has_image_suffix(folder) && !fs::is_directory(folder, error)) {
+    throw InputError(folder.string() + ": expected a folder for results, got an image's name",
+                     "name a folder");
+  }
 }
 
 void check_output_folder(const fs::path& folder, const std::vector<fs::path>& inputs) {

@@ -31,6 +31,10 @@ void check_can_write(const std::filesystem::path& target, std::string_view begin
 // cannot be made or written.
 void make_folder(const std::filesystem::path& folder);
 
+// A folder for results does not go by an image's name, unless it is there. Throws InputError: it
+// does.
+void check_names_a_folder(const std::filesystem::path& folder);
+
 // Results must not lie in a folder of inputs: the next run would take them for some. inputs:
 // folders, and files, which may lie in it. Throws InputError: it is one of the input folders, by
 // whatever path.

@@ -40,7 +40,7 @@ int bench_command(const Arguments& arguments) {
   if (arguments.json) write_bytes(*arguments.json, {dump(to_json(report), 2), "\n"});
   show(results_table(report.results));
   for (const LeftOut& left_out : report.left_out) {
-    talk("batch " + std::to_string(left_out.batch_size) + " left out: " + left_out.reason);
+    talk("left out batch " + std::to_string(left_out.batch_size) + ": " + left_out.reason);
   }
   say_random(report.artifact.manifest.weights.is_random());
   if (const auto contended = contention_sentence(report.results)) talk(*contended);

@@ -13,7 +13,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t most_inputs = 256;  // windows that the model pass keeps prepared
 constexpr int warmup_batches_cpu = 3;
 constexpr int warmup_batches_cuda = 50;
 constexpr int warmup_images = 20;
@@ -51,6 +50,11 @@ void add(const Result& result, const Manifest& manifest, EndToEndPass& pass) {
   }
 }
 
+InputError none_usable(const fs::path& folder, std::size_t images, const std::string& first) {
+  return InputError(folder.string() + ": none of its " + std::to_string(images) +
+                    " images could be used; the first: " + first);
+}
+
 void divide_by_images(EndToEndPass& pass) {
   const auto images = static_cast<double>(pass.images());
   StageTimes& sum = pass.stages_ms;
@@ -62,26 +66,27 @@ void divide_by_images(EndToEndPass& pass) {
 }  // namespace
 
 Passes::Passes(const Arguments& arguments)
-    : files_(chosen_images(arguments)), runner_(arguments.artifact, arguments.runner) {
+    : folder_(arguments.folder),
+      files_(chosen_images(arguments)),
+      runner_(arguments.artifact, arguments.runner) {
   model().check_sample();
   prepare();
-  if (usable_.empty()) {
-    throw InputError(arguments.folder.string() + ": none of its " + std::to_string(files_.size()) +
-                     " images can be decoded");
-  }
 }
 
 void Passes::prepare() {
+  std::optional<std::string> first_problem;
   for (const fs::path& file : files_) {
     check_signals();
-    if (windows_.size() >= most_inputs) return;
+    if (is_full()) return;
     try {
       ImageWindows fitted = runner_.fit(decode(file));
       std::move(fitted.windows.begin(), fitted.windows.end(), std::back_inserter(windows_));
       usable_.push_back(file);
-    } catch (const ImageError&) {  // the end-to-end pass names it
+    } catch (const ImageError& error) {  // the end-to-end pass names it
+      if (!first_problem) first_problem = error.problem();
     }
   }
+  if (usable_.empty()) throw none_usable(folder_, files_.size(), first_problem.value_or("none"));
 }
 
 Pass Passes::warm_up(int batch_size, std::optional<int> batches) const {
@@ -109,7 +114,10 @@ ModelPass Passes::time_model(int batch_size) const {
     check_signals();
     const Batch batch = model().copy(std::span(windows_).subspan(done, size));
     const Clock::time_point begin = Clock::now();
-    const Scores scores = model().scores(batch);
+    try {
+      model().scores(batch);
+    } catch (const ModelError&) {  // they are not finite: the end-to-end pass names the image
+    }
     seconds += seconds_since(begin);
   }
   const double images_a_window =
@@ -132,6 +140,10 @@ EndToEndPass Passes::time_end_to_end(int batch_size) const {
   pass.seconds = seconds_since(begin);
   pass.contention = watch.read();
   pass.peak_memory_mib = peak_memory_mib();
+  if (pass.images() == 0) {
+    const Skipped& first = pass.skipped.front();
+    throw none_usable(folder_, pass.skipped.size(), first.path.string() + ": " + first.reason);
+  }
   divide_by_images(pass);
   return pass;
 }

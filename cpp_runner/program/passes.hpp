@@ -42,12 +42,16 @@ struct EndToEndPass {
 class Passes {
  public:
   // Tries the artifact on its sample, and makes the first images ready for the model. Throws Error:
-  // it cannot be run here, or no image can be decoded.
+  // it cannot be run here, or no image can be used.
   explicit Passes(const Arguments& arguments);
 
   std::size_t images() const { return files_.size(); }
-  // Images that are ready, at most 256.
+  // Images that are ready.
   std::size_t usable() const { return usable_.size(); }
+  // Their windows, one or several each.
+  std::size_t windows() const { return windows_.size(); }
+  // Whether there may be more, which are not made ready.
+  bool is_full() const { return windows_.size() >= most_windows; }
   const Model& model() const { return runner_.model(); }
 
   // As the end-to-end pass, on images that may come again. batches: by default 50 on a GPU, on a
@@ -55,12 +59,17 @@ class Passes {
   Pass warm_up(int batch_size, std::optional<int> batches) const;
   // Full batches of windows that are ready, none twice; only the scores are timed.
   ModelPass time_model(int batch_size) const;
-  // Every file once, from the disk to a label map in host memory.
+  // Every file once, from the disk to a label map in host memory. Throws InputError where the model
+  // fails on every image.
   EndToEndPass time_end_to_end(int batch_size) const;
 
  private:
+  // That the model pass keeps ready, if those of an image end there.
+  static constexpr std::size_t most_windows = 256;
+
   void prepare();
 
+  const std::filesystem::path folder_;
   const std::vector<std::filesystem::path> files_;
   const Runner runner_;
   std::vector<FittedImage> windows_;

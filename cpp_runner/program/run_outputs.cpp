@@ -105,6 +105,7 @@ void check(const Arguments& arguments, const Inputs& inputs, bool is_video) {
   check_makes_sense(arguments, inputs.has_frames, is_video);
   check_files(arguments, inputs, is_video);
   if (!arguments.output || is_video) return;
+  check_names_a_folder(*arguments.output);
   check_output_folder(*arguments.output, {arguments.sources.begin(), arguments.sources.end()});
   if (arguments.recursive) check_lies_outside(*arguments.output, arguments.sources);
 }
@@ -204,10 +205,9 @@ bool RunOutputs::nobody_reads() const {
 std::string RunOutputs::said() const {
   if (!arguments_.output) {
     const fs::path& json = *arguments_.json;
-    return std::to_string(written_) + " lines in " +
-           (json == stdout_name ? "stdout" : json.string());
+    return counted(written_, "line") + " in " + (json == stdout_name ? "stdout" : json.string());
   }
-  return std::to_string(written_) + (is_video_ ? " frames in " : " label maps in ") +
+  return counted(written_, is_video_ ? "frame" : "label map") + " in " +
          arguments_.output->string();
 }
 
@@ -240,10 +240,10 @@ fs::path RunOutputs::label_map_path() const {
 void RunOutputs::tell_losses() const {
   const Losses losses = inputs_.source->losses();
   if (losses.dropped > 0 || inputs_.source->is_live()) {
-    talk(std::to_string(losses.dropped) + " frames dropped, that newer ones took the place of");
+    talk(counted(losses.dropped, "frame") + " dropped, that newer ones took the place of");
   }
-  if (losses.broken > 0) talk(std::to_string(losses.broken) + " frames could not be decoded");
-  if (losses.reconnects > 0) talk("opened again " + std::to_string(losses.reconnects) + " times");
+  if (losses.broken > 0) talk(counted(losses.broken, "frame") + " could not be decoded");
+  if (losses.reconnects > 0) talk("opened again " + counted(losses.reconnects, "time"));
 }
 
 }  // namespace mpm::program

@@ -41,9 +41,10 @@ Json end_to_end_json(const EndToEndPass& pass) {
 
 Json opened(const Passes& passes) {
   const DeviceInfo& device = passes.model().device();
-  return {{"images", passes.images()},  {"usable", passes.usable()},  {"device", device.name},
-          {"threads", device.threads},  {"gpu", or_null(device.gpu)}, {"program", "cpp"},
-          {"torch", MPM_TORCH_VERSION}, {"python", nullptr},          {"mpm_deploy", MPM_VERSION}};
+  return {{"images", passes.images()},   {"usable", passes.usable()}, {"windows", passes.windows()},
+          {"is_full", passes.is_full()}, {"device", device.name},     {"threads", device.threads},
+          {"gpu", or_null(device.gpu)},  {"program", "cpp"},          {"torch", MPM_TORCH_VERSION},
+          {"python", nullptr},           {"mpm_deploy", MPM_VERSION}};
 }
 
 // As Python shows a value.
@@ -73,8 +74,20 @@ Json answer(const Passes& passes, const Json& request) {
   return pass->second();
 }
 
-Json error_json(const std::string& problem, const std::string& hint) {
-  return {{"error", problem}, {"hint", hint.empty() ? Json(nullptr) : Json(hint)}};
+// The name of its class in Python.
+std::string kind_of(const Error& error) {
+  if (dynamic_cast<const HostError*>(&error) != nullptr) return "HostError";
+  if (dynamic_cast<const ArtifactError*>(&error) != nullptr) return "ArtifactError";
+  if (dynamic_cast<const ModelError*>(&error) != nullptr) return "ModelError";
+  if (dynamic_cast<const ImageError*>(&error) != nullptr) return "ImageError";
+  if (dynamic_cast<const InputError*>(&error) != nullptr) return "InputError";
+  return "MpmError";
+}
+
+Json error_json(const Error& error) {
+  return {{"error", error.problem()},
+          {"hint", error.hint().empty() ? Json(nullptr) : Json(error.hint())},
+          {"kind", kind_of(error)}};
 }
 
 // Whatever goes wrong is an answer: the one who asked tells it.
@@ -86,10 +99,10 @@ Json answer_line(std::optional<Passes>& passes, const Arguments& arguments,
     if (!passes) passes.emplace(arguments);
     return answer(*passes, request);
   } catch (const Error& error) {
-    return error_json(error.problem(), error.hint());
+    return error_json(error);
   } catch (const std::exception& error) {
-    if (const auto told = refusal_in(error)) return error_json(told->problem(), told->hint());
-    return error_json(arguments.artifact.string() + ": " + line_of(error), "");
+    if (const auto told = refusal_in(error)) return error_json(*told);
+    return error_json(Error(arguments.artifact.string() + ": " + line_of(error)));
   }
 }
 

@@ -8,7 +8,7 @@
 //   {"pass": "model", "batch_size": n}                          scores only, prepared inputs
 //   {"pass": "end_to_end", "batch_size": n}                     files to label maps
 //
-// and answers with what the pass gave, or {"error": ..., "hint": ...}.
+// and answers with what the pass gave, or {"error": ..., "hint": ..., "kind": ...}.
 
 #include <iosfwd>
 

@@ -82,6 +82,23 @@ TEST_SUITE("files") {
     CHECK(std::distance(fs::recursive_directory_iterator(folder.path()), {}) == 6);
   }
 
+  TEST_CASE("a folder for results is none that goes by an image's name, unless it is there") {
+    const TemporaryFolder folder;
+    for (const char* name : {"one.png", "ONE.JPG"}) {
+      CHECK(refusal([&] { check_names_a_folder(folder / name); }).ends_with("an image's name"));
+    }
+    fs::create_directory(folder / "one.png");
+    check_names_a_folder(folder / "one.png");
+    check_names_a_folder(folder / "new");
+  }
+
+  TEST_CASE("a file in a folder's place is told as such") {
+    const TemporaryFolder folder;
+    tests::write_bytes(folder / "notes.md", FileBytes{'h', 'i'});
+    const std::string place = (folder / "notes.md").string();
+    CHECK(refusal([&] { make_folder(place); }) == place + ": cannot be made a folder: File exists");
+  }
+
   TEST_CASE("an input folder is no output folder, by whatever path") {
     const TemporaryFolder folder;
     fs::create_directory(folder / "photos");

@@ -305,6 +305,24 @@ TEST_SUITE("images") {
     other_program.join();
   }
 
+  TEST_CASE("a folder of folders has a cure that names one, and how to take all") {
+    const TemporaryFolder folder;
+    fs::create_directory(folder / "empty");
+    fs::create_directory(folder / "day");
+    const auto cure = [&] {
+      try {
+        find_images(folder.path());
+      } catch (const InputError& error) {
+        return error.hint();
+      }
+      return std::string();
+    };
+    CHECK(cure() == "name a folder that holds JPEG or PNG files");
+    write_bytes(folder / "day/a.png", FileBytes{1});
+    CHECK(cure() == "name one inside it, as " + (folder / "day").string() +
+                        "; `run` takes them all with --recursive");
+  }
+
   TEST_CASE("nothing to find is an input error") {
     const TemporaryFolder folder;
     CHECK_THROWS_AS(find_images(folder.path()), InputError);

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -113,6 +114,21 @@ TEST_SUITE("program") {
     CHECK(read_bytes(folder / "a.jpg").size() == 1);
   }
 
+  TEST_CASE("wrong usage names the commands, and what was not expected in its order") {
+    for (const auto& [words, problem] : std::initializer_list<std::array<const char*, 2>>{
+             {"", "expected run, bench or ARTIFACT FOLDER, got nothing"},
+             {"bild", "expected run, bench or ARTIFACT FOLDER, got bild"},
+             {"inspect x.pt2", "expected run, bench or ARTIFACT FOLDER, got inspect"},
+             {"a.pt photos --outptu x", "not expected: --outptu x"},
+             {"bench a.pt photos --batch 0", "--batch: expected a whole number from 1 up, got '0'"},
+             {"a.pt", "folder is required"}}) {
+      const ProgramRun run = run_program(words);
+      CAPTURE(run.errors);
+      CHECK(run.exit_code == 2);
+      CHECK(run.errors.starts_with("error: " + std::string(problem) + "\n  hint: "));
+    }
+  }
+
   TEST_CASE("help exits 0") {
     CHECK(run_program("--help").output.find("ARTIFACT FOLDER is short for bench") !=
           std::string::npos);
@@ -158,7 +174,8 @@ TEST_SUITE("program") {
       CHECK(run.output.starts_with("batch "));
       CHECK(run.errors.find("skipped " + here + "/c.jpg: the file ends early") !=
             std::string::npos);
-      CHECK(run.errors.find("batch 4 left out") != std::string::npos);
+      CHECK(run.errors.find("left out batch 4: needs as many different images, and there are 2") !=
+            std::string::npos);
       const FileBytes report = read_bytes(folder / "report.json");
       const Json json = Json::parse(report.begin(), report.end());
       CHECK(json["results"].size() == 2);

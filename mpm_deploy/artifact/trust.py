@@ -32,6 +32,7 @@ VARIABLE = "MPM_TRUST"
 SYSTEM_KEYS = Path("/etc/mpm-deploy/trusted-keys")
 
 _SIGN = "mpm-deploy sign FILE --key KEY.pem"
+_NAME_PUBLIC = "name a public key, or a folder of them"
 _MAKE_PUBLIC = "make one of a private key: openssl pkey -in KEY.pem -pubout -out NAME.pem"
 _MAKE_PRIVATE = "make one: openssl genpkey -algorithm ed25519 -out KEY.pem"
 
@@ -92,7 +93,7 @@ def asked_trust(trust: Path | str | None = None, system: Path = SYSTEM_KEYS) -> 
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _unreadable(system, error) from error
+        raise _unreadable(system, error, _NAME_PUBLIC) from error
     return system
 
 
@@ -183,14 +184,14 @@ def _public_key_files(trust: Path) -> list[Path]:
             return [trust]
         files = sorted(file for file in trust.iterdir() if file.suffix == ".pem")
     except OSError as error:
-        raise _unreadable(trust, error) from error
+        raise _unreadable(trust, error, _NAME_PUBLIC) from error
     if not files:
         raise InputError(f"{trust}: expected public keys, NAME.pem each, got none", _MAKE_PUBLIC)
     return files
 
 
 def _read_public_key(file: Path) -> "Ed25519PublicKey":
-    found = _PUBLIC_KEY.search(_read(file))
+    found = _PUBLIC_KEY.search(_read(file, _NAME_PUBLIC))
     if found is None:
         raise InputError(f"{file}: expected a public key of ed25519 in PEM", _MAKE_PUBLIC)
     key: Ed25519PublicKey = _cryptography().ed25519.Ed25519PublicKey.from_public_bytes(
@@ -201,7 +202,8 @@ def _read_public_key(file: Path) -> "Ed25519PublicKey":
 
 def _read_private_key(file: Path) -> "Ed25519PrivateKey":
     load = _cryptography().serialization.load_pem_private_key
-    key: Ed25519PrivateKey | None = _parsed(lambda text: load(text, password=None), _read(file))
+    text = _read(file, f"name your private key, or {_MAKE_PRIVATE}")
+    key: Ed25519PrivateKey | None = _parsed(lambda text: load(text, password=None), text)
     if key is None or not isinstance(key, _cryptography().ed25519.Ed25519PrivateKey):
         raise InputError(
             f"{file}: expected a private key of ed25519 in PEM, without a password", _MAKE_PRIVATE
@@ -209,11 +211,11 @@ def _read_private_key(file: Path) -> "Ed25519PrivateKey":
     return key
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path, cure: str) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise _unreadable(file, error) from error
+        raise _unreadable(file, error, cure) from error
 
 
 def _parsed(load: Callable[[bytes], Any], text: bytes) -> Any:
@@ -233,8 +235,7 @@ def _holds(key: "Ed25519PublicKey", manifest: bytes, signature: bytes) -> bool:
     return True
 
 
-def _unreadable(path: Path, error: OSError) -> InputError:
-    cure = "name a public key, or a folder of them"
+def _unreadable(path: Path, error: OSError, cure: str) -> InputError:
     return refusal(InputError, f"{path}: keys cannot be read", error, cure)
 
 

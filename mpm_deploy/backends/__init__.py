@@ -5,6 +5,7 @@ from pathlib import Path
 from mpm_deploy.artifact import Manifest, asked_trust, check_payload, read_claimed_manifest
 from mpm_deploy.artifact.host import parse_device
 from mpm_deploy.backends.base import Backend, Compiled, OpenArtifact, Program, Servable
+from mpm_deploy.backends.devices import with_index
 from mpm_deploy.errors import HostError
 from mpm_deploy.families import BACKENDS
 
@@ -44,7 +45,8 @@ def open_artifact(
 
     Args:
         path: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
-        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for. Without a
+            number it is the GPU that is current in torch, and stays that one.
         trust: A public key, or a folder of them, one of which must have signed it; None asks what
             the environment and the system do, see `asked_trust`.
 
@@ -62,7 +64,8 @@ def open_artifact(
         check_payload(Path(path), manifest.payload_sha256)
     # A forked child may have to open it again, and be in another folder.
     file = Path(path).absolute()
-    return OpenArtifact(manifest, backend.load(file, manifest, parse_device(device)))
+    where = with_index(parse_device(device))
+    return OpenArtifact(manifest, backend.load(file, manifest, where))
 
 
 def _own_device(path: Path | str, manifest: Manifest) -> str:

@@ -343,7 +343,10 @@ class Backend(ABC):
 
     @abstractmethod
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
-        """Open the file, importing nothing but torch; its host has been checked before."""
+        """Open the file, importing nothing but torch; its host has been checked before.
+
+        The device is the CPU, or a GPU by its number.
+        """
 
     def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
         """Compile a model into a file of one function, and open that as a server of others does.
@@ -368,6 +371,8 @@ class Backend(ABC):
 
     def require_libtorch(self, path: Path, manifest: Manifest, libtorch: str) -> None:
         """Refuse a file that a version of libtorch, such as ``"2.6"``, could not run.
+
+        This may run code in the file: where trust is asked it is asked before.
 
         Raises:
             ArtifactError: The file calls operators that it lacks; names them.

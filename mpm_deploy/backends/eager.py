@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.backends.base import Program
+from mpm_deploy.backends.devices import with_index
 from mpm_deploy.ops.label_map.reference import label_map
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class EagerProgram(Program):
     """Answers with the model itself, where it is and in its dtype."""
 
     def __init__(self, model: "Segmenter", manifest: Manifest) -> None:
-        super().__init__(manifest, torch.device(manifest.requires.device))
+        super().__init__(manifest, with_index(torch.device(manifest.requires.device)))
         self._model = model.eval()
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,8 @@ class SideBySide:
         """Apply ``function`` to each part, as many at once as torch has threads here.
 
         Raises:
-            Whatever the function raises, of the first part that does, after all have ended.
+            Whatever the function raises, of the first part that does, after all have ended; and
+            what a worker raises that cannot begin.
         """
         threads = torch.get_num_threads()
         count = min(threads, len(parts))
@@ -47,12 +48,14 @@ class SideBySide:
         waiting: SimpleQueue[tuple[Part, Future[Outcome]]] = SimpleQueue()
         for task in zip(parts, outcomes, strict=True):
             waiting.put(task)
-        wait(
-            [
-                worker.submit(_work, function, waiting, threads // count)
-                for worker in self._workers[:count]
-            ]
-        )
+        begun: list[Future[None]] = []
+        try:
+            for worker in self._workers[:count]:
+                begun.append(worker.submit(_work, function, waiting, threads // count))
+        finally:
+            wait(begun)
+        for each in begun:
+            each.result()  # of one that has failed itself some parts may have no outcome
         return [outcome.result() for outcome in outcomes]
 
     def close(self) -> None:

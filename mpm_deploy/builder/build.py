@@ -11,6 +11,7 @@ import torch
 
 from mpm_deploy.artifact import BatchRange, Manifest, Requires, write_artifact
 from mpm_deploy.backends import Backend, Compiled, OpenArtifact, Program
+from mpm_deploy.backends.devices import with_index
 from mpm_deploy.backends.eager import EagerProgram
 from mpm_deploy.builder.manifest import count_parameters, describe
 from mpm_deploy.builder.model import make_model
@@ -92,7 +93,8 @@ def build(
         manifest = describe(recipe, segmenter, weights, compiled)
 
         say(f"comparing with the eager model on {recipe.verify.images} images")
-        program = backend.load(payload, manifest, torch.device(recipe.backend.builds_on))
+        device = with_index(torch.device(recipe.backend.builds_on))
+        program = backend.load(payload, manifest, device)
         _check_against_float32(recipe, model, program, dataset)
         _write_verified(program, segmenter, recipe, manifest, payload, target)
     return target

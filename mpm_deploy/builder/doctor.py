@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import subprocess
@@ -14,16 +13,28 @@ from mpm_deploy.builder import resources
 from mpm_deploy.errors import MpmError
 from mpm_deploy.ops.label_map import native
 from mpm_deploy.recipe import Recipe, builtin_recipes
+from mpm_deploy.support.compiler import COMPILER_CURE, compiler_name, find_compiler
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.processor import host_cpu_isa
 
-Topic = Literal["run", "build", "C++ program", "recipe"]
+Topic = Literal["run", "build", "extra", "C++ program", "recipe"]
 
 _BUILD_EXTRA = "pip install 'mpm-deploy[build]'"
 _BUILD_ELSEWHERE = f"build on another machine and copy the file, or {_BUILD_EXTRA}"
 _LABEL_MAP_CURE = "for faster label maps, install a C++ compiler, then mpm-deploy anew"
 _BUILD_PACKAGES = ("timm", "torchvision", "safetensors", "tomli-w", "PyYAML")
 _BUILD_TORCH = "2.11"  # artifacts run on older ones: Debian 13 has 2.6
+# Of each extra of the package, but for the build's: what it is for, and the modules that it brings.
+_EXTRAS = {
+    "report": ("pages and charts", ("jinja2", "altair", "vl_convert")),
+    "video": ("videos and cameras", ("av",)),
+    "onnxruntime": ("running ONNX", ("onnxruntime",)),
+    "onnx": ("building ONNX", ("onnx", "onnxscript", "onnxruntime")),
+    "rtx": ("TensorRT's engines for RTX GPUs", ("tensorrt_rtx_bindings",)),
+    "trust": ("signatures", ("cryptography",)),
+    "serve": ("mpm-deploy serve", ("kserve",)),
+    "ray": ("a Ray cluster", ("ray",)),
+}
 _PROGRAMS = {"cmake": "cmake", "ninja": "ninja-build"}
 _HEADERS = {
     "jpeglib.h": "libjpeg-dev",
@@ -59,6 +70,7 @@ def examine() -> Iterator[Finding]:
     """Look at this machine, one finding after the other. Changes nothing, raises nothing."""
     yield from _examine_run()
     yield from _examine_build()
+    yield from _examine_extras()
     yield from _examine_cpp()
     for recipe in builtin_recipes():
         yield _examine_recipe(recipe)
@@ -127,12 +139,21 @@ def _examine_build() -> Iterator[Finding]:
         yield Finding("build", subject, *resources.examine_cache(variable, folder))
 
 
+def _examine_extras() -> Iterator[Finding]:
+    """Look for the modules of each extra, without importing them, which may take seconds."""
+    for name, (purpose, modules) in _EXTRAS.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        found = f"without {', '.join(missing)}" if missing else "installed"
+        cure = f"for {purpose}, pip install 'mpm-deploy[{name}]'" if missing else None
+        yield Finding("extra", name, found, cure)
+
+
 def _examine_compiler(topic: Topic, subject: str) -> Finding:
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
-        return Finding(topic, subject, f"no {compiler}", "apt-get install g++, or set CXX")
-    answer = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True)
-    return Finding(topic, subject, f"{compiler} {answer.stdout.strip()}")
+    compiler = find_compiler()
+    if compiler is None:
+        return Finding(topic, subject, f"no {compiler_name()}", COMPILER_CURE)
+    answer = subprocess.run([*compiler, "-dumpfullversion"], capture_output=True, text=True)
+    return Finding(topic, subject, f"{compiler_name()} {answer.stdout.strip()}")
 
 
 def _examine_cpp() -> Iterator[Finding]:
@@ -148,12 +169,12 @@ def _examine_cpp() -> Iterator[Finding]:
 
 
 def _has_header(header: str) -> bool:
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
+    compiler = find_compiler()
+    if compiler is None:
         return False
     # jpeglib.h needs FILE and size_t to be declared before it.
     source = f"#include <cstdio>\n#include <{header}>\n"
-    command = [compiler, "-E", "-x", "c++", "-"]
+    command = [*compiler, "-E", "-x", "c++", "-"]
     return subprocess.run(command, input=source, capture_output=True, text=True).returncode == 0
 
 

@@ -23,6 +23,7 @@ from mpm_deploy.artifact import (
     write_artifact,
 )
 from mpm_deploy.backends import get_backend
+from mpm_deploy.backends.devices import on
 from mpm_deploy.backends.segments.files import SEGMENTS, pack, unpack
 from mpm_deploy.backends.tensorrt.backend import check_named
 from mpm_deploy.backends.tensorrt.engine_info import ENGINES, EngineInfo, engines_of, rows_of
@@ -34,7 +35,6 @@ from mpm_deploy.backends.tensorrt.flavors import (
     parse_capability,
     written,
 )
-from mpm_deploy.backends.tensorrt.steps import on
 from mpm_deploy.errors import AgreementError, BuildError, HostError, InputError, MpmError
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.files import check_can_write

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from itertools import islice
 from typing import Any, TypeVar, cast
@@ -14,7 +15,7 @@ from mpm_deploy.builder.verify import (
     photos_in,
     verification_images,
 )
-from mpm_deploy.errors import InputError, RecipeError
+from mpm_deploy.errors import InputError, ModelError, RecipeError
 from mpm_deploy.models.own import OwnModel
 from mpm_deploy.models.quantized import quantize
 from mpm_deploy.models.segmenter import Segmenter
@@ -33,6 +34,7 @@ from mpm_deploy.support.processor import multiplies_in_bfloat16
 
 T = TypeVar("T")
 
+_TABLES = {"image_size": "model", "blocks": "merge", "shared": "merge"}
 _CALIBRATION_IMAGES = 8
 _CALIBRATION_PHOTOS = 64  # at most
 
@@ -55,9 +57,23 @@ def make_model(recipe: Recipe, own: OwnModel | None = None) -> tuple[Segmenter, 
             f"model: expected an OwnModel, got {type(own).__name__}",
             "mpm_deploy.models.OwnModel(vit, GridHead(head), classes=..., mean=..., std=...)",
         )
-    model, weights = _make_named(recipe) if own is None else own.make(recipe.merge)
+    with _keys_placed(recipe):
+        model, weights = _make_named(recipe) if own is None else own.make(recipe.merge)
     _check_no_gaps(completed(recipe, weights), model.image_size)
     return _in_dtype(model.to(recipe.backend.builds_on), recipe.backend), weights
+
+
+@contextmanager
+def _keys_placed(recipe: Recipe) -> Iterator[None]:
+    """Say of a key that does not fit the model in which recipe and table it stands."""
+    try:
+        yield
+    except ModelError as error:
+        key = error.problem.partition(":")[0]
+        if key not in _TABLES:
+            raise
+        place = f"recipe {recipe.name!r}: {_TABLES[key]}"
+        raise ModelError(f"{place}.{error.problem}", error.hint) from error
 
 
 def _in_dtype(model: Segmenter, wanted: BackendRecipe) -> Segmenter:

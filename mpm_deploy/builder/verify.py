@@ -166,8 +166,9 @@ def check_accuracy(reference: Segmenter, program: Program, dataset: Dataset, mos
 
 def _check_scores(which: str, scores: Tensor, cure: str) -> None:
     """Refuse scores that make no label map: every pixel would be of the first class."""
-    bad = int((~(scores.abs() < _TOO_LARGE)).sum())  # NaN is below nothing
-    if bad:
+    good = scores.abs() < _TOO_LARGE  # NaN is below nothing
+    if not good.all():
+        bad = int((~good).sum())
         raise AgreementError(
             f"the {which} model: expected finite scores below 2^127, got {bad} of "
             f"{scores.numel()} that are NaN, infinite or larger; nothing was written",

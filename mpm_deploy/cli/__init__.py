@@ -24,6 +24,7 @@ from mpm_deploy.cli.console import (
     data_stream,
     fail,
     open_streams,
+    quiet_libraries,
     say,
     stdout_kept_for_data,
     talk,
@@ -31,6 +32,8 @@ from mpm_deploy.cli.console import (
 from mpm_deploy.cli.signals import Interruption
 from mpm_deploy.errors import MpmError
 from mpm_deploy.families import COMMANDS
+from mpm_deploy.support.family import nearest
+from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal_in
 
 
@@ -43,6 +46,15 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.register("type", Path, _path)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a command that there is none of, naming those that are listed."""
+        if not isinstance(action, argparse._SubParsersAction) or value in COMMANDS:
+            return super()._check_value(action, value)
+        listed = [name for name, module in COMMANDS.items() if module.HELP is not None]
+        near = nearest(value, listed)
+        problem = f"expected one of {', '.join(listed)}, got {shown(value)}"
+        raise argparse.ArgumentError(action, problem + (f"; {near}" if near else ""))
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (say if file is data_stream() else talk)(message.removesuffix("\n"))
@@ -57,6 +69,7 @@ def _path(text: str) -> Path:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; ``argv`` is without the program's name."""
     open_streams()
+    quiet_libraries()
     with Interruption() as interruption:
         code = _run(argv)
     return interruption.exit_code or code

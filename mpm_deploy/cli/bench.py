@@ -23,9 +23,11 @@ from mpm_deploy.cli.options import (
     add_max_pixels_option,
     add_stride_option,
     add_trust_option,
+    add_workers_option,
     positive,
     positives,
 )
+from mpm_deploy.measure.speed.defaults import BATCH_SIZES, REPEATS
 from mpm_deploy.support.files import check_can_write
 
 if TYPE_CHECKING:
@@ -46,21 +48,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the C++ program, build/cpp_runner, to time it instead of Python",
     )
-    parser.add_argument("--batch", type=positives, default=(1, 2, 32), metavar="1,2,32")
+    usual = ",".join(map(str, BATCH_SIZES))
+    parser.add_argument("--batch", type=positives, default=BATCH_SIZES, metavar=usual)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     parser.add_argument("--limit", type=positive, metavar="N", help="first N images of the folder")
     parser.add_argument(
         "--repeats",
         type=positive,
-        default=3,
+        default=REPEATS,
         metavar="R",
-        help="turns of each artifact with --against (default 3)",
+        help="turns of each artifact with --against (default %(default)s)",
     )
     parser.add_argument("--warmup", type=positive, metavar="N", help="batches before timing")
     add_max_pixels_option(parser)
     add_stride_option(parser)
     add_trust_option(parser)
     add_host_options(parser)
+    add_workers_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             program=arguments.program,
             device=arguments.device,
             threads=arguments.threads,
+            workers=arguments.workers,
             limit=arguments.limit,
             stride=arguments.stride,
             max_pixels=arguments.max_pixels,

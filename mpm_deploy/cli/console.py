@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +50,16 @@ def open_streams() -> None:
         sys.stdout = os.fdopen(kept, "w", encoding=sys.stdout.encoding)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+def quiet_libraries() -> None:
+    """Keep back what libraries warn of and is looked at here already, or means nothing.
+
+    Of a processor other than a file was compiled for `artifact/host.py` judges, and Inductor warns;
+    where CUDA is installed and there is no GPU a build for a CPU goes on.
+    """
+    for name in ("torch.export.pt2_archive._package", "torch.utils.cpp_extension"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _is_own(stdout: TextIO) -> bool:

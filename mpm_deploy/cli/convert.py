@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from mpm_deploy.cli.console import DONE, say, status, talk
-from mpm_deploy.support.files import check_can_write
 
 HELP = "turn weights of others into safetensors, so that a pickle can be left behind"
 
@@ -26,7 +25,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the weights, and print their path."""
-    check_can_write(arguments.output, arguments.output.with_suffix(".toml"))
     from mpm_deploy.models.weights.files import convert_weights
 
     with status() as step:

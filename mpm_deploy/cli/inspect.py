@@ -25,11 +25,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the manifest."""
-    from mpm_deploy.artifact import read_manifest
+    from mpm_deploy.artifact import asked_trust, read_manifest
     from mpm_deploy.backends import get_backend
     from mpm_deploy.show.tables import manifest_table
 
-    manifest = read_manifest(arguments.artifact)
+    # To look at its operators is to load the file, which runs what is in it.
+    trust = asked_trust(arguments.trust) if arguments.libtorch else None
+    manifest = read_manifest(arguments.artifact, trust)
     if arguments.libtorch:
         backend = get_backend(manifest.requires.backend)
         backend.require_libtorch(arguments.artifact, manifest, arguments.libtorch)

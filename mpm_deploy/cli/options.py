@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.recipe.paper import find_task
+from mpm_deploy.run.source_options import SourceOptions
 
 if TYPE_CHECKING:
     from mpm_deploy.recipe import Recipe
@@ -64,6 +65,11 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the model")
 
 
+def add_workers_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how many images are decoded at once."""
+    parser.add_argument("--workers", type=positive, metavar="N", help="threads that decode images")
+
+
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Add what names images, videos and cameras, and the options that say how to read them."""
     parser.add_argument(
@@ -78,23 +84,23 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reconnect",
         type=whole,
-        default=10,
+        default=SourceOptions.reconnect,
         metavar="N",
-        help="how often in a row to open a stream again that broke; default: 10",
+        help="how often in a row to open a stream again that broke; default: %(default)s",
     )
     parser.add_argument(
         "--reconnect-wait",
         type=seconds,
-        default=30.0,
+        default=SourceOptions.reconnect_wait,
         metavar="SECONDS",
-        help="the longest wait before that, from 1 second doubling; default: 30",
+        help="the longest wait before that, from 1 second doubling; default: %(default)g",
     )
     parser.add_argument(
         "--timeout",
         type=seconds,
-        default=10.0,
+        default=SourceOptions.timeout,
         metavar="SECONDS",
-        help="a stream that gives nothing for that long broke; default: 10",
+        help="a stream that gives nothing for that long broke; default: %(default)g",
     )
 
 
@@ -114,7 +120,8 @@ def add_trust_option(parser: argparse.ArgumentParser) -> None:
         "--trust",
         type=Path,
         metavar="KEYS",
-        help="a public key, or a folder of them, that must have signed it; default: MPM_TRUST",
+        help="a public key, or a folder of them, that must have signed it; default: MPM_TRUST, or "
+        "/etc/mpm-deploy/trusted-keys where that exists",
     )
 
 
@@ -181,5 +188,5 @@ def device(text: str) -> str:
     try:
         parse_device(text)
     except InputError as error:
-        raise argparse.ArgumentTypeError(error.problem) from error
+        raise argparse.ArgumentTypeError(error.problem.removeprefix("device: ")) from error
     return text

@@ -6,7 +6,7 @@ from pathlib import Path
 from mpm_deploy.cli.console import DONE, talk
 from mpm_deploy.support.files import check_can_write
 
-HELP = "make one page of reports, evaluations and pictures, to open in a browser"
+HELP = "make one page of what was measured and drawn, to open in a browser"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="*",
         metavar="JSON",
-        help="what --json of bench, cpp_runner or eval wrote, or pictures.json of visualize",
+        help="what --json of bench, cpp_runner, eval or profile wrote, sweep.json of sweep, or "
+        "pictures.json of visualize",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
     parser.add_argument(

@@ -14,6 +14,7 @@ from mpm_deploy.cli.options import (
     add_source_options,
     add_stride_option,
     add_trust_option,
+    add_workers_option,
     nonempty,
     positive,
 )
@@ -52,11 +53,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", action="store_true", help="write class scores too, beside each label map"
     )
+    parser.add_argument(
+        "--label-size",
+        choices=["image", "input"],
+        default="image",
+        metavar="image|input",
+        help="size of the label maps: image, input",
+    )
     parser.set_defaults(refuse=parser.error)
     add_max_pixels_option(parser)
     add_stride_option(parser)
     add_trust_option(parser)
     add_host_options(parser)
+    add_workers_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.artifact,
                 device=arguments.device,
                 threads=arguments.threads,
+                workers=arguments.workers,
+                label_size=arguments.label_size,
                 stride=arguments.stride,
                 max_pixels=arguments.max_pixels,
                 trust=arguments.trust,

@@ -11,7 +11,7 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -19,12 +19,14 @@ from pathlib import Path
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.cli.console import say, stdout_is_read, talk
 from mpm_deploy.errors import InputError
+from mpm_deploy.images.decode import check_names_a_folder
 from mpm_deploy.run.frame_lines import Line, end_line, head_line, result_line, skipped_line
 from mpm_deploy.run.label_maps import Color, label_map_names, write_label_map, write_scores
 from mpm_deploy.run.results import Result, Skipped, name_of
 from mpm_deploy.run.sources import Frame, Source
 from mpm_deploy.run.sources.files import Files
 from mpm_deploy.show.drawing.overlay_video import SUFFIXES, OverlayVideo
+from mpm_deploy.support.counting import counted
 from mpm_deploy.support.files import check_can_write, check_output_folder, make_folder
 from mpm_deploy.support.refusal import refusal
 
@@ -46,10 +48,13 @@ class RunOutputs:
         self._source = source
         self._output: Path | None = arguments.output
         self._json: str | None = arguments.json
+        self._lines = _file_of_lines(arguments)
         self._is_video = self._output is not None and _names_a_video(self._output)
         self.written = self.skipped = 0
         _check(arguments, source, self._is_video)
         self._targets = _targets(self._output, source) if not self._is_video else []
+        if self._output is not None and self._lines is not None:
+            _check_differ(self._lines, [self._output] if self._is_video else self._targets)
         self._put: Callable[[Line], None] | None = None
         self._video: OverlayVideo | None = None
 
@@ -92,9 +97,10 @@ class RunOutputs:
     def said(self) -> str:
         """Say in words what there is now."""
         if self._output is None:
-            return f"{self.written} lines in {'stdout' if self._json == _STDOUT else self._json}"
-        what = "frames" if self._is_video else "label maps"
-        return f"{self.written} {what} in {self._output}"
+            place = "stdout" if self._json == _STDOUT else self._json
+            return f"{counted(self.written, 'line')} in {place}"
+        what = "frame" if self._is_video else "label map"
+        return f"{counted(self.written, what)} in {self._output}"
 
     def _write_files(self, index: int, result: Result) -> str | None:
         if self._video is not None and isinstance(result.source, Frame):
@@ -115,11 +121,11 @@ class RunOutputs:
     def _tell_losses(self) -> None:
         lost = self._source.losses
         if lost.dropped or self._source.live:
-            talk(f"{lost.dropped} frames dropped, that newer ones took the place of")
+            talk(f"{counted(lost.dropped, 'frame')} dropped, that newer ones took the place of")
         if lost.broken:
-            talk(f"{lost.broken} frames could not be decoded")
+            talk(f"{counted(lost.broken, 'frame')} could not be decoded")
         if lost.reconnects:
-            talk(f"opened again {lost.reconnects} times")
+            talk(f"opened again {counted(lost.reconnects, 'time')}")
 
 
 @contextmanager
@@ -133,11 +139,15 @@ def _json_lines(target: str) -> Iterator[Callable[[Line], None]]:
 
 
 def _put(target: str, file: FileIO, line: Line) -> None:
+    begin = file.tell()
     try:
         left = memoryview(json.dumps(line).encode() + b"\n")
         while left:
             left = left[file.write(left) :]
     except OSError as error:
+        with suppress(OSError):
+            file.truncate(begin)  # a part of a line is no line
+            file.seek(begin)
         raise refusal(InputError, f"{target}: cannot write there", error) from error
 
 
@@ -174,15 +184,33 @@ def _check(arguments: Namespace, source: Source, is_video: bool) -> None:
         raise InputError(
             "--scores: expected a folder, where class scores go beside label maps", "-o FOLDER"
         )
-    files = [] if arguments.json in (None, _STDOUT) else [Path(arguments.json)]
-    if output is not None and is_video:
-        files.append(output)
-    _check_keeps(arguments.sources, files, "output would overwrite an input")
-    check_can_write(*files)
+    if is_video and arguments.label_size != "image":
+        raise InputError(
+            "--label-size: expected image, as label maps go over frames, got input",
+            "name a folder for label maps of another size",
+        )
+    lines, video = _file_of_lines(arguments), output if is_video else None
+    files = [file for file in (lines, video) if file is not None]
+    paths = source.paths if isinstance(source, Files) else ()
+    _check_keeps([*arguments.sources, *paths], files, "output would overwrite an input")
+    _check_keeps([arguments.artifact], files, "output would overwrite the artifact")
+    check_can_write(lines, begins=b"{")
+    check_can_write(video)
     if output is not None and not is_video:
+        check_names_a_folder(output)
         check_output_folder(output, [Path(place) for place in arguments.sources])
         if arguments.recursive:
             _check_lies_outside(output, arguments.sources)
+
+
+def _file_of_lines(arguments: Namespace) -> Path | None:
+    return None if arguments.json in (None, _STDOUT) else Path(arguments.json)
+
+
+def _check_differ(lines: Path, outputs: Iterable[Path]) -> None:
+    """Refuse a file of lines that another output would take the place of."""
+    if os.path.realpath(lines) in map(os.path.realpath, outputs):
+        raise InputError(f"{lines}: expected two files for -o and --json", "name another one")
 
 
 def _check_lies_outside(output: Path, sources: Sequence[str]) -> None:

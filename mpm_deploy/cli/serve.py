@@ -20,12 +20,14 @@ from mpm_deploy.cli.options import (
     positive,
 )
 from mpm_deploy.errors import InputError
+from mpm_deploy.serve.settings import Settings
 
 if TYPE_CHECKING:
     from mpm_deploy.run.runner import Runner
     from mpm_deploy.serve.server import Ports
 
 HELP = "serve artifacts over HTTP and gRPC, in the Open Inference Protocol (KServe V2)"
+_USUAL = Settings()
 _NAME = re.compile(r"[\w.-]+", re.ASCII)  # as it stands in an address
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -39,47 +41,60 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="ARTIFACT|NAME=ARTIFACT",
         help="a model each, named by its file unless named here",
     )
+    _add_listening_options(parser)
+    _add_bounds(parser)
+    add_max_pixels_option(parser)
+    add_stride_option(parser)
+    add_trust_option(parser)
+    add_host_options(parser)
+
+
+def _add_listening_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--host", default="127.0.0.1", help="where to listen; 0.0.0.0: everywhere (default: here)"
+        "--host", default=_USUAL.host, help="where to listen; 0.0.0.0: everywhere (default: here)"
     )
-    parser.add_argument(
-        "--port", type=_port, default=8080, metavar="N", help="of HTTP (default 8080; 0: any)"
-    )
-    parser.add_argument(
-        "--grpc-port", type=_port, default=8081, metavar="N", help="of gRPC (default 8081; 0: any)"
-    )
+    for option, usual, protocol in (
+        ("--port", _USUAL.port, "HTTP"),
+        ("--grpc-port", _USUAL.grpc_port, "gRPC"),
+    ):
+        parser.add_argument(
+            option,
+            type=_port,
+            default=usual,
+            metavar="N",
+            help=f"of {protocol} (default %(default)s; 0: any)",
+        )
+
+
+def _add_bounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queue",
         type=positive,
-        default=64,
+        default=_USUAL.places,
         metavar="N",
-        help="images in the server at once; past them requests get 429 (default 64)",
+        help="images in the server at once; past them requests get 429 (default %(default)s)",
     )
     parser.add_argument(
         "--max-request",
         type=positive,
-        default=64,
+        default=_USUAL.max_bytes >> 20,
         metavar="MIB",
-        help="the largest request (default 64)",
+        help="the largest request (default %(default)s)",
     )
     parser.add_argument(
         "--batch",
         type=positive,
         metavar="N",
-        help="images a call of the model, of those that wait; default: one a core, of a GPU the "
+        help="images a call of the model, of those that wait; default: one a thread, of a GPU the "
         "artifact's most",
     )
     parser.add_argument(
         "--grace",
         type=positive,
-        default=30,
+        default=_USUAL.grace,
         metavar="SECONDS",
-        help="for requests in hand when it is stopped (default 30)",
+        help="for requests in hand when it is stopped (default %(default)g)",
     )
-    add_max_pixels_option(parser)
-    add_stride_option(parser)
-    add_trust_option(parser)
-    add_host_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -110,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(runners: Mapping[str, Runner], arguments: argparse.Namespace) -> None:
     from mpm_deploy.serve.listener import address_of
-    from mpm_deploy.serve.server import Settings, serve
+    from mpm_deploy.serve.server import serve
 
     settings = Settings(
         host=arguments.host,
@@ -134,8 +149,9 @@ async def _serve(runners: Mapping[str, Runner], arguments: argparse.Namespace) -
     for number in _STOPPING:  # from here on a signal is how it ends, and no interruption
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, end)
-    await serve(runners, settings, stop, started)
-    talk("stopped; what was begun is finished")
+    refused = await serve(runners, settings, stop, started)
+    cut_off = f"not done in time, and refused: {refused} of the requests that were begun"
+    talk(f"stopped; {cut_off if refused else 'what was begun is finished'}")
 
 
 def _artifact(text: str) -> tuple[str, Path]:

@@ -13,12 +13,27 @@ from mpm_deploy.cli.options import (
     positive,
     recipe_of,
 )
+from mpm_deploy.measure.search.settings import BUILDS, Settings
 
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to build, on which images, and where to keep the results."""
     add_recipe_options(parser)
     add_dataset_options(parser)
+    _add_variants(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("sweep"),
+        metavar="DIR",
+        help="keeps every row, and goes on from it when called again (default: sweep)",
+    )
+    _add_settings(parser)
+    add_host_options(parser)
+
+
+def _add_variants(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         action="append",
@@ -38,33 +53,34 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--builds",
         type=positive,
-        default=10,
+        default=BUILDS,
         metavar="N",
-        help="the most of these that are worth a build, spread over their FLOPs (default 10)",
+        help="the most of these that are worth a build, spread over their FLOPs (default "
+        "%(default)s)",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("sweep"),
-        metavar="DIR",
-        help="keeps every row, and goes on from it when called again (default: sweep)",
-    )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="accuracy on the first N images"
     )
     parser.add_argument(
-        "--timed", type=positive, default=32, metavar="N", help="speed on the first N (default 32)"
+        "--timed",
+        type=positive,
+        default=Settings.timed,
+        metavar="N",
+        help="speed on the first N of these (default %(default)s)",
     )
-    parser.add_argument("--batch", type=positive, default=1, metavar="B", help="images a call")
+    parser.add_argument(
+        "--batch", type=positive, default=Settings.batch_size, metavar="B", help="images a call"
+    )
     parser.add_argument(
         "--repeats",
         type=positive,
-        default=3,
+        default=Settings.repeats,
         metavar="R",
-        help="turns of each artifact with the full-token one (default 3)",
+        help="turns of each artifact with the full-token one (default %(default)s)",
     )
-    add_host_options(parser)
 
 
 def schedule(text: str) -> tuple[int, ...]:

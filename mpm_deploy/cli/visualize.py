@@ -13,6 +13,7 @@ from mpm_deploy.cli.console import (
     warn_of_skipped,
 )
 from mpm_deploy.cli.options import add_host_options, add_trust_option
+from mpm_deploy.support.counting import counted
 
 HELP = "draw what an artifact makes of images: labels, merged patches, differences, losses"
 
@@ -70,5 +71,5 @@ def run(arguments: argparse.Namespace) -> int:
     warn_of_random(gallery.artifact.weights)
     if gallery.loss:
         talk(loss_summary(gallery.loss))
-    talk(f"pictures of {len(gallery.images)} images in {arguments.output}")
+    talk(f"pictures of {counted(len(gallery.images), 'image')} in {arguments.output}")
     return SKIPPED if gallery.skipped else DONE

@@ -11,6 +11,7 @@ from mpm_deploy.cli.options import (
     add_max_pixels_option,
     add_stride_option,
     add_trust_option,
+    add_workers_option,
     positive,
 )
 
@@ -27,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_stride_option(parser)
     add_trust_option(parser)
     add_host_options(parser)
+    add_workers_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
             device=arguments.device,
             threads=arguments.threads,
+            workers=arguments.workers,
             stride=arguments.stride,
             max_pixels=arguments.max_pixels,
             trust=arguments.trust,

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,9 +71,18 @@ def find_images(path: str | Path, recursive: bool = False) -> list[Path]:
     if not files:
         raise InputError(
             f"{path}: no image in this folder (expected {', '.join(image_suffixes())})",
-            f"name a folder that holds {_format_names()} files",
+            _where_images_are(path, recursive),
         )
     return sorted(files, key=lambda file: bytes(file))
+
+
+def _where_images_are(folder: Path, recursive: bool) -> str:
+    """Say what to name in place of a folder without images: one inside it, if that has some."""
+    if not recursive:
+        with suppress(InputError):
+            inner = find_images(folder, recursive=True)[0].parent
+            return f"name one inside it, as {inner}; `run` takes them all with --recursive"
+    return f"name a folder that holds {_format_names()} files"
 
 
 def _folders_in(folder: Path) -> Iterator[Path]:
@@ -86,6 +96,18 @@ def _folders_in(folder: Path) -> Iterator[Path]:
 def image_suffixes() -> tuple[str, ...]:
     """Return what the names of images end in, in lower case, format by format."""
     return tuple(suffix for member in IMAGE_FORMATS.values() for suffix in member.SUFFIXES)
+
+
+def check_names_a_folder(folder: Path) -> None:
+    """Refuse an image's name for a folder of results, unless there is a folder of that name.
+
+    Raises:
+        InputError: It is one.
+    """
+    if folder.suffix.lower() in image_suffixes() and not folder.is_dir():
+        raise InputError(
+            f"{folder}: expected a folder for results, got an image's name", "name a folder"
+        )
 
 
 def has_images(folder: Path) -> bool:
@@ -175,20 +197,6 @@ def _take(image: ImageLike, channels: ChannelOrder, max_pixels: int) -> Taken:
         f"got {type(image).__name__}",
         "numpy.asarray(image) makes an array of what many libraries hold",
     )
-
-
-def to_tensor(image: ImageLike, channels: ChannelOrder = "rgb") -> Tensor:
-    """Take an image as `take` does, and decode it where that is to be done.
-
-    Returns:
-        ``(3, height, width)`` uint8, which nobody else writes into.
-
-    Raises:
-        ImageError: It cannot be decoded.
-        InputError: Another type, dtype or shape.
-    """
-    taken = take(image, channels)
-    return taken if isinstance(taken, Tensor) else decode(taken)
 
 
 def fit(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -224,7 +224,8 @@ def _attend(attn: Any, tokens: Tensor, offsets: Tensor, max_length: int) -> Tens
     rows, width = tokens.shape
     qkv = attn.qkv(tokens).view(rows, 3, attn.num_heads, width // attn.num_heads)
     q, k, v = qkv.unbind(1)  # (T, heads, D) each
-    # What runs packed rows on a GPU keeps nothing that gradients could be computed from.
+    # On a GPU packed rows are for inference: the kernel of float32 is told to keep nothing that
+    # gradients could be computed from; that of bfloat16 and float16 has a gradient, never tried.
     attend = plain_attention if qkv.requires_grad else attention
     q, k = attn.q_norm(q).to(v.dtype), attn.k_norm(k).to(v.dtype)  # float32 under autocast
     attended = attend(q, k, v, offsets, max_length)
@@ -236,4 +237,5 @@ def _drop_path(drop: nn.Module, branch: Tensor, offsets: Tensor) -> Tensor:
     if isinstance(drop, nn.Identity) or not drop.training:
         return branch
     factors = drop(branch.new_ones(offsets.shape[0] - 1, 1))  # (B, 1)
-    return branch * factors.repeat_interleave(offsets.diff().long(), dim=0)
+    rows = branch.shape[0]  # said, so that nothing waits for a GPU to add them up
+    return branch * factors.repeat_interleave(offsets.diff().long(), dim=0, output_size=rows)

@@ -8,16 +8,18 @@ that says how, and the plain one is their test::
                        flash       PyTorch's flash kernels on packed rows, for a GPU
     blending/          reference   a copy and a depthwise convolution
                        kernel      cells read where they lie; compiled for a CPU
-                       shifts      a sum of shifted grids; compiled for a GPU
+                       shifts      a sum of shifted grids; in every other exported model
     byte_table/        reference   an index into the table
                        kernel      the table in registers; compiled for a CPU
     deformable_attention/
                        reference   PyTorch's reading between cells, level by level
+                       kernel      cells read where they lie; compiled for a CPU
     gelu/              reference   PyTorch's
                        kernel      a polynomial; compiled for a CPU, in bfloat16
     nearest_neighbor/  reference   all similarities of an image, then the best of each row
                        pairwise    each pair once, no similarity kept; compiled for a CPU
                        triton      the best so far, block by block of columns; for a GPU
+                       static      no size that a value decides; for engines of static graphs
     label_map/         reference   every class at every pixel; what Inductor compiles
                        pruned      the few classes that can win; plain torch, for TorchScript
                        native      likewise in C++, for a CPU; what the runners take where they can

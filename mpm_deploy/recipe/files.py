@@ -9,6 +9,7 @@ from mpm_deploy.errors import RecipeError
 from mpm_deploy.recipe.recipe import Recipe, placed
 from mpm_deploy.support.documents import read_document, read_toml
 from mpm_deploy.support.family import nearest
+from mpm_deploy.support.quoting import shortened
 from mpm_deploy.support.refusal import refusal
 
 _NAMED_WEIGHTS = ("demo", "demo_cts", "random")  # other weights are files and folders, or timm's
@@ -79,4 +80,4 @@ def _read_toml(path: Path) -> dict[str, Any]:
         cure = "`mpm-deploy recipes` lists the built-in ones"
         raise refusal(RecipeError, "cannot be read", error, cure) from error
     except ValueError as error:
-        raise RecipeError(f"expected TOML: {error}") from error
+        raise RecipeError(f"expected TOML: {shortened(error)}") from error

@@ -179,7 +179,7 @@ class MergeRecipe(OpenTable):
             key,
             f"block {first} first with method {self.method!r}",
             blocks,
-            f"as in --set merge.blocks={[first]}, or {[first, *blocks]}",
+            f"as in --set merge.blocks={[first]}, or --set merge.blocks={[first, *blocks]}",
         )
 
     def completed(self, trained: "MergeRecipe", share: float) -> "MergeRecipe":

@@ -64,7 +64,7 @@ class Result:
     """Holds what the model says of one image.
 
     Attributes:
-        ok: True, and False of `Skipped`: whether the image could be decoded.
+        ok: True, and False of `Skipped`: whether there is a result of the image.
         source: The image, as it was given, or a `Frame`, whose ``pixels`` are what was decoded.
         outputs: What was asked for, by name; `labels`, `scores` and `probabilities` give them too.
         windows: What the model did with each of its windows; one where ``fit`` is ``"resize"``.

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ class Runner:
 
     Args:
         artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``; or a model that is open
-            already, as `open_eager` gives it.
+            already, as `open_eager` gives it, which is lent: it stays open when this is closed.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the one it was built for.
         threads: Threads of the model on a CPU; None is torch's own choice, or fewer where a quota
             leaves fewer cores. One image runs on all of them, the images of a batch side by side
@@ -111,17 +111,10 @@ class Runner:
         threads = whole_number_or_none("threads", threads, most=_MOST_THREADS)
         workers = whole_number_or_none("workers", workers, most=_MOST_THREADS)
         stride = whole_number_or_none("stride", stride)
-        if label_size not in ("image", "input"):
-            raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
-        if channels not in get_args(ChannelOrder):
-            raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
-        if not isinstance(artifact, str | os.PathLike | OpenArtifact):
-            raise InputError(f"artifact: expected a path, got {type(artifact).__name__}")
+        _check_words(label_size, channels)
+        self.artifact, opened = _opened(artifact, device, trust)
         self._again: partial[Runner] | None = None
-        if isinstance(artifact, OpenArtifact):
-            self.artifact, opened = Path("eager"), artifact
-        else:
-            self.artifact, opened = Path(artifact), open_artifact(artifact, device, trust)
+        if not isinstance(artifact, OpenArtifact):
             self._again = partial(
                 type(self),
                 self.artifact.absolute(),
@@ -213,8 +206,8 @@ class Runner:
         self._check_open()
         items = open_source(images) if isinstance(images, str | os.PathLike) else images
         _check_are_many(items)
-        results = self._run(items, batch_size, outputs)
-        return results if on_error == "skip" else _raising(results)
+        results = _begun(self._run(items, batch_size, outputs))
+        return results if on_error == "skip" else _begun(_raising(results))
 
     @property
     def usual_batch_size(self) -> int:
@@ -279,7 +272,9 @@ class Runner:
 
         Raises:
             ArtifactError: Fewer than 99.9 % are.
+            InputError: It was opened on a model without a file.
         """
+        self._check_has_file("has no sample to try")
         image, expected = read_sample(self.artifact, self.manifest)
         size = (image.shape[1], image.shape[2])  # of a window: it is given to the model as it is
         labels = self.infer([PreparedImage(image, (image,), None, size, 0.0, 0.0)])[0].labels
@@ -298,7 +293,8 @@ class Runner:
         for threads in (self._decoders, self._model, self._labellers):
             threads.shutdown()
         self._neighbors.close()
-        self._program.close()
+        if self._again is not None:  # what was open before is its owner's to close
+            self._program.close()
 
     def __enter__(self) -> "Runner":
         return self
@@ -313,7 +309,8 @@ class Runner:
 
     def _run(
         self, images: Iterable[ImageLike | Frame], batch_size: int, outputs: Collection[Output]
-    ) -> Generator[Result | Skipped, None, None]:
+    ) -> Generator[Result | Skipped | None, None, None]:
+        """Yield None once it holds its images, and then what is made of each."""
         label = partial(self._submit_label, outputs=outputs)
         is_live = isinstance(images, Source) and images.live  # what waits grows old
         batches_ahead = 1 if is_live else _BATCHES_IN_FLIGHT
@@ -322,6 +319,7 @@ class Runner:
             images if isinstance(images, Source) else nullcontext(),
             closing(prefetch(self._submit_load, images, ahead)) as loaded,
         ):
+            yield None
             items = windows_of(loaded)
             batches = in_batches(items, batch_size, lambda item: isinstance(item, Window))
             with (
@@ -424,12 +422,8 @@ class Runner:
 
     def __reduce__(self) -> "tuple[Callable[..., Runner], tuple[partial[Runner], str]]":
         self._check_not_closed()
-        if self._again is None:
-            raise InputError(
-                f"{self.artifact}: a Runner of a model without a file cannot be pickled or copied",
-                "build an artifact, or open the model in each process",
-            )
-        return _reopen, (self._again, self.manifest.payload_sha256)
+        again = self._check_has_file("cannot be pickled or copied")
+        return _reopen, (again, self.manifest.payload_sha256)
 
     def _check_open(self) -> None:
         self._check_not_closed()
@@ -439,8 +433,41 @@ class Runner:
         if self._closed:
             raise InputError(f"{self.artifact}: this Runner is closed", "open a new one")
 
+    def _check_has_file(self, what: str) -> "partial[Runner]":
+        """Return what opens the file again."""
+        if self._again is None:
+            raise InputError(
+                f"{self.artifact}: a Runner of a model without a file {what}",
+                "build an artifact, and open that",
+            )
+        return self._again
+
     def _check_home(self) -> None:
         self._home.check(f"{self.artifact}: this Runner was opened")
+
+
+def _check_words(label_size: str, channels: str) -> None:
+    if label_size not in ("image", "input"):
+        raise InputError(f"label_size: expected 'image' or 'input', got {label_size!r}")
+    if channels not in get_args(ChannelOrder):
+        raise InputError(f"channels: expected 'rgb' or 'bgr', got {channels!r}")
+
+
+def _opened(
+    artifact: str | Path | OpenArtifact, device: str | None, trust: str | Path | None
+) -> tuple[Path, OpenArtifact]:
+    """Return the path of an artifact, or a word for what has none, and what is open of it."""
+    if isinstance(artifact, str | os.PathLike):
+        return Path(artifact), open_artifact(artifact, device, trust)
+    if not isinstance(artifact, OpenArtifact):
+        raise InputError(f"artifact: expected a path, got {type(artifact).__name__}")
+    for name, value in (("device", device), ("trust", trust)):
+        if value is not None:
+            raise InputError(
+                f"{name}: expected none with a model that is open already, got {str(value)!r}",
+                "say it where the model is opened",
+            )
+    return Path("eager"), artifact
 
 
 def _reopen(again: partial[Runner], payload_sha256: str) -> Runner:
@@ -512,11 +539,23 @@ def _check_are_many(images: Any) -> None:
 
 def _raising(
     outcomes: Generator[Result | Skipped, None, None],
-) -> Generator[Result, None, None]:
-    """Pass results on up to the first image that was skipped, and raise what it was skipped for."""
+) -> Generator[Result | None, None, None]:
+    """Pass results on up to the first image that was skipped, and raise what it was skipped for.
+
+    The first thing that it yields is None, once it holds the outcomes.
+    """
     with closing(outcomes):
+        yield None
         for outcome in outcomes:
             yield _result(outcome)
+
+
+def _begun(
+    outcomes: Generator[Result | Skipped | None, None, None],
+) -> Generator[Result | Skipped, None, None]:
+    """Have a generator yield its first None: dropped from there on, it lets go of what it holds."""
+    next(outcomes)
+    return cast("Generator[Result | Skipped, None, None]", outcomes)
 
 
 def _result(outcome: Result | Skipped) -> Result:

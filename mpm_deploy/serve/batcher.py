@@ -39,7 +39,7 @@ class Batcher(Generic[Item, Outcome]):
 
     Args:
         work: Makes the outcomes of a batch, in its order. Where it fails on several, each is tried
-            alone.
+            alone, unless the end has come.
         most: Items of a batch.
         patience: Seconds that a batch waits for others to fill it.
     """
@@ -54,6 +54,7 @@ class Batcher(Generic[Item, Outcome]):
         self._queue: asyncio.Queue[_Job[Item, Outcome]] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(_BATCHES_IN_FLIGHT, "mpm-batch")
         self._workers: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     @property
     def waiting(self) -> int:
@@ -80,10 +81,11 @@ class Batcher(Generic[Item, Outcome]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stopping = True
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        self._threads.shutdown()
+        await asyncio.to_thread(self._threads.shutdown)  # what is worked on takes its time
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -113,6 +115,6 @@ class Batcher(Generic[Item, Outcome]):
         try:
             return [*self._work(items)]
         except Exception as error:  # noqa: BLE001 - not understood here, only carried over
-            if len(items) == 1:
-                return [error]
+            if len(items) == 1 or self._stopping:
+                return [error] * len(items)
         return [outcome for item in items for outcome in self._outcomes([item])]

@@ -23,7 +23,7 @@ from mpm_deploy.serve.plane import Plane
 from mpm_deploy.serve.refusals import RefusedError, Status, sentence_of, status_of
 from mpm_deploy.serve.requests import outputs_of
 from mpm_deploy.serve.responses import is_binary
-from mpm_deploy.serve.rest_body import json_end, read_request
+from mpm_deploy.serve.rest_body import json_end, length_of, read_request
 
 Outcome = TypeVar("Outcome")
 
@@ -132,7 +132,7 @@ class RestEndpoints:
 async def _read(request: Request, most: int) -> bytes:
     """Read the body of a request, and no more of it than is allowed."""
     announced = request.headers.get("content-length", "0")
-    parts, size = [], int(announced) if announced.isdecimal() else 0
+    parts, size = [], length_of(announced) or 0
     if size <= most:
         size = 0
         async for part in request.stream():

@@ -17,6 +17,11 @@ from mpm_deploy.errors import InputError
 from mpm_deploy.support.quoting import shown
 
 _HEADER = "Inference-Header-Content-Length"
+_MOST_DIGITS = 18  # of a number of bytes; of thousands Python makes no number at all
+_FORM = (
+    'post JSON: {"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], '
+    '"data": [a file in base64]}]}'
+)
 
 
 class _Input(RequestInput):  # type: ignore[misc]  # kserve has no types
@@ -39,12 +44,19 @@ def json_end(body: bytes, header: str | None) -> int:
     """
     if header is None:
         return len(body)
-    if not (header.isascii() and header.isdecimal()) or int(header) > len(body):
+    end = length_of(header)
+    if end is None or end > len(body):
         raise InputError(
             f"{_HEADER}: expected the length of the JSON, at most {len(body)}, got {shown(header)}",
             "leave it out where nothing follows the JSON",
         )
-    return int(header)
+    return end
+
+
+def length_of(text: str) -> int | None:
+    """Return the length that a header says; None where it says none that a machine could hold."""
+    is_length = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_length else None
 
 
 def read_request(body: bytes, end: int, model_name: str) -> InferRequest:
@@ -87,9 +99,14 @@ def _parse(text: bytes) -> _Asked:
         raise InputError(
             f"{where}: expected a request of the Open Inference Protocol, got another: "
             f"{first['msg']}",
-            f"bytes behind the JSON need the header {_HEADER}",
+            f"bytes behind the JSON need the header {_HEADER}" if _is_followed(first) else _FORM,
         ) from error
     return asked
+
+
+def _is_followed(error: Any) -> bool:
+    """Tell whether a parser's error is that something stands behind a whole JSON text."""
+    return error["type"] == "json_invalid" and "trailing characters" in error["msg"]
 
 
 def _binary_size(tensor: _Input, left: int) -> int | None:

@@ -1,6 +1,12 @@
-"""A server: REST and gRPC on the same models, until it is told to stop."""
+"""A server: REST and gRPC on the same models, until it is told to stop.
+
+stop ─── grace ──▶ cut off ─── last words ──▶ left
+what is new is     what is not done           once the model is done with the batches
+refused            is refused too             that it was given
+"""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
@@ -16,32 +22,11 @@ from mpm_deploy.serve.places import Places
 from mpm_deploy.serve.plane import Models, Plane
 from mpm_deploy.serve.rest import RestEndpoints
 from mpm_deploy.serve.rpc import grpc_server
+from mpm_deploy.serve.settings import Settings
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.threads import set_intra_op_threads
 
-
-class Settings(NamedTuple):
-    """How a server serves.
-
-    Attributes:
-        host: The address to listen at; ``"0.0.0.0"`` are all of this machine.
-        port: The port of REST; 0 is any that is free.
-        grpc_port: The port of gRPC, likewise.
-        places: Images in the server at once; who comes past that is told so.
-        max_bytes: The size of the largest request.
-        batch: Images a call of a model; None is as many as suit the device.
-        patience: Seconds that a request over HTTP may take to arrive.
-        grace: Seconds that requests in hand have to be done when the server stops.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    grpc_port: int = 8081
-    places: int = 64
-    max_bytes: int = 64 << 20
-    batch: int | None = None
-    patience: float = 30.0
-    grace: float = 30.0
+_LAST_WORDS = 1  # seconds in which those that are cut off are told so
 
 
 class Ports(NamedTuple):
@@ -56,14 +41,17 @@ async def serve(
     settings: Settings,
     stop: asyncio.Event,
     started: Callable[[Ports], None] = lambda ports: None,
-) -> None:
-    """Serve models until ``stop`` is set; then finish what was begun, and take nothing new.
+) -> int:
+    """Serve models until ``stop`` is set; then take nothing new, and finish what was begun.
 
     Args:
         runners: The artifacts by the names that clients know, open.
         settings: How.
         stop: Ends it.
         started: Told once requests are taken.
+
+    Returns:
+        The number of requests that were begun and refused after all, since the grace was over.
 
     Raises:
         InputError: It cannot listen where it is to.
@@ -78,6 +66,7 @@ async def serve(
             model = ServedModel(name, runner, places, threads, settings.batch)
             models.update(await stack.enter_async_context(model))
         await _listen(Plane(models, places), places, settings, stop, started)
+    return places.refused_late
 
 
 async def _listen(
@@ -88,6 +77,8 @@ async def _listen(
     started: Callable[[Ports], None],
 ) -> None:
     address = address_of(settings.host, settings.grpc_port)
+    # Of a port that is taken gRPC would print lines of its own.
+    listen(settings.host, settings.grpc_port, "--grpc-port").close()
     rpc, grpc_port = grpc_server(plane, places, settings.max_bytes, address)
     with listen(settings.host, settings.port) as listener:
         endpoints = RestEndpoints(plane, places, settings.max_bytes, settings.patience)
@@ -97,7 +88,7 @@ async def _listen(
                 log_config=None,
                 access_log=False,
                 lifespan="off",
-                timeout_graceful_shutdown=int(settings.grace),
+                timeout_graceful_shutdown=math.ceil(settings.grace) + _LAST_WORDS,
             )
         )
         serving = asyncio.create_task(rest.serve(sockets=[listener]))
@@ -108,7 +99,9 @@ async def _listen(
         stopping.cancel()
         places.close()
         rest.should_exit = True
-        await asyncio.gather(serving, rpc.stop(settings.grace))
+        late = asyncio.get_running_loop().call_later(settings.grace, places.cut_off)
+        await asyncio.gather(serving, rpc.stop(settings.grace + _LAST_WORDS))
+        late.cancel()
 
 
 class _RestServer(uvicorn.Server):

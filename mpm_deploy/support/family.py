@@ -19,13 +19,22 @@ from mpm_deploy.errors import InputError
 Value = TypeVar("Value")
 
 
+class Words(str):
+    """What came in place of a value, in words: a message says it as it is, without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class OptionError(InputError):
     """An option of a member has a value that it does not take.
 
     Args:
         key: The option's name.
         expected: What it takes, in words.
-        value: What came.
+        value: What came; or `Words`, as where two options came and one is expected.
         hint: The cure.
     """
 

@@ -44,11 +44,6 @@ class Neighbors:
         self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
         self._surplus: ThreadPoolExecutor | None = None
 
-    @property
-    def gives_way(self) -> bool:
-        """Whether fewer threads share an operator than there are."""
-        return self._given_up > 0
-
     def look(self) -> None:
         """Look what others do, once a second at most.
 

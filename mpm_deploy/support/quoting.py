@@ -36,8 +36,8 @@ def shown(value: object) -> str:
 
 
 def shortened(text: object, longest: int = LONGEST) -> str:
-    """Return a text, cut after so many characters."""
-    whole = str(text)
+    """Return a text, cut after so many characters; of bytes that are no text only that."""
+    whole = "not a text file" if isinstance(text, UnicodeDecodeError) else str(text)
     return whole if len(whole) <= longest else f"{whole[: longest - 3]}..."
 
 

@@ -23,6 +23,7 @@ from mpm_deploy.artifact import (
     write_artifact,
 )
 from mpm_deploy.artifact.archive import MANIFEST, SIGNATURE
+from mpm_deploy.artifact.trust import make_signature
 from mpm_deploy.artifact.zip_directory import read_record
 from mpm_deploy.errors import ArtifactError, InputError, MissingPackageError
 from tests.artifact.test_artifact import IMAGE, LABELS, rewritten, with_manifest
@@ -263,6 +264,12 @@ def test_trust_without_keys_trusts_nobody(signed, tmp_path, private):
     other = write_public(ec.generate_private_key(ec.SECP256R1()), tmp_path / "other.pem")
     with pytest.raises(InputError, match="expected a public key of ed25519"):
         read_manifest(signed, other)
+
+
+def test_a_private_key_that_cannot_be_read_has_a_cure_of_its_own(tmp_path):
+    with pytest.raises(InputError, match="keys cannot be read: No such file") as caught:
+        make_signature(b"{}", tmp_path / "missing.pem")
+    assert caught.value.hint.startswith("name your private key, or make one: openssl genpkey")
 
 
 @pytest.mark.parametrize(

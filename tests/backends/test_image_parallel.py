@@ -1,6 +1,7 @@
 """Parts side by side: order, threads, errors."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -71,3 +72,35 @@ def test_an_error_comes_after_the_others_are_done(side_by_side: SideBySide) -> N
     with pytest.raises(ValueError, match="the first"):
         side_by_side.map(work, range(6))
     assert sorted(done) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_where_no_worker_can_begin_nobody_waits_for_ever(
+    side_by_side: SideBySide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(threads: int) -> None:
+        raise RuntimeError(f"no {threads} threads")
+
+    monkeypatch.setattr("mpm_deploy.backends.image_parallel.set_intra_op_threads", refuse)
+    with pytest.raises(RuntimeError, match="no 1 threads"):
+        side_by_side.map(lambda part: part, range(3))
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_where_a_worker_cannot_be_had_those_that_work_are_waited_for(
+    side_by_side: SideBySide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side_by_side.map(lambda part: part, range(3))  # three workers
+    done = []
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def work(part: int) -> None:
+        time.sleep(0.05)
+        done.append(part)
+
+    monkeypatch.setattr(side_by_side._workers[2], "submit", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        side_by_side.map(work, range(4))
+    assert sorted(done) == [0, 1, 2, 3]

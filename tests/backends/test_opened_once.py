@@ -11,11 +11,15 @@ from threading import Event
 
 import numpy as np
 import pytest
+import torch
 
 from mpm_deploy import Runner
+from mpm_deploy.backends import open_artifact
 from mpm_deploy.backends.aotinductor import backend as aotinductor
 from mpm_deploy.backends.opened_once import OpenedOnce
+from mpm_deploy.errors import InputError
 from mpm_deploy.recipe import Recipe
+from tests.conftest import INPUT_SIZE
 from tests.support.forked import in_child
 from tests.support.opened import loaded
 
@@ -199,6 +203,20 @@ def test_a_forked_child_says_that_the_file_to_open_anew_is_another_or_gone(
         where = f"ArtifactError: {tmp_path / own}: "
         assert of_another.startswith(f"{where}not an artifact, or cut short")
         assert of_none.startswith(f"{where}cannot be opened: No such file")
+
+
+def test_a_closed_program_leaves_memory_while_somebody_has_it(
+    recipe_and_artifact: tuple[Recipe, Path],
+) -> None:
+    _, artifact = recipe_and_artifact
+    _, program = open_artifact(artifact)
+    kept = weakref.ref(vars(program)["_opened"]._shared)
+    program.close()
+    gc.collect()
+    assert kept() is None
+    images = torch.zeros(1, 3, *INPUT_SIZE, dtype=torch.uint8)
+    with pytest.raises(InputError, match=f"{artifact.name}: this program is closed"):
+        program.scores(images)
 
 
 def test_runners_of_one_file_share_what_is_loaded_and_outlive_each_other(

@@ -16,11 +16,13 @@ if torch.version.cuda is None:
 
 SEEN = """
 import torch
+from mpm_deploy.builder.verify import _check_scores
 assert torch.cuda.get_device_capability() == (9, 0)
 tokens = torch.ones(4, 64, device="cuda", dtype=torch.bfloat16)
 product = tokens @ tokens.t()
 torch.cuda.synchronize()
 assert product.shape == (4, 4) and not product.cpu().any()
+_check_scores("eager", product.float(), "what is read back is true")
 there_and_back = torch.arange(6.0).cuda().cpu()
 assert there_and_back.tolist() == [0, 1, 2, 3, 4, 5]
 print("seen")

@@ -10,7 +10,7 @@ from mpm_deploy.backends import Program, get_backend
 from mpm_deploy.builder.build import build, open_eager
 from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.recipes import as_recipe
-from mpm_deploy.errors import AgreementError, BuildError, RecipeError
+from mpm_deploy.errors import AgreementError, BuildError, ModelError, RecipeError
 from mpm_deploy.models.weights.files import save_weights
 from mpm_deploy.recipe import Recipe, load_recipe
 from mpm_deploy.run.runner import Runner
@@ -189,6 +189,20 @@ def test_weights_bring_their_heads_options(tmp_path):
     assert make_model(named.override("model.queries=3"))[0].decoder.queries == 3
     with pytest.raises(RecipeError, match=r"model.queries: expected 3, .* got 5"):
         make_model(named.override("model.queries=5"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("model.image_size=[100, 96]", "model.image_size: expected multiples of the patch size 16"),
+        ("merge.blocks=[2, 99]", "merge.blocks: expected rising block numbers from 0 to 11"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_named_with_its_recipe_key_and_cure(setting, problem):
+    with pytest.raises(ModelError) as caught:
+        make_model(small_recipe().override(setting))
+    assert caught.value.problem.startswith(f"recipe 'cpu_portable_fp32': {problem}")
+    assert caught.value.hint
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -7,16 +7,22 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from mpm_deploy import families, recipe
+from mpm_deploy import Runner, cli, families, recipe
 from mpm_deploy.cli.run import batch_size
+from mpm_deploy.measure.search.settings import BUILDS
+from mpm_deploy.measure.search.settings import Settings as SweepSettings
+from mpm_deploy.measure.speed.defaults import BATCH_SIZES, REPEATS
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe.model_names import MODELS
+from mpm_deploy.run.source_options import SourceOptions
+from mpm_deploy.serve.settings import Settings as ServeSettings
 from tests.cli.running import RANDOM, SMALL, run
 from tests.conftest import CLASSES, INPUT_SIZE
 from tests.models import official
@@ -32,6 +38,24 @@ def test_help_does_not_wait_for_torch() -> None:
     assert answer.stdout.splitlines()[-1] == "False"
 
 
+@pytest.mark.parametrize(
+    ("words", "library"),
+    [
+        (["serve", "a.pt2"], ServeSettings()._asdict() | {"queue": ServeSettings().places}),
+        (["sweep", "--recipe=r", "data"], vars(SweepSettings()) | {"builds": BUILDS}),
+        (["bench", "a.pt2", "photos"], {"batch": BATCH_SIZES, "repeats": REPEATS}),
+        (["run", "a.pt2", "photos"], vars(SourceOptions())),
+    ],
+)
+def test_what_a_command_does_unless_told_is_what_the_library_does(
+    words: list[str], library: dict[str, Any]
+) -> None:
+    chosen = vars(cli._parser().parse_args(words))
+    shared = {name for name in library.keys() & chosen.keys() if library[name] is not None}
+    assert len(shared) > 1
+    assert {name: chosen[name] for name in shared} == {name: library[name] for name in shared}
+
+
 def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         run("--help")
@@ -41,7 +65,41 @@ def test_help_does_not_list_the_worker(capsys: pytest.CaptureFixture[str]) -> No
     assert "worker" not in shown
 
 
-@pytest.mark.parametrize("flag", ["--device", "--stride", "--threads", "--root", "--task"])
+@pytest.mark.parametrize("word", ["bild", "worke"])
+def test_a_word_that_is_no_command_is_told_which_there_are(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(word)
+    assert left.value.code == 2
+    errors = capsys.readouterr().err
+    assert "expected one of recipes, models, convert, build, engine" in errors
+    assert f"got {word!r}" in errors and "worker" not in errors.replace(repr(word), "")
+    assert word != "bild" or "did you mean 'build'?" in errors
+
+
+def test_an_option_is_named_once_where_its_value_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        run("run", "a.pt", "b.jpg", "-o", "out", "--device", "gpu")
+    assert "argument --device: expected " in capsys.readouterr().err
+
+
+def test_libraries_keep_known_warnings_to_themselves() -> None:
+    said = (
+        "from mpm_deploy.cli import main; main(['recipes'])\n"
+        "from torch.export.pt2_archive import _package; from torch.utils import cpp_extension\n"
+        "_package.logger.warning('Device information mismatch')\n"
+        "cpp_extension.logger.warning('No CUDA runtime is found')\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "flag", ["--device", "--stride", "--threads", "--workers", "--root", "--task"]
+)
 def test_a_flag_means_one_thing_in_every_command(flag: str) -> None:
     meanings = set()
     for module in families.COMMANDS.values():
@@ -128,6 +186,8 @@ def test_set_goes_over_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ["inspect"],
         ["run", "a.pt", "images"],
         ["run", "a.pt", "images", "-o", "out", "--device", "gpu"],
+        ["run", "a.pt", "images", "-o", "out", "--label-size", "window"],
+        ["run", "a.pt", "images", "-o", "out", "--workers", "0"],
         ["bench", "a.pt"],
         ["bench", "a.pt", "images", "--batch", "1,0"],
         ["bench", "a.pt", "images", "--batch", "1,,2"],
@@ -315,6 +375,26 @@ def test_run_writes_an_indexed_png_of_each_images_size(
             assert labels.mode == "P"
             assert labels.size == picture.size
             assert np.asarray(labels).max() < CLASSES
+
+
+def test_run_writes_label_maps_of_the_inputs_size(
+    artifact: Path, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, seen = image_folder / "image_1.png", []
+    begin = Runner.__init__
+
+    def watched(self: Runner, *words: Any, **options: Any) -> None:
+        begin(self, *words, **options)
+        seen.append(self.workers)
+
+    monkeypatch.setattr(Runner, "__init__", watched)
+    for size in ("image", "input"):
+        options = ("--label-size", size, "--workers", 3)
+        assert run("run", artifact, image, "-o", tmp_path / size, *options) == 0
+        with Image.open(tmp_path / size / "image_1.png") as labels, Image.open(image) as picture:
+            assert labels.size == (picture.size if size == "image" else INPUT_SIZE[::-1])
+            assert picture.size != INPUT_SIZE[::-1]
+    assert seen == [3, 3]
 
 
 def test_run_writes_scores_where_they_are_asked_for(

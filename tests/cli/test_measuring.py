@@ -17,7 +17,7 @@ def test_bench_prints_a_table_and_writes_the_report(
     artifact: Path, mixed_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report_path = tmp_path / "report.json"
-    options = ("--batch", "1,2", "--warmup", 1, "--json", report_path)
+    options = ("--batch", "1,2", "--warmup", 1, "--workers", 1, "--json", report_path)
     assert run("bench", artifact, mixed_folder, *options) == 3
     captured = capsys.readouterr()
     assert "end-to-end FPS" in captured.out
@@ -151,7 +151,8 @@ def test_profile_names_what_it_skips(
     ("options", "problem"),
     [
         (("--schedule", "2,40"), "expected rising block numbers from 0 to 11, got [2, 40]"),
-        (("--method", "tome"), "merge.ratio: expected ratio or r"),
+        (("--method", "tome"), "merge.ratio: expected ratio or r, got neither"),
+        (("--method", "tome"), "hint: as in --method tome:ratio=0.1"),
     ],
 )
 def test_a_sweep_is_checked_before_anything_is_built(
@@ -200,4 +201,4 @@ def test_bench_skips_images_of_more_pixels(
     artifact: Path, image_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("bench", artifact, image_folder, "--max-pixels", 1) == 1
-    assert "images can be decoded" in capsys.readouterr().err
+    assert "none of its 5 images could be used; the first: " in capsys.readouterr().err

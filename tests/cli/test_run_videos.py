@@ -1,6 +1,7 @@
 """``mpm-deploy run`` on videos and cameras: what it writes, and what is left when it is ended."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 
 from mpm_deploy import Runner
+from mpm_deploy.cli.run_outputs import _json_lines
+from mpm_deploy.errors import InputError
 from tests.cli.running import run
 from tests.conftest import CLASSES
 from tests.run.sources.camera import camera
@@ -93,7 +96,7 @@ def test_a_broken_frame_is_told_and_the_exit_code_says_so(
     write_clip(path, list(pictures(5)), options={"g": "1"})
     damage(path, 2)
     assert run("run", artifact, path, "-o", tmp_path / "out") == 3
-    assert "1 frames could not be decoded" in capsys.readouterr().err
+    assert "1 frame could not be decoded" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -101,8 +104,13 @@ def test_a_broken_frame_is_told_and_the_exit_code_says_so(
     [
         (["{clip}", "--json", "{tmp}/none/a"], "cannot write there: no such folder"),
         (["{clip}", "--json", "{clip}"], "clip.mp4: this output would overwrite an input"),
+        (["{clip}", "-o", "{tmp}/a.mp4", "--label-size", "input"], "--label-size: expected image"),
         (["{clip}", "{clip}", "-o", "{tmp}/out"], "expected a video or a camera alone"),
         (["{images}", "--recursive", "-o", "{images}/out"], "expected an output folder outside"),
+        (
+            ["{images}", "-o", "{images}/one.png"],
+            "expected a folder for results, got an image's name",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_told_at_once(
@@ -117,6 +125,62 @@ def test_what_makes_no_sense_is_told_at_once(
     places = {"clip": clip, "images": image_folder, "tmp": tmp_path}
     assert run("run", artifact, *(word.format(**places) for word in words)) == 1
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["{photos}", "--json", "{artifact}"], "{artifact}: this output would overwrite the"),
+        (["{photos}", "--json", "{jpeg}"], "{jpeg}: this output would overwrite an input"),
+        (["{photos}", "--json", "{text}"], "{text}: cannot write there: expected a new file or"),
+        (
+            ["{clip}", "-o", "{out}/o.mp4", "--json", "{out}/o.mp4"],
+            "{out}/o.mp4: expected two files for -o and --json",
+        ),
+        (
+            ["{photos}", "-o", "{out}", "--json", "{out}/image_0.png"],
+            "{out}/image_0.png: expected two files for -o and --json",
+        ),
+    ],
+)
+def test_no_output_takes_the_place_of_another_file(
+    clip: Path,
+    mixed_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    problem: str,
+) -> None:
+    places = {
+        "artifact": tmp_path / "model.pt",
+        "photos": mixed_folder,
+        "jpeg": mixed_folder / "image_0.jpg",
+        "clip": clip,
+        "text": tmp_path / "notes.txt",
+        "out": tmp_path / "out",
+    }
+    places["artifact"].write_text("not opened")
+    places["text"].write_text("not of this program")
+    places["out"].mkdir()
+    before = {path: path.is_dir() or path.read_bytes() for path in tmp_path.rglob("*")}
+    assert run("run", places["artifact"], *(word.format(**places) for word in words)) == 1
+    assert capsys.readouterr().err.startswith(f"error: {problem.format(**places)}")
+    assert {path: path.is_dir() or path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_of_a_line_that_does_not_fit_nothing_is_left(tmp_path: Path) -> None:
+    path, line = tmp_path / "a.jsonl", {"text": "x" * 100}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with _json_lines(str(path)) as put:
+        put(line)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150, before[1]))
+        try:
+            with pytest.raises(InputError, match="cannot write there: File too large"):
+                put(line)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        put({"end": True})
+    assert lines_of(path) == [line, {"end": True}]
 
 
 def start(*words: object, **options: Any) -> "subprocess.Popen[str]":

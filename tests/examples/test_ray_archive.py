@@ -114,6 +114,7 @@ def check_whole(output: Path, archive: Path) -> None:
     assert [path for path, row in rows.items() if row["error"]] == [BROKEN]
 
 
+@pytest.mark.slow
 def test_a_node_is_killed(cluster: Cluster, artifact: Path, archive: Path, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=1, **STORE)
     cluster.wait_for_nodes()

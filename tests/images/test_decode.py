@@ -11,8 +11,23 @@ import torch
 from PIL import Image
 
 from mpm_deploy.errors import ImageError, InputError
-from mpm_deploy.images.decode import find_images, fit, scale, take, to_tensor
+from mpm_deploy.images.decode import (
+    ImageLike,
+    check_names_a_folder,
+    decode,
+    find_images,
+    fit,
+    scale,
+    take,
+)
+from mpm_deploy.images.pixels import ChannelOrder
 from tests.images.made_up import noise, rows_of, smooth
+
+
+def to_tensor(image: ImageLike, channels: ChannelOrder = "rgb") -> torch.Tensor:
+    """An image taken as a Runner does, and decoded where that is to be done."""
+    taken = take(image, channels)
+    return taken if isinstance(taken, torch.Tensor) else decode(taken)
 
 
 def test_fit_keeps_an_image_of_the_right_size() -> None:
@@ -242,6 +257,29 @@ def test_find_images_sorts_by_bytes_leaves_out_hidden_files_and_stays_in_the_fol
     assert [file.name for file in find_images(tmp_path)] == ["Z.jpeg", "a.png", "b.JPG", "ä.png"]
     for named in ("notes.txt", "._b.JPG"):
         assert find_images(tmp_path / named) == [tmp_path / named]
+
+
+def test_a_folder_of_folders_has_a_cure_that_names_one_and_how_to_take_all(tmp_path: Path) -> None:
+    (tmp_path / "in" / "empty").mkdir(parents=True)
+    (tmp_path / "in" / "day").mkdir()
+    with pytest.raises(InputError, match="hint: name a folder that holds JPEG or PNG files"):
+        find_images(tmp_path / "in")
+    (tmp_path / "in" / "day" / "a.png").touch()
+    with pytest.raises(InputError) as caught:
+        find_images(tmp_path / "in")
+    inner = tmp_path / "in" / "day"
+    cure = f"name one inside it, as {inner}; `run` takes them all with --recursive"
+    assert caught.value.hint == cure
+    assert find_images(inner) == [inner / "a.png"]
+
+
+def test_a_folder_for_results_has_no_images_name_unless_it_is_there(tmp_path: Path) -> None:
+    for name in ("one.png", "ONE.JPG"):
+        with pytest.raises(InputError, match="expected a folder for results, got an image's name"):
+            check_names_a_folder(tmp_path / name)
+    (tmp_path / "one.png").mkdir()
+    check_names_a_folder(tmp_path / "one.png")
+    check_names_a_folder(tmp_path / "new")
 
 
 def test_nothing_to_find(tmp_path: Path) -> None:

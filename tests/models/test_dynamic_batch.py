@@ -133,7 +133,9 @@ def baseline(
 
 
 @pytest.mark.usefixtures("_as_on_a_gpu")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    "dtype", [pytest.param(torch.float32, marks=pytest.mark.slow), torch.bfloat16], ids=str
+)
 @pytest.mark.parametrize("method", BASELINES, ids=str)
 def test_one_export_of_a_baseline_answers_for_every_batch(
     method: Method, dtype: torch.dtype
@@ -178,7 +180,9 @@ def test_sharing_has_no_size_that_depends_on_the_data(blocks: tuple[int, ...]) -
 
 @pytest.mark.usefixtures("_as_on_a_gpu")
 @pytest.mark.parametrize(
-    "method", [Mpm(), Tome(0.2), pytest.param(Cts(5), marks=pytest.mark.slow)], ids=str
+    "method",
+    [Mpm(), *(pytest.param(method, marks=pytest.mark.slow) for method in (Tome(0.2), Cts(5)))],
+    ids=str,
 )
 def test_one_export_of_a_vit_with_an_adapter_answers_for_every_batch(method: Method) -> None:
     model = small_eva((0, 3), method)

@@ -10,6 +10,7 @@ import torch
 import mpm_deploy
 from mpm_deploy.errors import InputError, ModelError
 from mpm_deploy.models.encoders.timm_vit import encoder_from_timm
+from mpm_deploy.models.patch import _drop_path
 from tests.models.encoders.test_timm_vit import PLAIN, timm_model
 
 timm = pytest.importorskip("timm")
@@ -201,6 +202,14 @@ def test_stochastic_depth_drops_all_of_a_merged_image_or_nothing():
         for image, with_it, without in zip(features, kept, dropped, strict=True)
     ]
     assert set(found) == {(True, False), (False, True)}
+
+
+def test_dropping_a_branch_reads_nothing_of_the_device():
+    """Numbers on the meta device cannot be read, and a GPU would have to be waited for."""
+    drop = timm.layers.DropPath(0.5).train()
+    branch = torch.empty(7, 3, device="meta")
+    offsets = torch.empty(3, dtype=torch.int32, device="meta")
+    assert _drop_path(drop, branch, offsets).shape == (7, 3)
 
 
 def test_unpatch_brings_back_the_same_bits():

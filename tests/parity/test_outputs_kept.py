@@ -136,6 +136,34 @@ def test_label_maps_never_lie_among_the_images(
     assert sorted(photos.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("one.png", "expected a folder for results, got an image's name"),
+        ("notes.md", "cannot be made a folder: File exists"),
+    ],
+)
+def test_what_is_no_folder_is_told_alike(
+    command: list[str], artifact: Path, image_folder: Path, tmp_path: Path, name: str, problem: str
+) -> None:
+    (tmp_path / "notes.md").touch()
+    image = image_folder / "image_0.jpg"
+    code, errors = start(command, "run", artifact, image, "-o", name, cwd=tmp_path)
+    assert (code, errors.splitlines()[0]) == (1, f"error: {name}: {problem}")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]
+
+
+def test_a_folder_of_folders_is_told_alike(
+    command: list[str], artifact: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "day").symlink_to(image_folder)  # no folder: it may lead in a circle
+    (tmp_path / "night").mkdir()
+    (tmp_path / "night" / "a.jpg").write_bytes((image_folder / "image_0.jpg").read_bytes())
+    code, errors = start(command, "bench", artifact, tmp_path)
+    cure = f"name one inside it, as {tmp_path / 'night'}; `run` takes them all with --recursive"
+    assert (code, errors.splitlines()[1]) == (1, f"  hint: {cure}")
+
+
 def test_the_label_map_of_one_file_may_lie_beside_it(
     command: list[str], artifact: Path, image_folder: Path, tmp_path: Path
 ) -> None:

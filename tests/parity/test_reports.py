@@ -8,6 +8,8 @@ import json
 
 import pytest
 
+from mpm_deploy.errors import InputError
+from mpm_deploy.measure.speed.engine import Engine
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.support.schema import read_structure
 from tests.parity.conftest import CPP_RUNNER
@@ -65,6 +67,7 @@ def test_what_could_not_be_read_is_named_with_the_same_reason(reports):
     python, cpp = reports
     assert python["skipped"] == cpp["skipped"]
     assert len(python["skipped"]) == 6
+    assert python["left_out"] == cpp["left_out"]
     assert [row["batch_size"] for row in python["left_out"]] == [32]
 
 
@@ -85,3 +88,16 @@ def test_two_artifacts_are_compared_in_either_program(
     assert keys({**report, "comparison": None}) == keys({**own, "left_out": []})
     assert report["results"][0]["tokens_kept"] == own["results"][0]["tokens_kept"]
     assert [row["flop_ratio"] for row in report["comparison"]["results"]] == [1]
+
+
+def test_where_no_image_can_be_used_both_programs_say_why(
+    built, tmp_path, mpm_deploy, cpp_runner, cpp_command
+):
+    (tmp_path / "a.png").write_bytes(b"text")
+    python, cpp = mpm_deploy("bench", built, tmp_path), cpp_runner("bench", built, tmp_path)
+    file = tmp_path / "a.png"
+    said = f"none of its 1 images could be used; the first: {file}: not a JPEG or PNG file"
+    assert python.stderr == cpp.stderr == f"error: {tmp_path}: {said}\n"
+    with Engine(built, tmp_path, program=cpp_command) as engine, pytest.raises(InputError) as told:
+        engine.ask("open")
+    assert told.value.problem == f"{tmp_path}: {said}"

@@ -1,4 +1,5 @@
 import copy
+import gc
 import os
 import pickle
 import threading
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.run import runner as runner_module
 from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner
+from mpm_deploy.run.sources import Source
 from tests.support.toy import HEIGHT, MANIFEST, PATCH, PATCHES, WIDTH, ToyProgram, write_pictures
 
 
@@ -398,6 +400,69 @@ def test_a_runner_of_no_file_cannot_be_pickled(program: ToyProgram) -> None:
         for copied in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(InputError, match="a Runner of a model without a file cannot be"):
                 copied(runner)
+
+
+@pytest.mark.parametrize("asked", [{"device": "cpu"}, {"trust": Path("keys")}])
+def test_what_is_decided_as_a_model_is_opened_is_not_asked_for_later(
+    program: ToyProgram, asked: dict[str, Any]
+) -> None:
+    (name,) = asked
+    with pytest.raises(InputError, match=f"{name}: expected none with a model that is open") as it:
+        Runner(OpenArtifact(MANIFEST, program), **asked)
+    assert it.value.hint == "say it where the model is opened"
+
+
+def test_a_model_that_was_lent_stays_open(program: ToyProgram) -> None:
+    lent = OpenArtifact(MANIFEST, program)
+    for _ in range(2):
+        with Runner(lent, threads=2) as runner:
+            results = list(runner.run(gray_frames(8), batch_size=8))  # two calls, side by side
+            assert [result.batch for result in results if result.ok] == [8] * 8
+    program.close()
+
+
+def test_a_model_without_a_file_has_no_sample(program: ToyProgram) -> None:
+    with (
+        Runner(OpenArtifact(MANIFEST, program)) as runner,
+        pytest.raises(InputError, match="a Runner of a model without a file has no sample to try"),
+    ):
+        runner.check_sample()
+
+
+class Held(Source):
+    """A source that says whether it was closed."""
+
+    is_closed = False
+
+    def __iter__(self) -> Iterator[Path]:
+        yield from ()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("on_error", ["skip", "raise"])
+@pytest.mark.parametrize("by_place", [False, True])
+@pytest.mark.parametrize("is_dropped", [False, True])
+def test_a_run_that_nobody_reads_lets_go_of_its_source(
+    runner: Runner,
+    on_error: Literal["skip", "raise"],
+    by_place: bool,
+    is_dropped: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = Held("held")
+    monkeypatch.setattr(runner_module, "open_source", lambda _: source)
+    before = threading.active_count()
+    results = runner.run("held" if by_place else source, on_error=on_error)
+    assert threading.active_count() == before
+    assert not source.is_closed
+    if is_dropped:
+        del results
+        gc.collect()
+    else:
+        results.close()
+    assert source.is_closed
 
 
 def test_a_closed_runner_cannot_be_pickled(program: ToyProgram) -> None:

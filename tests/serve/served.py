@@ -16,17 +16,17 @@ from PIL import Image
 
 from tests.support.scripts import ROOT
 
-SOON = 10.0
+SOON = 30.0  # a machine that others load takes its time
 MODULES = {"rest": "tritonclient.http", "grpc": "tritonclient.grpc"}
 DATATYPES = {"object": "BYTES", "uint8": "UINT8", "float32": "FP32"}
 
 
 class Server:
-    """`toy_server` while ``with`` lasts."""
+    """`toy_server` while ``with`` lasts; requests in hand have ``grace`` seconds at its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float = 30.0) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.serve.toy_server"],
+            [sys.executable, "-m", "tests.serve.toy_server", str(grace)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -61,7 +61,8 @@ class Server:
         if self.process.poll() is None:
             self.tell("open")
             self.tell("stop")
-        self.process.communicate(timeout=SOON)
+        said, _ = self.process.communicate(timeout=SOON)
+        self.refused_late = int(said)
         assert self.process.returncode == 0
 
 

@@ -101,6 +101,23 @@ def test_who_fails_fails_alone() -> None:
     run(test())
 
 
+def test_at_its_end_a_batch_that_fails_is_not_tried_again() -> None:
+    async def test() -> None:
+        work = Work()
+        async with Batcher(work, most=2) as batcher:
+            tasks = await busy(batcher, work)
+            tasks += [asyncio.create_task(batcher.submit(item)) for item in (12, 13)]
+            await asyncio.sleep(0)
+            work.begun = threading.Semaphore(0)
+            first, work.gate = work.gate, threading.Event()
+            first.set()
+            await work.has_begun(1)
+            asyncio.get_running_loop().call_later(0.05, work.gate.set)  # amid its end
+        assert sorted(work.batches) == [[1], [2], [12, 13]]
+
+    run(test())
+
+
 def test_who_has_gone_is_dropped() -> None:
     async def test() -> None:
         work = Work()

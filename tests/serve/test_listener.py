@@ -22,7 +22,10 @@ def test_a_port_that_is_taken() -> None:
         port = listener.getsockname()[1]
         with pytest.raises(InputError, match=f"127.0.0.1:{port}: cannot listen there") as caught:
             listen("127.0.0.1", port)
-    assert caught.value.hint == "name a free port: --port 0 takes any"
+        assert caught.value.hint == "name a free port: --port 0 takes any"
+        with pytest.raises(InputError) as caught:
+            listen("127.0.0.1", port, "--grpc-port")
+    assert caught.value.hint == "name a free port: --grpc-port 0 takes any"
 
 
 def test_a_host_may_have_colons() -> None:

@@ -175,9 +175,17 @@ def test_a_request_may_be_too_large_without_saying_so(server: Server) -> None:
         b'{"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["\xc3\xa4"]}]}',
         b'{"inputs": [{"name": "pixels", "shape": [1, 1, 3], "datatype": "UINT8", '
         b'"data": [1, 2, 256]}]}',
+        b'{"inputs": [{"name": "pixels", "shape": [1'
+        + b"0" * 30
+        + b', 1, 3], "datatype": "UINT8", '
+        b'"data": [1, 2, 3]}]}',
+        b'{"inputs": [{"name": "image", "shape": [' + b"9" * 5000 + b'], "datatype": "BYTES", '
+        b'"data": ["aaaa"]}]}',
+        b'{"inputs": [{"name": "pixels", "shape": [1, 1, 3], "datatype": "UINT8", '
+        b'"data": [1, 2, ' + b"9" * 5000 + b"]}]}",
     ],
 )
-@pytest.mark.parametrize("json_length", [None, "0", "9999", "-1", "x", "full"])
+@pytest.mark.parametrize("json_length", [None, "0", "9999", "-1", "x", "9" * 5000, "full"])
 def test_a_body_that_is_none_is_refused(
     server: Server, body: bytes, json_length: str | None
 ) -> None:
@@ -188,7 +196,18 @@ def test_a_body_that_is_none_is_refused(
     assert [*answer] == ["error"]
 
 
-@pytest.mark.parametrize("size", [-1, 0, 3, 4, 8, 1 << 40, "4", True, None])
+@pytest.mark.parametrize("body", [b"{}", b"hello", b"--x\r\nContent-Disposition: form-data\r\n"])
+def test_a_body_of_another_form_is_told_the_form_that_is_read(server: Server, body: bytes) -> None:
+    _, answer, _ = post(server, body, {})
+    assert 'post JSON: {"inputs": [' in answer["error"] and "header" not in answer["error"]
+
+
+def test_bytes_behind_the_json_without_their_header_are_told_of_it(server: Server) -> None:
+    _, answer, _ = post(server, json.dumps({"inputs": [JSON_IMAGE]}).encode() + b"abcd", {})
+    assert "need the header Inference-Header-Content-Length" in answer["error"]
+
+
+@pytest.mark.parametrize("size", [-1, 0, 3, 4, 8, 1 << 40, 10**4000, "4", True, None])
 def test_binary_data_that_do_not_fill_their_tensor(server: Server, size: Any) -> None:
     tensor = {"name": "image", "shape": [1], "datatype": "BYTES"}
     tensor["parameters"] = {} if size is None else {"binary_data_size": size}
@@ -297,12 +316,34 @@ def test_it_finishes_what_it_began() -> None:
         assert server.process.poll() is None
         server.tell("open")
         assert [one.result(SOON) for one in begun] == [1, 1]
+    assert server.refused_late == 0
+
+
+def test_what_is_not_done_in_time_is_refused_in_a_sentence() -> None:
+    """Two are in the model's hands, two wait for it; and it holds on for longer than they may."""
+    with Server(grace=0.2) as server, ThreadPoolExecutor(4) as threads:
+        server.tell("shut")
+        begun = [threads.submit(_refused, *one) for one in [("rest", server), ("grpc", server)] * 2]
+        until(partial(_has, server, "mpm_images_in_hand 4.0"))
+        server.tell("stop")
+        told = sorted(one.result(SOON) for one in begun)
+        assert server.process.poll() is None  # the model is not done
+        assert server.tell("open") <= 2
+    sentence = "this server is stopping; send it to another one"
+    assert told == [("503", sentence)] * 2 + [("UNAVAILABLE", sentence)] * 2
+    assert server.refused_late == 4
 
 
 def _one(protocol: str, server: Server) -> int:
     """Ask for one image, and return how many label maps came."""
     with Client(protocol, server) as client:
         return len(client.ask([FILE]).as_numpy("label_map"))
+
+
+def _refused(protocol: str, server: Server) -> tuple[str, str]:
+    """Ask for one image, and return with which status and sentence it was refused."""
+    with Client(protocol, server) as client:
+        return client.refused(files=[FILE])
 
 
 def _has(server: Server, line: str) -> bool:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mpm_deploy import Runner
 from mpm_deploy.backends import OpenArtifact
-from mpm_deploy.serve.server import Settings, serve
+from mpm_deploy.serve.server import serve
+from mpm_deploy.serve.settings import Settings
 from tests.support.toy import MANIFEST, ToyProgram
 
 SETTINGS = Settings(port=0, grpc_port=0, places=4, max_bytes=1 << 16, patience=1)
@@ -38,7 +39,7 @@ def say(*numbers: int) -> None:
     sys.stdout.flush()
 
 
-async def run(runner: Runner, program: GatedProgram) -> None:
+async def run(runner: Runner, program: GatedProgram, settings: Settings) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def obey() -> None:
@@ -57,13 +58,15 @@ async def run(runner: Runner, program: GatedProgram) -> None:
             say(sum(program.batches))
 
     threading.Thread(target=obey, daemon=True).start()
-    await serve({"toy": runner}, SETTINGS, stop, lambda ports: say(*ports))
+    refused = await serve({"toy": runner}, settings, stop, lambda ports: say(*ports))
+    say(refused)
 
 
 def main() -> None:
     program = GatedProgram()
+    settings = SETTINGS._replace(grace=float(sys.argv[1]))
     with Runner(OpenArtifact(MANIFEST, program), threads=1) as runner:
-        asyncio.run(run(runner, program))
+        asyncio.run(run(runner, program, settings))
 
 
 if __name__ == "__main__":

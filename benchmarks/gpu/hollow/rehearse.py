@@ -5,21 +5,16 @@ python -m benchmarks.gpu.hollow FOLDER -- python -m benchmarks.gpu.hollow.rehear
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.gpu.prepare import scenes
 from benchmarks.gpu.rows import SUBJECTS
 from benchmarks.record import CPP_RUNNER
-from mpm_deploy.artifact import Agreement
-from mpm_deploy.backends.base import Program
 from mpm_deploy.builder import build as builder
-from mpm_deploy.builder import verify
-from mpm_deploy.builder.verify import measure_agreement
 from mpm_deploy.measure.speed.bench import bench
 
 ROW = "seg_t16_mask-512-bfloat16"
@@ -28,8 +23,8 @@ _BATCH_SIZES, _IMAGES = (1, 8), 16
 
 
 def rehearse(folder: Path, method: str, program: Path = CPP_RUNNER) -> None:
-    """Build a small model in bfloat16 that merges by a method, and run it in the way of
-    the paper's rows.
+    """Build a small model in bfloat16 that merges by a method, or is full-token, and run it in the
+    way of the paper's rows.
 
     Raises:
         CalledProcessError: The C++ program failed.
@@ -45,24 +40,16 @@ def rehearse(folder: Path, method: str, program: Path = CPP_RUNNER) -> None:
 
 
 def build(path: Path, method: str) -> Path:
-    """Build the artifact without the check of its scores: here they are what lay in memory."""
-    recipe = SUBJECTS[ROW].recipe(method, "random").override(*SMALL)
+    """Build the artifact of a way of merging, or of ``"full_token"``."""
+    full_token = method == "full_token"
+    recipe = SUBJECTS[ROW].recipe("mpm" if full_token else method, "random").override(*SMALL)
     # Inductor writes a graph's tensors as text into its trace, and only kernels can print one.
-    with (
-        mock.patch.object(Tensor, "__repr__", _shape),
-        mock.patch.object(builder, "measure_agreement", _agreeing),
-        mock.patch.object(verify, "_check_scores"),
-    ):
-        return builder.build(recipe, path, progress=print)
+    with mock.patch.object(Tensor, "__repr__", _shape):
+        return builder.build(recipe.full_token() if full_token else recipe, path, progress=print)
 
 
 def _shape(tensor: Tensor, **_: object) -> str:
     return f"tensor{tuple(tensor.shape)}"
-
-
-def _agreeing(model: nn.Module, program: Program, images: Tensor) -> Agreement:
-    found = measure_agreement(model, program, images)
-    return replace(found, labels=1.0, clusters=tuple(1.0 for _ in found.clusters))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ It runs without Python.
 """
 
 import platform
-import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,10 +27,12 @@ from mpm_deploy.backends.base import (
     uncompilable,
     unloadable,
 )
+from mpm_deploy.backends.file_program import FileProgram
 from mpm_deploy.backends.opened_once import OpenedOnce
-from mpm_deploy.errors import BuildError, InputError
+from mpm_deploy.errors import BuildError
 from mpm_deploy.ops.label_map.reference import label_map
 from mpm_deploy.recipe import Recipe
+from mpm_deploy.support.compiler import COMPILER_CURE, compiler_name, find_compiler
 from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.family import require
 from mpm_deploy.support.processor import BFLOAT16_ISA, INT8_ISA, X86_LEVELS, host_cpu_isa
@@ -106,21 +107,16 @@ class _Servable(nn.Module):
         return label_map(scores, (images.shape[2], images.shape[3])), scores, merge_maps
 
 
-class _AotInductorProgram(Program):
+class _AotInductorProgram(FileProgram[dict[str, Entry]]):
     def __init__(self, path: Path, manifest: Manifest, device: torch.device) -> None:
-        super().__init__(manifest, device)
-        self._path = path
-        self._opened: OpenedOnce[dict[str, Entry]] | None = OpenedOnce(
+        opened = OpenedOnce(
             manifest.payload_sha256 if device.type == "cpu" else "",
             f"entries, the first with {len(manifest.outputs)} outputs",
             open_it=lambda: _open_entries(path, manifest, device),
             check=lambda: check_payload(path, manifest.payload_sha256),
         )
+        super().__init__(path, manifest, device, opened)
         self._canvas = torch.zeros(1, 1, dtype=torch.uint8, device=device)
-
-    def close(self) -> None:
-        super().close()
-        self._opened = None  # what has no user leaves memory
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._named(self._run("scores", [images]))
@@ -129,9 +125,7 @@ class _AotInductorProgram(Program):
         return self._run("labels", [scores, self._canvas.expand(size)])[0]
 
     def _run(self, entry: str, inputs: list[Tensor]) -> Sequence[Tensor]:
-        if self._opened is None:
-            raise InputError(f"{self._path}: this program is closed", "open a new one")
-        with self._opened.call() as entries:
+        with self._open().call() as entries:
             try:
                 return entries[entry].run(inputs)
             except RuntimeError as error:
@@ -265,13 +259,14 @@ def _examples(
 @contextmanager
 def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for every entry of one file, valid while this is open."""
-    from mpm_deploy.backends.aotinductor.embedded import embedded_kernels
+    from mpm_deploy.backends.aotinductor.embedded import compilers_folder, embedded_kernels
     from mpm_deploy.backends.aotinductor.onednn import lower_inner_products, packing_weights
     from mpm_deploy.ops.own_kernels import exported_with_kernels
 
     options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if target is None:
-        yield options | _CUDA_OPTIONS
+        with compilers_folder():
+            yield options | _CUDA_OPTIONS
         return
     lower_inner_products()
     with (
@@ -355,10 +350,10 @@ def _versions(on_cuda: bool) -> dict[str, str]:
 
 
 def _check_cpu(recipe: Recipe) -> None:
-    if shutil.which("g++") is None and shutil.which("c++") is None:
+    if find_compiler() is None:
         raise BuildError(
-            f"recipe {recipe.name!r} needs a C++ compiler, and there is none on this machine",
-            "apt-get install g++",
+            f"recipe {recipe.name!r} needs a C++ compiler, and there is no {compiler_name()}",
+            COMPILER_CURE,
         )
     dtype = recipe.backend.dtype
     instructions = _DTYPE_ISA[dtype]

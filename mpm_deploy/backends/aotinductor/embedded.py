@@ -8,8 +8,10 @@ Python and C++ run such a file as any other: it asks for nothing that is not in 
 
 import hashlib
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,8 @@ import mpm_deploy.ops.deformable_attention.kernel
 import mpm_deploy.ops.gelu.kernel
 import mpm_deploy.ops.nearest_neighbor.pairwise  # noqa: F401  each declares an operator
 from mpm_deploy.errors import BuildError
+from mpm_deploy.support.compiler import COMPILER_CURE
+from mpm_deploy.support.cores import available_cores
 from mpm_deploy.support.temporary_folder import temporary_folder
 
 _KERNELS = Path(__file__).parent / "kernels"
@@ -62,6 +66,21 @@ _DECLARATIONS = {
 
 
 @contextmanager
+def compilers_folder() -> Iterator[Path]:
+    """Give a folder that holds all that compilers write while it is open.
+
+    It goes with them, also where they are killed. Inductor's cache does too: it compiles every
+    model anew, and would keep a library of each; and two builds side by side would write files of
+    the same name into it.
+    """
+    with (
+        temporary_folder() as folder,
+        mock.patch.dict(os.environ, dict.fromkeys(_PLACES, str(folder))),
+    ):
+        yield folder
+
+
+@contextmanager
 def embedded_kernels(flags: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Give Inductor's options for a model with this package's operators, valid while it is open.
 
@@ -71,12 +90,7 @@ def embedded_kernels(flags: Sequence[str]) -> Iterator[dict[str, Any]]:
     Raises:
         BuildError: The C++ compiler failed.
     """
-    # What a compiler makes for a time goes with that folder, also where it is killed. Inductor's
-    # cache does too: it compiles every model anew, and would keep a library of each.
-    with (
-        temporary_folder() as folder,
-        mock.patch.dict(os.environ, dict.fromkeys(_PLACES, str(folder))),
-    ):
+    with compilers_folder() as folder:
         library = _write_library(folder, flags)
         shims = {
             getattr(torch.ops.mpm, name).default: [declaration]
@@ -109,7 +123,7 @@ def _library(name: str, compiler: str, processors: tuple[str, ...]) -> bytes:
 
     Args:
         name: Tells the kernels from others.
-        compiler: A C++ compiler.
+        compiler: The command of a C++ compiler, as ``"ccache g++"``.
         processors: What tells it which processors they are for.
 
     Returns:
@@ -120,11 +134,14 @@ def _library(name: str, compiler: str, processors: tuple[str, ...]) -> bytes:
     flags = ["-std=c++20", "-O3", *processors, "-ffp-contract=fast", "-fopenmp", "-w"]
     flags += ["-fPIC", "-fvisibility=hidden"]  # hidden, as torch's own names begin alike
     includes = [f"-I{path}" for path in include_paths()]
-    with temporary_folder() as folder:
-        objects = []
-        for source in sorted(_KERNELS.glob("*.cpp")):
-            objects.append(str(folder / f"{source.stem}.o"))
-            _run([compiler, *flags, *includes, "-c", str(source), "-o", objects[-1]])
+    with temporary_folder() as folder, ThreadPoolExecutor(available_cores()) as side_by_side:
+
+        def compiled(source: Path) -> str:
+            target = str(folder / f"{source.stem}.o")
+            _run([*shlex.split(compiler), *flags, *includes, "-c", str(source), "-o", target])
+            return target
+
+        objects = [*side_by_side.map(compiled, sorted(_KERNELS.glob("*.cpp")))]
         library = folder / f"lib{name}.a"
         _run(["ar", "rcs", str(library), *objects])
         return library.read_bytes()
@@ -134,7 +151,7 @@ def _run(command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise BuildError(f"{command[0]} is not installed", "apt-get install g++") from error
+        raise BuildError(f"{command[0]} is not installed", COMPILER_CURE) from error
     if done.returncode != 0:
         raise BuildError(
             f"{' '.join(command)} failed: {done.stderr.strip()}",

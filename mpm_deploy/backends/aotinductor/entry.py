@@ -1,8 +1,8 @@
-"""Run an entry point of a ``.pt2`` on a CPU without Python's lock.
+"""Run an entry point of a ``.pt2`` without Python's lock.
 
-torch's loader holds the lock for as long as the model runs: no image is decoded meanwhile, and no
-other one scored. Underneath it is AOTInductor's C interface (aoti_runtime/interface.h), and what
-ctypes calls runs without the lock::
+torch's loader holds the lock for as long as the model runs, on a GPU until the last merge knows how
+many tokens it keeps: no image is decoded meanwhile, and no other one scored. Underneath it is
+AOTInductor's C interface (aoti_runtime/interface.h), and what ctypes calls runs without the lock::
 
     tensors ─▶ handles ─▶ AOTInductorModelContainerRun ─▶ handles ─▶ tensors
                locked     unlocked                        locked
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from mpm_deploy.artifact import copy_checked, unpack_checked
 from mpm_deploy.backends.aotinductor.stored_weights import free_stored_weights
+from mpm_deploy.backends.devices import on
 from mpm_deploy.support.strict_json import read_own_json
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -37,17 +38,18 @@ _capsule_of = ctypes.PYFUNCTYPE(
 
 
 class Entry(Protocol):
-    """The interface that torch's loader and `CpuEntry` have in common."""
+    """The interface that torch's loader and `UnlockedEntry` have in common."""
 
     def run(self, inputs: list[Tensor]) -> Sequence[Tensor]:
         """Call the entry; threads may call it at once, as many as it has runners."""
 
 
-class CpuEntry:
-    """One entry of a package, loaded for the CPU until nobody has it any more.
+class UnlockedEntry:
+    """One entry of a package, loaded for one device until nobody has it any more.
 
     Args:
         library: Its library, unpacked; the file may go once this is made.
+        device: Where it runs. On a GPU its work is queued on the caller's stream.
         outputs: How many tensors it gives.
         runners: Calls that may run at once; they share the weights.
 
@@ -55,17 +57,22 @@ class CpuEntry:
         RuntimeError: The library cannot be loaded.
     """
 
-    def __init__(self, library: Path, outputs: int, runners: int) -> None:
+    def __init__(self, library: Path, device: torch.device, outputs: int, runners: int) -> None:
+        self._device = device
         self._outputs = outputs
         self._container = ctypes.c_void_p()
         self._library = _load_library(library)
         weakref.finalize(self, _unload, self._library, self._container).atexit = False
         _check(
             self._library.AOTInductorModelContainerCreateWithDevice(
-                ctypes.byref(self._container), ctypes.c_size_t(runners), b"cpu", None
+                ctypes.byref(self._container),
+                ctypes.c_size_t(runners),
+                str(device).encode(),
+                None,  # no folder of kernels: they lie in the library
             )
         )
-        free_stored_weights(self._library, library)
+        if device.type == "cpu":
+            free_stored_weights(self._library, library)
 
     def run(self, inputs: list[Tensor]) -> Sequence[Tensor]:
         """Call the entry.
@@ -85,7 +92,7 @@ class CpuEntry:
                 ctypes.c_size_t(len(taken)),
                 given,
                 ctypes.c_size_t(len(given)),
-                None,  # no stream
+                _stream_of(self._device),
                 None,  # no proxy: see open_entries
             )
         )
@@ -105,10 +112,10 @@ class EntryKind(NamedTuple):
 def open_entries(
     path: Path, payload_sha256: str, entries: Mapping[str, EntryKind], device: torch.device
 ) -> dict[str, Entry]:
-    """Open entry points: as `CpuEntry` where that can run them, else with torch's loader.
+    """Open entry points: as `UnlockedEntry` where that can run them, else with torch's loader.
 
-    torch's loader is for what a `CpuEntry` does not have: a GPU, and operators that are looked up
-    by name, which it reads from a list beside the library.
+    torch's loader is for what an `UnlockedEntry` does not have: operators that are looked up by
+    name, which it reads from a list beside the library.
 
     Args:
         path: The ``.pt2``.
@@ -121,21 +128,28 @@ def open_entries(
         OSError: It cannot be unpacked.
         RuntimeError: It is no package, or cannot be loaded.
     """
-    if device.type == "cpu":
-        with temporary_folder() as folder:
-            unpacked = _unpack(path, payload_sha256, folder)
-            if not any(_names_operators(unpacked, entry) for entry in entries):
-                return {
-                    entry: CpuEntry(_library_of(unpacked, entry), *kind)
-                    for entry, kind in entries.items()
-                }
+    with temporary_folder() as folder:
+        unpacked = _unpack(path, payload_sha256, folder)
+        if not any(_names_operators(unpacked, entry) for entry in entries):
+            return {
+                entry: UnlockedEntry(_library_of(unpacked, entry), device, *kind)
+                for entry, kind in entries.items()
+            }
     index = -1 if device.index is None else device.index
-    with copy_checked(path, payload_sha256) as copy:
+    # The container makes the GPU the current one, and leaves it so.
+    with on(device), copy_checked(path, payload_sha256) as copy:
         loader: Any = torch._C._aoti.AOTIModelPackageLoader
         return {
             entry: loader(os.fsencode(copy), entry, False, kind.runners, index)
             for entry, kind in entries.items()
         }
+
+
+def _stream_of(device: torch.device) -> ctypes.c_void_p | None:
+    """Return the caller's stream on a GPU; a CPU has none."""
+    if device.type == "cpu":
+        return None
+    return ctypes.c_void_p(torch.cuda.current_stream(device).cuda_stream)
 
 
 def _unpack(path: Path, payload_sha256: str, folder: Path) -> dict[str, Path]:

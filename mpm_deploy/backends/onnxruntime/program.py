@@ -8,38 +8,37 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, check_payload
-from mpm_deploy.backends.base import Program, check_unpacked, failed_in_run, unloadable
+from mpm_deploy.backends.base import check_unpacked, failed_in_run, unloadable
+from mpm_deploy.backends.file_program import FileProgram
 from mpm_deploy.backends.onnxruntime.packages import import_onnxruntime
 from mpm_deploy.backends.onnxruntime.sessions import SessionStep, open_sessions
 from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.segments.chain import outputs_of, run_chain
-from mpm_deploy.errors import ArtifactError, HostError, InputError
+from mpm_deploy.errors import ArtifactError, HostError
 from mpm_deploy.ops.label_map.pruned import label_map
 
 CPU = "CPUExecutionProvider"
 
 
-class OnnxRuntimeProgram(Program):
+class OnnxRuntimeProgram(FileProgram[list[SessionStep]]):
     """Runs an image on one thread, or on several where the caller's operators have several.
 
-    A session keeps the number of threads that it was opened with. So there are two chains: one for
-    images that run on a thread each, and one that is opened anew where more threads are wanted than
-    it has.
+    A session keeps the number of threads that it was opened with, and has weights of its own. So
+    there are two chains: one for images that run side by side, and one with as many threads as any
+    call had so far. Where a call has more, that one is opened anew.
     """
 
     def __init__(
         self, path: Path, manifest: Manifest, device: torch.device, providers: Sequence[str]
     ) -> None:
-        super().__init__(manifest, device)
-        self._path = path
+        super().__init__(path, manifest, device, _opened(path, manifest, providers, threads=1))
         self._providers = providers
-        self._opened: OpenedOnce[list[SessionStep]] | None = self._open(1)
-        self._many: OpenedOnce[list[SessionStep]] | None = self._opened
-        self._wanted = 1  # the most threads that were
+        self._many: OpenedOnce[list[SessionStep]] | None = None
+        self._most_threads = 1
 
     def close(self) -> None:
         super().close()
-        self._opened = self._many = None  # what has no user leaves memory
+        self._many = None
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         merges, patches = len(self._manifest.merge.blocks), self._manifest.patches
@@ -53,26 +52,26 @@ class OnnxRuntimeProgram(Program):
         return label_map(scores, size)
 
     def _chain(self) -> OpenedOnce[list[SessionStep]]:
-        """Return sessions with as many threads as the caller's operators have, or more; or one."""
-        if self._opened is None or self._many is None:
-            raise InputError(f"{self._path}: this program is closed", "open a new one")
-        threads = torch.get_num_threads()
-        if threads == 1:
-            return self._opened
-        if threads > self._wanted:
-            with suppress(ArtifactError):  # another file lies there by now: what is open goes on
-                self._many = self._open(threads)
-            self._wanted = threads
-        return self._many
+        """Return the sessions that have as many threads as the caller's operators, or one."""
+        one, threads = self._open(), torch.get_num_threads()
+        if threads > self._most_threads:
+            self._most_threads = threads
+            self._many = None  # its weights leave memory before others come
+            with suppress(ArtifactError):  # another file lies there by now: one thread goes on
+                self._many = _opened(self._path, self._manifest, self._providers, threads)
+        return one if threads == 1 else self._many or one
 
-    def _open(self, threads: int) -> OpenedOnce[list[SessionStep]]:
-        hash_, path = self._manifest.payload_sha256, self._path
-        return OpenedOnce(
-            hash_,
-            f"segments on {', '.join(self._providers)} with {threads} threads",
-            open_it=lambda: _open_chain(path, self._manifest, self._providers, threads),
-            check=lambda: check_payload(path, hash_),
-        )
+
+def _opened(
+    path: Path, manifest: Manifest, providers: Sequence[str], threads: int
+) -> OpenedOnce[list[SessionStep]]:
+    hash_ = manifest.payload_sha256
+    return OpenedOnce(
+        hash_,
+        f"segments on {', '.join(providers)} with {threads} threads",
+        open_it=lambda: _open_chain(path, manifest, providers, threads),
+        check=lambda: check_payload(path, hash_),
+    )
 
 
 def _open_chain(

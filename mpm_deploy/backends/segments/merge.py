@@ -39,6 +39,7 @@ def merge_into_buffer(packed: Packed) -> MergedRows:
 
     row = torch.arange(tokens.shape[0], device=tokens.device)
     is_single = (row == partner)[:, None]
-    mean = torch.where(is_single, tokens, (tokens + tokens[partner]) / 2)
+    halves = tokens / 2  # first, as a sum of two rows may be beyond float16's range
+    mean = torch.where(is_single, tokens, halves + halves[partner])
     buffer = torch.zeros_like(tokens).index_put((merge_map,), mean)
     return MergedRows(buffer, kept_up_to[-1:].int(), merge_map[packed.rows])

@@ -33,7 +33,6 @@ from mpm_deploy.backends.tensorrt.flavors import (
     written,
 )
 from mpm_deploy.backends.tensorrt.program import TensorRtProgram
-from mpm_deploy.backends.tensorrt.steps import with_index
 from mpm_deploy.errors import BuildError, InputError, MissingPackageError
 from mpm_deploy.recipe import Recipe
 from mpm_deploy.support.family import require
@@ -144,9 +143,8 @@ class TensorRt(Backend):
     def load(self, path: Path, manifest: Manifest, device: torch.device) -> Program:
         if device.type == "cpu":
             return OnnxRuntimeProgram(path, manifest, device, [CPU])
-        gpu = with_index(device)
-        engine = choose(engines_of(manifest, path), look_here(gpu), path)
-        return TensorRtProgram(path, manifest, gpu, engine)
+        engine = choose(engines_of(manifest, path), look_here(device), path)
+        return TensorRtProgram(path, manifest, device, engine)
 
     def described(self, manifest: Manifest) -> dict[str, str]:
         engines = engines_of(manifest, "artifact")

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.artifact import Manifest, check_payload
-from mpm_deploy.backends.base import Program, check_unpacked, failed_in_run, unloadable
+from mpm_deploy.backends.base import check_unpacked, failed_in_run, unloadable
+from mpm_deploy.backends.devices import on
+from mpm_deploy.backends.file_program import FileProgram
 from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.segments.chain import outputs_of, run_chain
 from mpm_deploy.backends.segments.files import unpack
 from mpm_deploy.backends.tensorrt.engine_info import EngineInfo
 from mpm_deploy.backends.tensorrt.flavors import FLAVORS, Library
-from mpm_deploy.backends.tensorrt.steps import EngineStep, on
-from mpm_deploy.errors import ArtifactError, InputError
+from mpm_deploy.backends.tensorrt.steps import EngineStep
+from mpm_deploy.errors import ArtifactError
 from mpm_deploy.ops.label_map.pruned import label_map
 from mpm_deploy.support.temporary_folder import temporary_folder
 
@@ -57,7 +59,7 @@ class EngineChain:
             self._last.record()
 
 
-class TensorRtProgram(Program):
+class TensorRtProgram(FileProgram[EngineChain]):
     """Runs the engines that are for this machine.
 
     Args:
@@ -70,26 +72,19 @@ class TensorRtProgram(Program):
     def __init__(
         self, path: Path, manifest: Manifest, device: torch.device, engine: EngineInfo
     ) -> None:
-        super().__init__(manifest, device)
-        self._path = path
         library = FLAVORS[engine.flavor].load()
         hash_ = manifest.payload_sha256
-        self._opened: OpenedOnce[EngineChain] | None = OpenedOnce(
+        opened = OpenedOnce(
             hash_,
             f"{engine.folder} on {device}",
             open_it=lambda: open_engines(path, manifest, device, engine, library),
             check=lambda: check_payload(path, hash_),
         )
-
-    def close(self) -> None:
-        super().close()
-        self._opened = None  # what has no user leaves memory
+        super().__init__(path, manifest, device, opened)
 
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        if self._opened is None:
-            raise InputError(f"{self._path}: this program is closed", "open a new one")
         merges, patches = len(self._manifest.merge.blocks), self._manifest.patches
-        with self._opened.call() as chain:
+        with self._open().call() as chain:
             try:
                 return chain.run(images, merges, patches)
             except RuntimeError as error:

@@ -1,12 +1,11 @@
 """Run engines as the steps of a chain, on memory and on the stream that are torch's."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from mpm_deploy.backends.devices import on
 from mpm_deploy.backends.tensorrt.engines import listener_of, started
 from mpm_deploy.backends.tensorrt.flavors import Library
 from mpm_deploy.backends.tensorrt.heard import Heard
@@ -112,17 +111,6 @@ def readable(name: str, given: Tensor, dtype: torch.dtype, device: torch.device)
     if not given.is_contiguous():
         raise RuntimeError(f"{expected}, got strides {given.stride()} of {tuple(given.shape)}")
     return given.clone() if given.data_ptr() % _BORDERS[device.type] else given
-
-
-def with_index(device: torch.device) -> torch.device:
-    """Say which GPU ``"cuda"`` is by now: by the next call another one may be current."""
-    is_named = str(device) != "cuda"
-    return device if is_named else torch.device("cuda", torch.cuda.current_device())
-
-
-def on(device: torch.device) -> AbstractContextManager[Any]:
-    """Make a GPU the current one, for what asks for that and not for a device."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _stream(device: torch.device) -> int:

@@ -20,6 +20,7 @@ from mpm_deploy.backends.base import (
     uncompilable,
     unloadable,
 )
+from mpm_deploy.backends.file_program import FileProgram
 from mpm_deploy.backends.opened_once import OpenedOnce
 from mpm_deploy.backends.torchscript.operators import missing_operators, versions
 from mpm_deploy.errors import ArtifactError, BuildError
@@ -61,22 +62,13 @@ class _Servable(_Entries):
         return self.labels(scores, images.shape[2], images.shape[3]), scores, merge_maps
 
 
-class _TorchScriptProgram(Program):
-    def __init__(
-        self,
-        opened: OpenedOnce[torch.jit.ScriptModule],
-        manifest: Manifest,
-        device: torch.device,
-    ) -> None:
-        super().__init__(manifest, device)
-        self._opened = opened
-
+class _TorchScriptProgram(FileProgram[torch.jit.ScriptModule]):
     def _scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        with self._opened.call() as module:
+        with self._open().call() as module:
             return self._named(module.scores(images))
 
     def _labels(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        with self._opened.call() as module:
+        with self._open().call() as module:
             labels: Tensor = module.labels(scores, size[0], size[1])
         return labels
 
@@ -143,7 +135,7 @@ class TorchScript(Backend):
             open_it=lambda: _load(path, manifest, device),
             check=lambda: check_payload(path, manifest.payload_sha256),
         )
-        return _TorchScriptProgram(opened, manifest, device)
+        return _TorchScriptProgram(path, manifest, device, opened)
 
     def compile_servable(self, model: "Segmenter", recipe: Recipe, path: Path) -> Servable:
         _write(_scripted(_Servable(model), recipe), path)

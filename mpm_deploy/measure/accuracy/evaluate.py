@@ -43,6 +43,7 @@ from mpm_deploy.measure.accuracy.doubts import doubts_of
 from mpm_deploy.measure.accuracy.state import StateFile, Subject
 from mpm_deploy.measure.accuracy.tally import CountedSample, ImageCounts, Tally
 from mpm_deploy.measure.speed.report import ArtifactInfo, SkippedImage
+from mpm_deploy.measure.unusable import none_usable
 from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner
 from mpm_deploy.support.numbers import whole_number_or_none
@@ -175,7 +176,7 @@ def evaluate(
         skipped = count.run(batch_size)
         info = ArtifactInfo.of(str(runner.artifact), runner.manifest, str(runner.device))
     if not tally.samples:
-        raise InputError(f"{dataset.root}: none of its {len(skipped)} images can be decoded")
+        raise none_usable(dataset.root, skipped)
     return _sum_up(info, names, dataset, tally, stride, skipped)
 
 
@@ -200,9 +201,7 @@ class _Count:
         self._progress = progress
 
     def run(self, batch_size: int) -> tuple[SkippedImage, ...]:
-        """Count the samples; return those that cannot be decoded, which are tried again
-        every time.
-        """
+        """Count the samples; return those that cannot be used, which are tried again every time."""
         skipped = []
         self._tell(0)
         images = (sample.image for sample in self._left)

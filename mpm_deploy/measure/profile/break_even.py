@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mpm_deploy.errors import ImageError, InputError
+from mpm_deploy.errors import ImageError
 from mpm_deploy.images.decode import decode, fit
 from mpm_deploy.measure.speed.report import Spread
+from mpm_deploy.measure.unusable import none_usable
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.recipe import InputRecipe, Recipe
+from mpm_deploy.run.results import Skipped
 
 SIDES = (4, 8, 12, 16, 24, 32, 40)  # patches
 BATCHES = {"cpu": (1, 2), "cuda": (1, 2, 32)}
@@ -68,7 +70,8 @@ def find_break_even(
         InputError: No image that can be decoded.
         ModelError: The weights cannot be used.
     """
-    whole = replace(recipe, input=InputRecipe(fit="resize"))  # no windows: the image is the input
+    # no windows: the image is the input
+    whole = replace(recipe, input=InputRecipe(fit="resize", pad=recipe.input.pad))
     model = make(whole)
     patch, device = model.encoder.patch_size, model.scale.device
     down, across = model.grid
@@ -114,15 +117,16 @@ def _pays_from(sizes: Sequence[Size]) -> int | None:
 def _decoded(files: Sequence[Path], most: int) -> list[Tensor]:
     """Decode the first ``most`` images that can be decoded, each to ``(3, height, width)``."""
     images: list[Tensor] = []
+    skipped: list[Skipped] = []
     for file in files:
         if len(images) == most:
             break
         try:
             images.append(decode(file))
-        except ImageError:
-            continue
+        except ImageError as error:
+            skipped.append(Skipped.of(file, error))
     if not images:
-        raise InputError(f"none of the {len(files)} images can be decoded")
+        raise none_usable(files[0].parent, skipped)
     return images
 
 

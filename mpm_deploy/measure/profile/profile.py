@@ -64,7 +64,7 @@ class Profile:
         images: How many were timed, one a call.
         break_even: From how many tokens on merging pays, where that was asked for.
         remarks: What could not be timed, why, and the cure.
-        skipped: Images that cannot be decoded.
+        skipped: Images that gave no result, and why.
     """
 
     schema: str
@@ -99,7 +99,8 @@ def _time_eager(
             raise
         except MpmError as error:
             cure = f"; {error.hint}" if error.hint else ""
-            remarks = [f"the eager model is not timed: {error.problem}{cure}"]
+            what = "no break-even" if stages else "the eager model is not timed"
+            remarks = [f"{what}: {error.problem}{cure}"]
     return stages, even, remarks
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from mpm_deploy.datasets import Dataset
 from mpm_deploy.errors import InputError
 from mpm_deploy.measure.search.plan import make_plan
-from mpm_deploy.measure.search.shortlist import BUILDS
-from mpm_deploy.measure.search.sweep import Settings, Sight, Subject, SweepRow
+from mpm_deploy.measure.search.settings import BUILDS, Settings
+from mpm_deploy.measure.search.sweep import Sight, Subject, SweepRow
 from mpm_deploy.measure.search.sweeper import Sweeper
 from mpm_deploy.measure.search.variants import Schedule
 from mpm_deploy.recipe import MergeRecipe, Recipe
@@ -57,9 +57,9 @@ def advise(
     builds: int = BUILDS,
     output: str | Path = "sweep",
     limit: int | None = None,
-    timed: int = 32,
-    batch_size: int = 1,
-    repeats: int = 3,
+    timed: int = Settings.timed,
+    batch_size: int = Settings.batch_size,
+    repeats: int = Settings.repeats,
     device: str | None = None,
     threads: int | None = None,
     progress: Callable[[str], None] | None = None,

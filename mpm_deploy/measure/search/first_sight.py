@@ -10,17 +10,18 @@ single image can move by more than one way of merging differs from another.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import fmean
 
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.builder.build import open_eager
-from mpm_deploy.errors import InputError
 from mpm_deploy.measure.search.sweep import Sight
 from mpm_deploy.measure.search.variants import name_of
+from mpm_deploy.measure.unusable import none_usable
 from mpm_deploy.recipe import MergeRecipe, Recipe
-from mpm_deploy.run.results import Result
+from mpm_deploy.run.results import Result, Skipped
 from mpm_deploy.run.runner import Runner
 
 IMAGES = 16  # that are looked at, at most
@@ -33,11 +34,11 @@ class FirstLook:
         recipe: The recipe, whose own merging does not count; on a CPU it computes in float32, in
             which eager code is fastest.
         images: Those to look at, of which 16 are taken, from first to last at equal distances; what
-            cannot be decoded is passed over.
+            cannot be used is passed over.
         threads: As `Runner` takes it.
 
     Raises:
-        InputError: None of them can be decoded.
+        InputError: None of them can be used.
         MpmError: The model cannot be made.
     """
 
@@ -46,10 +47,10 @@ class FirstLook:
         self._threads = threads
         few = images[:: math.ceil(len(images) / IMAGES)]
         with self._open(recipe.full_token().merge) as runner:
-            outcomes = runner.run(few, runner.usual_batch_size)
-            results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+            outcomes = list(runner.run(few, runner.usual_batch_size))
+        results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
         if not results:
-            raise InputError(f"{few[0]}: neither it nor the {len(few) - 1} others can be decoded")
+            raise none_usable(few[0].parent, [one for one in outcomes if isinstance(one, Skipped)])
         self._images = [result.source for result in results]
         self._labels = [result.labels for result in results]  # (height, width) each
 
@@ -68,9 +69,11 @@ class FirstLook:
                 agreements.append(float((result.labels == labels).mean()))
         return Sight(name_of(merge), merge, fmean(flops) / 1e9, tuple(agreements))
 
-    def _open(self, merge: MergeRecipe) -> Runner:
+    @contextmanager
+    def _open(self, merge: MergeRecipe) -> Iterator[Runner]:
         opened = open_eager(dataclasses.replace(self._recipe, merge=merge))
-        return Runner(opened, threads=self._threads)
+        with closing(opened.program), Runner(opened, threads=self._threads) as runner:
+            yield runner
 
 
 def _in_float32(recipe: Recipe) -> Recipe:

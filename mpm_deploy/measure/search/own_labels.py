@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from mpm_deploy.datasets.folder import Folder
-from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
+from mpm_deploy.measure.unusable import none_usable
 from mpm_deploy.run.label_maps import label_map_names, write_label_map
 from mpm_deploy.run.results import Result
 from mpm_deploy.run.runner import Runner
@@ -41,7 +41,7 @@ def label_images(
         progress: Told images done and images in all.
 
     Raises:
-        InputError: No image that can be decoded; a folder that cannot be written.
+        InputError: No image that can be used; a folder that cannot be written.
         MpmError: The artifact cannot be run here.
     """
     for part in ("images", "labels"):
@@ -55,17 +55,18 @@ def label_images(
         (folder / "classes.txt").write_text(classes, encoding="utf-8")
         palette = runner.manifest.model.palette
         with closing(runner.run(sources)) as outcomes:
-            labelled = 0
+            skipped = []
             for done, (source, name) in enumerate(zip(sources, names, strict=True), start=1):
                 outcome = next(outcomes)
                 if isinstance(outcome, Result):
                     write_label_map(folder / "labels" / name, outcome.labels, palette)
                     _link(folder / "images" / f"{Path(name).stem}{source.suffix}", source)
-                    labelled += 1
+                else:
+                    skipped.append(outcome)
                 if progress is not None:
                     progress(done, len(sources))
-    if not labelled:
-        raise InputError(f"{images}: none of its {len(sources)} images can be decoded")
+    if len(skipped) == len(sources):
+        raise none_usable(images, skipped)
     return Folder(folder)
 
 

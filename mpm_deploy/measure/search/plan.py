@@ -10,15 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mpm_deploy.artifact.trust import SYSTEM_KEYS, VARIABLE, asked_trust
 from mpm_deploy.builder.model import completed, make_model
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.datasets import Dataset, open_dataset
+from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import has_images
 from mpm_deploy.measure.search.own_labels import label_images
-from mpm_deploy.measure.search.shortlist import BUILDS
-from mpm_deploy.measure.search.sweep import Settings, Sweep, SweepRow, Truth, write_csv
+from mpm_deploy.measure.search.settings import BUILDS, Settings
+from mpm_deploy.measure.search.sweep import Sweep, SweepRow, Truth, write_csv
 from mpm_deploy.measure.search.sweeper import Say, Sweeper, full_token_artifact
-from mpm_deploy.measure.search.variants import Schedule, all_variants
+from mpm_deploy.measure.search.variants import Schedule, all_variants, cures_of_a_sweep
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.support.files import make_folder
 from mpm_deploy.support.numbers import whole_number
@@ -53,8 +55,10 @@ def make_plan(
         settings: How every artifact is measured.
 
     Raises:
+        InputError: Trust is asked, and what a build makes is not signed.
         MpmError: Something cannot be built or measured; it is found before hours are lost.
     """
+    _check_no_trust_is_asked()
     say: Say = progress or (lambda _: None)
     recipe, output = as_recipe(recipe), Path(output)
     model, weights = make_model(recipe.full_token())
@@ -67,11 +71,23 @@ def make_plan(
     return Plan(variants, sweeper)
 
 
+def _check_no_trust_is_asked() -> None:
+    """Refuse to build what could not be opened: a build writes no signature."""
+    keys = asked_trust()
+    if keys is not None:
+        raise InputError(
+            f"{keys}: only what is signed with a key of it runs here, and a sweep runs what it "
+            "builds, unsigned",
+            f"measure where no trust is asked, without {VARIABLE} and {SYSTEM_KEYS}",
+        )
+
+
 def _check_each_method(recipe: Recipe, variants: Sequence[MergeRecipe]) -> None:
     """Refuse methods that do not fit the model, or have weights that the recipe's do not bring."""
     one_of_each = {variant.member: variant for variant in variants}
     for variant in one_of_each.values():
-        make_model(replace(recipe, merge=variant))
+        with cures_of_a_sweep(variant.method):
+            make_model(replace(recipe, merge=variant))
 
 
 def sweep(
@@ -84,9 +100,9 @@ def sweep(
     builds: int = BUILDS,
     output: str | Path = "sweep",
     limit: int | None = None,
-    timed: int = 32,
-    batch_size: int = 1,
-    repeats: int = 3,
+    timed: int = Settings.timed,
+    batch_size: int = Settings.batch_size,
+    repeats: int = Settings.repeats,
     device: str | None = None,
     threads: int | None = None,
     progress: Callable[[str], None] | None = None,

@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from mpm_deploy.measure.search.sweep import Sight
 
-BUILDS = 10
 _SURE = 2.0  # standard errors
 
 

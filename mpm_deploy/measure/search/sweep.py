@@ -11,10 +11,10 @@ from typing import Any, Literal
 from mpm_deploy.artifact import CreatedBy
 from mpm_deploy.errors import InputError, RecipeError
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo
+from mpm_deploy.measure.search.settings import Settings
 from mpm_deploy.measure.speed.report import HostInfo, Spread, TokensKept
 from mpm_deploy.recipe import MergeRecipe
 from mpm_deploy.support.files import written_atomically
-from mpm_deploy.support.numbers import whole_number, whole_number_or_none
 from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
@@ -23,36 +23,6 @@ from mpm_deploy.support.strict_json import read_own_json
 SCHEMA = "mpm-sweep/2"
 
 Truth = Literal["labels", "full_token"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings that every artifact of a sweep is measured with.
-
-    Attributes:
-        limit: First samples that accuracy is measured on; None is all.
-        timed: First of them that speed is measured on.
-        batch_size: Images a model call.
-        repeats: Turns of each artifact against the full-token one.
-        device: As `Runner` takes it.
-        threads: As `Runner` takes it.
-
-    Raises:
-        InputError: A number out of range, or none.
-    """
-
-    limit: int | None = None
-    timed: int = 32
-    batch_size: int = 1
-    repeats: int = 3
-    device: str | None = None
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("timed", "batch_size", "repeats"):
-            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
-        for name in ("limit", "threads"):
-            object.__setattr__(self, name, whole_number_or_none(name, getattr(self, name)))
 
 
 @dataclass(frozen=True)

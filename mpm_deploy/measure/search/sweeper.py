@@ -26,12 +26,12 @@ from mpm_deploy.datasets.label_files import content_of, read_file
 from mpm_deploy.errors import AgreementError, BuildError, DatasetError, InputError
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation, evaluate
 from mpm_deploy.measure.search.first_sight import FirstLook
+from mpm_deploy.measure.search.settings import Settings
 from mpm_deploy.measure.search.shortlist import shortlist
 from mpm_deploy.measure.search.sweep import (
     SCHEMA,
     Accuracy,
     Failure,
-    Settings,
     Sight,
     Speed,
     Subject,
@@ -94,7 +94,7 @@ class Sweeper:
         self._say = progress
         subject = _subject(recipe, weights, dataset, truth, settings)
         kept = _read(folder / FILE, subject)
-        self._images = _link_images(dataset, folder / "timed_images", settings.timed)
+        self._images = _link_images(dataset, folder / "timed_images", settings)
         self.sweep = kept or self._begin(subject)
 
     def measure(self, merge: MergeRecipe) -> SweepRow | None:
@@ -265,12 +265,12 @@ def _subject(
     )
 
 
-def _link_images(dataset: Dataset, folder: Path, count: int) -> Path:
-    """Fill a folder with links to the first images of a data set, and return the folder."""
+def _link_images(dataset: Dataset, folder: Path, settings: Settings) -> Path:
+    """Fill a folder with links to the images that are timed, and return the folder."""
     make_folder(folder)
     for old in folder.iterdir():
         old.unlink()
-    for number, sample in enumerate(dataset.samples[:count]):
+    for number, sample in enumerate(dataset.samples[: settings.limit][: settings.timed]):
         link = folder / f"{number:05}{sample.image.suffix}"
         link.symlink_to(sample.image.resolve())
     return folder

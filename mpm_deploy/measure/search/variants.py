@@ -8,17 +8,20 @@ cts:shared=103      ×   [0], and what begins with it: [0, 1] ... [0, 1, 2] ...
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, combinations
 from typing import Any
 
-from mpm_deploy.errors import InputError, RecipeError
+from mpm_deploy.errors import InputError, MpmError, RecipeError
 from mpm_deploy.families import REDUCTIONS
 from mpm_deploy.models.encoders.config import checked_schedule
 from mpm_deploy.recipe import MergeRecipe, Recipe
 
 _FEW = (0, 1, 2, 3, 5, 8)  # of 12 blocks: the early ones, where a merge saves most
 _MOST_MERGES = 4
+_SETTING = re.compile(r"--set merge\.(\w+)=(\[[^\]]*\]|[\w.]+)")
 
 Schedule = tuple[int, ...]
 
@@ -71,7 +74,7 @@ def all_variants(
         RecipeError: A method without its option, or a schedule that it cannot take.
         ModelError: A block that does not exist.
     """
-    asked = [tuple(checked_schedule(schedule, depth)) for schedule in schedules]
+    asked = [tuple(checked_schedule(schedule, depth, "schedule")) for schedule in schedules]
     wanted = asked or default_schedules(depth)
     variants = []
     for method in methods:
@@ -120,11 +123,34 @@ def _takes(method: str, schedule: Schedule) -> bool:
 def _variant(recipe: Recipe, options: dict[str, str], schedule: Schedule) -> MergeRecipe:
     plain = dataclasses.replace(recipe, merge=MergeRecipe(reconstruct=recipe.merge.reconstruct))
     values = {**options, "blocks": list(schedule)}
+    with cures_of_a_sweep(options["method"]):
+        try:
+            return plain.override(*(f"merge.{key}={value}" for key, value in values.items())).merge
+        except RecipeError as error:
+            problem = error.problem.removeprefix("--set: ")
+            name = f"{options['method']} {list(schedule)}"
+            raise RecipeError(f"{name}: {problem}", error.hint) from error
+
+
+@contextmanager
+def cures_of_a_sweep(method: str) -> Iterator[None]:
+    """Say the cures that the block's errors name as options of a sweep, which has no other.
+
+    --set merge.ratio=0.1         ──▶ --method tome:ratio=0.1
+    --set merge.blocks=[0, 4]     ──▶ --schedule 0,4
+    """
     try:
-        return plain.override(*(f"merge.{key}={value}" for key, value in values.items())).merge
-    except RecipeError as error:
-        problem = error.problem.removeprefix("--set: ")
-        raise RecipeError(f"{options['method']} {list(schedule)}: {problem}", error.hint) from error
+        yield
+    except MpmError as error:
+        if error.hint is not None:
+            error.hint = _SETTING.sub(lambda found: _option(method, *found.groups()), error.hint)
+        raise
+
+
+def _option(method: str, key: str, value: str) -> str:
+    if key == "blocks":
+        return f"--schedule {value.strip('[]').replace(' ', '')}"
+    return f"--method {value}" if key == "method" else f"--method {method}:{key}={value}"
 
 
 def _toml(value: object) -> str:

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mpm_deploy.artifact import Manifest, read_manifest
+from mpm_deploy.artifact.host import parse_device
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
+from mpm_deploy.measure.speed.defaults import BATCH_SIZES, REPEATS
 from mpm_deploy.measure.speed.engine import PROGRAM, Engine
 from mpm_deploy.measure.speed.report import (
     SCHEMA,
@@ -51,15 +53,16 @@ def bench(
     images: str | Path,
     *,
     against: str | Path | None = None,
-    batch_sizes: Sequence[int] = (1, 2, 32),
+    batch_sizes: Sequence[int] = BATCH_SIZES,
     program: str | Path | None = None,
     device: str | None = None,
     threads: int | None = None,
+    workers: int | None = None,
     limit: int | None = None,
     stride: int | None = None,
     max_pixels: int | None = None,
     trust: str | Path | None = None,
-    repeats: int = 3,
+    repeats: int = REPEATS,
     warmup: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -69,10 +72,12 @@ def bench(
         artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         images: A folder of them, each used once a pass.
         against: Another artifact, as the same model without merging.
-        batch_sizes: Images a model call; those that the folder has too few images for are left out.
+        batch_sizes: Images a model call, or windows where these slide over images; those that
+            the folder has too few for are left out.
         program: What runs the artifacts: the file of the C++ program; None is Python.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is what the artifacts were built for.
         threads: Threads of one model call on a CPU; None is as `Runner` chooses.
+        workers: As `Runner` takes it.
         limit: First images of the folder; None is all.
         stride: Pixels from one window to the next; None is what the artifacts say.
         max_pixels: As `Runner` takes it.
@@ -94,29 +99,29 @@ def bench(
     batch_sizes = whole_numbers("batch_sizes", batch_sizes)
     repeats = whole_number("repeats", repeats)
     warmup = whole_number_or_none("warmup", warmup, least=0)
-    threads = whole_number_or_none("threads", threads)
-    limit = whole_number_or_none("limit", limit)
-    stride = whole_number_or_none("stride", stride)
-    max_pixels = whole_number_or_none("max_pixels", max_pixels)
+    counts: dict[str, Any] = {
+        "threads": threads,
+        "workers": workers,
+        "limit": limit,
+        "stride": stride,
+        "max_pixels": max_pixels,
+    }
+    counts = {name: whole_number_or_none(name, count) for name, count in counts.items()}
+    if device is not None:
+        parse_device(device)
     find_images(images)  # a folder without any is told at once
     paths = [artifact] if against is None else [artifact, against]
     manifests = [read_manifest(path) for path in paths]
     started = datetime.now(UTC)
     with ExitStack() as stack:
+        command = PROGRAM if program is None else (str(program),)
         start: Callable[..., Engine] = partial(
-            Engine,
-            folder=images,
-            limit=limit,
-            program=PROGRAM if program is None else (str(program),),
-            device=device,
-            threads=threads,
-            stride=stride,
-            max_pixels=max_pixels,
-            trust=trust,
+            Engine, folder=images, program=command, device=device, trust=trust, **counts
         )
         engines = [stack.enter_context(start(path)) for path in paths]
         opened = [engine.ask("open") for engine in engines]
-        sizes, left_out = _split_by_images(batch_sizes, opened[0]["usable"], images)
+        fewest = min(opened, key=lambda answer: int(answer["windows"]))
+        sizes, left_out = _split_by_windows(batch_sizes, fewest, images)
         turns = repeats if against is not None else 1
         steps = _Steps(len(sizes) * len(engines) * (1 + 2 * turns), progress)
         timed = [_take_turns(engines, size, turns, warmup, steps) for size in sizes]
@@ -151,20 +156,29 @@ class _Steps:
         return answer
 
 
-def _split_by_images(
-    batch_sizes: Sequence[int], usable: int, folder: str | Path
+def _split_by_windows(
+    batch_sizes: Sequence[int], opened: Answer, folder: str | Path
 ) -> tuple[list[int], tuple[LeftOut, ...]]:
-    """Split batch sizes into those that fit the folder and those left out: no image
+    """Split batch sizes into those that fit what a worker has ready and those left out: no window
     comes twice in a pass.
     """
-    fitting = [size for size in batch_sizes if size <= usable]
+    fitting = [size for size in batch_sizes if size <= opened["windows"]]
+    reason = _reason_left_out(opened)
     if not fitting:
         raise InputError(
-            f"{folder}: expected at least {min(batch_sizes)} images for a batch, got {usable}",
-            "name a folder with more images, or a smaller --batch",
+            f"{folder}: batch {min(batch_sizes)} {reason}",
+            "ask for a smaller --batch"
+            if opened["is_full"]
+            else "name a folder with more images, or a smaller --batch",
         )
-    reason = f"needs as many different images, and there are {usable}"
-    return fitting, tuple(LeftOut(size, reason) for size in batch_sizes if size > usable)
+    return fitting, tuple(LeftOut(size, reason) for size in batch_sizes if size not in fitting)
+
+
+def _reason_left_out(opened: Answer) -> str:
+    what = "images" if opened["windows"] == opened["usable"] else "windows"
+    windows = opened["windows"]
+    there_are = f"at most {windows} are kept ready" if opened["is_full"] else f"there are {windows}"
+    return f"needs as many different {what}, and {there_are}"
 
 
 def _take_turns(

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mpm_deploy import errors
 from mpm_deploy.errors import InputError, MpmError
 from mpm_deploy.support.quoting import shown
 from mpm_deploy.support.refusal import refusal
@@ -16,6 +17,11 @@ from mpm_deploy.support.strict_json import read_own_json
 
 PROGRAM = (sys.executable, "-m", "mpm_deploy.cli")
 _SECONDS_TO_LEAVE = 10
+_KINDS = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, MpmError)
+}
 
 
 class Engine:
@@ -30,8 +36,8 @@ class Engine:
         folder: Images to time it on.
         limit: First images of the folder; None is all.
         program: The command whose ``worker`` subcommand is started.
-        options: As `Runner` takes them: ``device``, ``threads``, ``stride``, ``max_pixels``,
-            ``trust``.
+        options: As `Runner` takes them: ``device``, ``threads``, ``workers``, ``stride``,
+            ``max_pixels``, ``trust``.
 
     Raises:
         InputError: There is no such program.
@@ -81,7 +87,7 @@ class Engine:
             details: Further settings of the pass, as ``batch_size``.
 
         Raises:
-            MpmError: The pass failed there, or the process is gone.
+            MpmError: The process is gone, or the pass failed there: with an error of that class.
         """
         line = self._exchange(json.dumps({"pass": name, **details}))
         try:
@@ -89,7 +95,8 @@ class Engine:
         except ValueError as error:
             raise MpmError(f"{self.artifact}: its worker answered {shown(line)}") from error
         if "error" in answer:
-            raise MpmError(answer["error"], answer.get("hint"))
+            kind = _KINDS.get(str(answer.get("kind")), MpmError)
+            raise kind(answer["error"], answer.get("hint"))
         return answer
 
     def close(self) -> None:

@@ -194,7 +194,8 @@ class Report:
 def write_verdict(artifact: ArtifactInfo, against: ArtifactInfo, results: Sequence[Ratio]) -> str:
     """Say in one sentence whether merging pays here, by the end-to-end FPS of every batch size.
 
-    A ratio counts as a gain or a loss only where all its repeats lie on that side of 1.
+    A ratio counts as a gain or a loss only where all its repeats lie on that side of 1, and there
+    are two at least: of one nobody knows what it is worth.
 
     Args:
         artifact: The one that was measured.
@@ -205,7 +206,9 @@ def write_verdict(artifact: ArtifactInfo, against: ArtifactInfo, results: Sequen
     subject = "Merging" if merges else artifact.path
     gains = [r.batch_size for r in results if r.end_to_end_fps_ratio.min > 1]
     losses = [r.batch_size for r in results if r.end_to_end_fps_ratio.max < 1]
-    if len(gains) == len(results):
+    if any(ratio.repeats < 2 for ratio in results):
+        claim = "One turn each decides nothing"
+    elif len(gains) == len(results):
         claim = f"{subject} pays here"
     elif gains:
         claim = f"{subject} pays here at batch {_listed(gains)} only"
@@ -218,10 +221,10 @@ def write_verdict(artifact: ArtifactInfo, against: ArtifactInfo, results: Sequen
 
 def _figures(ratio: Ratio) -> str:
     end_to_end, model = ratio.end_to_end_fps_ratio, ratio.model_fps_ratio
+    turns = f" ({end_to_end.min:.2f} to {end_to_end.max:.2f})" if ratio.repeats > 1 else ""
     return (
-        f"batch {ratio.batch_size} end to end × {end_to_end.median:.2f} "
-        f"({end_to_end.min:.2f} to {end_to_end.max:.2f}), model × {model.median:.2f} "
-        f"where FLOPs allow × {ratio.flop_ratio:.2f}"
+        f"batch {ratio.batch_size} end to end × {end_to_end.median:.2f}{turns}, "
+        f"model × {model.median:.2f} where FLOPs allow × {ratio.flop_ratio:.2f}"
     )
 
 

@@ -21,6 +21,7 @@ import mpm_deploy
 from mpm_deploy.artifact import Manifest
 from mpm_deploy.errors import ImageError, InputError, MpmError
 from mpm_deploy.images.decode import find_images
+from mpm_deploy.measure.unusable import none_usable
 from mpm_deploy.run.results import PreparedImage, Result, Skipped, StageTimes
 from mpm_deploy.run.runner import Clock, Runner
 from mpm_deploy.support.contention import ContentionWatch
@@ -50,7 +51,8 @@ def serve(
         artifact: A ``.pt``, ``.pt2``, ``.onnx.zip`` or ``.tensorrt.zip``.
         folder: Images to time it on.
         requests: JSON objects: ``{"pass": NAME, ...}``.
-        answers: JSON objects: what a pass gave, or ``{"error": ..., "hint": ...}``.
+        answers: JSON objects: what a pass gave, or ``{"error": ..., "hint": ..., "kind": ...}``, of
+            which the last is the name of the error's class.
         limit: First images of the folder; None is all.
         options: As `Runner` takes them.
     """
@@ -60,9 +62,9 @@ def serve(
             worker = worker or Worker(artifact, folder, limit, **options)
             answer = worker.answer(read_own_json(line))
         except MpmError as error:
-            answer = {"error": error.problem, "hint": error.hint}
+            answer = _error(error)
         except (RuntimeError, ValueError) as error:  # torch's own, as out of memory; no JSON
-            answer = {"error": f"{artifact}: {line_of(error)}", "hint": None}
+            answer = _error(MpmError(f"{artifact}: {line_of(error)}"))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     if worker is not None:
@@ -72,6 +74,11 @@ def serve(
 class Worker:
     """Holds an open artifact and its images, and runs the passes that are timed.
 
+    Attributes:
+        files: The images.
+        inputs: The first of them that can be used, made ready for the model.
+        windows: Theirs, each ``(3, H, W)`` uint8.
+
     Raises:
         MpmError: The artifact cannot be run here or disagrees with its sample; no usable image.
     """
@@ -79,12 +86,12 @@ class Worker:
     def __init__(
         self, artifact: str | Path, folder: str | Path, limit: int | None, **options: Any
     ) -> None:
+        self._folder = folder
         self.files = find_images(folder)[:limit]
         self.runner = TimedRunner(artifact, **options)
         self.runner.check_sample()
         self.inputs = self._prepare()
-        if not self.inputs:
-            raise InputError(f"{folder}: none of its {len(self.files)} images can be decoded")
+        self.windows = [window for item in self.inputs for window in item.windows]
         self._passes: dict[str, Callable[[Message], Message]] = {
             "open": self._open,
             "warmup": self._warmup,
@@ -106,15 +113,19 @@ class Worker:
     def _prepare(self) -> list[PreparedImage]:
         """Prepare the first usable images for the model."""
         inputs: list[PreparedImage] = []
+        skipped: list[Skipped] = []
         windows = 0
         for file in self.files:
             if windows >= MOST_INPUTS:
                 break
             try:
                 inputs.append(self.runner.prepare(file))
-            except ImageError:  # the end-to-end pass names it
+            except ImageError as error:  # the end-to-end pass names it
+                skipped.append(Skipped.of(file, error))
                 continue
             windows += len(inputs[-1].windows)
+        if not inputs:
+            raise none_usable(self._folder, skipped)
         return inputs
 
     def _open(self, _: Message) -> Message:
@@ -122,6 +133,8 @@ class Worker:
         return {
             "images": len(self.files),
             "usable": len(self.inputs),
+            "windows": len(self.windows),
+            "is_full": len(self.windows) >= MOST_INPUTS,
             "device": str(self.runner.device),
             "threads": self.runner.threads,
             "gpu": torch.cuda.get_device_name(self.runner.device) if on_gpu else None,
@@ -134,9 +147,9 @@ class Worker:
     def _warmup(self, request: Message) -> Message:
         """Run the end-to-end pass to warm up, on images that may be used again."""
         size = request["batch_size"]
-        batches = request.get("batches") or max(
-            _WARMUP_BATCHES[self.runner.device.type], -(-_WARMUP_IMAGES // size)
-        )
+        batches = request.get("batches")
+        if batches is None:
+            batches = max(_WARMUP_BATCHES[self.runner.device.type], -(-_WARMUP_IMAGES // size))
         usable = itertools.cycle(item.source for item in self.inputs)
         begin = time.perf_counter()
         for _ in self.runner.run(itertools.islice(usable, batches * size), size):
@@ -146,8 +159,7 @@ class Worker:
     def _model(self, request: Message) -> Message:
         """Time the scores alone, in full batches of prepared windows, none used twice."""
         size = request["batch_size"]
-        windows = [window for item in self.inputs for window in item.windows]
-        seconds, done = 0.0, 0
+        windows, seconds, done = self.windows, 0.0, 0
         watch = ContentionWatch()
         for first in range(0, len(windows) - size + 1, size):
             seconds += self.runner.time_scores(windows[first : first + size])
@@ -159,19 +171,29 @@ class Worker:
         }
 
     def _end_to_end(self, request: Message) -> Message:
-        """Time every file once, from the disk to a label map in host memory."""
+        """Time every file once, from the disk to a label map in host memory.
+
+        Raises:
+            InputError: The model fails on every one.
+        """
         tally = Tally(self.runner.manifest)
         watch = ContentionWatch()
         begin = time.perf_counter()
         for outcome in self.runner.run(self.files, request["batch_size"]):
             tally.add(outcome)
         seconds = time.perf_counter() - begin
+        if not tally.images:
+            raise none_usable(self._folder, tally.skipped)
         return {
             "seconds": seconds,
             "contention": to_mapping(watch.read()),
             "peak_memory_mib": _peak_memory_mib(),
             **tally.to_message(),
         }
+
+
+def _error(error: MpmError) -> Message:
+    return {"error": error.problem, "hint": error.hint, "kind": type(error).__name__}
 
 
 class TimedRunner(Runner):
@@ -222,24 +244,28 @@ class Tally:
         self._latencies_ms: list[float] = []
         self._stages_ms: list[tuple[float, ...]] = []
         self._tokens_kept: list[tuple[int, ...]] = []  # of each window
-        self._skipped: list[Skipped] = []
+        self.skipped: list[Skipped] = []
+
+    @property
+    def images(self) -> int:
+        """The number of images that were counted, without those that were skipped."""
+        return len(self._latencies_ms)
 
     def add(self, outcome: Result | Skipped) -> None:
         """Count one image."""
         if isinstance(outcome, Skipped):
-            self._skipped.append(outcome)
+            self.skipped.append(outcome)
             return
         self._stages_ms.append(dataclasses.astuple(outcome.share_ms))
         self._latencies_ms.append(outcome.stages_ms.total)
         self._tokens_kept += [window.tokens_kept for window in outcome.windows]
 
     def to_message(self) -> Message:
-        """Return the figures as part of the worker's answer."""
-        images = len(self._latencies_ms)
+        """Return the figures as part of the worker's answer; an image must have been counted."""
         stages = StageTimes(*np.mean(self._stages_ms, axis=0).tolist())
         tokens = np.array(self._tokens_kept)  # (windows, merges)
         return {
-            "images": images,
+            "images": self.images,
             "windows": len(self._tokens_kept),
             "latencies_ms": self._latencies_ms,
             "stages_ms": to_mapping(stages),
@@ -248,8 +274,8 @@ class Tally:
                 "min": tokens.min(axis=0).tolist(),
                 "max": tokens.max(axis=0).tolist(),
             },
-            "gflops": sum(self._gflops(kept) for kept in self._tokens_kept) / images,
-            "skipped": [{"path": one.path, "reason": one.reason} for one in self._skipped],
+            "gflops": sum(self._gflops(kept) for kept in self._tokens_kept) / self.images,
+            "skipped": [{"path": one.path, "reason": one.reason} for one in self.skipped],
         }
 
     def _gflops(self, tokens_kept: tuple[int, ...]) -> float:

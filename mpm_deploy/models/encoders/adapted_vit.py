@@ -106,10 +106,13 @@ class AdaptedVit(Encoder):
         finest, cells = self._look(images)
         maps = self._no_maps(packed)
         outputs: list[Tensor] = []
+        log_counts: torch.Tensor | None = None
         for index, block in enumerate(self.blocks):
             packed = self._inject(index, packed, cells)
             packed = block.merge_before(packed)  # type: ignore[operator]
-            packed = block(packed, self._log_counts(packed, len(maps) > 1))
+            if len(maps) > 1:
+                log_counts = self._log_counts(packed, index, log_counts)
+            packed = block(packed, log_counts)
             maps += self._maps_at(index, packed)
             if index in self.last_blocks:
                 outputs.append(packed.tokens[packed.rows])  # (B, N, C)

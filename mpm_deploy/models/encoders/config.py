@@ -67,17 +67,23 @@ class EncoderConfig:
         return self.image_size[0] // self.patch_size, self.image_size[1] // self.patch_size
 
 
-def checked_schedule(blocks: Sequence[int], depth: int) -> list[int]:
+def checked_schedule(blocks: Sequence[int], depth: int, key: str = "blocks") -> list[int]:
     """Return a schedule as a list, after checking that it fits ``depth`` blocks.
+
+    Args:
+        blocks: The schedule.
+        depth: Blocks of the encoder.
+        key: What the message calls it.
 
     Raises:
         InputError: It holds anything but whole numbers.
         ModelError: It does not rise, or names a block that does not exist.
     """
-    schedule = list(integers("blocks", blocks))
+    schedule = list(integers(key, blocks))
     if schedule != sorted(set(schedule)) or any(not 0 <= block < depth for block in schedule):
         raise ModelError(
-            f"blocks: expected rising block numbers from 0 to {depth - 1}, got {schedule}"
+            f"{key}: expected rising block numbers from 0 to {depth - 1}, got {schedule}",
+            f"name each block once and in order; the last one is {depth - 1}",
         )
     return schedule
 

@@ -15,7 +15,7 @@ from torch import nn
 from mpm_deploy.errors import MissingPackageError, ModelError
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.encoders.config import EncoderConfig
-from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
+from mpm_deploy.models.encoders.timm_weights import block_facts, config_of, weights_of
 from mpm_deploy.models.encoders.vit import Encoder, VitFamily
 from mpm_deploy.models.reductions import Method
 from mpm_deploy.models.timm_package import import_timm
@@ -159,12 +159,28 @@ def _unsupported_parts(vit: Any) -> Iterator[str]:
         yield "a norm in the patch embedding (`patch_embed.norm`)"
     if len({vit.patch_embed.proj.kernel_size, vit.patch_embed.proj.stride}) != 1:
         yield "overlapping patches (`patch_embed.proj.stride`)"
+    if len({*vit.patch_embed.proj.kernel_size}) != 1:
+        yield "patches that are not square (`patch_embed.proj.kernel_size`)"
     for index, block in enumerate(vit.blocks):
         for part in _unsupported_in_block(block, models):
             yield f"{part} in `blocks[{index}]`"
     for name in ("norm_pre", "norm"):
         if not isinstance(getattr(vit, name), nn.Identity | nn.LayerNorm):
             yield f"a {type(getattr(vit, name)).__name__} (`{name}`)"
+    yield from _unsupported_differences(vit)
+
+
+def _unsupported_differences(vit: Any) -> Iterator[str]:
+    """Name what is not the same throughout a ViT whose parts are all supported."""
+    facts = block_facts(vit.blocks[0])
+    for index, block in enumerate(vit.blocks):
+        for name, fact in block_facts(block).items():
+            if fact != facts[name]:
+                yield f"a `blocks[{index}]` with {name} {fact}, not {facts[name]} as the first,"
+    norms = [vit.norm_pre, *vit.blocks.modules(), vit.norm]
+    epsilons = {norm.eps for norm in norms if isinstance(norm, nn.LayerNorm)}
+    if len(epsilons) > 1:
+        yield f"a ViT with norms of different epsilon ({', '.join(map(str, sorted(epsilons)))})"
 
 
 def _unsupported_in_rope(rope: Any) -> Iterator[str]:

@@ -21,7 +21,7 @@ def config_of(vit: Any) -> EncoderConfig:
     Args:
         vit: One that `check_supported` has let pass.
     """
-    block, rope = vit.blocks[0], getattr(vit, "rope", None)
+    rope = getattr(vit, "rope", None)
     side = vit.patch_embed.proj.kernel_size[0]
     down, across = vit.patch_embed.grid_size
     return EncoderConfig(
@@ -29,19 +29,30 @@ def config_of(vit: Any) -> EncoderConfig:
         patch_size=side,
         width=vit.embed_dim,
         depth=len(vit.blocks),
-        heads=block.attn.num_heads,
-        mlp_width=block.mlp.fc2.in_features,
-        gated_mlp=isinstance(block.mlp.act, nn.SiLU),
         special_tokens=vit.num_prefix_tokens,
-        norm_epsilon=block.norm1.eps,
-        qkv_bias=_qkv_bias(block.attn) is not None,
-        qk_norm=isinstance(block.attn.q_norm, nn.LayerNorm),
-        layer_scale=_scale(block, 1) is not None,
         pre_norm=isinstance(vit.norm_pre, nn.LayerNorm),
         final_norm=isinstance(vit.norm, nn.LayerNorm),
         rotary_base=None if rope is None else rope.temperature,
         position_resize="bicubic_antialiased",
+        **block_facts(vit.blocks[0]),
     )
+
+
+def block_facts(block: Any) -> dict[str, Any]:
+    """Return what a block says of a ViT's shape, by fields of `EncoderConfig`.
+
+    Args:
+        block: One whose parts `check_supported` has let pass.
+    """
+    return {
+        "heads": block.attn.num_heads,
+        "mlp_width": block.mlp.fc2.in_features,
+        "gated_mlp": isinstance(block.mlp.act, nn.SiLU),
+        "norm_epsilon": block.norm1.eps,
+        "qkv_bias": _qkv_bias(block.attn) is not None,
+        "qk_norm": isinstance(block.attn.q_norm, nn.LayerNorm),
+        "layer_scale": _scale(block, 1) is not None,
+    }
 
 
 def weights_of(vit: Any) -> dict[str, Tensor]:

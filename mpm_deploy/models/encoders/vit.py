@@ -112,11 +112,14 @@ class Encoder(PackedEncoder):
         maps = self._no_maps(packed)
         taps: list[Packed] = []
         rotation: tuple[torch.Tensor, torch.Tensor] | None = None
+        log_counts: torch.Tensor | None = None
         for index, block in enumerate(self.blocks):
             packed = block.merge_before(packed)  # type: ignore[operator]
             packed = self.with_queries(packed, index)
             rotation = self.rotation(packed, index, rotation)
-            packed = block(packed, self._log_counts(packed, len(maps) > 1), rotation)
+            if len(maps) > 1:
+                log_counts = self._log_counts(packed, index, log_counts)
+            packed = block(packed, log_counts, rotation)
             maps += self._maps_at(index, packed)
             if index in self.taps:
                 taps.append(with_tokens(packed, self.norm(packed.tokens)))
@@ -142,11 +145,14 @@ class Encoder(PackedEncoder):
         special = packed.special_tokens
         return [image_local(packed.rows, packed.offsets, special).int()[:, None]]
 
-    def _log_counts(self, packed: Packed, merged: bool) -> Tensor | None:
-        """Return what `attention` adds to a key's score, ``(T,)``; None if keys count once each."""
-        if self.proportional_attention and merged:
+    def _log_counts(self, packed: Packed, index: int, before: Tensor | None) -> Tensor | None:
+        """Return what attention of block ``index`` adds to a key's score, ``(T,)``, as `rotation`.
+
+        It is None where keys count once each.
+        """
+        if self.proportional_attention and (before is None or index in self.new_rows):
             return patch_counts(packed).log()
-        return None
+        return before
 
     def with_queries(self, packed: Packed, index: int) -> Packed:
         """Put the head's queries in front, where they enter at block ``index``."""

@@ -22,7 +22,7 @@ from torch.nn import functional
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
 from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order, ranks
-from mpm_deploy.support.family import require
+from mpm_deploy.support.family import Words, require
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,10 @@ class Algm(Method):
     weighted_decoding: bool = False
 
     def __post_init__(self) -> None:
+        threshold = Words("none") if self.threshold is None else self.threshold
         fits = self.threshold is not None and 0 < self.threshold <= 1
         hint = "as in --set merge.threshold=0.9"
-        require(fits, "threshold", "above 0, 1 at most", self.threshold, hint)
+        require(fits, "threshold", "above 0, 1 at most", threshold, hint)
 
     def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
         """Return the local merge and the global one, or nothing for an empty schedule.

@@ -97,7 +97,8 @@ def merge_mutual_pairs(
     kept = kept_rows(representative, special_tokens)  # (T',)
     first, second = tokens[kept], tokens[partner[kept]]
     single = (kept == partner[kept])[:, None]
-    merged = torch.where(single, first, (first + second) / 2)
+    # Halved first: in float16 the sum of two rows may be beyond its range, their mean never is.
+    merged = torch.where(single, first, first / 2 + second / 2)
     merged_offsets = functional.pad(kept_up_to, [1, 0])[offsets.long()].int()
     return merged, merge_map, merged_offsets
 

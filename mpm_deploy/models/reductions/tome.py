@@ -9,13 +9,14 @@ where there is no class token: what is left of the first set comes with the most
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from torch import Tensor
 
 from mpm_deploy.models.reductions.base import ImageReduction, Method, Reduction
 from mpm_deploy.models.reductions.bipartite import best_matches, bipartite_map, in_order, ranks
-from mpm_deploy.support.family import require
+from mpm_deploy.support.family import OptionError, Words, require
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,16 @@ class Tome(Method):
         ratio, r = self.ratio, self.r
         require(ratio is None or 0 < ratio <= 0.5, "ratio", "above 0, 0.5 at most", ratio)
         require(r is None or r > 0, "r", "> 0", r)
-        given = [name for name in ("ratio", "r") if getattr(self, name) is not None]
-        require(len(given) == 1, "ratio", "ratio or r", given, "as in --set merge.ratio=0.1")
+        if (ratio is None) == (r is None):
+            got = "neither" if ratio is None else "both"
+            raise OptionError("ratio", "ratio or r", Words(got), "as in --set merge.ratio=0.1")
 
     def reductions(self, schedule: Sequence[int], grid: tuple[int, int]) -> list[Reduction]:
         """Make one reduction for each block of the schedule, all alike."""
         return [SoftMatching(self.ratio or 0.0, self.r or 0) for _ in schedule]
+
+    def scaled(self, share: float) -> Self:
+        return self if self.r is None else replace(self, r=max(1, round(share * self.r)))
 
 
 class SoftMatching(ImageReduction):

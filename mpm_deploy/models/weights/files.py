@@ -8,6 +8,7 @@ classes = ["road", ...]
 palette = [[128, 64, 128], ...]             red, green, blue of each class
 base = "demo"                               what holds the rest, where only some were trained
 [head]                                      the head's options, where they are not its defaults
+[backbone]                                  the backbone's, likewise
 [input]                                     how images were fitted, as in a recipe's table
 [merge]                                     how tokens merged in training, as in a recipe's table
 [provenance]                                free: who made them, how, from what
@@ -16,7 +17,7 @@ base = "demo"                               what holds the rest, where only some
 transformers, and timm's by their name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,13 +44,15 @@ from mpm_deploy.models.weights.readers.transformers_folder import CONFIG, read_t
 from mpm_deploy.models.weights.safetensors_file import load_tensors, saved_tensors
 from mpm_deploy.models.zoo import find_model
 from mpm_deploy.support.documents import read_document, read_toml
-from mpm_deploy.support.files import written_atomically
+from mpm_deploy.support.files import check_can_write, written_atomically
+from mpm_deploy.support.quoting import shortened
 from mpm_deploy.support.refusal import refusal
 from mpm_deploy.support.schema import StructureError, read_structure, to_mapping
 
 DEMO_WEIGHTS = Path(__file__).with_name("demo.safetensors")
 DEMOS = {"seg_t16_mask": DEMO_WEIGHTS, "eomt_t16": DEMO_WEIGHTS.with_name("demo_eomt.safetensors")}
 DEMO_CTS = DEMO_WEIGHTS.with_name("demo_cts.safetensors")  # of seg_t16_mask, trained with sharing
+_REQUIRED = {"model", "image_size", "mean", "std", "classes", "palette"}  # of every TOML
 T = TypeVar("T")
 
 _ABOUT_CURE = (
@@ -85,14 +88,11 @@ def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
         target: Ends in ``.safetensors``; the TOML goes beside it.
 
     Raises:
-        InputError: A target of another name.
+        InputError: A target of another name, or one that would take the place of what is converted
+            or of a TOML that says something else; or it cannot be written there.
         ModelError: Weights that cannot be read, or that have no head.
     """
-    if target.suffix != ".safetensors":
-        raise InputError(
-            f"{target}: expected a file that ends in .safetensors, got {target.suffix!r}",
-            f"-o {target.with_suffix('.safetensors')}",
-        )
+    _check_target(source, target)
     tensors, info = read_weights(source)
     if info.origin == RANDOM:
         raise ModelError(
@@ -102,6 +102,43 @@ def convert_weights(source: Path | str, target: Path) -> WeightsInfo:
     provenance = {"converted_from": info.origin, "sha256": info.sha256}
     _save(tensors, target, _about(info) | {"provenance": provenance})
     return info
+
+
+def _check_target(source: Path | str, target: Path) -> None:
+    """Refuse to write over what is read, or over what are no weights of ours."""
+    if target.suffix != ".safetensors":
+        raise InputError(
+            f"{target}: expected a file that ends in .safetensors, got {target.suffix!r}",
+            f"-o {target.with_suffix('.safetensors')}",
+        )
+    about = target.with_suffix(".toml")
+    _check_keeps(Path(source), (target, about))
+    check_can_write(target, about)
+    if about.exists() and not _describes_weights(about):
+        raise InputError(
+            f"{about}: cannot write there: expected a new file or one that says what weights are, "
+            "got another",
+            f"name another file than {target}: its TOML goes beside it",
+        )
+
+
+def _check_keeps(source: Path, targets: Sequence[Path]) -> None:
+    folder = _folder_of_transformers(source)
+    inputs = [source] if folder is None else [*folder.iterdir()]
+    for target in targets:
+        if target.exists() and any(path.exists() and path.samefile(target) for path in inputs):
+            raise InputError(
+                f"{target}: this output would overwrite an input",
+                "name another place for what is written",
+            )
+
+
+def _describes_weights(toml: Path) -> bool:
+    """Tell whether a file is what lies beside weights, and no recipe, nor another program's."""
+    try:
+        return read_toml(read_document(toml).decode()).keys() >= _REQUIRED
+    except ValueError:
+        return False
 
 
 def read_weights(
@@ -301,7 +338,7 @@ def _read_info(path: Path, origin: str) -> WeightsInfo:
     except RecipeError as error:
         raise ModelError(f"{beside}: {error.problem}", error.hint or _ABOUT_CURE) from error
     except ValueError as error:
-        raise ModelError(f"{beside}: expected TOML: {error}", _ABOUT_CURE) from error
+        raise ModelError(f"{beside}: expected TOML: {shortened(error)}", _ABOUT_CURE) from error
 
 
 def _about(info: WeightsInfo) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from mpm_deploy.ops.gelu import reference
 
 def suits(rows: Tensor) -> bool:
     """Tell whether there is a kernel for such rows."""
-    return rows.dtype == torch.bfloat16 and rows.dim() == 2
+    return rows.dtype == torch.bfloat16 and rows.dim() > 1
 
 
 def gelu(rows: Tensor) -> Tensor:
-    """Compute GELU of ``(T, M)`` bfloat16; argument and result are those of `reference.gelu`."""
-    result: Tensor = _operator(rows.contiguous())
-    return result
+    """Compute GELU of ``(..., M)`` bfloat16; argument and result are those of `reference.gelu`."""
+    result: Tensor = _operator(rows.contiguous().flatten(0, -2))  # the kernel's are (T, M)
+    return result.view(rows.shape)
 
 
 @torch.library.custom_op("mpm::gelu", mutates_args=())

@@ -3,6 +3,8 @@
 CPU, eager or scripted    reference
 CPU, in our files         pairwise
 GPU                       triton
+
+A model that is cut into segments, for engines of static graphs, takes `static` itself.
 """
 
 import torch

@@ -7,8 +7,9 @@
 `docs/formats/video.md` says which pixels and which time a frame has, in both languages.
 """
 
+from mpm_deploy.run.source_options import SourceOptions
 from mpm_deploy.run.sources.frame import Frame
 from mpm_deploy.run.sources.opening import open_source, open_sources
-from mpm_deploy.run.sources.source import Losses, Source, SourceOptions
+from mpm_deploy.run.sources.source import Losses, Source
 
 __all__ = ["Frame", "Losses", "Source", "SourceOptions", "open_source", "open_sources"]

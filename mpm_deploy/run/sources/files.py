@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
-from mpm_deploy.run.sources.source import Source, SourceOptions
+from mpm_deploy.run.source_options import SourceOptions
+from mpm_deploy.run.sources.source import Source
 
 _STDIN = "-"
 

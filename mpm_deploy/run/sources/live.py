@@ -8,11 +8,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from mpm_deploy.errors import InputError
+from mpm_deploy.run.source_options import SourceOptions
 from mpm_deploy.run.sources.decoder import Decoder, without_password
 from mpm_deploy.run.sources.frame import Frame
 from mpm_deploy.run.sources.handover import Handover
 from mpm_deploy.run.sources.pictures import frame_of
-from mpm_deploy.run.sources.source import Source, SourceOptions
+from mpm_deploy.run.sources.source import Source
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -61,6 +62,7 @@ class Live(Source):
         return cls(place, options)
 
     def __iter__(self) -> Iterator[Frame]:
+        self._begin()
         self._thread.start()
         begin: float | None = None
         try:
@@ -73,6 +75,7 @@ class Live(Source):
 
     def close(self) -> None:
         """End the connection."""
+        super().close()
         self._closed.set()
         self._frames.end()
         if self._thread.ident is None:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.families import SOURCES
+from mpm_deploy.run.source_options import SourceOptions
 from mpm_deploy.run.sources.files import Files
-from mpm_deploy.run.sources.source import Source, SourceOptions
+from mpm_deploy.run.sources.source import Source
 
 
 def open_source(
@@ -46,13 +48,13 @@ def open_sources(places: Sequence[str], options: SourceOptions) -> Source:
     """
     if len(places) == 1:
         return open_source(places[0], options)
-    opened = [open_source(place, options) for place in places]
-    files = [source for source in opened if isinstance(source, Files)]
-    for source in opened:
-        if source not in files:
-            source.close()
-            raise InputError(
-                f"{source.name}: expected a video or a camera alone, got {len(places)} sources",
-                "run each by itself",
-            )
-    return Files.joined(files)
+    with ExitStack() as opened:
+        sources = [opened.enter_context(open_source(place, options)) for place in places]
+        files = [source for source in sources if isinstance(source, Files)]
+        for source in sources:
+            if source not in files:
+                raise InputError(
+                    f"{source.name}: expected a video or a camera alone, got {len(places)} sources",
+                    "run each by itself",
+                )
+        return Files.joined(files)

@@ -1,38 +1,13 @@
-"""Define what a source gives, and how it may be read."""
+"""Define what a source gives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import ImageLike
 from mpm_deploy.run.sources.frame import Frame
-from mpm_deploy.support.family import require
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """How to read sources; each kind takes what it has a use for.
-
-    Attributes:
-        recursive: Whether images in the folders inside a folder are taken too.
-        reconnect: How often in a row a live source that broke is opened again; 0 is never.
-        reconnect_wait: The longest wait before it is, in seconds: waits double from 1 second on.
-        timeout: Seconds without a frame after which a live source counts as broken.
-
-    Raises:
-        InputError: A number below what it can be.
-    """
-
-    recursive: bool = False
-    reconnect: int = 10
-    reconnect_wait: float = 30.0
-    timeout: float = 10.0
-
-    def __post_init__(self) -> None:
-        require(self.reconnect >= 0, "reconnect", "0 or more", self.reconnect)
-        require(self.reconnect_wait > 0, "reconnect_wait", "above 0", self.reconnect_wait)
-        require(self.timeout > 0, "timeout", "above 0", self.timeout)
 
 
 @dataclass
@@ -67,6 +42,7 @@ class Source(ABC):
     live: bool = False
     has_frames: bool = True
     losses: Losses = field(default_factory=Losses)
+    _is_over: bool = field(default=False, init=False)
 
     @abstractmethod
     def __iter__(self) -> Iterator[ImageLike | Frame]:
@@ -76,8 +52,21 @@ class Source(ABC):
             InputError: Nothing was in it, or it broke for good; what came before is given first.
         """
 
-    def close(self) -> None:  # noqa: B027 - most hold nothing
+    def close(self) -> None:
         """Let go of what is open. More calls do nothing."""
+        self._is_over = True
+
+    def _begin(self) -> None:
+        """Begin to read what can be read once.
+
+        Raises:
+            InputError: It was read before, or is closed.
+        """
+        if self._is_over:
+            raise InputError(
+                f"{self.name}: it was read already, or closed, and is read once", "open it again"
+            )
+        self._is_over = True
 
     def __enter__(self) -> "Source":
         return self

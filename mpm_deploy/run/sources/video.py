@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mpm_deploy.errors import InputError
+from mpm_deploy.run.source_options import SourceOptions
 from mpm_deploy.run.sources.decoder import Decoder
 from mpm_deploy.run.sources.frame import Frame
 from mpm_deploy.run.sources.pictures import frame_of
-from mpm_deploy.run.sources.source import Source, SourceOptions
+from mpm_deploy.run.sources.source import Source
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"),
@@ -44,9 +45,11 @@ class Video(Source):
         return cls(place)
 
     def __iter__(self) -> Iterator[Frame]:
+        self._begin()
         for index, (time, picture) in enumerate(self._decoder, start=1):
             yield frame_of(self.name, index, time, picture)
 
     def close(self) -> None:
         """Close the file."""
+        super().close()
         self._decoder.close()

@@ -11,18 +11,27 @@ from mpm_deploy.errors import InputError
 Image = NDArray[np.uint8]
 MergeMap = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
+Padding = tuple[tuple[float, float], tuple[float, float]]  # before and after: down, and across
 
 _GOLDEN = 0.618033988749895  # steps of it around the color circle keep successive hues far apart
+_ROUNDING = 1e-9  # patches; a border that lies on a pixel is not to fall before it
 _STRENGTH = 0.62  # of a cluster's color over the image
 
 
-def merge_picture(image: Image, merge_map: MergeMap, grid: tuple[int, int]) -> Image:
+def merge_picture(
+    image: Image,
+    merge_map: MergeMap,
+    grid: tuple[int, int],
+    padding: Padding = ((0.0, 0.0), (0.0, 0.0)),
+) -> Image:
     """Color the patches that share a token, and leave those that have one of their own plain.
 
     Args:
         image: ``(height, width, 3)`` uint8, of any size.
         merge_map: ``(patches,)``: the token of each patch, row by row.
         grid: Rows and columns of patches.
+        padding: How many patches the grid reaches beyond the image, above and below, to the left
+            and to the right of it.
 
     Returns:
         ``(height, width, 3)`` uint8; white lines run where a cluster begins.
@@ -32,8 +41,9 @@ def merge_picture(image: Image, merge_map: MergeMap, grid: tuple[int, int]) -> I
     """
     _check_grid(merge_map, grid)
     height, width = image.shape[:2]
-    rows = np.arange(height) * grid[0] // height
-    columns = np.arange(width) * grid[1] // width
+    rows, columns = (
+        _patches_of(*along) for along in zip((height, width), grid, padding, strict=True)
+    )
     tokens = merge_map.reshape(grid)[rows][:, columns]  # (height, width)
     merged = (np.bincount(merge_map) > 1)[tokens][..., None]
     colors = _token_colors(int(merge_map.max()) + 1)[tokens]  # (height, width, 3)
@@ -68,6 +78,16 @@ def merge_distances(merge_maps: MergeMap, grid: tuple[int, int]) -> list[NDArray
         distances.append(_pair_distances(before, after, places))
         before = after
     return distances
+
+
+def _patches_of(pixels: int, patches: int, padding: tuple[float, float]) -> NDArray[np.int64]:
+    """Return the patch that each pixel along an axis begins in, ``(pixels,)``.
+
+    ┆0000·····┆·········┆·····0000┆    the image begins and ends inside a patch
+    """
+    before, after = padding
+    begins = before + np.arange(pixels) * ((patches - before - after) / pixels)
+    return np.minimum((begins + _ROUNDING).astype(np.int64), patches - 1)
 
 
 def _pair_distances(before: MergeMap, after: MergeMap, places: NDArray[np.float64]) -> Any:

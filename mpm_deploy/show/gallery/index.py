@@ -24,8 +24,11 @@ class PictureEntry:
     """One image of the gallery: its pictures and figures.
 
     Attributes:
+        tokens_kept: After each merge, of all its windows together.
         labels_equal: The share of its labels that the other artifact gives too.
         loss: The pixels that one artifact alone labels right, by zone; empty without true labels.
+        patches: Those of all its windows, which are its tokens before any merge; None in files of
+            before.
     """
 
     image: str
@@ -33,6 +36,7 @@ class PictureEntry:
     labels_equal: float | None
     loss: tuple[ZoneLoss, ...]
     pictures: tuple[Picture, ...]
+    patches: int | None = None
 
 
 @dataclass(frozen=True)

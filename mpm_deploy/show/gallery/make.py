@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from mpm_deploy.errors import InputError
+from mpm_deploy.images.decode import check_names_a_folder
 from mpm_deploy.measure.speed.report import ArtifactInfo
 from mpm_deploy.run.label_maps import label_map_names
 from mpm_deploy.run.results import Result, Skipped
@@ -54,6 +55,7 @@ def make_gallery(
     """
     names = [Path(name).stem for name in label_map_names(images)]
     _check_options(images, against, labels, pair)
+    check_names_a_folder(folder)
     check_output_folder(
         folder, [*(image.parent for image in images), *([labels] if labels else [])]
     )

@@ -67,7 +67,14 @@ class Painter:
                 pictures["loss"] = [row]
         files = tuple(self._save(f"{name}.{kind}.png", rows) for kind, rows in pictures.items())
         self._pictured.append(
-            PictureEntry(str(path), outcome.tokens_kept, equal, tuple(loss), files)
+            PictureEntry(
+                image=str(path),
+                tokens_kept=outcome.tokens_kept,
+                labels_equal=equal,
+                loss=tuple(loss),
+                pictures=files,
+                patches=self._manifest.patches * len(outcome.windows),
+            )
         )
 
     def gallery(self, artifact: ArtifactInfo, against: ArtifactInfo | None) -> Gallery:

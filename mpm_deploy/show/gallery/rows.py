@@ -10,6 +10,7 @@ from mpm_deploy.artifact import Manifest
 from mpm_deploy.measure.accuracy.loss import NO_ZONE, ZONES, ZoneLoss, Zones
 from mpm_deploy.run.results import Result
 from mpm_deploy.show.drawing import Key, Panel, difference, merge_picture, overlay, zone_picture
+from mpm_deploy.show.drawing.merges import Padding
 from mpm_deploy.show.gallery.truth import Labels
 from mpm_deploy.show.tables import place
 
@@ -43,6 +44,7 @@ class Rows:
         self._manifest = manifest
         self._palette = manifest.model.palette
         self._names = names
+        self._padding = _padding(manifest)
 
     def labels(self, seen: SegmentedImage) -> Row:
         """Draw the image, and its label map over it."""
@@ -54,7 +56,7 @@ class Rows:
         each = zip(self._manifest.merge.blocks, result.merge_maps, result.tokens_kept, strict=True)
         return [
             Panel(
-                merge_picture(seen.pixels, merge_map, self._manifest.grid),
+                merge_picture(seen.pixels, merge_map, self._manifest.grid, self._padding),
                 f"merged {where} block {block}: {kept} of {self._manifest.patches} tokens kept",
             )
             for block, merge_map, kept in each
@@ -109,6 +111,16 @@ class Rows:
 
     def _over(self, seen: SegmentedImage, labels: Labels) -> Pixels:
         return overlay(seen.pixels, labels, self._palette)
+
+
+def _padding(manifest: Manifest) -> Padding:
+    """Return how many patches lie beyond an input; of an odd number of pixels one more is after
+    it, as `Segmenter` pads.
+    """
+    patch, sizes = manifest.model.patch_size, (manifest.input.height, manifest.input.width)
+    beyond = [patches * patch - size for patches, size in zip(manifest.grid, sizes, strict=True)]
+    down, across = (((n // 2) / patch, (n - n // 2) / patch) for n in beyond)
+    return down, across
 
 
 def _keys(counts: Sequence[int]) -> tuple[Key, ...]:

@@ -7,6 +7,7 @@ from mpm_deploy.measure.accuracy.evaluate import Evaluation
 from mpm_deploy.measure.speed.report import ArtifactInfo, Report
 from mpm_deploy.show.charts import Line, Point, scatter_chart
 from mpm_deploy.show.page.artifacts import Naming, what
+from mpm_deploy.show.page.datasets import dataset_names
 from mpm_deploy.show.page.speed import PROGRAMS, Chart, rows
 
 
@@ -50,10 +51,10 @@ def accuracy_sections(
     evaluations: Sequence[Evaluation], reports: Sequence[Report], naming: Naming
 ) -> list[Accuracy]:
     """Make one section per data set, in the order they are met."""
-    by_dataset: dict[str, list[Evaluation]] = {}
-    for evaluation in evaluations:
-        by_dataset.setdefault(evaluation.dataset.name, []).append(evaluation)
-    return [_section(name, group, reports, naming) for name, group in by_dataset.items()]
+    return [
+        _section(name, [e for e in evaluations if e.dataset == dataset], reports, naming)
+        for dataset, name in dataset_names(evaluations).items()
+    ]
 
 
 def mean_iou_change(accuracy: Accuracy) -> float | None:
@@ -141,7 +142,7 @@ def _notes(
         if evaluation.images < images:
             notes.append(f"{name}: {evaluation.images} of {images} images.")
         if evaluation.skipped:
-            notes.append(f"{name}: {len(evaluation.skipped)} images cannot be decoded.")
+            notes.append(f"{name}: {len(evaluation.skipped)} images could not be used.")
         notes += [f"{name}: {doubt}." for doubt in evaluation.doubts]
         if reports and evaluation.artifact.payload_sha256 not in timed:
             notes.append(f"{name}: no report times this very file, so it is in no plot.")

@@ -29,6 +29,10 @@ _KINDS: dict[str, type[Any]] = {
     sweep.SCHEMA: Sweep,
     profile.SCHEMA: Profile,
 }
+_CURE = (
+    "name what --json of bench, cpp_runner, eval or profile wrote, sweep.json of sweep or advise, "
+    "or pictures.json of visualize"
+)
 
 
 @dataclass(frozen=True)
@@ -100,16 +104,13 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise refusal(InputError, f"{path}: cannot be read", error) from error
     except ValueError as error:
-        raise InputError(
-            f"{path}: expected JSON: {error}", "name what bench, eval, sweep or visualize wrote"
-        ) from error
+        raise InputError(f"{path}: expected JSON: {error}", _CURE) from error
     schema = data.get("schema") if isinstance(data, dict) else None
     kind = _KINDS.get(schema) if isinstance(schema, str) else None
     if kind is None:
         raise InputError(
             f"{path}: expected a schema of {', '.join(_KINDS)}, got {shown(schema)}",
-            "name what --json of bench, cpp_runner, eval or profile wrote, sweep.json, or "
-            "pictures.json",
+            _CURE,
         )
     try:
         return read_structure(kind, data, unknown_keys=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mpm_deploy.measure.accuracy.evaluate import Evaluation
 from mpm_deploy.measure.speed.report import ArtifactInfo, Comparison, Ratio, Report
+from mpm_deploy.show.page.datasets import dataset_names
 
 
 def finding(reports: Sequence[Report], evaluations: Sequence[Evaluation]) -> str:
@@ -64,15 +65,17 @@ def _comparison(words: _Words, ratios: Sequence[Ratio]) -> str:
     spreads = [ratio.end_to_end_fps_ratio for ratio in ratios]
     medians = [spread.median for spread in spreads]
     least, most = min(spread.min for spread in spreads), max(spread.max for spread in spreads)
-    has_turns = all(ratio.repeats > 1 for ratio in ratios)
-    turns = f"{least:.2f} to {most:.2f}" if has_turns else "one turn each"
+    turns = f"{least:.2f} to {most:.2f}"
+    if any(ratio.repeats < 2 for ratio in ratios):
+        figures = turns if least < most else f"{least:.2f}"
+        return f"Measured in one turn each, which decides nothing: {figures} times as fast"
     if all(spread.min > 1 for spread in spreads):
         return f"{words.faster.format(_times(medians))} ({turns})"
     if all(spread.max < 1 for spread in spreads):
         return f"{words.slower.format(_times(medians))} ({turns})"
     decided = any(spread.min > 1 or spread.max < 1 for spread in spreads)
     claim = (words.mixed if decided else words.same).format()
-    return f"{claim}: {least:.2f} to {most:.2f} times as fast"
+    return f"{claim}: {turns} times as fast"
 
 
 def _costs(
@@ -81,13 +84,13 @@ def _costs(
     """Say what is lost of mIoU, the most of all comparisons on each data set; empty where that is
     not known.
     """
-    lost: dict[str, float] = {}
+    names, lost = dataset_names(evaluations), dict[str, float]()
     for artifact, both in compared:
         for other in evaluations:
             for own in evaluations:
                 if _are_of(own, other, artifact, both.against):
                     points = 100 * ((other.mean_iou or 0.0) - (own.mean_iou or 0.0))
-                    name = own.dataset.name
+                    name = names[own.dataset]
                     lost[name] = max(points, lost.get(name, points))
     if not lost:
         return ""

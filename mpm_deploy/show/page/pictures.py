@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mpm_deploy.errors import InputError
 from mpm_deploy.show.charts import column_chart
+from mpm_deploy.show.gallery import Gallery, PictureEntry
 from mpm_deploy.show.page.artifacts import Naming
 from mpm_deploy.show.page.documents import PictureFolder
 from mpm_deploy.show.page.speed import Chart
@@ -67,7 +68,8 @@ def _section(folder: PictureFolder, naming: Naming) -> Pictures:
     figures = []
     for image in gallery.images:
         embedded = tuple(_embed(folder.folder / p.file, p.caption) for p in image.pictures)
-        facts = [f"{kept} of {gallery.patches} tokens kept" for kept in image.tokens_kept[-1:]]
+        patches = _patches(gallery, image)
+        facts = [f"{kept} of {patches} tokens kept" for kept in image.tokens_kept[-1:]]
         if image.labels_equal is not None:
             facts.append(f"{image.labels_equal:.1%} of the labels equal")
         figures.append(Figure(Path(image.image).name, ", ".join(facts), embedded))
@@ -111,7 +113,14 @@ def _tokens_chart(folder: PictureFolder, color: str) -> Iterator[Chart]:
         for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     ]
     svg = column_chart(counts.tolist(), labels, titles, color, "tokens kept")
-    yield Chart("Tokens kept", f"images by tokens kept of {gallery.patches}", svg)
+    patches = sorted({_patches(gallery, image) for image in gallery.images})
+    most = f" to {patches[-1]}" if len(patches) > 1 else ""  # they differ in windows
+    yield Chart("Tokens kept", f"images by tokens kept of {patches[0]}{most}", svg)
+
+
+def _patches(gallery: Gallery, image: PictureEntry) -> int:
+    """Return the patches of an image, of all its windows."""
+    return gallery.patches if image.patches is None else image.patches
 
 
 def _embed(path: Path, caption: str) -> Embedded:

@@ -127,8 +127,9 @@ _RATES = (_end_to_end, _model)
 
 def _ratio_chart(report: Report, naming: Naming) -> Chart:
     def bar(kind: str, spread: Spread, color: str) -> Bar:
-        title = f"{kind}: × {spread.median:.2f} ({spread.min:.2f} to {spread.max:.2f})"
-        return Bar(spread.median, f"× {spread.median:.2f}", title, color, (spread.min, spread.max))
+        turns = f" ({spread.min:.2f} to {spread.max:.2f})" if spread.min < spread.max else ""
+        ratio = f"× {spread.median:.2f}"
+        return Bar(spread.median, ratio, f"{kind}: {ratio}{turns}", color, (spread.min, spread.max))
 
     groups = [
         Group(

@@ -11,6 +11,7 @@ from rich.text import Text
 from mpm_deploy.families import BACKENDS
 from mpm_deploy.recipe import MergeRecipe, Recipe
 from mpm_deploy.show.tables.style import new_table, number
+from mpm_deploy.support.counting import counted
 from mpm_deploy.support.processor import X86_LEVELS, x86_level
 from mpm_deploy.support.quoting import shown
 
@@ -137,6 +138,11 @@ def way_of_merging(merge: MergeInfo) -> str:
     return f"{merge.method} {place(merge)} {schedule(merge)}"
 
 
+def _batch(manifest: Manifest) -> str:
+    least, most = manifest.batch.min, manifest.batch.max
+    return f"{'' if least == most else f'{least} to '}{counted(most, 'image')} a call"
+
+
 def _facts(manifest: Manifest) -> dict[str, str]:
     model, requires, agreement = manifest.model, manifest.requires, manifest.agreement
     weights = manifest.weights
@@ -148,13 +154,13 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         + (", …" if len(model.classes) > 12 else ""),
         "input": _input(manifest),
         "merge": f"{way_of_merging(manifest.merge)}, reconstruct {manifest.merge.reconstruct}",
-        "batch": f"{manifest.batch.min} to {manifest.batch.max} images a call",
+        "batch": _batch(manifest),
         "backend": f"{requires.backend} on {requires.device}, {requires.dtype}",
         "needs": _needs(manifest),
         **_details(manifest),
         "agreement": f"{agreement.labels:.4%} of labels, clusters "
         f"{', '.join(f'{share:.4%}' for share in agreement.clusters) or 'none'}, "
-        f"on {agreement.images} images",
+        f"on {counted(agreement.images, 'image')}",
         "created": f"{manifest.created_by.created} by mpm-deploy {manifest.created_by.mpm_deploy}",
         "format": manifest.format,
         "payload": manifest.payload_sha256,

@@ -67,8 +67,8 @@ def comparison_table(results: Iterable[Ratio]) -> Table:
         table.add_row(
             str(row.batch_size),
             str(row.repeats),
-            spread(row.model_fps_ratio),
-            spread(row.end_to_end_fps_ratio),
+            spread(row.model_fps_ratio, row.repeats),
+            spread(row.end_to_end_fps_ratio, row.repeats),
             f"{row.flop_ratio:.2f}",
         )
     return table

@@ -37,6 +37,8 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.2f}"
 
 
-def spread(ratio: Spread) -> str:
-    """Write a ratio over its turns: median (least – most)."""
+def spread(ratio: Spread, turns: int = 2) -> str:
+    """Write a ratio over its turns: median (least – most), or of one turn the ratio alone."""
+    if turns < 2:
+        return f"{ratio.median:.2f}"
     return f"{ratio.median:.2f} ({ratio.min:.2f} – {ratio.max:.2f})"

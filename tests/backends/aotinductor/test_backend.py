@@ -1,5 +1,6 @@
 """What is told to the compiler; what it makes of it is tested on artifacts."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mpm_deploy.backends.aotinductor.backend import _hint_sizes
+from mpm_deploy.backends.aotinductor import embedded
+from mpm_deploy.backends.aotinductor.backend import _compiler_options, _hint_sizes
+from mpm_deploy.backends.aotinductor.target import Target, find_target
 from tests.conftest import built_once, small_recipe
 
 
@@ -45,3 +48,19 @@ def test_its_library_looks_for_names_in_its_own_standard_library_first(
         needed = re.findall(r"NEEDED.*\[(lib[a-z+]+)", dynamic)
         assert needed.index("libstdc++") < needed.index("libtorch")
     assert libraries
+
+
+@pytest.mark.parametrize("target", [None, find_target("native", "float32")], ids=["gpu", "cpu"])
+def test_a_build_keeps_what_compilers_write_to_itself(
+    target: Target | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two side by side write files of the same name, and Inductor would keep them for good."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "everybodys")
+    monkeypatch.setattr(embedded, "_library", lambda *_: b"")
+    seen = []
+    for _ in range(2):
+        with _compiler_options(target):
+            seen.append(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]))
+            assert seen[-1].is_dir()
+    assert len({*seen, Path("everybodys")}) == 3
+    assert not any(folder.exists() for folder in seen)

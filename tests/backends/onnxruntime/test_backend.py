@@ -1,7 +1,9 @@
 """An artifact for ONNX Runtime: what it gives, what it refuses, on how many threads it runs."""
 
+import gc
 import shutil
 import sys
+import weakref
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +15,9 @@ import pytest
 import torch
 
 from mpm_deploy import Runner
-from mpm_deploy.artifact import Manifest, read_manifest
+from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend, open_artifact
-from mpm_deploy.backends.onnxruntime import program as program_module
 from mpm_deploy.backends.onnxruntime.program import OnnxRuntimeProgram
-from mpm_deploy.backends.onnxruntime.sessions import SessionStep
 from mpm_deploy.builder.model import make_model
 from mpm_deploy.builder.recipes import as_recipe
 from mpm_deploy.builder.verify import verification_images
@@ -112,7 +112,7 @@ def test_a_lone_image_takes_the_threads_that_its_caller_has(file: Path, images: 
     _, program = open_artifact(file)
     alone = program.scores(images[:1])
     opened = vars(program)
-    assert opened["_many"] is opened["_opened"]  # torch has one thread here
+    assert opened["_many"] is None  # torch has one thread here
     torch.set_num_threads(2)
     try:
         by_two = program.scores(images[:1])
@@ -125,25 +125,23 @@ def test_a_lone_image_takes_the_threads_that_its_caller_has(file: Path, images: 
         program.scores(images[:1])
 
 
-def test_sessions_are_opened_anew_where_more_threads_are_wanted_than_they_have(
-    file: Path, images: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counts: list[int] = []
-    open_sessions = program_module.open_sessions
-
-    def counted(path: Path, manifest: Manifest, providers: Any, threads: int) -> list[SessionStep]:
-        counts.append(threads)
-        return open_sessions(path, manifest, providers, threads)
-
-    monkeypatch.setattr(program_module, "open_sessions", counted)
+def test_more_threads_than_before_take_the_place_of_fewer(file: Path, images: Any) -> None:
+    """A batch of four on eight threads has two an image; a lone image behind it has all."""
     _, program = open_artifact(file)
+    seen, kept = [], []
     try:
-        for threads in (2, 3, 2, 3):
+        for threads in (2, 3, 2):
             torch.set_num_threads(threads)
             program.scores(images[:1])
+            shared = vars(program)["_many"]._shared
+            seen.append(shared.opened[0]._session.get_session_options().intra_op_num_threads)
+            kept.append(weakref.ref(shared))
+            del shared
     finally:
         torch.set_num_threads(1)
-    assert counts[-2:] == [2, 3]
+    gc.collect()
+    assert seen == [2, 3, 3]
+    assert [each() is None for each in kept] == [True, False, False]
 
 
 def test_more_threads_are_done_without_where_the_file_has_changed(

@@ -5,10 +5,12 @@ import torch
 from torch import Tensor
 
 from mpm_deploy.backends.segments.chain import outputs_of, run_chain
+from mpm_deploy.backends.segments.merge import merge_into_buffer
 from mpm_deploy.backends.segments.segment import Segment, cut
 from mpm_deploy.builder.verify import verification_images
 from mpm_deploy.errors import ModelError
-from mpm_deploy.models.reductions import Tome
+from mpm_deploy.models.packing import equal_offsets, patch_rows
+from mpm_deploy.models.reductions import Packed, Tome
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.models.zoo import create
 from tests.backends.segments.models import HEADS, PATCHES, SCHEDULES, SIZE, segmenter
@@ -55,6 +57,15 @@ def test_tokens_may_become_patches_before_the_decoder(head: str, images: Tensor)
 def test_the_parts_of_later_vits_are_there(head: str, special_tokens: int, images: Tensor) -> None:
     parts = {"rotary_base": 100.0, "gated_mlp": True, "layer_scale": True, "qk_norm": True}
     assert_same(segmenter(head, (1, 4), special_tokens=special_tokens, **parts), images)
+
+
+def test_the_mean_of_rows_is_within_float16_where_their_sum_is_not() -> None:
+    rows = torch.tensor([[60032.0, 50048.0], [50048.0, 60032.0]], dtype=torch.float16)
+    device = rows.device
+    merged = merge_into_buffer(
+        Packed(rows, equal_offsets(1, 2, device), 2, patch_rows(1, 2, 0, device), 0)
+    )
+    assert merged.tokens.tolist() == [[55040.0, 55040.0], [0.0, 0.0]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)

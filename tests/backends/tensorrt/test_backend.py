@@ -198,23 +198,6 @@ def test_nothing_is_opened_where_no_engine_fits(
         get_backend("tensorrt").load(file, manifest, torch.device("cuda:0"))
 
 
-def test_a_gpu_without_a_number_is_the_one_that_is_current_as_a_file_is_opened(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[torch.device] = []
-
-    def looked_at(device: torch.device) -> Here:
-        seen.append(device)
-        return Here((1, 0), "abacus", {})
-
-    monkeypatch.setattr("mpm_deploy.backends.tensorrt.backend.look_here", looked_at)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    for asked in ("cuda", "cuda:0"):
-        with pytest.raises(HostError, match="its engines are for capability"):
-            get_backend("tensorrt").load(file, read_manifest(file), torch.device(asked))
-    assert [str(device) for device in seen] == ["cuda:1", "cuda:0"]
-
-
 def test_a_program_runs_the_engine_that_fits(
     file: Path, library: Any, images: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

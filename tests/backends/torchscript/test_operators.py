@@ -15,7 +15,12 @@ from mpm_deploy.cli import main
 from mpm_deploy.errors import ArtifactError, BuildError, InputError, RecipeError
 from mpm_deploy.recipe import builtin_recipes, load_recipe
 from tests.conftest import small_recipe
+from tests.support.writing_artifact import write_writing_artifact
 
+PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+"""  # of RFC 8410, 10.1
 HASH = r"aten::hash_tensor\(Tensor self, int\[1\] dim="  # new in torch 2.9
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
@@ -116,3 +121,27 @@ def test_inspect_looks_at_the_operators(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["inspect", str(path), "--libtorch", "2.6"]) == 0
     assert main(["inspect", str(path), "--libtorch", "1.4"]) != 0
     assert "libtorch '1.4'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", ["--trust", "MPM_TRUST"])
+def test_nothing_untrusted_is_loaded_to_look_at_it(
+    tmp_path: Path,
+    asked: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, written, key = tmp_path / "evil.pt", tmp_path / "written", tmp_path / "release.pem"
+    write_writing_artifact(path, written)
+    key.write_text(PUBLIC_KEY)
+    words = ["inspect", "--libtorch", "2.6", str(path)]
+    assert main(words) == 0
+    assert written.exists()  # as a program, which an artifact is
+    written.unlink()
+    if asked == "--trust":
+        words += ["--trust", str(key)]
+    else:
+        monkeypatch.setenv("MPM_TRUST", str(key))
+    capsys.readouterr()
+    assert main(words) == 1
+    assert "not signed, and only what is signed with a key of" in capsys.readouterr().err
+    assert not written.exists()

@@ -12,9 +12,10 @@ import torch
 
 from mpm_deploy.builder.build import build
 from mpm_deploy.builder.model import make_model
-from mpm_deploy.errors import InputError
+from mpm_deploy.errors import InputError, ModelError
 from mpm_deploy.images.decode import find_images
 from mpm_deploy.measure.profile import break_even as break_even_module
+from mpm_deploy.measure.profile import profile as profile_module
 from mpm_deploy.measure.profile.break_even import Size, _pays_from, find_break_even
 from mpm_deploy.measure.profile.profile import Profile, profile
 from mpm_deploy.measure.profile.stopwatch import Part, Stopwatch
@@ -167,6 +168,15 @@ def test_break_even_at_small_sizes(image_folder: Path, monkeypatch: pytest.Monke
     assert said == ["the eager model at 4 tokens", "the eager model at 16 tokens"]
 
 
+def test_a_recipe_that_pads_still_does_at_other_sizes(
+    image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(break_even_module, "SIDES", (2,))
+    padded = RECIPE.override("model.image_size=[72, 96]", "input.pad=center")  # no whole patches
+    (found, _), _ = find_break_even(padded, eager, find_images(image_folder), lambda _: None)
+    assert [size.tokens for size in found.sizes] == [4]
+
+
 def test_what_is_shared_grows_with_the_image(
     image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +226,19 @@ def test_what_is_said_of_it() -> None:
     assert "pays from 64 tokens on" in break_even_sentence(replace(even, pays_from=64))
 
 
+def test_what_fails_of_a_break_even_leaves_the_parts(
+    artifact: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ModelError("the model cannot be so small")
+
+    monkeypatch.setattr(profile_module, "find_break_even", fail)
+    found = profile(artifact, image_folder, limit=1, break_even=True)
+    assert {stage.source for stage in found.stages} == {"artifact", "eager"}
+    assert found.remarks == ("no break-even: the model cannot be so small",)
+
+
 def test_no_image_that_can_be_decoded(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("no")
-    with pytest.raises(InputError, match="none of the 1 images can be decoded"):
+    with pytest.raises(InputError, match="none of its 1 images could be used; the first: "):
         find_break_even(RECIPE, eager, find_images(tmp_path), lambda _: None)

@@ -2,10 +2,10 @@
 
 from mpm_deploy.artifact import CreatedBy, MergeInfo
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo
+from mpm_deploy.measure.search.settings import Settings
 from mpm_deploy.measure.search.sweep import (
     SCHEMA,
     Accuracy,
-    Settings,
     Speed,
     Subject,
     Sweep,

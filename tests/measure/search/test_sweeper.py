@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import mpm_deploy
 from mpm_deploy.datasets import Dataset, open_dataset
@@ -17,13 +19,15 @@ from mpm_deploy.measure.accuracy.evaluate import evaluate
 from mpm_deploy.measure.search import sweeper as sweeper_module
 from mpm_deploy.measure.search.advise import fastest, most_accurate
 from mpm_deploy.measure.search.own_labels import label_images
-from mpm_deploy.measure.search.sweep import Settings, Sight, SweepRow
+from mpm_deploy.measure.search.settings import Settings
+from mpm_deploy.measure.search.sweep import Sight, SweepRow
 from mpm_deploy.measure.search.sweeper import FILE, Sweeper, full_token_artifact
 from mpm_deploy.measure.speed.report import Report
 from mpm_deploy.recipe import MergeRecipe
 from tests.conftest import small_recipe
 from tests.datasets.made_up import SIZES, make, write_label_file
 from tests.measure.search.sweeps import report, row
+from tests.support.failing_artifact import write_failing_artifact
 
 RECIPE = small_recipe()
 EARLY, LATE = MergeRecipe("mpm", (1, 3)), MergeRecipe("mpm", (9,))
@@ -78,6 +82,25 @@ def test_a_row_is_what_evaluation_and_bench_say(
     assert sorted(p.name for p in (tmp_path / "sweep").iterdir()) == [
         *("full_token.pt", FILE, "timed_images")
     ]
+
+
+def test_speed_is_measured_on_images_that_accuracy_is(
+    dataset: Dataset, tmp_path: Path, timed: list[tuple[str, int]]
+) -> None:
+    settings, folder = Settings(limit=2, timed=3), tmp_path / "sweep"
+    Sweeper(RECIPE, None, dataset, "labels", folder, settings, lambda _: None)
+    assert timed == [("full_token.pt", 2)]
+
+
+def test_where_trust_is_asked_nothing_is_built(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPM_TRUST", str(tmp_path / "keys"))
+    output = tmp_path / "sweep"
+    for search in (mpm_deploy.sweep, partial(mpm_deploy.advise, max_drop=1.0)):
+        with pytest.raises(InputError, match=r"keys: only what is signed .* builds, unsigned"):
+            search(RECIPE, dataset, output=output)
+    assert not output.exists()
 
 
 def test_what_is_interrupted_goes_on_where_it_stopped(
@@ -286,6 +309,16 @@ def test_label_maps_of_other_images_are_taken_away(
         for limit in (3, 2)
     ]
     assert sizes == [3, 2]
+
+
+def test_images_that_the_model_fails_on_are_told_with_its_reason(tmp_path: Path) -> None:
+    write_failing_artifact(tmp_path / "failing.pt")
+    (tmp_path / "white").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (20, 20), "white").save(tmp_path / "white" / name)
+    problem = r"white: none of its 2 images could be used; the first: .*a\.png: .*not finite"
+    with pytest.raises(InputError, match=problem):
+        label_images(tmp_path / "failing.pt", tmp_path / "white", tmp_path / "own")
 
 
 def test_rows_of_other_label_maps_are_refused(start: Start, dataset: Dataset) -> None:

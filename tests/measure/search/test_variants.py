@@ -9,6 +9,7 @@ import pytest
 from mpm_deploy.errors import InputError, ModelError, RecipeError
 from mpm_deploy.measure.search.variants import (
     all_variants,
+    cures_of_a_sweep,
     default_schedules,
     name_of,
     recipe_lines,
@@ -47,9 +48,9 @@ def test_schedules_are_whole_numbers_of_any_kind() -> None:
     (variant,) = all_variants(RECIPE, 12, ["mpm"], [(np.int64(2), 5)])
     assert variant.blocks == (2, 5)
     for schedule in [(1.5,), (True,), ("1",)]:
-        with pytest.raises(InputError, match=r"blocks\[0\]: expected a whole number, got "):
+        with pytest.raises(InputError, match=r"schedule\[0\]: expected a whole number, got "):
             all_variants(RECIPE, 12, ["mpm"], [schedule])
-    with pytest.raises(InputError, match="blocks: expected a list, got 2"):
+    with pytest.raises(InputError, match="schedule: expected a list, got 2"):
         all_variants(RECIPE, 12, ["mpm"], [2])
 
 
@@ -86,12 +87,12 @@ def test_recipe_lines_can_be_pasted(merge: MergeRecipe) -> None:
 @pytest.mark.parametrize(
     ("methods", "schedules", "problem"),
     [
-        (["tome"], [], "tome [0]: merge.ratio: expected ratio or r, got []"),
+        (["tome"], [], "tome [0]: merge.ratio: expected ratio or r, got neither"),
         (["algm:threshold=0.9"], [(2,)], "merge.blocks: expected 2 blocks with method 'algm'"),
         (["mpm:ratio=0.1"], [], "merge.ratio: unknown key with merge method 'mpm'"),
         (["pumpkin"], [], "merge.method: unknown value 'pumpkin'; allowed are mpm"),
         (["tome:ratio"], [], "expected a name, and options behind it"),
-        (["mpm"], [(2, 12)], "expected rising block numbers from 0 to 11, got [2, 12]"),
+        (["mpm"], [(2, 12)], "schedule: expected rising block numbers from 0 to 11, got [2, 12]"),
         (["mpm"], [(5, 5)], "expected rising block numbers from 0 to 11, got [5, 5]"),
         (["mpm"], [(2, 5), (2, 5)], "mpm [2, 5]: asked for twice"),
         (["mpm", "mpm"], [], "mpm [0]: asked for twice"),
@@ -103,3 +104,39 @@ def test_what_is_refused(
     with pytest.raises((InputError, RecipeError, ModelError)) as caught:
         all_variants(RECIPE, 12, methods, schedules)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "schedule", "cure"),
+    [
+        ("tome", (0,), "as in --method tome:ratio=0.1"),
+        ("algm", (0, 4), "as in --method algm:threshold=0.9"),
+        ("algm:threshold=0.9", (2,), "as in --schedule 0,4"),
+        ("cts:shared=3", (2, 5), "as in --schedule 0, or --schedule 0,2,5"),
+    ],
+)
+def test_cures_are_options_of_a_sweep(method: str, schedule: tuple[int, ...], cure: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        all_variants(RECIPE, 12, [method], [schedule])
+    assert caught.value.hint == cure
+    all_variants(RECIPE, 12, *_as_the_cure_says(method, schedule, cure))
+
+
+def _as_the_cure_says(
+    method: str, schedule: tuple[int, ...], cure: str
+) -> tuple[list[str], list[tuple[int, ...]]]:
+    """Return methods and schedules with the option that a cure names in place of what failed."""
+    option, value = cure.removeprefix("as in ").removesuffix(", or --schedule 0,2,5").split()
+    if option == "--method":
+        return [value], [schedule]
+    return [method], [tuple(map(int, value.split(",")))]
+
+
+def test_cures_for_a_model_are_options_of_a_sweep_too() -> None:
+    for said, cure in {
+        "another method: --set merge.method=mpm": "another method: --method mpm",
+        "take --set model.image_size=[512,512]": "take --set model.image_size=[512,512]",
+    }.items():
+        with pytest.raises(ModelError) as caught, cures_of_a_sweep("cts"):
+            raise ModelError("no weights", said)
+        assert caught.value.hint == cure

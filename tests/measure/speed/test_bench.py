@@ -10,7 +10,7 @@ from mpm_deploy.artifact import Manifest
 from mpm_deploy.errors import InputError
 from mpm_deploy.measure.speed import bench as bench_module
 from mpm_deploy.measure.speed.bench import bench
-from mpm_deploy.measure.speed.report import Report
+from mpm_deploy.measure.speed.report import LeftOut, Report
 from mpm_deploy.support.contention import Contention
 from tests.support.toy import MANIFEST, PATCHES, write_pictures
 
@@ -20,6 +20,7 @@ SECONDS = {
     "merged.pt": {"model": [1.0, 2.0, 1.0], "end_to_end": [2.0, 4.0, 2.0]},
     "full.pt": {"model": [2.0, 3.0, 2.0], "end_to_end": [3.0, 4.8, 4.0]},
 }
+READY = {name: {"usable": 12, "windows": 12, "is_full": False} for name in SECONDS}
 
 
 def contention(figure: float) -> dict[str, float]:
@@ -44,7 +45,7 @@ class ScriptedEngine:
     def ask(self, name: str, **details: Any) -> dict[str, Any]:
         self.log.append((self.artifact, name))
         if name == "open":
-            opened = {"images": 13, "usable": 12, "threads": 2, "gpu": None}
+            opened = {"images": 13, **READY[self.artifact], "threads": 2, "gpu": None}
             return opened | {"program": "cpp", "torch": "2.6", "python": None, "mpm_deploy": "0"}
         if name == "warmup":
             self.turns.update({k: iter(v) for k, v in SECONDS[self.artifact].items()})
@@ -83,7 +84,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def compare(folder: Path, **options: Any) -> Report:
-    return bench("merged.pt", folder, against="full.pt", batch_sizes=[2], repeats=3, **options)
+    options = {"batch_sizes": [2], **options}
+    return bench("merged.pt", folder, against="full.pt", repeats=3, **options)
 
 
 def test_alone_each_pass_runs_once(folder: Path) -> None:
@@ -140,8 +142,20 @@ def test_a_batch_larger_than_the_folder_is_left_out_and_said(folder: Path) -> No
     assert [result.batch_size for result in report.results] == [1]
     assert [left_out.batch_size for left_out in report.left_out] == [13, 32]
     assert "there are 12" in report.left_out[0].reason
-    with pytest.raises(InputError, match="expected at least 13 images for a batch, got 12"):
+    with pytest.raises(InputError, match="batch 13 needs as many different images, and there are"):
         bench("merged.pt", folder, batch_sizes=[32, 13])
+
+
+def test_a_batch_counts_the_windows_that_both_artifacts_have(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(READY, "merged.pt", {"usable": 128, "windows": 256, "is_full": True})
+    report = bench("merged.pt", folder, batch_sizes=[1, 200, 300])
+    assert [result.batch_size for result in report.results] == [1, 200]
+    reason = "needs as many different windows, and at most 256 are kept ready"
+    assert report.left_out == (LeftOut(300, reason),)
+    (left_out,) = compare(folder, batch_sizes=[2, 200]).left_out
+    assert left_out.reason == "needs as many different images, and there are 12"
 
 
 def test_progress_counts_every_pass(folder: Path) -> None:
@@ -161,9 +175,10 @@ def test_progress_counts_every_pass(folder: Path) -> None:
         ({"threads": "1"}, "threads: expected a whole number, got '1'"),
         ({"limit": True}, "limit: expected a whole number, got True"),
         ({"stride": 0}, "stride: expected 1 or more, got 0"),
+        ({"device": "tpu"}, "device: expected 'cpu', 'cuda' or 'cuda:1', got 'tpu'"),
     ],
 )
-def test_numbers_are_checked_before_anything_starts(options: dict[str, Any], problem: str) -> None:
+def test_options_are_checked_before_anything_starts(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         bench("nowhere.pt", "nowhere", **options)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mpm_deploy.errors import InputError, MpmError
+from mpm_deploy.errors import HostError, InputError, MpmError
 from mpm_deploy.measure.speed import engine as engine_module
 from mpm_deploy.measure.speed.engine import Engine
 
@@ -34,11 +34,19 @@ def open_descriptors() -> set[str]:
 
 
 def test_requests_and_options_arrive(tmp_path: Path) -> None:
-    options = {"device": "cpu", "threads": 2, "stride": None, "max_pixels": 9, "trust": Path("k")}
+    options = {
+        "device": "cpu",
+        "threads": 2,
+        "workers": 4,
+        "stride": None,
+        "max_pixels": 9,
+        "trust": Path("k"),
+    }
     with engine_of(ECHO, tmp_path, limit=3, **options) as engine:
         answer = engine.ask("warmup", batch_size=2, batches=None)
         assert answer["request"] == {"pass": "warmup", "batch_size": 2, "batches": None}
-        given = ["--limit=3", "--device=cpu", "--threads=2", "--max-pixels=9", "--trust=k"]
+        host = ["--device=cpu", "--threads=2", "--workers=4"]
+        given = ["--limit=3", *host, "--max-pixels=9", "--trust=k"]
         assert answer["arguments"] == ["worker", "a.pt", "photos", *given]
         assert engine.ask("open")["request"] == {"pass": "open"}
 
@@ -52,10 +60,23 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     assert open_descriptors() == before
 
 
-def test_an_error_there_is_an_error_here(tmp_path: Path) -> None:
-    script = """input(); answer('{"error": "a.pt: broken", "hint": "rebuild it"}')"""
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (', "kind": "HostError"', HostError),
+        (', "kind": "InputError"', InputError),
+        (', "kind": "OfLaterVersion"', MpmError),
+        (', "kind": "Any"', MpmError),
+        ("", MpmError),
+    ],
+)
+def test_an_error_there_is_one_of_that_kind_here(
+    kind: str, expected: type[MpmError], tmp_path: Path
+) -> None:
+    script = f"""input(); answer('{{"error": "a.pt: broken", "hint": "rebuild it"{kind}}}')"""
     with engine_of(script, tmp_path) as engine, pytest.raises(MpmError) as caught:
         engine.ask("open")
+    assert type(caught.value) is expected
     assert (caught.value.problem, caught.value.hint) == ("a.pt: broken", "rebuild it")
 
 

@@ -21,6 +21,7 @@ from mpm_deploy.measure.speed.report import (
     write_verdict,
 )
 from mpm_deploy.run.results import StageTimes
+from mpm_deploy.show.tables import comparison_table
 from tests.support.toy import MANIFEST
 
 MERGED = ArtifactInfo.of("merged.pt", MANIFEST)
@@ -79,6 +80,16 @@ def test_verdict_gives_the_figures() -> None:
         "Merging pays here: batch 8 end to end × 1.25 (1.12 to 1.50), "
         "model × 1.50 where FLOPs allow × 1.60."
     )
+
+
+def test_of_one_turn_there_is_no_verdict_and_no_spread() -> None:
+    once = replace(ratio(8, 1.25, 1.25, 1.25), repeats=1)
+    assert write_verdict(MERGED, FULL, [once]) == (
+        "One turn each decides nothing: batch 8 end to end × 1.25, "
+        "model × 1.50 where FLOPs allow × 1.60."
+    )
+    told = [comparison_table([replace(once, repeats=turns)]).columns[3].cells for turns in (1, 2)]
+    assert [[*cells] for cells in told] == [["1.25"], ["1.25 (1.25 – 1.25)"]]
 
 
 def test_verdict_on_two_of_a_kind_names_the_artifact() -> None:

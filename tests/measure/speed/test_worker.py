@@ -53,7 +53,10 @@ def test_prepared_inputs_are_bounded(
     monkeypatch.setattr(worker_module, "MOST_INPUTS", 4)
     write_pictures(tmp_path, 7)
     (answer,) = ask(tmp_path, {"pass": "open"})
-    assert (answer["images"], answer["usable"]) == (7, 4)
+    assert (answer["images"], answer["usable"], answer["windows"]) == (7, 4, 4)
+    assert answer["is_full"]
+    (answer,) = ask(tmp_path, {"pass": "open"}, limit=3)
+    assert not answer["is_full"]
 
 
 def test_images_are_prepared_on_decoding_threads(
@@ -87,6 +90,8 @@ def test_warmup_of_so_many_batches(program: ToyProgram, tmp_path: Path) -> None:
     write_pictures(tmp_path, 3)
     (answer,) = ask(tmp_path, {"pass": "warmup", "batch_size": 2, "batches": 5})
     assert answer["images"] == 10
+    (answer,) = ask(tmp_path, {"pass": "warmup", "batch_size": 2, "batches": 0})
+    assert answer["images"] == 0
 
 
 def test_model_pass_takes_full_batches_of_different_images(
@@ -138,6 +143,7 @@ def test_faults_are_answered_and_work_goes_on(program: ToyProgram, tmp_path: Pat
     write_pictures(tmp_path, 2)
     wrong, right = ask(tmp_path, {"pass": "nap"}, {"pass": "open"})
     assert wrong["error"].startswith("pass: expected one of open, warmup, model, end_to_end")
+    assert wrong["kind"] == "InputError"
     assert right["usable"] == 2
 
 
@@ -154,4 +160,23 @@ def test_a_sample_that_disagrees_stops_every_pass(
 def test_no_usable_image_is_an_error(program: ToyProgram, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"text")
     (answer,) = ask(tmp_path, {"pass": "open"})
-    assert answer["error"].endswith("none of its 1 images can be decoded")
+    file = tmp_path / "a.png"
+    said = f"none of its 1 images could be used; the first: {file}: not a JPEG or PNG file"
+    assert answer == {"error": f"{tmp_path}: {said}", "hint": None, "kind": "InputError"}
+
+
+def test_a_model_that_fails_on_every_image_is_an_error_with_its_reason(
+    program: ToyProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scores(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scores, merge_maps = ToyProgram._scores(program, images)
+        return (scores * float("nan") if images.any() else scores), merge_maps
+
+    monkeypatch.setattr(program, "_scores", scores)  # of all but the sample
+    files = write_pictures(tmp_path, 3)
+    opened, answer = ask(tmp_path, {"pass": "open"}, {"pass": "end_to_end", "batch_size": 1})
+    assert opened["usable"] == 3
+    said = f"none of its 3 images could be used; the first: {files[0]}: "
+    assert answer["error"].startswith(f"{tmp_path}: {said}")
+    assert "not finite" in answer["error"]
+    assert answer["kind"] == "InputError"

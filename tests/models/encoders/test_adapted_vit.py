@@ -1,5 +1,7 @@
 """The assembled encoder against a plain reading, full-token and merged; and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -11,9 +13,9 @@ from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.vit import Encoder
 from mpm_deploy.models.reductions import Algm, Cts, Mpm, Tome
 from mpm_deploy.models.segmenter import Segmenter
-from mpm_deploy.models.zoo import find_model
+from mpm_deploy.models.zoo import create, find_model
 from tests.models.plain_adapter import PlainAdapter
-from tests.models.small_eva import FAMILY, NAME, PATCHES, SIZE, images, small_eva
+from tests.models.small_eva import FAMILY, HEAD, NAME, PATCHES, SIZE, images, small_eva
 
 TOLERANCE = 1e-4  # of float32, over eight blocks and six extractors of numbers of size 1
 GRIDS = [(24, 32), (12, 16), (6, 8), (3, 4)]
@@ -106,6 +108,20 @@ def test_an_adapted_one_refuses_every_other_head(head: str) -> None:
 def test_an_image_that_the_pyramid_does_not_divide_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(ModelError, match=f"multiples of 32, .*, got {size[0]} x {size[1]}"):
         find_model(NAME, family=FAMILY).encoder(size)
+
+
+def test_an_image_of_whose_norms_a_group_is_one_number_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"more than one cell of the coarsest map, .* got 32 x 32"):
+        create(NAME, classes=2, image_size=(32, 32), head=HEAD, family=FAMILY)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("size", "width"), [((32, 64), 32), ((32, 32), 64)], ids=str)
+def test_the_least_images_with_two_numbers_a_group_pass(size: tuple[int, int], width: int) -> None:
+    head = replace(HEAD, decoder_width=width)
+    model = create(NAME, classes=2, image_size=size, blocks=(), head=head, family=FAMILY)
+    scores, _ = model(torch.zeros(1, 3, *size, dtype=torch.uint8))
+    assert scores.isfinite().all()
 
 
 def test_positions_are_resized_to_another_input() -> None:

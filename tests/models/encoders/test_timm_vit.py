@@ -144,11 +144,40 @@ def test_a_model_of_timms_name_merges():
         ("vit_base_r50_s16_224", {"depth": 1}, "patch embedding"),
         ("vit_small_patch16_dinov3", {"depth": 1, "rope_rotate_half": False}, "rope.rotate_half"),
         ("vit_small_patch16_dinov3", {"depth": 1, "attn_only_layer_scale": True}, "one branch"),
+        (
+            "vit_tiny_patch16_224",
+            {"depth": 1, "patch_size": (16, 8)},
+            "patches that are not square",
+        ),
     ],
 )
 def test_other_models_are_refused_by_the_part_that_differs(name, options, part):
     with pytest.raises(ModelError, match=part):
         encoder_from_timm(timm_model(name, **options))
+
+
+@pytest.mark.parametrize("place", ["norm", "blocks.0.norm2", "blocks.1.attn.q_norm"])
+def test_norms_of_different_epsilon_are_refused(place):
+    vit = timm_model("vit_tiny_patch16_224", depth=2, qk_norm=True)
+    vit.get_submodule(place).eps = 1e-2
+    with pytest.raises(ModelError, match=r"norms of different epsilon \(1e-06, 0.01\)"):
+        encoder_from_timm(vit)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value", "part"),
+    [
+        ("attn", "num_heads", 6, r"`blocks\[1\]` with heads 6, not 3 as the first"),
+        ("norm1", "eps", 1e-2, r"`blocks\[1\]` with norm_epsilon 0\.01, not 1e-06 as the first"),
+    ],
+)
+def test_a_block_unlike_the_first_is_refused(place, name, value, part):
+    vit = timm_model("vit_tiny_patch16_224", depth=2)
+    setattr(vit.blocks[1].get_submodule(place), name, value)
+    if name == "num_heads":
+        vit.blocks[1].attn.head_dim = 192 // value
+    with pytest.raises(ModelError, match=part):
+        encoder_from_timm(vit)
 
 
 @pytest.mark.parametrize(

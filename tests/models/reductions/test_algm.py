@@ -234,7 +234,7 @@ def test_a_model_merges_at_two_blocks(blocks: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("merge", "problem", "hint"),
     [
-        ({}, "merge.threshold: expected above 0, 1 at most, got None", "merge.threshold=0.9"),
+        ({}, "merge.threshold: expected above 0, 1 at most, got none", "merge.threshold=0.9"),
         ({"threshold": 1.5}, "merge.threshold: expected above 0, 1 at most, got 1.5", ""),
         ({"threshold": "high"}, "merge.threshold: expected a number, got 'high'", ""),
         ({"threshold": 0.9, "ratio": 0.1}, "merge.ratio: unknown key with merge method", "tome"),

@@ -388,7 +388,7 @@ def test_a_merge_after_embedding_is_at_the_first_block_alone() -> None:
         (
             {"shared": 3, "blocks": [2, 5]},
             "merge.blocks: expected block 0 first with method 'cts', got [2, 5]",
-            "merge.blocks=[0], or [0, 2, 5]",
+            "merge.blocks=[0], or --set merge.blocks=[0, 2, 5]",
         ),
     ],
 )

@@ -63,6 +63,20 @@ def test_zero_rows_are_similar_to_nothing(dtype: torch.dtype) -> None:
     assert torch.equal(merge.tokens, torch.tensor(rows[:4], dtype=dtype))
 
 
+def test_the_mean_of_rows_is_within_float16_where_their_sum_is_not() -> None:
+    rows = torch.tensor([[60032.0, 50048.0], [50048.0, 60032.0]], dtype=torch.float16)
+    merged, _, _ = mutual_pair_merge(rows, offsets_of([2]))
+    assert merged.tolist() == [[55040.0, 55040.0]]
+
+
+@every_dtype
+def test_the_mean_is_that_of_a_sum_to_the_last_bit(dtype: torch.dtype) -> None:
+    """Halving is exact, but of the least numbers that a type has."""
+    rows = gaussian(np.random.default_rng(7), 2, 300).to(dtype)
+    merged, _, _ = mutual_pair_merge(rows, offsets_of([2]))
+    assert torch.equal(merged, (rows[:1] + rows[1:]) / 2)
+
+
 def test_an_image_of_zeros_merges_its_first_pair() -> None:
     (merge,) = merge_images([torch.zeros(4, 3)])
     assert merge.merge_map.tolist() == [0, 0, 1, 2]

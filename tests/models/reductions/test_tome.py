@@ -9,8 +9,10 @@ import torch
 from mpm_deploy.artifact import read_manifest
 from mpm_deploy.builder.build import build
 from mpm_deploy.models import create
+from mpm_deploy.models.encoders import vit
 from mpm_deploy.models.flops import count_flops
-from mpm_deploy.models.reductions import Tome
+from mpm_deploy.models.reductions import Packed, Tome
+from mpm_deploy.models.reductions.base import patch_counts
 from mpm_deploy.models.reductions.tome import SoftMatching
 from mpm_deploy.models.segmenter import Segmenter
 from mpm_deploy.run.runner import Runner
@@ -141,6 +143,26 @@ def test_late_reconstruction_is_early(proportional: bool) -> None:
     torch.testing.assert_close(scores, early, atol=1e-4, rtol=0)
 
 
+def test_patches_are_counted_once_a_merge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks between two merges have the same rows, and so the same counts."""
+    counted = 0
+
+    def count(packed: Packed) -> torch.Tensor:
+        nonlocal counted
+        counted += 1
+        return patch_counts(packed)
+
+    model, images = tome_model(Tome(0.3), (1, 4)), blocky_images(2, SIZE)
+    monkeypatch.setattr(vit, "patch_counts", count)
+    with torch.inference_mode():
+        scores, _ = model(images)
+        assert counted == 2
+        model.encoder.new_rows = list(range(12))  # counted anew at every block
+        anew, _ = model(images)
+    assert counted == 2 + 10
+    assert torch.equal(scores, anew)
+
+
 def test_proportional_attention_counts_equal_tokens_as_they_were() -> None:
     """Where only equal tokens merge, in pairs, nothing is lost; without it something is."""
     pairs = torch.randint(0, 256, (1, 3, 5, 4), dtype=torch.uint8, generator=torch.manual_seed(0))
@@ -189,8 +211,8 @@ def test_one_image_exports_without_a_size_that_depends_on_the_data() -> None:
 @pytest.mark.parametrize(
     ("merge", "problem", "hint"),
     [
-        ({}, "merge.ratio: expected ratio or r, got []", "merge.ratio=0.1"),
-        ({"ratio": 0.1, "r": 4}, "expected ratio or r, got ['ratio', 'r']", ""),
+        ({}, "merge.ratio: expected ratio or r, got neither", "merge.ratio=0.1"),
+        ({"ratio": 0.1, "r": 4}, "expected ratio or r, got both", "merge.ratio=0.1"),
         ({"ratio": 0.6}, "merge.ratio: expected above 0, 0.5 at most, got 0.6", ""),
         ({"ratio": 0}, "merge.ratio: expected above 0", ""),
         ({"r": 0}, "merge.r: expected > 0, got 0", ""),
@@ -208,6 +230,12 @@ def test_a_recipe_says_what_is_wrong_with_its_options(
     merge: dict[str, object], problem: str, hint: str
 ) -> None:
     assert_refused("tome", merge, problem, hint)
+
+
+def test_images_of_another_size_lose_as_large_a_part() -> None:
+    assert Tome(r=8).scaled(4) == Tome(r=32)
+    assert Tome(r=8).scaled(1 / 64) == Tome(r=1)  # none would be no merge
+    assert Tome(0.2).scaled(4) == Tome(0.2)
 
 
 def test_a_recipe_without_merging_has_no_options_left() -> None:

@@ -61,6 +61,15 @@ def test_every_length_is_computed_to_its_end(compiled: Callable[..., Tensor], co
     torch.testing.assert_close(got, functional.gelu(rows), atol=1e-2, rtol=0, equal_nan=True)
 
 
+def test_cells_of_images_get_the_kernel_as_rows_do() -> None:
+    """As in ViT-Adapter's feed-forward networks, whose cells come out of a convolution."""
+    cells = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    cells = cells.transpose(1, 2)  # (B, S, M)
+    exported = export(Gelu(), (cells,))
+    assert "mpm.gelu.default" in targets(exported)
+    assert torch.equal(exported.module()(cells), functional.gelu(cells))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_what_has_no_kernel_is_exported_as_it_is(dtype: torch.dtype) -> None:
     rows = torch.zeros(4, 5, dtype=dtype)

@@ -11,9 +11,9 @@ import pytest
 from mpm_deploy.errors import InputError
 from mpm_deploy.run import runner as runner_module
 from mpm_deploy.run.runner import Runner
+from mpm_deploy.run.source_options import SourceOptions
 from mpm_deploy.run.sources import Frame, Source, open_source, open_sources
 from mpm_deploy.run.sources.decoder import without_password
-from mpm_deploy.run.sources.source import SourceOptions
 from tests.run.sources.camera import Camera, camera, number_on, served, wait_for
 from tests.run.sources.clips_made import pictures, write_clip
 from tests.support.toy import MANIFEST, ToyProgram
@@ -44,6 +44,8 @@ def test_a_slow_reader_gets_the_newest_frames() -> None:
         assert [index for index, _ in seen] == [1, 2, 3, 4]
         assert seen[0][1] == 0 and seen[-1][1] > 1.5
     assert source.losses.dropped > 20
+    with pytest.raises(InputError, match="it was read already, or closed"):
+        next(frames(source))
 
 
 def test_a_runner_holds_no_more_than_one_frame_of_a_live_source(

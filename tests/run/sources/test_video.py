@@ -13,7 +13,8 @@ from mpm_deploy.errors import InputError, MissingPackageError
 from mpm_deploy.run import runner as runner_module
 from mpm_deploy.run.results import Result
 from mpm_deploy.run.runner import Runner
-from mpm_deploy.run.sources import Frame, open_source
+from mpm_deploy.run.sources import Frame, SourceOptions, open_source, open_sources
+from mpm_deploy.run.sources.video import Video
 from tests.run.sources.clips_made import damage, pictures, write_clip, write_sound
 from tests.support.toy import MANIFEST, ToyProgram
 
@@ -69,6 +70,40 @@ def test_a_runner_runs_on_a_video(runner: Runner, clip: Path, batch_size: int) -
         assert (result.index, result.time) == (index, frame.time)
         assert np.array_equal(result.source.pixels, frame.pixels)
         assert np.array_equal(result.labels, runner(frame.pixels).labels)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_video_is_read_once(clip: Path, is_read: bool) -> None:
+    source = open_source(clip)
+    if is_read:
+        assert sum(1 for _ in source) == 12
+    else:
+        source.close()
+    with pytest.raises(InputError, match=r"clip\.mp4: it was read already, or closed") as caught:
+        next(iter(source))
+    assert caught.value.hint == "open it again"
+    source.close()
+
+
+def test_a_second_run_of_one_source_says_why_there_is_none(runner: Runner, clip: Path) -> None:
+    source = open_source(clip)
+    assert len(list(runner.run(source))) == 12
+    with pytest.raises(InputError, match="it was read already, or closed"):
+        list(runner.run(source))
+
+
+def test_of_several_sources_none_stays_open_where_one_is_refused(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(Video, "close", lambda self: closed.append(self.name))
+    for second, problem in (
+        (str(clip), "expected a video or a camera alone"),
+        (f"{clip}.none.mp4", "no such file"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            open_sources([str(clip), second], SourceOptions())
+    assert closed == [str(clip)] * 3
 
 
 def test_an_image_has_no_time(runner: Runner) -> None:

@@ -33,6 +33,18 @@ def test_a_cluster_begins_with_a_line() -> None:
     assert (picture[:16, 16] != 255).any()  # inside
 
 
+def test_a_grid_that_is_larger_than_the_image_begins_before_it() -> None:
+    """64 pixels, which the model pads to 5 patches of 14: 3 pixels on each side."""
+    padding = ((3 / 14, 3 / 14), (3 / 14, 3 / 14))
+    merge_map = np.arange(25) // 5  # a token for each row of patches
+    image = np.zeros((128, 64, 3), dtype=np.uint8)  # twice as high as the input
+    picture = merge_picture(image, merge_map, (5, 5), padding=padding)
+    lines = np.flatnonzero((picture[:, 0] == 255).all(axis=1))
+    assert lines.tolist() == [22, 50, 78, 106]  # 11, 25, 39, 53 of the input
+    across = merge_picture(image, np.arange(25) % 5, (5, 5), padding=padding)
+    assert np.flatnonzero((across[0] == 255).all(axis=1)).tolist() == [11, 25, 39, 53]
+
+
 def test_the_image_may_be_of_any_size() -> None:
     image = np.zeros((7, 5, 3), dtype=np.uint8)
     assert merge_picture(image, MERGE_MAP, GRID).shape == image.shape

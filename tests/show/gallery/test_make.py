@@ -1,19 +1,26 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mpm_deploy.backends import OpenArtifact
 from mpm_deploy.builder.build import build
 from mpm_deploy.cli import main
 from mpm_deploy.errors import InputError
 from mpm_deploy.images.decode import find_images
+from mpm_deploy.run import runner as runner_module
+from mpm_deploy.run.results import Result, StageTimes, WindowResult
 from mpm_deploy.run.runner import Runner
 from mpm_deploy.show.gallery import Gallery, make_gallery
+from mpm_deploy.show.gallery.rows import Rows, SegmentedImage
 from mpm_deploy.support.schema import read_structure
 from tests.conftest import CLASSES, INPUT_SIZE, small_recipe
 from tests.datasets.made_up import Labels, write_label_file
+from tests.run.test_runner_windows import SLIDING
+from tests.support.toy import MANIFEST, PATCHES, ToyProgram
 
 MERGES_OF_FIRST = "image_0.merges.png"
 
@@ -50,6 +57,33 @@ def test_shared_superpatches_are_in_the_pictures(image_folder: Path, tmp_path: P
     assert sum(gallery.distances[0]) == pairs == gallery.distances[0][1]
 
 
+def test_tokens_of_an_image_in_windows_are_told_of_all_its_patches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = OpenArtifact(SLIDING, ToyProgram())
+    monkeypatch.setattr(runner_module, "open_artifact", lambda *_: toy)
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (200, 64), (5, 0, 0)).save(tmp_path / "images" / "wide.png")  # 6 tokens kept
+    (image,) = make_gallery("toy.pt", find_images(tmp_path / "images"), tmp_path / "new").images
+    with Runner("toy.pt") as runner:
+        (result,) = runner.run(tmp_path / "images")
+    assert result.ok and len(result.windows) > 1
+    assert (image.patches, image.tokens_kept) == (PATCHES * len(result.windows), result.tokens_kept)
+    assert image.tokens_kept == (image.patches,)
+
+
+def test_a_merge_picture_lies_as_the_model_pads() -> None:
+    """26 × 47 pixels are 32 × 48 once they are padded: 3 above and below, 1 at the right."""
+    size = replace(MANIFEST.input, height=26, width=47)
+    rows = Rows(replace(MANIFEST, input=size), ("a", "b"))
+    window = WindowResult(0, 0, (2,), np.array([[0, 0, 0, 1, 1, 1]], np.int32))  # the two rows
+    times = StageTimes(0, 0, 0, 0, 0)
+    result = Result("a", {}, (window,), times, times, 1)
+    (panel,) = rows.merges(SegmentedImage("a", np.zeros((26, 47, 3), np.uint8), result))
+    lines = (panel.picture == 255).all(axis=(1, 2))
+    assert np.flatnonzero(lines).tolist() == [13]
+
+
 def test_a_full_token_model_alone_has_only_labels(
     full_token_artifact: Path, image_folder: Path, tmp_path: Path
 ) -> None:
@@ -62,6 +96,8 @@ def test_a_full_token_model_alone_has_only_labels(
 def test_pictures_never_lie_among_the_images(artifact: Path, image_folder: Path) -> None:
     with pytest.raises(InputError, match="not one of the input folders"):
         make_gallery(artifact, find_images(image_folder), image_folder)
+    with pytest.raises(InputError, match="expected a folder for results, got an image's name"):
+        make_gallery(artifact, find_images(image_folder), image_folder.parent / "new.png")
 
 
 def test_other_classes_are_refused(artifact: Path, image_folder: Path, tmp_path: Path) -> None:

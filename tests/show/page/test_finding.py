@@ -7,7 +7,10 @@ import pytest
 from mpm_deploy.artifact import CreatedBy
 from mpm_deploy.measure.accuracy.evaluate import DatasetInfo, Evaluation
 from mpm_deploy.measure.speed.report import ArtifactInfo, Comparison, Report
+from mpm_deploy.show.page.accuracy import accuracy_sections
+from mpm_deploy.show.page.artifacts import Naming
 from mpm_deploy.show.page.finding import finding
+from mpm_deploy.show.page.speed import speed_sections
 from tests.measure.speed.test_report import FULL, HOST, MEASURED, MERGED, ratio
 
 OWN = replace(FULL, payload_sha256="1" * 64)  # of the full-token model
@@ -19,9 +22,13 @@ def report(*end_to_end: tuple[float, float, float]) -> Report:
 
 
 def evaluation(
-    of: ArtifactInfo, mean_iou: float, images: int = 8, dataset: str = "scenes"
+    of: ArtifactInfo,
+    mean_iou: float,
+    images: int = 8,
+    dataset: str = "scenes",
+    root: str = "data",
 ) -> Evaluation:
-    created_by, data = CreatedBy("0", "2.15", "2026"), DatasetInfo(dataset, "data", 8, 3)
+    created_by, data = CreatedBy("0", "2.15", "2026"), DatasetInfo(dataset, root, 8, 3)
     shares = (mean_iou, None, None, None)
     return Evaluation("", created_by, of, data, images, None, *shares, (), (), ())
 
@@ -97,13 +104,38 @@ def test_each_data_set_is_named_where_there_are_two() -> None:
     assert finding([report((1.5, 1.4, 1.6))], both).endswith(costs)
 
 
+def test_folders_of_ones_own_are_told_apart_by_their_place() -> None:
+    both = [
+        evaluation(of, mean_iou, dataset="folder", root=root)
+        for root, full, merged in (("/day", 0.7, 0.69), ("/night", 0.6, 0.58))
+        for of, mean_iou in ((OWN, full), (MERGED, merged))
+    ]
+    costs = "1.0 points of mIoU on folder /day and costs 2.0 points of mIoU on folder /night."
+    assert finding([report((1.5, 1.4, 1.6))], both).endswith(costs)
+    one_each = [both[0], both[3]]
+    sections = accuracy_sections(one_each, [], Naming([OWN, MERGED]))
+    assert [section.dataset for section in sections] == ["folder /day", "folder /night"]
+    assert not any(section.has_change for section in sections)
+
+
 def test_one_turn_has_no_spread_to_tell() -> None:
     compared = report((1.5, 1.5, 1.5), (1.4, 1.4, 1.4))
     assert compared.comparison is not None
     once = tuple(replace(each, repeats=1) for each in compared.comparison.results)
     compared = replace(compared, comparison=replace(compared.comparison, results=once))
-    expected = "Merging makes this model 1.4 to 1.5 times as fast here (one turn each)."
+    expected = "Measured in one turn each, which decides nothing: 1.40 to 1.50 times as fast."
     assert finding([compared], []) == expected
+
+
+def test_the_bars_of_one_turn_tell_no_spread() -> None:
+    pytest.importorskip("altair")
+    for turns, told in [((1.25, 1.25, 1.25), False), ((1.25, 1.2, 1.3), True)]:
+        compared = report(turns)
+        (section,) = speed_sections([compared], Naming([MERGED, OWN]), {})
+        (chart,) = [each for each in section.charts if each.title == "Speed beside FLOPs"]
+        assert "end to end: × 1.25" in chart.svg
+        assert ("end to end: × 1.25 (1.20 to 1.30)" in chart.svg) == told
+        assert "(1.25 to 1.25)" not in chart.svg
 
 
 def test_a_path_with_braces_is_a_path() -> None:

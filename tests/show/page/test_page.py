@@ -111,6 +111,20 @@ def test_pictures(page: str, words: list[str], files: Files) -> None:
     assert f"{first[1]:,} pairs, {first[1] / sum(first):.1%}, 1 patches apart" in words
 
 
+@pytest.mark.parametrize(("patches", "told"), [(2048, 2048), (None, 24)])
+def test_tokens_kept_are_told_of_the_images_patches(
+    patches: int | None, told: int, files: Files, tmp_path: Path
+) -> None:
+    index = json.loads((files.pictures / "pictures.json").read_text())
+    for image in index["images"]:
+        image["patches"] = patches
+        image["pictures"] = []
+    index["images"][0]["tokens_kept"] = [1172]
+    (tmp_path / "pictures.json").write_text(json.dumps(index))
+    found = Words(render_page(read_documents([], tmp_path))).found
+    assert any(word.startswith(f"1172 of {told} tokens kept") for word in found)
+
+
 def test_random_weights_are_said_aloud(words: list[str]) -> None:
     assert "The weights are random: speeds are real, label maps mean nothing." in words
 
@@ -137,6 +151,7 @@ def test_keys_that_are_not_known_are_passed_over(files: Files, tmp_path: Path) -
     ("text", "expected"),
     [
         ("{", "expected JSON"),
+        ("PK\x03\x04\udc96", "expected JSON: not a text file"),
         ("[]", "expected a schema of mpm-report/2"),
         ('{"schema": "mpm-report/3"}', "got 'mpm-report/3'"),
         ('{"schema": ["mpm-report/2"]}', "expected a schema"),
@@ -147,7 +162,7 @@ def test_keys_that_are_not_known_are_passed_over(files: Files, tmp_path: Path) -
 def test_a_file_that_will_not_do_is_named(tmp_path: Path, text: str | None, expected: str) -> None:
     path = tmp_path / "file.json"
     if text is not None:
-        path.write_text(text)
+        path.write_text(text, errors="surrogateescape")
     with pytest.raises(InputError, match=re.escape(expected)) as caught:
         read_documents([path])
     assert caught.value.problem.startswith(f"{path}: ")

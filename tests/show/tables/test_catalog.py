@@ -47,3 +47,12 @@ def test_inspect_says_how_an_image_becomes_the_input(
 def test_inspect_names_a_cpu_by_its_level(cpu_isa: set[str], expected: str) -> None:
     requires = replace(MANIFEST.requires, cpu_isa=tuple(sorted(cpu_isa)))
     assert told(replace(MANIFEST, requires=requires), "needs").endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "expected"),
+    [(1, 1, "1 image a call"), (1, 64, "1 to 64 images a call"), (8, 8, "8 images a call")],
+)
+def test_inspect_counts_the_images_of_a_call(least: int, most: int, expected: str) -> None:
+    batch = replace(MANIFEST.batch, min=least, max=most)
+    assert told(replace(MANIFEST, batch=batch), "batch") == expected

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.base import Readout
 from mpm_deploy.models.heads.base import Decoder, Head
 from mpm_deploy.models.heads.mask2former.masked_decoder import MaskedDecoder
@@ -57,6 +58,7 @@ class Mask2FormerHead(Head):
         return Readout(pyramid=True)
 
     def make(self, width: int, classes: int, grid: tuple[int, int]) -> Decoder:
+        self._check_normalizes(grid)
         pixel_decoder = PixelDecoder(
             (width,) * _MAPS,
             self.decoder_width,
@@ -75,6 +77,18 @@ class Mask2FormerHead(Head):
             mlp_width=self.decoder_mlp_width,
         )
         return Mask2FormerDecoder(pixel_decoder, masked_decoder, grid)
+
+    def _check_normalizes(self, grid: tuple[int, int]) -> None:
+        """Refuse images of ``grid`` patches, of whose coarsest map a norm would see one number."""
+        down, across = grid
+        coarsest = (down // 2) * (across // 2)
+        if coarsest * self.decoder_width // GROUPS < 2:
+            raise ModelError(
+                f"image_size: expected more than one cell of the coarsest map, which has one for "
+                f"32 x 32 pixels, where decoder_width is {GROUPS}, got {16 * down} x {16 * across}",
+                f"take a larger model.image_size, or decoder_width {2 * GROUPS}: a norm sees "
+                f"{GROUPS} groups of channels, and needs two numbers of each",
+            )
 
 
 class Mask2FormerDecoder(QueryDecoder):

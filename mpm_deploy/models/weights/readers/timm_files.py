@@ -9,7 +9,6 @@ from torch import Tensor
 
 from mpm_deploy.errors import ModelError
 from mpm_deploy.models.encoders.config import EncoderConfig
-from mpm_deploy.models.encoders.plain import PlainVit
 from mpm_deploy.models.encoders.timm_vit import TimmVit, check_supported
 from mpm_deploy.models.encoders.timm_weights import config_of, weights_of
 from mpm_deploy.models.timm_package import import_timm
@@ -34,8 +33,8 @@ def read_timm(source: str) -> tuple[dict[str, Tensor], WeightsInfo]:
         is ``"random"``, since a head has to be drawn for them.
 
     Raises:
-        ModelError: timm does not know the name or cannot get the weights, or they are of a shape
-            that is not in the zoo, or not finite.
+        ModelError: timm does not know the name or cannot get the weights, or they are of another
+            shape than what it makes by that name, or not finite.
         MissingPackageError: timm is not installed.
     """
     vit = _pretrained(source.removeprefix(TIMM))
@@ -61,12 +60,16 @@ def _pretrained(name: str) -> Any:
 
 
 def _model_name(source: str, config: EncoderConfig, architecture: str) -> str:
-    """Return the name of a model with the encoder: Segmenter's if it has it, or else timm's."""
-    backbone = PlainVit.find(config) or TimmVit.find(config, architecture)
+    """Return the name of a model with the encoder, by timm's name for it.
+
+    Segmenter's ViTs have the same tensors, but their norms have another epsilon, and their
+    positions are resized another way.
+    """
+    backbone = TimmVit.find(config, architecture)
     if backbone is not None:
         return model_name(backbone, _DEFAULT_HEAD)
     raise ModelError(
-        f"{source}: expected the encoder of a model in the zoo or in timm, got width "
+        f"{source}: expected an encoder as timm makes it by its name, got width "
         f"{config.width}, {config.depth} blocks, {config.heads} heads, patch {config.patch_size} "
         f"and {config.special_tokens} special tokens",
         f"timm calls it {architecture!r}, and what timm makes by that name is of another shape",

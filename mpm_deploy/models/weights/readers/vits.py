@@ -15,6 +15,8 @@ from mpm_deploy.models.encoders.config import EncoderConfig
 from mpm_deploy.models.encoders.named import NamedVits
 from mpm_deploy.models.weights.readers.translation import Take, affine
 
+_NEAREST = 3  # names of shapes that a refusal tells
+
 
 @dataclass(frozen=True)
 class VitNames:
@@ -226,7 +228,8 @@ def named_backbone(place: object, facts: Mapping[str, Any]) -> tuple[str, Encode
         name: [field for field, fact in facts.items() if getattr(shape, field) != fact]
         for name, shape in shapes.items()
     }
-    nearest = min(differing, key=lambda name: len(differing[name]))
+    near = sorted(differing, key=lambda name: len(differing[name]))[:_NEAREST]
+    nearest = near[0]
     if not differing[nearest]:
         return nearest, shapes[nearest]
     got = {field: facts[field] for field in differing[nearest]}
@@ -234,7 +237,7 @@ def named_backbone(place: object, facts: Mapping[str, Any]) -> tuple[str, Encode
     raise ModelError(
         f"{place}: expected the shape of a backbone that is known, got {_words(got)}, where the "
         f"nearest, {nearest}, has {_words(expected)}",
-        f"known are {', '.join(shapes)}",
+        f"take one of a published size; near are {', '.join(near)}",
     )
 
 

@@ -14,7 +14,14 @@ from mpm_deploy.artifact import read_manifest
 from mpm_deploy.backends import get_backend
 from mpm_deploy.builder.build import build
 from mpm_deploy.builder.model import make_model
-from mpm_deploy.errors import HostError, MissingPackageError, ModelError, MpmError, RecipeError
+from mpm_deploy.errors import (
+    HostError,
+    InputError,
+    MissingPackageError,
+    ModelError,
+    MpmError,
+    RecipeError,
+)
 from mpm_deploy.models.weights.classes import classes_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
 from mpm_deploy.models.weights.readers.checkpoints import read_checkpoint
@@ -450,3 +457,18 @@ def test_without_pyyaml_the_cure_is_named(tiny: Path, monkeypatch: pytest.Monkey
 def test_convert_wants_a_name_that_ends_in_safetensors(tiny: Path) -> None:
     with pytest.raises(MpmError, match=r"ends in \.safetensors"):
         convert_weights(tiny, tiny.with_suffix(".pt"))
+
+
+@pytest.mark.parametrize("text", ['name = "mine"\n[model]\nweights = "demo"\n', "no TOML"])
+def test_converting_keeps_a_toml_that_says_something_else(
+    tiny: Path, tmp_path: Path, text: str
+) -> None:
+    target, recipe = tmp_path / "mine.safetensors", tmp_path / "mine.toml"
+    recipe.write_text(text)
+    with pytest.raises(InputError, match=r"mine.toml: cannot write there: expected a new file or"):
+        convert_weights(tiny, target)
+    assert recipe.read_text() == text
+    assert not target.exists()
+    recipe.unlink()
+    convert_weights(tiny, target)
+    convert_weights(tiny, target)  # its own are written anew

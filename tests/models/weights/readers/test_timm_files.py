@@ -50,7 +50,7 @@ def trained(give: Give) -> torch.nn.Module:
 
 def test_the_encoder_is_timms_and_the_head_random(trained: torch.nn.Module) -> None:
     model, info = make_model(recipe_for(NAME, "model.classes=5"))
-    assert (info.origin, info.model, len(info.classes)) == ("random", "seg_t16_mask", 5)
+    assert (info.origin, info.model, len(info.classes)) == ("random", f"{NAME}+mask_transformer", 5)
     assert info.image_size == (224, 224)
     position = trained.pos_embed[0]
     assert torch.equal(model.encoder.position, position[1:])
@@ -59,9 +59,21 @@ def test_the_encoder_is_timms_and_the_head_random(trained: torch.nn.Module) -> N
     assert model.decoder.cls_emb.shape == (5, 192)
 
 
-def test_any_input_size_does(trained: torch.nn.Module) -> None:
-    model, _ = make_model(recipe_for(NAME, "model.image_size=[64, 96]"))
-    assert model.grid == (4, 6)
+@pytest.mark.parametrize("size", [(224, 224), (64, 96)])
+def test_tokens_are_timms_at_any_input_size(
+    trained: torch.nn.Module, size: tuple[int, int]
+) -> None:
+    """Segmenter's ViT of the same shape has another epsilon, and resizes positions another way."""
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.mul_(2)  # far from small tokens, to which an epsilon is much
+    model, _ = make_model(recipe_for(NAME, f"model.image_size={list(size)}", "merge.blocks=[]"))
+    images = torch.randn(2, 3, *size)
+    trained.set_input_size(size)
+    with torch.inference_mode():
+        (tap,), _ = model.encoder(images)
+        expected = trained.eval().forward_features(images)
+    torch.testing.assert_close(tap.tokens.view_as(expected), expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +107,8 @@ def test_patches_are_resampled_to_those_of_another_backbone(
 
 
 def test_either_head_does(trained: torch.nn.Module) -> None:
-    model, info = make_model(recipe_for(NAME, "model.name=seg_t16_linear"))
-    assert info.model == "seg_t16_linear"
+    model, info = make_model(recipe_for(NAME, f"model.name={NAME}+linear"))
+    assert info.model == f"{NAME}+linear"
     assert model.decoder.head.weight.shape == (150, 192)
 
 
@@ -108,9 +120,11 @@ def test_weights_that_are_not_finite_are_refused(trained: torch.nn.Module) -> No
         read_weights(f"timm:{NAME}")
 
 
-def test_another_model_is_a_recipe_error(trained: torch.nn.Module) -> None:
-    with pytest.raises(RecipeError, match="'seg_t16_mask'"):
-        make_model(recipe_for(NAME, "model.name=seg_s16_mask"))
+@pytest.mark.parametrize("name", ["seg_s16_mask", "seg_t16_mask"])
+def test_another_model_is_a_recipe_error(trained: torch.nn.Module, name: str) -> None:
+    """Segmenter's ViT of the same shape is one too."""
+    with pytest.raises(RecipeError, match=rf"expected '{NAME}\+mask_transformer'"):
+        make_model(recipe_for(NAME, f"model.name={name}"))
 
 
 def test_an_encoder_alone_is_not_converted(trained: torch.nn.Module, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mpm_deploy.builder.model import make_model
-from mpm_deploy.errors import ModelError
+from mpm_deploy.errors import InputError, ModelError
 from mpm_deploy.models.encoders.named import facts_of
 from mpm_deploy.models.weights.classes import names_of
 from mpm_deploy.models.weights.files import convert_weights, read_weights
@@ -212,6 +212,16 @@ def test_a_recipe_may_name_the_head_of_an_encoder(tmp_path: Path) -> None:
     assert torch.equal(model.encoder.special, tensors["encoder.special"])
 
 
+def test_converting_keeps_what_it_reads(eomt: Path) -> None:
+    weights = eomt / "model.safetensors"
+    before = weights.read_bytes()
+    for source in (eomt, weights):
+        with pytest.raises(InputError, match=r"model.safetensors: this output would overwrite an"):
+            convert_weights(source, weights)
+    assert weights.read_bytes() == before
+    assert not weights.with_suffix(".toml").exists()
+
+
 def test_converted_weights_keep_the_heads_options(eomt: Path, tmp_path: Path) -> None:
     convert_weights(eomt, tmp_path / "it.safetensors")
     tensors, info = read_weights(eomt)
@@ -296,6 +306,13 @@ def test_a_configuration_of_another_model_is_refused(
     change_config(eomt, **values)
     told = refused(eomt).problem
     assert told.startswith(str(eomt / "config.json")) and problem in told
+
+
+def test_another_size_is_told_the_few_that_are_near(eomt: Path) -> None:
+    change_config(eomt, num_attention_heads=4)
+    cure, _, names = (refused(eomt).hint or "").partition("; near are ")
+    assert cure == "take one of a published size"
+    assert 1 <= len(names.split(", ")) <= 3
 
 
 @pytest.mark.parametrize(
