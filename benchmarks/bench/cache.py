@@ -44,7 +44,7 @@ def built(recipe: Recipe, name: str = "", progress: Callable[[str], None] | None
     found = sorted(folder.glob(f"*{suffix}"))
     if found:
         return found[0]
-    return build(recipe, folder / f"{name or recipe.name}{suffix}", progress)
+    return build(recipe, folder / f"{name or recipe.name}{suffix}", progress=progress)
 
 
 def state_folder() -> Path:

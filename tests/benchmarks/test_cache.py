@@ -13,7 +13,7 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were built; a build writes the recipe's name."""
     made: list[Path] = []
 
-    def build(recipe, path: Path) -> Path:
+    def build(recipe, path: Path, progress: object) -> Path:
         path.write_text(recipe.name)
         made.append(path)
         return path

@@ -56,7 +56,7 @@ _CUDA_OPTIONS = {
     "aot_inductor.embed_kernel_binary": True,
 }
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "aot_inductor.package": True,
     # Inductor takes a precompiled header that is there for a whole one. A build that was killed as
     # it was written, or whose disk was full, would have every later one fail.
@@ -263,10 +263,9 @@ def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
     from mpm_deploy.backends.aotinductor.onednn import lower_inner_products, packing_weights
     from mpm_deploy.ops.own_kernels import exported_with_kernels
 
-    options: dict[str, Any] = {**_OPTIONS, **_flags()}
     if target is None:
         with compilers_folder():
-            yield options | _CUDA_OPTIONS
+            yield _OPTIONS | _flags([]) | _CUDA_OPTIONS
         return
     lower_inner_products()
     with (
@@ -275,16 +274,20 @@ def _compiler_options(target: Target | None) -> Iterator[dict[str, Any]]:
         inductor_for(target) as vectors,
         packing_weights(_TYPICAL_TOKENS),
     ):
-        yield options | _CPU_OPTIONS | kernels | vectors
+        flags = _flags(kernels["aot_inductor.custom_op_libs"])
+        yield _OPTIONS | flags | _CPU_OPTIONS | kernels | vectors
 
 
-def _flags() -> dict[str, str]:
+def _flags(own_libraries: Sequence[str]) -> dict[str, Any]:
     """Give the option that lets a library be unmapped once it is closed, and find its own names.
 
     Inductor's C++ has variables of inline functions. With GCC such a variable is one in a process,
     and the loader keeps a library that shows one for good. And libtorch, which comes next in the
     command, shows parts of another compiler's standard library: `cpp_runner/cmake/libtorch.cmake`.
     There is no option for flags: they go behind one that becomes a flag of every file.
+
+    Args:
+        own_libraries: What is linked for names that the standard library has too.
     """
     from torch._inductor import config
     from torch._inductor.cpp_builder import is_gcc
@@ -292,7 +295,8 @@ def _flags() -> dict[str, str]:
     if not is_gcc():
         return {}
     contract = config.cpp.enable_floating_point_contract_flag
-    return {"cpp.enable_floating_point_contract_flag": f"{contract} -fno-gnu-unique -lstdc++"}
+    libraries = " ".join(f"-l{name}" for name in (*own_libraries, "stdc++"))
+    return {"cpp.enable_floating_point_contract_flag": f"{contract} -fno-gnu-unique {libraries}"}
 
 
 def _compile_entry(
