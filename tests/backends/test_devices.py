@@ -25,11 +25,13 @@ def test_a_gpu_without_a_number_is_the_one_that_is_current_as_a_file_is_opened(
     assert seen == ["cuda:1", "cuda:0", "cpu", "cpu"]
 
 
+@pytest.mark.parametrize("names_operators", [False, True])
 def test_machine_code_for_a_gpu_is_opened_while_that_one_is_current(
-    monkeypatch: pytest.MonkeyPatch,
+    names_operators: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its container makes it the current one, and does not say which was before."""
-    current, opened = ["cuda:0"], []
+    current: list[str] = ["cuda:0"]
+    opened: list[tuple[object, ...]] = []
 
     @contextmanager
     def made_current(device: torch.device) -> Iterator[None]:
@@ -38,7 +40,15 @@ def test_machine_code_for_a_gpu_is_opened_while_that_one_is_current(
         current.pop()
 
     monkeypatch.setattr(torch.cuda, "device", made_current)
+    monkeypatch.setattr(entry_module, "_unpack", lambda *_: {})
+    monkeypatch.setattr(entry_module, "_names_operators", lambda *_: names_operators)
+    monkeypatch.setattr(entry_module, "_library_of", lambda _, entry: entry)
     monkeypatch.setattr(entry_module, "copy_checked", lambda *_: nullcontext("copy"))
+    monkeypatch.setattr(
+        entry_module,
+        "UnlockedEntry",
+        lambda entry, device, outputs, runners: opened.append((entry, device.index, current[-1])),
+    )
     monkeypatch.setattr(
         torch._C._aoti,
         "AOTIModelPackageLoader",

@@ -149,7 +149,7 @@ def test_a_video_gives_the_frames_of_the_program(
     ]
     missing = in_c["watch"](artifact, tmp_path / "none.mp4")
     assert missing.returncode == 1
-    assert missing.stderr.startswith(f"error: {tmp_path}/none.mp4: cannot be read".encode())
+    assert missing.stderr.startswith(f"error: {tmp_path}/none.mp4: no such file".encode())
 
 
 def test_errors_are_those_of_the_program(

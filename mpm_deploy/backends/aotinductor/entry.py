@@ -128,7 +128,8 @@ def open_entries(
         OSError: It cannot be unpacked.
         RuntimeError: It is no package, or cannot be loaded.
     """
-    with temporary_folder() as folder:
+    # A container makes its GPU the current one, and leaves it so.
+    with on(device), temporary_folder() as folder:
         unpacked = _unpack(path, payload_sha256, folder)
         if not any(_names_operators(unpacked, entry) for entry in entries):
             return {
@@ -136,7 +137,6 @@ def open_entries(
                 for entry, kind in entries.items()
             }
     index = -1 if device.index is None else device.index
-    # The container makes the GPU the current one, and leaves it so.
     with on(device), copy_checked(path, payload_sha256) as copy:
         loader: Any = torch._C._aoti.AOTIModelPackageLoader
         return {
