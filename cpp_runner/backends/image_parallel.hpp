@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/first_failure.hpp"
 #include "support/task_thread.hpp"
 
 namespace mpm {
@@ -72,19 +73,12 @@ class SideBySide {
   void at_once(std::size_t workers, const std::function<void()>& work) const {
     std::vector<std::future<void>> begun;
     begun.reserve(workers);
-    std::exception_ptr failure;
-    const auto noting = [&](const auto& step) {
-      try {
-        step();
-      } catch (...) {  // not understood here, only carried over
-        if (!failure) failure = std::current_exception();
-      }
-    };
-    noting([&] {
+    FirstFailure failure;
+    failure.note([&] {
       for (std::size_t i = 0; i < workers; ++i) begun.push_back(workers_[i]->submit(work));
     });
-    for (std::future<void>& each : begun) noting([&] { each.get(); });
-    if (failure) std::rethrow_exception(failure);
+    for (std::future<void>& each : begun) failure.note([&] { each.get(); });
+    failure.rethrow();
   }
 
   const std::size_t threads_;

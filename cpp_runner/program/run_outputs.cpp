@@ -12,6 +12,7 @@
 #include "label_maps.hpp"
 #include "mpm_runner/error.hpp"
 #include "score_files.hpp"
+#include "support/first_failure.hpp"
 
 namespace mpm::program {
 
@@ -180,22 +181,15 @@ std::optional<Skipped> RunOutputs::write(const Stream::Item& item) {
 }
 
 void RunOutputs::end() {
-  std::exception_ptr failure;
-  const auto noting = [&](const auto& step) {
-    try {
-      step();
-    } catch (...) {  // not understood here, only carried over
-      if (!failure) failure = std::current_exception();
-    }
-  };
-  noting([&] {
+  FirstFailure failure;
+  failure.note([&] {
     if (video_) video_->close();
   });
-  noting([&] {
+  failure.note([&] {
     if (lines_) lines_->put(end_line(written_, skipped_, inputs_.source->losses()));
   });
   if (inputs_.has_frames) tell_losses();
-  if (failure) std::rethrow_exception(failure);
+  failure.rethrow();
 }
 
 bool RunOutputs::nobody_reads() const {
